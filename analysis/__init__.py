@@ -1,0 +1,1 @@
+"""From logged samples to estimates, tables and a report."""

@@ -1,0 +1,287 @@
+"""Personas and prompt templates: what a study asks, loaded from YAML and validated.
+
+The defaults are those of arXiv 2509.08075, Tables 2 to 4. They live beside the tasks,
+in ``tasks/design/``.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+import yaml
+
+from refusal_metrics.errors import InputError, unknown_name
+
+KINDS = ("nli", "politeness", "offensiveness")
+SETTINGS = ("persona", "persona-free", "neutral")
+RESPONSE_TYPES = ("unforced", "semi-forced", "forced")
+NEUTRAL_GROUP = "neutral"
+
+TEXT_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "nli": ("premise", "hypothesis"),
+    "politeness": ("text",),
+    "offensiveness": ("text",),
+}
+"""The text fields of a row, by kind; the first one identifies the text."""
+
+_N_LABELS: Mapping[str, int] = {"nli": 3, "politeness": 2, "offensiveness": 2}
+
+
+@dataclass(frozen=True)
+class Persona:
+    """Somebody a prompt speaks of: ``"a man"``, ``"an Asian person"``."""
+
+    id: str
+    group: str
+    noun_phrase: str
+    article: str
+
+    def __str__(self) -> str:
+        return f"{self.article} {self.noun_phrase}"
+
+
+@dataclass(frozen=True)
+class Template:
+    """One paraphrase of an instruction, for one kind of task."""
+
+    id: str
+    kind: str
+    response_type: str
+    instruction: str
+    input: str
+
+    def render(self, persona: Persona | None, labels: list[str], text_fields: Mapping[str, str]) -> str:
+        """Write the prompt: the instruction, a blank line, the text.
+
+        Parameters
+        ----------
+        persona : Persona or None
+            None for persona-free templates.
+        labels : list of str
+            The answers offered, in the order of the prompt.
+        text_fields : mapping
+            The text fields of the kind, see `TEXT_FIELDS`. Braces in them are plain text.
+
+        Returns
+        -------
+        str
+            The prompt, its first letter a capital.
+        """
+        names = {f"l{i}": label for i, label in enumerate(labels, start=1)}
+        instruction = self.instruction.format(persona=persona, **names)
+        instruction = instruction[:1].upper() + instruction[1:]
+        return instruction + "\n\n" + self.input.format(**text_fields)
+
+
+@dataclass(frozen=True)
+class Design:
+    """All personas and templates of a study.
+
+    Attributes
+    ----------
+    personas : tuple of Persona
+        Of every group, the neutral ones among them.
+    templates : mapping
+        ``(kind, "persona" | "persona-free")`` to a tuple of `Template`.
+    """
+
+    personas: tuple[Persona, ...]
+    templates: Mapping[tuple[str, str], tuple[Template, ...]]
+
+    def personas_for(self, setting: str, wanted: list[str] | None = None) -> tuple[Persona, ...]:
+        """Choose the personas of a setting.
+
+        Parameters
+        ----------
+        setting : {"persona", "persona-free", "neutral"}
+        wanted : list of str, optional
+            Ids or groups; case, spaces, hyphens, underscores and a trailing "person" do not
+            matter. The personas of named groups and the neutral ones never share a task: each
+            setting takes from the list what is its own, and the neutral setting, which is the
+            baseline of any persona, takes all of its own where the list names none.
+
+        Returns
+        -------
+        tuple of Persona
+            In the order of the design; empty for persona-free.
+
+        Raises
+        ------
+        InputError
+            For a name that is neither a persona nor a group, or where none is left.
+        """
+        if setting == "persona-free":
+            return ()
+        own = tuple(p for p in self.personas if (p.group == NEUTRAL_GROUP) == (setting == "neutral"))
+        if wanted is None:
+            return own
+        keys = {_key(p.id): {p.id} for p in self.personas}
+        keys |= {_key(p.noun_phrase): {p.id} for p in self.personas}
+        groups = {_key(p.group): p.group for p in self.personas}
+        for key, group in groups.items():
+            keys.setdefault(key, {p.id for p in self.personas if p.group == group})
+        chosen: set[str] = set()
+        for name in wanted:
+            if _key(name) not in keys:
+                names = [p.id for p in self.personas] + [f"{group} (group)" for group in groups.values()]
+                raise unknown_name("persona or group", name, names)
+            chosen |= keys[_key(name)]
+        selected = tuple(p for p in own if p.id in chosen)
+        if not selected and setting == "persona":
+            raise InputError(
+                f"personas {', '.join(wanted)} are neutral ones and leave none for a persona task: "
+                "name at least one persona of another group, or run the neutral task"
+            )
+        return selected or own
+
+    def templates_for(self, kind: str, setting: str, wanted: list[str] | None = None) -> tuple[Template, ...]:
+        """Choose the templates of a kind and setting.
+
+        Parameters
+        ----------
+        kind : {"nli", "politeness", "offensiveness"}
+        setting : {"persona", "persona-free", "neutral"}
+        wanted : list of str, optional
+            Template ids or response types.
+
+        Returns
+        -------
+        tuple of Template
+            In the order of the design.
+
+        Raises
+        ------
+        InputError
+            For a name that is neither a template nor a response type.
+        """
+        every = self.templates[kind, "persona-free" if setting == "persona-free" else "persona"]
+        if wanted is None:
+            return every
+        for name in wanted:
+            if name not in RESPONSE_TYPES and name not in [t.id for t in every]:
+                raise unknown_name("template or response type", name, [t.id for t in every] + list(RESPONSE_TYPES))
+        return tuple(t for t in every if t.id in wanted or t.response_type in wanted)
+
+
+def _key(name: object) -> str:
+    """Fold the spellings of one name together: "Transgender man", "transgender_man"."""
+    bare = re.sub(r"[\s_-]", "", str(name)).lower()
+    return bare.removesuffix("person") or bare
+
+
+def load_design(personas: Path | None = None, templates: Path | None = None) -> Design:
+    """Load a design, the package's own where no file is named.
+
+    A user's persona file without neutral personas gets the package's neutral ones, so that
+    its neutral tasks have a baseline.
+
+    Parameters
+    ----------
+    personas, templates : Path, optional
+        YAML files in the form of ``tasks/design/personas.yaml`` and ``templates.yaml``.
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    InputError
+        With the file and the key that is missing, unknown or wrong.
+    """
+    packaged = _packaged()
+    people = packaged.personas if personas is None else _personas(personas)
+    if not any(p.group == NEUTRAL_GROUP for p in people):
+        people += packaged.personas_for("neutral")
+    return Design(people, packaged.templates if templates is None else _templates(templates))
+
+
+@cache
+def _packaged() -> Design:
+    folder = Path(str(files("refusal_metrics.tasks"))) / "design"
+    return Design(_personas(folder / "personas.yaml"), _templates(folder / "templates.yaml"))
+
+
+def _load_yaml(path: Path, key: str) -> Any:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a YAML file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: is not valid YAML ({reason})") from error
+    if not isinstance(content, dict) or key not in content:
+        raise InputError(f"{path}: the top-level key {key!r} is missing; the package's own file shows the form")
+    return content
+
+
+def _personas(path: Path) -> tuple[Persona, ...]:
+    entries = _load_yaml(path, "personas")["personas"]
+    fields = ("id", "group", "noun_phrase", "article")
+    people: list[Persona] = []
+    if not isinstance(entries, list) or not entries:
+        raise InputError(f"{path}: personas must be a list of {{{', '.join(fields)}}}")
+    for i, entry in enumerate(entries):
+        if not isinstance(entry, dict) or set(entry) != set(fields):
+            found = ", ".join(map(str, entry)) if isinstance(entry, dict) else repr(entry)
+            raise InputError(f"{path}: personas[{i}] must have the keys {', '.join(fields)}, found {found}")
+        for field in fields:
+            if not isinstance(entry[field], str) or not entry[field].strip():
+                raise InputError(f"{path}: personas[{i}].{field} must be a text, found {entry[field]!r}")
+        if entry["id"] in [p.id for p in people]:
+            raise InputError(f"{path}: personas[{i}].id {entry['id']!r} stands there twice; ids must differ")
+        people.append(Persona(**entry))
+    return tuple(people)
+
+
+def _templates(path: Path) -> dict[tuple[str, str], tuple[Template, ...]]:
+    content = _load_yaml(path, "templates")
+    types: dict[str, str] = {}
+    for response_type, ids in _section(path, content, "response_types", RESPONSE_TYPES).items():
+        if not isinstance(ids, list):
+            raise InputError(f"{path}: response_types.{response_type} must be a list of template ids, found {ids!r}")
+        types |= dict.fromkeys(ids, response_type)
+    inputs = _section(path, content, "inputs", KINDS)
+    by_kind = _section(path, content, "templates", KINDS)
+    loaded: dict[tuple[str, str], tuple[Template, ...]] = {}
+    for kind in KINDS:
+        _check_fields(path, f"inputs.{kind}", inputs[kind], set(TEXT_FIELDS[kind]))
+        labels = {f"l{i + 1}" for i in range(_N_LABELS[kind])}
+        settings = _section(path, by_kind, kind, ("persona", "persona-free"))
+        for setting, instructions in settings.items():
+            where = f"templates.{kind}.{setting}"
+            if not isinstance(instructions, dict) or not instructions:
+                raise InputError(f"{path}: {where} must map template ids to instructions, found {instructions!r}")
+            for name, instruction in instructions.items():
+                if name not in types:
+                    raise InputError(f"{path}: {where}.{name} has no response type; list it under response_types")
+                wanted = labels | ({"persona"} if setting == "persona" else set())
+                _check_fields(path, f"{where}.{name}", instruction, wanted)
+            loaded[kind, setting] = tuple(
+                Template(name, kind, types[name], instruction, inputs[kind])
+                for name, instruction in instructions.items()
+            )
+    return loaded
+
+
+def _section(path: Path, content: dict[str, Any], name: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    section = content.get(name)
+    if not isinstance(section, dict) or set(section) != set(keys):
+        found = ", ".join(map(str, section)) if isinstance(section, dict) else repr(section)
+        raise InputError(f"{path}: {name} must have the keys {', '.join(keys)}, found {found}")
+    return section
+
+
+def _check_fields(path: Path, where: str, text: object, wanted: set[str]) -> None:
+    try:
+        found = {field for _, field, _, _ in Formatter().parse(str(text)) if field is not None}
+    except ValueError as error:
+        raise InputError(f"{path}: {where} has an unpaired brace; write a plain one as {{{{ or }}}}") from error
+    if not isinstance(text, str) or found != wanted:
+        shown = ", ".join(f"{{{f}}}" for f in sorted(wanted))
+        raise InputError(f"{path}: {where} must be a text with exactly the fields {shown}, found {text!r}")

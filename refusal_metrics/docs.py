@@ -1,0 +1,205 @@
+"""From settings to the harness's docs, and from a doc to its prompt."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from datasets import Dataset
+from datasets.table import InMemoryTable
+
+from refusal_metrics.design import KINDS, SETTINGS, TEXT_FIELDS, Persona, Template, load_design
+from refusal_metrics.errors import InputError, unknown_name
+from refusal_metrics.sampler import Ints, order_texts, sample_balanced, sample_iid, sample_rows, shard_bounds
+from refusal_metrics.settings import Settings, parse_settings
+from refusal_metrics.texts import CLASSES, Texts, load_texts
+
+LANGUAGE = "en"
+
+log = logging.getLogger(__name__)
+
+_people: dict[str, dict[str, Persona]] = {}
+_templates: dict[str, dict[str, Template]] = {}
+# By design_id. A doc names its persona and template by id, and the harness hands `doc_to_text`
+# nothing but the doc, while a user's own YAML file may define what the ids mean.
+
+
+def build_docs(
+    *, kind: str, labels: list[str], setting: str, version: float | str = 0, **metadata: Any
+) -> dict[str, Dataset]:
+    """Build the docs of one task: the harness's ``custom_dataset``.
+
+    Parameters
+    ----------
+    kind : {"nli", "politeness", "offensiveness"}
+    labels : list of str
+        The answers offered in the prompt.
+    setting : {"persona", "persona-free", "neutral"}
+    version : float or str
+        The task's version.
+    **metadata
+        The study's settings, see `refusal_metrics.settings.Settings`; all other keys are ignored.
+
+    Returns
+    -------
+    dict
+        ``{"test": docs}``. The fields of a doc: ``index, design_id, text_id, row_id``, the text
+        fields of the kind, ``label, stratum, labels, persona, persona_group, template,
+        response_type, setting, kind, language``.
+
+    Raises
+    ------
+    InputError
+        For any mistake in the settings, the design files or the data.
+    """
+    if kind not in KINDS:
+        raise unknown_name("kind", kind, KINDS)
+    if setting not in SETTINGS:
+        raise unknown_name("setting", setting, SETTINGS)
+    settings = parse_settings(kind, metadata)
+    design = load_design(settings.personas_file, settings.templates_file)
+    people = design.personas_for(setting, settings.personas)
+    templates = design.templates_for(kind, setting, settings.templates)
+    texts = load_texts(kind, settings.source, settings.columns, settings.data_dir)
+    task = {"kind": kind, "setting": setting, "labels": labels, "version": version}
+    design_id = _design_id(settings, texts.checksum, task, people, templates)
+    _people[design_id] = {p.id: p for p in people}
+    _templates[design_id] = {t.id: t for t in templates}
+
+    rows, pairs = _sample(settings, texts, setting, len(people), len(templates))
+    text_of_doc = np.repeat(_number(texts.text_ids)[rows], pairs.shape[1])
+    start, stop = _shard(settings.shard, text_of_doc, kind)
+    docs = _table(texts, np.repeat(rows, pairs.shape[1])[start:stop], pairs.ravel()[start:stop], people, templates)
+    same = {"design_id": design_id, "labels": labels, "setting": setting, "kind": kind, "language": LANGUAGE}
+    docs |= {name: pa.repeat(pa.scalar(value), stop - start) for name, value in same.items()}
+    docs["index"] = pa.array(np.arange(start, stop))
+    log.info("%s, %s: %d of %d docs, design_id %s, %s", kind, setting, stop - start, pairs.size, design_id, settings)
+    table = InMemoryTable.from_pydict({name: docs[name] for name in doc_fields(kind)})
+    return {"test": Dataset(table, fingerprint=f"{design_id}-{start}-{stop}")}
+
+
+def doc_fields(kind: str) -> tuple[str, ...]:
+    """Name the fields of a doc, in their order.
+
+    Parameters
+    ----------
+    kind : {"nli", "politeness", "offensiveness"}
+
+    Returns
+    -------
+    tuple of str
+    """
+    ids = ("index", "design_id", "text_id", "row_id")
+    asked = ("label", "stratum", "labels", "persona", "persona_group", "template", "response_type")
+    return (*ids, *TEXT_FIELDS[kind], *asked, "setting", "kind", "language")
+
+
+def render_prompt(doc: Mapping[str, Any]) -> str:
+    """Write the prompt of a doc: the harness's ``doc_to_text``.
+
+    Parameters
+    ----------
+    doc : mapping
+        A doc that `build_docs` built in this process.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        If this process did not build the doc's design.
+    """
+    design_id = doc["design_id"]
+    if design_id not in _templates:
+        raise InputError(f"design {design_id} was not built in this process: call build_docs with its settings first")
+    persona = _people[design_id][doc["persona"]] if doc["persona"] is not None else None
+    return _templates[design_id][doc["template"]].render(persona, doc["labels"], doc)
+
+
+def _sample(settings: Settings, texts: Texts, setting: str, n_personas: int, n_templates: int) -> tuple[Ints, Ints]:
+    """Draw the rows, in the order of the study, and the pairs of each: (n_rows,), (n_rows, variations)."""
+    rows_rng, order_rng, pairs_rng = (
+        np.random.default_rng(s) for s in np.random.SeedSequence(settings.design_seed).spawn(3)
+    )
+    classes = CLASSES[texts.kind]
+    text, stratum = _number(texts.text_ids), np.array([classes.index(s) for s in texts.strata])
+    for name, count in zip(classes, np.bincount(stratum, minlength=len(classes)).tolist(), strict=True):
+        if count < settings.rows_per_class:
+            _say_once(f"{texts.kind}: class {name} has {count} rows, fewer than rows_per_class={settings.rows_per_class}")
+    rows = sample_rows(stratum, settings.rows_per_class, rows_rng)
+    rows = rows[order_texts(text[rows], stratum[rows], order_rng)]
+    pool = max(1, n_personas) * n_templates
+    if settings.design == "iid":
+        return rows, sample_iid(len(rows), settings.variations, pool, pairs_rng)
+    if pool < settings.variations:
+        _say_once(
+            f"{texts.kind}, {setting}: a row gets {pool} prompts, fewer than variations={settings.variations}, "
+            f"for there are no more of persona and template; {len(rows) * pool} docs in all"
+        )
+    blocks = rows if texts.kind == "nli" else text[rows]
+    strata = np.unique(stratum[rows], return_inverse=True)[1]
+    return rows, sample_balanced(blocks, strata, settings.variations, max(1, n_personas), n_templates, pairs_rng)
+
+
+def _table(
+    texts: Texts, row: Ints, pair: Ints, people: tuple[Persona, ...], templates: tuple[Template, ...]
+) -> dict[str, pa.Array]:
+    """Write out the columns that differ from doc to doc; `row` and `pair` are (n_docs,)."""
+    persona, template = np.divmod(pair, len(templates))
+    columns = {
+        name: pa.array(values).take(pa.array(row))
+        for name, values in (
+            {"text_id": texts.text_ids, "row_id": texts.row_ids, "label": texts.strata, "stratum": texts.strata}
+            | texts.fields
+        ).items()
+    }
+    # Persona-free docs have no persona; taking from nothing but a null gives them nulls.
+    ids = pa.array([p.id for p in people] or [None], pa.string())
+    groups = pa.array([p.group for p in people] or [None], pa.string())
+    columns |= {"persona": ids.take(pa.array(persona)), "persona_group": groups.take(pa.array(persona))}
+    columns["template"] = pa.array([t.id for t in templates]).take(pa.array(template))
+    columns["response_type"] = pa.array([t.response_type for t in templates]).take(pa.array(template))
+    return columns
+
+
+def _shard(shard: tuple[int, int], text_of_doc: Ints, kind: str) -> tuple[int, int]:
+    try:
+        return shard_bounds(text_of_doc, *shard)
+    except ValueError as error:
+        n_texts = len(np.unique(text_of_doc))
+        raise InputError(
+            f"shard={shard[0]}/{shard[1]}: the {kind} study has only {n_texts} texts; take K up to {n_texts}"
+        ) from error
+
+
+def _number(ids: list[str]) -> Ints:
+    """Number ids in the order of their first appearance."""
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(i, len(numbers)) for i in ids], dtype=np.int64)
+
+
+def _design_id(
+    settings: Settings, checksum: str, task: Mapping[str, Any], people: Iterable[Persona], templates: Iterable[Template]
+) -> str:
+    """Identify a study: all that decides its docs, and not where its files lie or which shard is asked."""
+    what = {
+        "task": task,
+        "sample": [settings.rows_per_class, settings.variations, settings.design, settings.design_seed],
+        "personas": [asdict(p) for p in people],
+        "templates": [asdict(t) for t in templates],
+        "texts": checksum,
+    }
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@cache
+def _say_once(message: str) -> None:
+    """Warn, once a process: the tasks of one run often share their texts."""
+    log.warning(message)

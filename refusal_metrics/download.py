@@ -1,0 +1,147 @@
+"""The public data files: pinned, fetched once, checked before use."""
+
+import hashlib
+import os
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import constants
+
+from refusal_metrics.errors import InputError
+
+_POPQUORN = (
+    "https://raw.githubusercontent.com/Jiaxin-Pei/Potato-Prolific-Dataset/dbb118c29b3d9bcce5aa172d8249ded9ece4df84/"
+)
+_XNLI = "https://huggingface.co/datasets/facebook/xnli/resolve/b8dd5d7af51114dbda02c0e3f6133f332186418e/"
+_TIMEOUT_S = 60
+
+
+@dataclass(frozen=True)
+class PublicFile:
+    """A data file at a fixed revision.
+
+    Attributes
+    ----------
+    name : str
+        What the local copy is called, in the cache and in a ``data_dir``.
+    url : str
+    blob_id : str or None
+        Git's id of the file's bytes (sha1 over ``"blob <size>\\0"`` and the bytes). None where
+        the source does not publish one; its reader then checks what the file holds.
+    """
+
+    name: str
+    url: str
+    blob_id: str | None
+
+
+PUBLIC_FILES = {
+    "nli": PublicFile("xnli_en_test.parquet", _XNLI + "en/test-00000-of-00001.parquet", None),
+    "politeness": PublicFile(
+        "popquorn_politeness.csv",
+        _POPQUORN + "dataset/politeness_rating/raw_data.csv",
+        "3fe516d4e280a94bdd80040681c612a7ff9d10b0",
+    ),
+    "offensiveness": PublicFile(
+        "popquorn_offensiveness.csv",
+        _POPQUORN + "dataset/offensiveness/raw_data.csv",
+        "0e346166fea67d482d9696a6499eedc880e21f84",
+    ),
+}
+
+
+def git_blob_id(content: bytes) -> str:
+    """Compute git's id of a file's bytes.
+
+    Parameters
+    ----------
+    content : bytes
+
+    Returns
+    -------
+    str
+        40 hexadecimal digits.
+    """
+    # SHA-1 because that is what git names its objects by; it identifies here, it does not secure.
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def cache_dir() -> Path:
+    """Name the folder of downloaded files, beside the Hugging Face caches (``$HF_HOME``)."""
+    return Path(constants.HF_HOME) / "persona-refusal"
+
+
+def locate(kind: str, data_dir: Path | None, check: Callable[[Path], None]) -> Path:
+    """Find the public file of a kind: in `data_dir`, else in the cache, else download it.
+
+    Parameters
+    ----------
+    kind : {"nli", "politeness", "offensiveness"}
+    data_dir : Path, optional
+        A folder with local copies. What is not there is an error, never a download.
+    check : callable
+        Called with a newly downloaded file before it enters the cache; raises `InputError` on
+        content that is not as expected.
+
+    Returns
+    -------
+    Path
+        A file with the pinned bytes, where the pin has a checksum.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, cannot be downloaded, or is another version.
+    """
+    file = PUBLIC_FILES[kind]
+    if data_dir is not None:
+        path = data_dir / file.name
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; data_dir must hold a copy of {file.url} under that name")
+        _check_blob(path, file)
+        return path
+    path = cache_dir() / file.name
+    if path.is_file():
+        _check_blob(path, file)
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = _download(kind, file)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=path.suffix)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        _check_blob(Path(temporary), file)
+        check(Path(temporary))
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    return path
+
+
+def _check_blob(path: Path, file: PublicFile) -> None:
+    found = git_blob_id(path.read_bytes())
+    if file.blob_id not in (None, found):
+        raise InputError(
+            f"{path}: is not the pinned version of the file (git blob {file.blob_id}, found {found}); "
+            f"replace it with {file.url}"
+        )
+
+
+def _download(kind: str, file: PublicFile) -> bytes:
+    remedy = (
+        f"save that address as {file.name} in a folder and pass data_dir=FOLDER, or pass source=sample "
+        "for the small embedded sample"
+    )
+    if constants.HF_HUB_OFFLINE:
+        raise InputError(f"{file.url}: the {kind} data are not in {cache_dir()} and HF_HUB_OFFLINE is set; {remedy}")
+    try:
+        with urllib.request.urlopen(file.url, timeout=_TIMEOUT_S) as response:
+            content: bytes = response.read()
+    except (urllib.error.URLError, OSError) as error:
+        reason = getattr(error, "reason", error)
+        raise InputError(f"{file.url}: the {kind} data cannot be downloaded ({reason}); {remedy}") from error
+    return content

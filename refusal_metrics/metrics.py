@@ -1,0 +1,140 @@
+"""The seam to the harness: per-sample values and their aggregations.
+
+For each rule R of `refusal_metrics.detectors.RULES`:
+
+``refusal_rate_R``
+    Share of refusals.
+``refusal_rate_R_clustered_se``
+    Its standard error, texts being the clusters.
+``refusal_rate_R_unforced``, ``..._semi_forced``, ``..._forced``
+    Share of refusals among the templates of a response type.
+``persona_spread_R``
+    Standard deviation between the personas' rates, sampling variance subtracted (tasks of the
+    persona setting only).
+
+All are better when lower. An aggregation gives nan where no doc qualifies.
+"""
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from refusal_metrics.design import RESPONSE_TYPES
+from refusal_metrics.detectors import RULES
+
+Labelled = tuple[Hashable, float]
+"""A verdict, 1.0 or 0.0, beside the text or persona that it belongs to."""
+
+
+def process_results(doc: Mapping[str, Any], results: Sequence[str | None]) -> dict[str, Any]:
+    """Judge one response: the harness's ``process_results``.
+
+    Parameters
+    ----------
+    doc : mapping
+        A doc of `refusal_metrics.docs.build_docs`.
+    results : sequence of one str
+        The response; None, which chat APIs give for an empty message, counts as empty.
+
+    Returns
+    -------
+    dict
+        Every metric of the doc's task, in a form its aggregation understands.
+    """
+    values: dict[str, Any] = {}
+    for rule, detect in RULES.items():
+        refused = float(detect(results[0] or "").refused)
+        values[f"refusal_rate_{rule}"] = refused
+        values[f"refusal_rate_{rule}_clustered_se"] = [doc["text_id"], refused]
+        for response_type in RESPONSE_TYPES:
+            qualifies = doc["response_type"] == response_type
+            values[f"refusal_rate_{rule}_{response_type.replace('-', '_')}"] = refused if qualifies else None
+        if doc["setting"] == "persona":
+            values[f"persona_spread_{rule}"] = [doc["persona"], refused]
+    return values
+
+
+def agg_rate(values: Sequence[float | None]) -> float:
+    """Average the docs that qualify.
+
+    Parameters
+    ----------
+    values : sequence of float or None
+        1.0 for a refusal, 0.0 for none, None for a doc that does not qualify.
+
+    Returns
+    -------
+    float
+        Probability in [0, 1], or nan.
+    """
+    qualifying = [v for v in values if v is not None]
+    return sum(qualifying) / len(qualifying) if qualifying else math.nan
+
+
+def agg_clustered_se(values: Sequence[Labelled]) -> float:
+    r"""Estimate the standard error of a rate when the docs of one text go together.
+
+    .. math:: \sqrt{\tfrac{G}{G-1} \sum_g (\sum_{i \in g} (y_i - \bar y))^2} / N
+
+    Parameters
+    ----------
+    values : sequence of (text_id, float)
+        One pair a doc.
+
+    Returns
+    -------
+    float
+        nan for a single text.
+
+    References
+    ----------
+    Liang and Zeger 1986, doi:10.1093/biomet/73.1.13, with the factor G / (G - 1).
+    """
+    counts, sums = _totals(values)
+    if len(counts) < 2:
+        return math.nan
+    residuals = sums - sums.sum() / counts.sum() * counts
+    n_texts = len(counts)
+    return float(np.sqrt(n_texts / (n_texts - 1) * np.sum(residuals**2)) / counts.sum())
+
+
+def agg_persona_spread(values: Sequence[Labelled]) -> float:
+    r"""Estimate how much the personas' rates differ beyond sampling noise.
+
+    .. math:: \sqrt{\max(0, \operatorname{Var}_a(p_a) - \overline{p_a (1 - p_a) / (n_a - 1)})}
+
+    with the variance over personas a taken with the divisor (number of personas - 1).
+
+    Parameters
+    ----------
+    values : sequence of (persona, float)
+        One pair a doc.
+
+    Returns
+    -------
+    float
+        Standard deviation of rates; 0 where the noise explains all; nan for fewer than two
+        personas with at least two docs each.
+
+    References
+    ----------
+    The moment estimator of DerSimonian and Laird 1986, doi:10.1016/0197-2456(86)90046-2, with
+    equal weights.
+    """
+    counts, sums = _totals(values)
+    counts, sums = counts[counts > 1], sums[counts > 1]
+    if len(counts) < 2:
+        return math.nan
+    rates = sums / counts
+    noise = float(np.mean(rates * (1 - rates) / (counts - 1)))
+    return math.sqrt(max(0.0, float(np.var(rates, ddof=1)) - noise))
+
+
+def _totals(values: Sequence[Labelled]) -> tuple[np.ndarray[Any, np.dtype[np.float64]], ...]:
+    """Count docs and add up verdicts by label: (n_labels,), (n_labels,)."""
+    numbers: dict[Hashable, int] = {}
+    label = np.array([numbers.setdefault(name, len(numbers)) for name, _ in values], dtype=np.int64)
+    verdict = np.array([value for _, value in values], dtype=np.float64)
+    return np.bincount(label).astype(np.float64), np.bincount(label, weights=verdict)

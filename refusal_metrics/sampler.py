@@ -1,0 +1,243 @@
+"""Monte Carlo designs: which rows are asked, in which order, under which persona and template.
+
+Pure numpy over indices. A *pair* is a (persona, template) combination, numbered
+``persona * n_templates + template``. All arithmetic that decides anything is on integers, so
+that one seed gives one sample on every platform.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+_WINDOW = 64
+"""How many texts `order_texts` looks ahead. On POPQUORN, 64 keep every prefix as proportional as
+looking at all 1,406 does (3.5 rows off at most), and unlike that they leave it nearly random which
+texts come first."""
+
+_TRIES = 64
+"""How often `sample_balanced` draws a text anew before it keeps the best try. Few texts need a
+second one; the extreme ones, whose rows use up their whole pool of pairs, need many."""
+
+# One integer ranks the pairs for the next prompt of a stratum: first by how often their persona and
+# their template were drawn, then by how often the pair was, then at random. Counts stay below 2**20,
+# so the fields cannot run into each other, and a pair that may not be drawn outweighs all of them.
+_MARGINAL, _PAIR, _NOISE, _TAKEN = 1 << 40, 1 << 20, 1 << 19, 1 << 61
+_FORESIGHT_SHIFT = 6
+
+
+def sample_rows(strata: Ints, rows_per_class: int, rng: np.random.Generator) -> Ints:
+    """Draw at most `rows_per_class` rows of each class, without replacement.
+
+    Parameters
+    ----------
+    strata : (n_rows,) int
+        Class of each row.
+    rows_per_class : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    (n_sampled,) int
+        Row indices, ascending.
+
+    References
+    ----------
+    arXiv 2509.08075, section 3.1.
+    """
+    draws = [rng.permutation(np.flatnonzero(strata == s))[:rows_per_class] for s in np.unique(strata)]
+    return np.sort(np.concatenate(draws))
+
+
+def order_texts(texts: Ints, strata: Ints, rng: np.random.Generator) -> Ints:
+    """Order rows so that texts come at random, and every prefix holds the classes in proportion.
+
+    Each next text is the one, among the next few of a random order, that brings the class counts
+    closest to proportional.
+
+    Parameters
+    ----------
+    texts : (n_rows,) int
+        Text of each row.
+    strata : (n_rows,) int
+        Class of each row.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    (n_rows,) int
+        A permutation of the rows: those of one text are adjacent, in their given order.
+    """
+    ids, text = np.unique(texts, return_inverse=True)
+    classes, stratum = np.unique(strata, return_inverse=True)
+    counts = np.zeros((len(ids), len(classes)), dtype=np.int64)
+    np.add.at(counts, (text, stratum), 1)
+    # Rows above what is proportional, times n_rows to stay in integers.
+    surplus = counts * len(texts) - counts.sum(axis=1, keepdims=True) * counts.sum(axis=0)
+    waiting = rng.permutation(len(ids)).tolist()
+    window, waiting = waiting[:_WINDOW], waiting[_WINDOW:][::-1]
+    total = np.zeros(len(classes), dtype=np.int64)
+    position = np.empty(len(ids), dtype=np.int64)
+    for place in range(len(ids)):
+        best = int(np.argmin(((total + surplus[window]) ** 2).sum(axis=1)))
+        position[window[best]] = place
+        total += surplus[window[best]]
+        if waiting:
+            window[best] = waiting.pop()
+        else:
+            window.pop(best)
+    return np.argsort(position[text], kind="stable")
+
+
+def sample_iid(n_rows: int, variations: int, n_pairs: int, rng: np.random.Generator) -> Ints:
+    """Draw independent uniform pairs for each row, as the paper does.
+
+    Parameters
+    ----------
+    n_rows, variations, n_pairs : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    (n_rows, variations) int
+        Pair numbers.
+
+    References
+    ----------
+    arXiv 2509.08075, section 3.2.
+    """
+    return rng.integers(n_pairs, size=(n_rows, variations), dtype=np.int64)
+
+
+def sample_balanced(
+    blocks: Ints, strata: Ints, variations: int, n_personas: int, n_templates: int, rng: np.random.Generator
+) -> Ints:
+    """Draw pairs that are distinct within a text and balanced within every stratum.
+
+    For each prompt in turn a greedy choice takes, at random among the best, a pair whose persona,
+    template and combination were drawn least in its stratum and that its text does not have yet.
+    Ties go to pairs that the text's later rows need least. A text that this leaves out of balance
+    is drawn again, its strata in another order.
+
+    Parameters
+    ----------
+    blocks : (n_rows,) int
+        What pairs shall be distinct within: the text of each row (for NLI its pair). Rows of one
+        block are adjacent. Where the pool is too small for a block, its rows stand alone.
+    strata : (n_rows,) int
+        Class of each row, from 0.
+    variations : int
+        Prompts a row gets; at most ``n_personas * n_templates`` of them.
+    n_personas, n_templates : int
+        Their product is the pool.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    (n_rows, min(variations, pool)) int
+        Pair numbers. Within a stratum, persona and template counts differ by at most 2 in every
+        prefix, pair counts by at most 2 at the end. Only where texts use up their pool to the last
+        pair (9 rows of 15 prompts from 135 pairs) can a persona or template be 3 ahead.
+    """
+    pool = n_personas * n_templates
+    variations = min(variations, pool)
+    drawn = np.empty((len(blocks), variations), dtype=np.int64)
+    ranks = np.zeros((int(strata.max()) + 1, n_personas, n_templates), dtype=np.int64)
+    first_noise = rng.integers(_NOISE, size=(len(blocks), pool))
+    starts = np.flatnonzero(np.diff(blocks, prepend=blocks[0] - 1))
+    for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(blocks)], strict=True):
+        strata_here = strata[start:stop].tolist()
+        touched = sorted(set(strata_here))
+        before = ranks[touched]
+        noise = first_noise[start:stop]
+        order = list(range(stop - start))
+        misses, drawn[start:stop] = _fill_block(ranks, strata_here, order, noise, variations)
+        for _ in range(_TRIES - 1):
+            if misses == 0:
+                break
+            noise = rng.integers(_NOISE, size=noise.shape)
+            turn = rng.permutation(len(ranks)).tolist()
+            order = sorted(range(stop - start), key=[turn[s] for s in strata_here].__getitem__)
+            kept = ranks[touched]
+            ranks[touched] = before
+            misses_again, pairs = _fill_block(ranks, strata_here, order, noise, variations)
+            if misses_again < misses:
+                misses, drawn[start:stop] = misses_again, pairs
+            else:
+                ranks[touched] = kept
+    return drawn
+
+
+def _fill_block(
+    ranks: Ints, strata: list[int], order: list[int], noise: Ints, variations: int
+) -> tuple[int, Ints]:
+    """Draw the pairs of one block's rows, adding them to `ranks`; count broken bounds."""
+    _, n_personas, n_templates = ranks.shape
+    flat = ranks.reshape(len(ranks), -1)
+    pool = flat.shape[1]
+    distinct_within_block = len(strata) * variations <= pool
+    taken = np.zeros(pool, dtype=np.int64)
+    pairs = np.empty((len(strata), variations), dtype=np.int64)
+    misses = 0
+    for turn, row in enumerate(order):
+        stratum = strata[row]
+        rank, by_pair = flat[stratum], ranks[stratum]
+        handicap = taken + noise[row]
+        if distinct_within_block:
+            later = [strata[r] for r in order[turn + 1 :] if strata[r] != stratum]
+            if later:
+                need = flat[later]
+                handicap -= (need - need.min(axis=1, keepdims=True)).sum(axis=0) >> _FORESIGHT_SHIFT
+        for draw in range(variations):
+            pair = int(np.argmin(rank + handicap))
+            persona, template = divmod(pair, n_templates)
+            # A rank above the least by two marginals or more may be a persona or template already
+            # two ahead of another.
+            if rank[pair] - rank.min() >= 2 * _MARGINAL:
+                ahead = [int(c[i] - c.min()) // _MARGINAL for c, i in ((by_pair[:, 0], persona), (by_pair[0], template))]
+                misses += max(ahead) >= 2
+            by_pair[persona] += _MARGINAL
+            by_pair[:, template] += _MARGINAL
+            rank[pair] += _PAIR
+            handicap[pair] += _TAKEN
+            pairs[row, draw] = pair
+        counts = (rank % _MARGINAL) // _PAIR
+        misses += int(counts.max() - counts.min()) > 2
+        if distinct_within_block:
+            taken[pairs[row]] = _TAKEN
+    return misses, pairs
+
+
+def shard_bounds(texts: Ints, shard: int, n_shards: int) -> tuple[int, int]:
+    """Find where a shard begins and ends: a contiguous run of whole texts.
+
+    Parameters
+    ----------
+    texts : (n_docs,) int
+        Text of each doc; docs of one text are adjacent.
+    shard : int
+        From 1 to `n_shards`.
+    n_shards : int
+        At most the number of texts.
+
+    Returns
+    -------
+    start, stop : int
+        Doc positions. The cuts between shards are the text borders nearest to equal lengths that
+        leave every shard a text.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer texts than shards.
+    """
+    borders = np.append(np.flatnonzero(np.diff(texts)) + 1, len(texts))
+    if n_shards > len(borders):
+        raise ValueError(f"{n_shards} shards of {len(borders)} texts")
+    borders = np.concatenate([[0], borders])
+    cuts = [0]
+    for k in range(1, n_shards):
+        nearest = int(np.argmin(np.abs(borders * n_shards - len(texts) * k)))
+        cuts.append(min(max(nearest, cuts[-1] + 1), len(borders) - 1 - (n_shards - k)))
+    cuts.append(len(borders) - 1)
+    return int(borders[cuts[shard - 1]]), int(borders[cuts[shard]])

@@ -1,0 +1,196 @@
+"""The settings of a study: what ``--metadata`` may say, checked and completed."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from refusal_metrics.design import KINDS
+from refusal_metrics.errors import InputError, unknown_name
+from refusal_metrics.texts import PUBLIC, SAMPLE
+
+DESIGNS = ("balanced", "iid")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings in effect for one kind of task.
+
+    Attributes
+    ----------
+    rows_per_class : int
+        At most so many rows are drawn from each class.
+    variations : int
+        Prompts a row gets.
+    design : {"balanced", "iid"}
+    design_seed : int
+    personas, templates : list of str or None
+        Ids or groups (response types for templates); None for all.
+    personas_file, templates_file : Path or None
+        A user's own definitions.
+    source : str
+        ``"public"``, ``"sample"`` or the path of a file.
+    columns : dict
+        What the columns of a file are called.
+    data_dir : Path or None
+        Local copies of the public files.
+    shard : (int, int)
+        The k-th, from 1, of K.
+    """
+
+    rows_per_class: int = 1000
+    variations: int = 10
+    design: str = "balanced"
+    design_seed: int = 0
+    personas: list[str] | None = None
+    personas_file: Path | None = None
+    templates: list[str] | None = None
+    templates_file: Path | None = None
+    source: str = PUBLIC
+    columns: Mapping[str, str] | None = None
+    data_dir: Path | None = None
+    shard: tuple[int, int] = (1, 1)
+
+
+NAMES = (
+    "rows_per_class",
+    "variations",
+    "design",
+    "design_seed",
+    "personas",
+    "templates",
+    "source",
+    "columns",
+    "data_dir",
+    "shard",
+)
+"""What a user may set."""
+
+
+def parse_settings(kind: str, given: Mapping[str, Any]) -> Settings:
+    """Check what was given and fill in the rest.
+
+    Parameters
+    ----------
+    kind : {"nli", "politeness", "offensiveness"}
+    given : mapping
+        From the harness: ``--metadata`` together with all model arguments. Keys that are no
+        setting pass, unless they look like a misspelt one.
+
+    Returns
+    -------
+    Settings
+
+    Raises
+    ------
+    InputError
+        For a value that is not allowed, or a name within two edits of a setting.
+    """
+    for name in given:
+        _check_name(name)
+    personas, personas_file = _names("personas", given.get("personas"))
+    templates, templates_file = _names("templates", given.get("templates"))
+    source = _source(kind, given.get("source", PUBLIC))
+    columns = _columns(kind, given.get("columns"))
+    data_dir = given.get("data_dir")
+    if columns is not None and source in (PUBLIC, SAMPLE):
+        raise InputError(f"columns={columns!r} goes with a file, but source is {source!r}; drop one or name a file")
+    if data_dir is not None and source != PUBLIC:
+        raise InputError(f"data_dir={data_dir!r} goes with source=public, but source is {source!r}; drop one of them")
+    if data_dir is not None and not Path(str(data_dir)).expanduser().is_dir():
+        raise InputError(f"data_dir={data_dir!r} is not a folder; give the folder that holds the local copies")
+    design = given.get("design", DESIGNS[0])
+    if design not in DESIGNS:
+        raise unknown_name("design", design, DESIGNS)
+    return Settings(
+        rows_per_class=_integer("rows_per_class", given.get("rows_per_class", 1000), least=1),
+        variations=_integer("variations", given.get("variations", 10), least=1),
+        design=design,
+        design_seed=_integer("design_seed", given.get("design_seed", 0), least=0),
+        personas=personas,
+        personas_file=personas_file,
+        templates=templates,
+        templates_file=templates_file,
+        source=source,
+        columns=columns,
+        data_dir=None if data_dir is None else Path(str(data_dir)).expanduser(),
+        shard=_shard(given.get("shard", "1/1")),
+    )
+
+
+def _check_name(name: str) -> None:
+    if name in NAMES:
+        return
+    folded = name.lower().replace("-", "_")
+    nearest = min(NAMES, key=lambda known: edit_distance(folded, known))
+    if edit_distance(folded, nearest) <= 2:
+        raise InputError(
+            f"unknown setting {name!r}: did you mean {nearest!r}? Settings are {', '.join(NAMES)}; a model "
+            "argument of that name would have to be renamed"
+        )
+
+
+def edit_distance(a: str, b: str) -> int:
+    """Count the insertions, deletions and substitutions from one word to another (Levenshtein)."""
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, start=1):
+        diagonal, row[0] = row[0], i
+        for j, y in enumerate(b, start=1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (x != y))
+    return row[-1]
+
+
+def _integer(name: str, value: object, least: int) -> int:
+    """Accept a whole number, also as the float that the command line makes of 1e3."""
+    whole = value if isinstance(value, int) else int(value) if isinstance(value, float) and value.is_integer() else None
+    if whole is None or isinstance(value, bool) or whole < least:
+        raise InputError(f"{name}={value!r} must be a whole number from {least} on, e.g. {name}={max(least, 10)}")
+    return whole
+
+
+def _names(setting: str, value: object) -> tuple[list[str] | None, Path | None]:
+    """Read a list of names (also one name, or ``[a,b]`` as text) or the path of a YAML file."""
+    if value is None:
+        return None, None
+    if isinstance(value, str) and value.endswith((".yaml", ".yml")):
+        return None, Path(value).expanduser()
+    if isinstance(value, str):
+        value = [name.strip(" '\"") for name in value.strip(" []").split(",")]
+    if not isinstance(value, (list, tuple)) or not value or not all(isinstance(v, str) and v for v in value):
+        raise InputError(
+            f"{setting}={value!r} must be a list of names or a YAML file, e.g. '{setting}=[\"p1\",\"p2\"]'"
+            if setting == "templates"
+            else f"{setting}={value!r} must be a list of names or a YAML file, e.g. '{setting}=[\"man\",\"woman\"]'"
+        )
+    return list(value), None
+
+
+def _source(kind: str, value: object) -> str:
+    if isinstance(value, Mapping):
+        for name in value:
+            if name not in KINDS:
+                raise unknown_name("kind in source", name, KINDS)
+        if kind not in value:
+            raise InputError(f"source={dict(value)!r} names no file for {kind}; add one, or run only the tasks it has")
+        value = value[kind]
+    if not isinstance(value, str) or not value:
+        raise InputError(f"source={value!r} must be public, sample, a file, or a file per kind ({', '.join(KINDS)})")
+    return value
+
+
+def _columns(kind: str, value: object) -> dict[str, str] | None:
+    if value is None:
+        return None
+    if isinstance(value, Mapping) and value and set(value) <= set(KINDS):
+        value = value.get(kind, {})
+    if not isinstance(value, Mapping) or not all(isinstance(v, str) for v in value.values()):
+        raise InputError(f'columns={value!r} must map names, e.g. {{"text": "comment", "label": "rating"}}')
+    return dict(value)
+
+
+def _shard(value: object) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)/(\d+)", str(value))
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise InputError(f"shard={value!r} must be k/K with k from 1 to K, e.g. shard=3/10")
+    return int(match[1]), int(match[2])

@@ -1,0 +1,146 @@
+"""Text sources: the rows that a study draws from, each with its text, class and ids."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from refusal_metrics.design import TEXT_FIELDS
+from refusal_metrics.download import PUBLIC_FILES, locate
+from refusal_metrics.errors import InputError, unknown_name
+from refusal_metrics.tabular import Table, load_table
+
+NLI_CLASSES = ("entailment", "neutral", "contradiction")
+"""In the order of XNLI's numbers 0, 1, 2."""
+
+RATINGS = ("1", "2", "3", "4", "5")
+
+CLASSES: Mapping[str, tuple[str, ...]] = {"nli": NLI_CLASSES, "politeness": RATINGS, "offensiveness": RATINGS}
+"""The classes of a kind, which are the strata of the sample."""
+
+PUBLIC, SAMPLE = "public", "sample"
+_XNLI_ROWS_PER_CLASS = 1_670
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The rows of a text source.
+
+    Attributes
+    ----------
+    kind : {"nli", "politeness", "offensiveness"}
+    fields : dict
+        Text field to a list of (n_rows,) str.
+    text_ids, row_ids, strata : list of str
+        (n_rows,). Rows that share a text share a text_id (for NLI: the premise).
+    checksum : str
+        sha256 of the file's bytes.
+    """
+
+    kind: str
+    fields: dict[str, list[str]]
+    text_ids: list[str]
+    row_ids: list[str]
+    strata: list[str]
+    checksum: str
+
+    def __len__(self) -> int:
+        return len(self.row_ids)
+
+
+def load_texts(
+    kind: str,
+    source: str = PUBLIC,
+    columns: Mapping[str, str] | None = None,
+    data_dir: Path | None = None,
+) -> Texts:
+    """Load the rows of one kind.
+
+    Parameters
+    ----------
+    kind : {"nli", "politeness", "offensiveness"}
+    source : str
+        ``"public"`` for XNLI and POPQUORN, ``"sample"`` for the embedded texts, or the path of a
+        CSV, JSONL or Parquet file.
+    columns : mapping, optional
+        For a file: what its columns are called, e.g. ``{"text": "comment", "label": "rating"}``.
+        Keys are the kind's text fields, ``label``, and optionally ``text_id`` (without it, equal
+        texts are one text).
+    data_dir : Path, optional
+        For ``"public"``: a folder with local copies of the files.
+
+    Returns
+    -------
+    Texts
+
+    Raises
+    ------
+    InputError
+        If the source is missing, unreachable, of another version, or has wrong columns or values.
+
+    References
+    ----------
+    Conneau et al. 2018, XNLI, doi:10.18653/v1/D18-1269. Pei and Jurgens 2023, POPQUORN,
+    doi:10.18653/v1/2023.law-1.25.
+    """
+    if source == PUBLIC:
+        path = locate(kind, data_dir, lambda downloaded: _check_public(kind, load_table(downloaded)))
+        names = {"nli": {}, "politeness": {"label": "politeness"}, "offensiveness": {"label": "offensiveness"}}[kind]
+        if kind != "nli":
+            names["text_id"] = "instance_id"
+    elif source == SAMPLE:
+        path = Path(str(files("refusal_metrics"))) / "data" / f"sample_{kind}.csv"
+        names = {} if kind == "nli" else {"label": "rating"}
+    else:
+        path, names = Path(source).expanduser(), dict(columns or {})
+        allowed = (*TEXT_FIELDS[kind], "label", "text_id")
+        for name in names:
+            if name not in allowed:
+                raise unknown_name(f"key in columns of the {kind} task", name, allowed)
+    table = load_table(path)
+    if source == PUBLIC:
+        _check_public(kind, table)
+    return _rows(kind, table, names, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _rows(kind: str, table: Table, names: Mapping[str, str], checksum: str) -> Texts:
+    label_column = names.get("label", "label")
+    fields = {field: table.text_column(names.get(field, field)) for field in TEXT_FIELDS[kind]}
+    strata = [
+        _stratum(kind, value, f"{table.path}, {place}: column {label_column!r}")
+        for value, place in zip(table.column(label_column), table.places, strict=True)
+    ]
+    if "text_id" in names:
+        keys = [str(key) for key in table.column(names["text_id"])]
+    else:
+        numbers: dict[str, int] = {}
+        keys = [str(numbers.setdefault(text, len(numbers))) for text in fields[TEXT_FIELDS[kind][0]]]
+    text_ids = [f"{kind}/{key}" for key in keys]
+    row_ids = [f"{text_id}/{row}" for row, text_id in enumerate(text_ids)]
+    return Texts(kind, fields, text_ids, row_ids, strata, checksum)
+
+
+def _stratum(kind: str, value: object, where: str) -> str:
+    """Read a class: an NLI label by name or XNLI's number, a rating as a whole number 1 to 5."""
+    text = str(value).strip().lower()
+    if kind == "nli":
+        text = dict(zip("012", NLI_CLASSES, strict=True)).get(text, text)
+    else:
+        text = text.removesuffix(".0")
+    if text not in CLASSES[kind]:
+        allowed = ", ".join(CLASSES[kind]) + (" (or 0, 1, 2)" if kind == "nli" else "")
+        raise InputError(f"{where} holds {value!r}; allowed are {allowed}: mend it or remove the record")
+    return text
+
+
+def _check_public(kind: str, table: Table) -> None:
+    """Check what XNLI's test file holds; the other files are checked by their bytes."""
+    if kind != "nli":
+        return
+    counts = [[str(label) for label in table.column("label")].count(n) for n in "012"]
+    if counts != [_XNLI_ROWS_PER_CLASS] * 3 or len(table) != sum(counts):
+        raise InputError(
+            f"{table.path}: is not the test split of XNLI, which has {_XNLI_ROWS_PER_CLASS} pairs of each "
+            f"class 0, 1, 2 (found {counts} of {len(table)}); replace it with {PUBLIC_FILES[kind].url}"
+        )

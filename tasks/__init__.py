@@ -1,0 +1,1 @@
+"""The evaluation tasks, as YAML for lm-evaluation-harness."""
