@@ -207,7 +207,7 @@ def _packaged() -> Design:
     return Design(_personas(folder / "personas.yaml"), _templates(folder / "templates.yaml"))
 
 
-def _load_yaml(path: Path, key: str) -> Any:
+def _load_yaml(path: Path, key: str) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

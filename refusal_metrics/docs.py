@@ -21,7 +21,8 @@ from refusal_metrics.texts import CLASSES, Texts, load_texts
 
 LANGUAGE = "en"
 
-log = logging.getLogger(__name__)
+# A child of the harness's logger: the only one whose messages `lm_eval` shows.
+log = logging.getLogger("lm_eval.persona_refusal")
 
 _people: dict[str, dict[str, Persona]] = {}
 _templates: dict[str, dict[str, Template]] = {}
@@ -30,7 +31,7 @@ _templates: dict[str, dict[str, Template]] = {}
 
 
 def build_docs(
-    *, kind: str, labels: list[str], setting: str, version: float | str = 0, **metadata: Any
+    *, kind: str, labels: list[str], setting: str, version: float | str = 0, **metadata: object
 ) -> dict[str, Dataset]:
     """Build the docs of one task: the harness's ``custom_dataset``.
 
@@ -132,7 +133,9 @@ def _sample(settings: Settings, texts: Texts, setting: str, n_personas: int, n_t
     text, stratum = _number(texts.text_ids), np.array([classes.index(s) for s in texts.strata])
     for name, count in zip(classes, np.bincount(stratum, minlength=len(classes)).tolist(), strict=True):
         if count < settings.rows_per_class:
-            _say_once(f"{texts.kind}: class {name} has {count} rows, fewer than rows_per_class={settings.rows_per_class}")
+            _say_once(
+                f"{texts.kind}: class {name} has {count} rows, fewer than rows_per_class={settings.rows_per_class}"
+            )
     rows = sample_rows(stratum, settings.rows_per_class, rows_rng)
     rows = rows[order_texts(text[rows], stratum[rows], order_rng)]
     pool = max(1, n_personas) * n_templates
@@ -161,8 +164,8 @@ def _table(
         ).items()
     }
     # Persona-free docs have no persona; taking from nothing but a null gives them nulls.
-    ids = pa.array([p.id for p in people] or [None], pa.string())
-    groups = pa.array([p.group for p in people] or [None], pa.string())
+    ids = pa.array([p.id for p in people] if people else [None], pa.string())
+    groups = pa.array([p.group for p in people] if people else [None], pa.string())
     columns |= {"persona": ids.take(pa.array(persona)), "persona_group": groups.take(pa.array(persona))}
     columns["template"] = pa.array([t.id for t in templates]).take(pa.array(template))
     columns["response_type"] = pa.array([t.response_type for t in templates]).take(pa.array(template))
@@ -180,7 +183,7 @@ def _shard(shard: tuple[int, int], text_of_doc: Ints, kind: str) -> tuple[int, i
 
 
 def _number(ids: list[str]) -> Ints:
-    """Number ids in the order of their first appearance."""
+    """Give ids numbers in the order of their first appearance."""
     numbers: dict[str, int] = {}
     return np.array([numbers.setdefault(i, len(numbers)) for i in ids], dtype=np.int64)
 

@@ -30,7 +30,7 @@ class PublicFile:
         What the local copy is called, in the cache and in a ``data_dir``.
     url : str
     blob_id : str or None
-        Git's id of the file's bytes (sha1 over ``"blob <size>\\0"`` and the bytes). None where
+        Git's id of the file's bytes (sha1 over "blob", the size, a zero byte and the bytes). None where
         the source does not publish one; its reader then checks what the file holds.
     """
 
@@ -116,7 +116,7 @@ def locate(kind: str, data_dir: Path | None, check: Callable[[Path], None]) -> P
             stream.write(content)
         _check_blob(Path(temporary), file)
         check(Path(temporary))
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
     finally:
         Path(temporary).unlink(missing_ok=True)
     return path
@@ -139,7 +139,7 @@ def _download(kind: str, file: PublicFile) -> bytes:
     if constants.HF_HUB_OFFLINE:
         raise InputError(f"{file.url}: the {kind} data are not in {cache_dir()} and HF_HUB_OFFLINE is set; {remedy}")
     try:
-        with urllib.request.urlopen(file.url, timeout=_TIMEOUT_S) as response:
+        with urllib.request.urlopen(file.url, timeout=_TIMEOUT_S) as response:  # noqa: S310 - a constant above
             content: bytes = response.read()
     except (urllib.error.URLError, OSError) as error:
         reason = getattr(error, "reason", error)

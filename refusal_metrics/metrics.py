@@ -20,6 +20,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from refusal_metrics.design import RESPONSE_TYPES
 from refusal_metrics.detectors import RULES
@@ -132,9 +133,9 @@ def agg_persona_spread(values: Sequence[Labelled]) -> float:
     return math.sqrt(max(0.0, float(np.var(rates, ddof=1)) - noise))
 
 
-def _totals(values: Sequence[Labelled]) -> tuple[np.ndarray[Any, np.dtype[np.float64]], ...]:
+def _totals(values: Sequence[Labelled]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Count docs and add up verdicts by label: (n_labels,), (n_labels,)."""
     numbers: dict[Hashable, int] = {}
     label = np.array([numbers.setdefault(name, len(numbers)) for name, _ in values], dtype=np.int64)
     verdict = np.array([value for _, value in values], dtype=np.float64)
-    return np.bincount(label).astype(np.float64), np.bincount(label, weights=verdict)
+    return np.bincount(label).astype(np.float64), np.bincount(label, weights=verdict).astype(np.float64)

@@ -168,11 +168,9 @@ def sample_balanced(
     return drawn
 
 
-def _fill_block(
-    ranks: Ints, strata: list[int], order: list[int], noise: Ints, variations: int
-) -> tuple[int, Ints]:
+def _fill_block(ranks: Ints, strata: list[int], order: list[int], noise: Ints, variations: int) -> tuple[int, Ints]:
     """Draw the pairs of one block's rows, adding them to `ranks`; count broken bounds."""
-    _, n_personas, n_templates = ranks.shape
+    n_templates = ranks.shape[2]
     flat = ranks.reshape(len(ranks), -1)
     pool = flat.shape[1]
     distinct_within_block = len(strata) * variations <= pool
@@ -194,7 +192,9 @@ def _fill_block(
             # A rank above the least by two marginals or more may be a persona or template already
             # two ahead of another.
             if rank[pair] - rank.min() >= 2 * _MARGINAL:
-                ahead = [int(c[i] - c.min()) // _MARGINAL for c, i in ((by_pair[:, 0], persona), (by_pair[0], template))]
+                ahead = [
+                    int(c[i] - c.min()) // _MARGINAL for c, i in ((by_pair[:, 0], persona), (by_pair[0], template))
+                ]
                 misses += max(ahead) >= 2
             by_pair[persona] += _MARGINAL
             by_pair[:, template] += _MARGINAL

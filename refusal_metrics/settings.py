@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from refusal_metrics.design import KINDS
 from refusal_metrics.errors import InputError, unknown_name
@@ -68,7 +67,7 @@ NAMES = (
 """What a user may set."""
 
 
-def parse_settings(kind: str, given: Mapping[str, Any]) -> Settings:
+def parse_settings(kind: str, given: Mapping[str, object]) -> Settings:
     """Check what was given and fill in the rest.
 
     Parameters
@@ -159,9 +158,9 @@ def _names(setting: str, value: object) -> tuple[list[str] | None, Path | None]:
         value = [name.strip(" '\"") for name in value.strip(" []").split(",")]
     if not isinstance(value, (list, tuple)) or not value or not all(isinstance(v, str) and v for v in value):
         raise InputError(
-            f"{setting}={value!r} must be a list of names or a YAML file, e.g. '{setting}=[\"p1\",\"p2\"]'"
+            f'{setting}={value!r} must be a list of names or a YAML file, e.g. \'{setting}=["p1","p2"]\''
             if setting == "templates"
-            else f"{setting}={value!r} must be a list of names or a YAML file, e.g. '{setting}=[\"man\",\"woman\"]'"
+            else f'{setting}={value!r} must be a list of names or a YAML file, e.g. \'{setting}=["man","woman"]\''
         )
     return list(value), None
 

@@ -124,10 +124,8 @@ def _rows(kind: str, table: Table, names: Mapping[str, str], checksum: str) -> T
 def _stratum(kind: str, value: object, where: str) -> str:
     """Read a class: an NLI label by name or XNLI's number, a rating as a whole number 1 to 5."""
     text = str(value).strip().lower()
-    if kind == "nli":
-        text = dict(zip("012", NLI_CLASSES, strict=True)).get(text, text)
-    else:
-        text = text.removesuffix(".0")
+    numbers = dict(zip("012", NLI_CLASSES, strict=True))
+    text = numbers.get(text, text) if kind == "nli" else text.removesuffix(".0")
     if text not in CLASSES[kind]:
         allowed = ", ".join(CLASSES[kind]) + (" (or 0, 1, 2)" if kind == "nli" else "")
         raise InputError(f"{where} holds {value!r}; allowed are {allowed}: mend it or remove the record")

@@ -1,1 +1,0 @@
-"""Personas and templates."""
