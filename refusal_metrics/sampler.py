@@ -5,6 +5,9 @@ Pure numpy over indices. A *pair* is a (persona, template) combination, numbered
 that one seed gives one sample on every platform.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -140,74 +143,100 @@ def sample_balanced(
         prefix, pair counts by at most 2 at the end. Only where texts use up their pool to the last
         pair (6 rows of 2 prompts from 12 pairs) can a persona or template now and then be 3 ahead.
     """
-    pool = n_personas * n_templates
-    variations = min(variations, pool)
+    variations = min(variations, n_personas * n_templates)
     drawn = np.empty((len(blocks), variations), dtype=np.int64)
-    ranks = np.zeros((int(strata.max()) + 1, n_personas, n_templates), dtype=np.int64)
-    first_noise = rng.integers(_NOISE, size=(len(blocks), pool))
+    tallies = [_Tally(n_personas, n_templates) for _ in range(int(strata.max()) + 1)]
+    first_noise = rng.integers(_NOISE, size=(len(blocks), n_personas * n_templates))
     starts = np.flatnonzero(np.diff(blocks, prepend=blocks[0] - 1))
     for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(blocks)], strict=True):
         strata_here = strata[start:stop].tolist()
-        touched = sorted(set(strata_here))
-        before = ranks[touched]
-        noise = first_noise[start:stop]
-        order = list(range(stop - start))
-        misses, drawn[start:stop] = _fill_block(ranks, strata_here, order, noise, variations)
+        before = {s: tallies[s] for s in strata_here}
+        best = _fill_block(before, strata_here, range(stop - start), first_noise[start:stop], variations)
         for tried in range(1, _TRIES_FOR_MARGINALS):
-            marginal_misses, pair_misses = misses
-            if not marginal_misses and (not pair_misses or tried >= _TRIES):
+            if not best.marginal_misses and (not best.pair_misses or tried >= _TRIES):
                 break
-            noise = rng.integers(_NOISE, size=noise.shape)
-            turn = rng.permutation(len(ranks)).tolist()
+            noise = rng.integers(_NOISE, size=(stop - start, n_personas * n_templates))
+            turn = rng.permutation(len(tallies)).tolist()
             order = sorted(range(stop - start), key=[turn[s] for s in strata_here].__getitem__)
-            kept = ranks[touched]
-            ranks[touched] = before
-            misses_again, pairs = _fill_block(ranks, strata_here, order, noise, variations)
-            if misses_again < misses:
-                misses, drawn[start:stop] = misses_again, pairs
-            else:
-                ranks[touched] = kept
+            again = _fill_block(before, strata_here, order, noise, variations)
+            if (again.marginal_misses, again.pair_misses) < (best.marginal_misses, best.pair_misses):
+                best = again
+        drawn[start:stop] = best.pairs
+        for stratum, tally in best.tallies.items():
+            tallies[stratum] = tally
     return drawn
 
 
-def _fill_block(
-    ranks: Ints, strata: list[int], order: list[int], noise: Ints, variations: int
-) -> tuple[tuple[int, int], Ints]:
-    """Draw the pairs of one block's rows, adding them to `ranks`; count broken bounds, marginal and pair."""
-    n_templates = ranks.shape[2]
-    flat = ranks.reshape(len(ranks), -1)
-    pool = flat.shape[1]
-    distinct_within_block = len(strata) * variations <= pool
-    taken = np.zeros(pool, dtype=np.int64)
-    pairs = np.empty((len(strata), variations), dtype=np.int64)
-    marginal_misses = pair_misses = 0
-    for turn, row in enumerate(order):
-        stratum = strata[row]
-        rank, by_pair = flat[stratum], ranks[stratum]
-        handicap = taken + noise[row]
-        if distinct_within_block:
-            later = [strata[r] for r in order[turn + 1 :] if strata[r] != stratum]
-            if later:
-                need = flat[later]
-                handicap -= (need - need.min(axis=1, keepdims=True)).sum(axis=0) >> _FORESIGHT_SHIFT
-        for draw in range(variations):
-            pair = int(np.argmin(rank + handicap))
+class _Tally:
+    """How often each persona, template and pair was drawn in one stratum."""
+
+    def __init__(self, n_personas: int, n_templates: int) -> None:
+        self.personas = [0] * n_personas
+        self.templates = [0] * n_templates
+        self.ranks: Ints = np.zeros((n_personas, n_templates), dtype=np.int64)
+
+    def copy(self) -> "_Tally":
+        new = _Tally(0, 0)
+        new.personas, new.templates, new.ranks = self.personas[:], self.templates[:], self.ranks.copy()
+        return new
+
+    def draw_row(self, handicap: Ints, variations: int) -> tuple[list[int], int]:
+        """Draw the pairs of one row; count how often a persona or template gets more than two ahead."""
+        scores = self.ranks + handicap
+        flat, n_templates = scores.reshape(-1), len(self.templates)
+        pairs, misses = [], 0
+        for _ in range(variations):
+            pair = int(flat.argmin())
             persona, template = divmod(pair, n_templates)
-            # Two marginals above the least, it may be a persona or template two ahead of another.
-            if rank[pair] // _MARGINAL - rank.min() // _MARGINAL >= 2:
-                personas, templates = by_pair[:, 0] // _MARGINAL, by_pair[0] // _MARGINAL
-                ahead = max(personas[persona] - personas.min(), templates[template] - templates.min())
-                marginal_misses += int(ahead >= 2)
-            by_pair[persona] += _MARGINAL
-            by_pair[:, template] += _MARGINAL
-            rank[pair] += _PAIR
-            handicap[pair] += _TAKEN
-            pairs[row, draw] = pair
-        counts = (rank % _MARGINAL) // _PAIR
-        pair_misses += int(counts.max() - counts.min()) > 2
-        if distinct_within_block:
-            taken[pairs[row]] = _TAKEN
-    return (marginal_misses, pair_misses), pairs
+            self.personas[persona] += 1
+            self.templates[template] += 1
+            misses += self.personas[persona] - min(self.personas) > 2
+            misses += self.templates[template] - min(self.templates) > 2
+            scores[persona] += _MARGINAL
+            scores[:, template] += _MARGINAL
+            flat[pair] += _PAIR + _TAKEN
+            pairs.append(pair)
+        flat[pairs] -= _TAKEN
+        self.ranks = scores - handicap
+        return pairs, misses
+
+    def pairs_are_uneven(self) -> bool:
+        counts = self.ranks % _MARGINAL
+        return int(counts.max() - counts.min()) > 2 * _PAIR
+
+
+@dataclass
+class _Block:
+    """The pairs of one block's rows, the tallies with them, and how many bounds they break."""
+
+    pairs: Ints
+    tallies: dict[int, _Tally]
+    marginal_misses: int = 0
+    pair_misses: int = 0
+
+
+def _fill_block(
+    before: dict[int, _Tally], strata: list[int], order: Sequence[int], noise: Ints, variations: int
+) -> _Block:
+    """Draw the pairs of one block, its rows taken in an order in which equal strata keep theirs."""
+    block = _Block(np.empty((len(strata), variations), dtype=np.int64), {s: t.copy() for s, t in before.items()})
+    shape = block.tallies[strata[0]].ranks.shape
+    taken = np.zeros(shape, dtype=np.int64)
+    distinct = len(strata) * variations <= taken.size
+    for turn, row in enumerate(order):
+        tally = block.tallies[strata[row]]
+        handicap = taken + noise[row].reshape(shape)
+        later = [strata[r] for r in order[turn + 1 :] if strata[r] != strata[row]] if distinct else []
+        for stratum in later:
+            need = block.tallies[stratum].ranks
+            handicap -= (need - need.min()) >> _FORESIGHT_SHIFT
+        pairs, misses = tally.draw_row(handicap, variations)
+        block.pairs[row] = pairs
+        block.marginal_misses += misses
+        block.pair_misses += tally.pairs_are_uneven()
+        if distinct:
+            taken.reshape(-1)[pairs] = _TAKEN
+    return block
 
 
 def shard_bounds(texts: Ints, shard: int, n_shards: int) -> tuple[int, int]:
