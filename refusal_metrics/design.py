@@ -44,6 +44,11 @@ class Persona:
     def __str__(self) -> str:
         return f"{self.article} {self.noun_phrase}"
 
+    @property
+    def neutral(self) -> bool:
+        """Whether the persona is of no named group."""
+        return _key(self.group) == NEUTRAL_GROUP
+
 
 @dataclass(frozen=True)
 class Template:
@@ -117,7 +122,9 @@ class Design:
         """
         if setting == "persona-free":
             return ()
-        own = tuple(p for p in self.personas if (p.group == NEUTRAL_GROUP) == (setting == "neutral"))
+        own = tuple(p for p in self.personas if p.neutral == (setting == "neutral"))
+        if not own:
+            raise InputError(f"the design has no personas for a {setting} task: define at least one of another group")
         if wanted is None:
             return own
         keys = {_key(p.id): {p.id} for p in self.personas}
@@ -128,8 +135,10 @@ class Design:
         chosen: set[str] = set()
         for name in wanted:
             if _key(name) not in keys:
-                names = [p.id for p in self.personas] + [f"{group} (group)" for group in groups.values()]
-                raise unknown_name("persona or group", name, names)
+                # Without the trailing "person", else every misspelt noun phrase is nearest to the neutral one.
+                bare = re.sub(r"(?<=\w)[\s_-]*person$", "", name, flags=re.IGNORECASE)
+                names = dict.fromkeys([p.id for p in self.personas] + list(groups.values()))
+                raise unknown_name("persona or group", name, names, near=bare)
             chosen |= keys[_key(name)]
         selected = tuple(p for p in own if p.id in chosen)
         if not selected and setting == "persona":
@@ -196,8 +205,9 @@ def load_design(personas: Path | None = None, templates: Path | None = None) -> 
     """
     packaged = _packaged()
     people = packaged.personas if personas is None else _personas(personas)
-    if not any(p.group == NEUTRAL_GROUP for p in people):
+    if not any(p.neutral for p in people):
         people += packaged.personas_for("neutral")
+    _check_names(personas, people)
     return Design(people, packaged.templates if templates is None else _templates(templates))
 
 
@@ -212,7 +222,7 @@ def _load_yaml(path: Path, key: str) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a YAML file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: is not valid YAML ({reason})") from error
     if not isinstance(content, dict) or key not in content:
@@ -225,7 +235,7 @@ def _personas(path: Path) -> tuple[Persona, ...]:
     fields = ("id", "group", "noun_phrase", "article")
     people: list[Persona] = []
     if not isinstance(entries, list) or not entries:
-        raise InputError(f"{path}: personas must be a list of {{{', '.join(fields)}}}")
+        raise InputError(f"{path}: personas must be a list of {{{', '.join(fields)}}}, found {entries!r}")
     for i, entry in enumerate(entries):
         if not isinstance(entry, dict) or set(entry) != set(fields):
             found = ", ".join(map(str, entry)) if isinstance(entry, dict) else repr(entry)
@@ -233,26 +243,48 @@ def _personas(path: Path) -> tuple[Persona, ...]:
         for field in fields:
             if not isinstance(entry[field], str) or not entry[field].strip():
                 raise InputError(f"{path}: personas[{i}].{field} must be a text, found {entry[field]!r}")
-        if entry["id"] in [p.id for p in people]:
-            raise InputError(f"{path}: personas[{i}].id {entry['id']!r} stands there twice; ids must differ")
         people.append(Persona(**entry))
     return tuple(people)
 
 
-def _templates(path: Path) -> dict[tuple[str, str], tuple[Template, ...]]:
-    content = _load_yaml(path, "templates")
+def _check_names(path: Path | None, people: tuple[Persona, ...]) -> None:
+    """Check that every id names one persona, however it is spelt, and no group."""
+    groups = {_key(p.group): p.group for p in people}
+    seen: dict[str, str] = {}
+    for persona in people:
+        key = _key(persona.id)
+        if key in seen or key in groups:
+            other = seen.get(key) or f"the group {groups[key]}"
+            raise InputError(f"{path}: the id {persona.id!r} cannot be told from {other}; ids must differ")
+        seen[key] = persona.id
+
+
+def _response_types(path: Path, content: dict[str, Any]) -> dict[str, str]:
+    """Read which response type each template is of."""
     types: dict[str, str] = {}
     for response_type, ids in _section(path, content, "response_types", RESPONSE_TYPES).items():
+        where = f"{path}: response_types.{response_type}"
         if not isinstance(ids, list):
-            raise InputError(f"{path}: response_types.{response_type} must be a list of template ids, found {ids!r}")
-        types |= dict.fromkeys(ids, response_type)
+            raise InputError(f"{where} must be a list of template ids, found {ids!r}")
+        for name in ids:
+            if not isinstance(name, str):
+                raise InputError(f"{where} must hold texts, found {name!r}; put quotes around it")
+            if name in types:
+                raise InputError(f"{where} has {name!r}, which is listed under {types[name]} too; keep one")
+            types[name] = response_type
+    return types
+
+
+def _templates(path: Path) -> dict[tuple[str, str], tuple[Template, ...]]:
+    content = _load_yaml(path, "templates")
+    types = _response_types(path, content)
     inputs = _section(path, content, "inputs", KINDS)
     by_kind = _section(path, content, "templates", KINDS)
     loaded: dict[tuple[str, str], tuple[Template, ...]] = {}
     for kind in KINDS:
         _check_fields(path, f"inputs.{kind}", inputs[kind], set(TEXT_FIELDS[kind]))
         labels = {f"l{i + 1}" for i in range(_N_LABELS[kind])}
-        settings = _section(path, by_kind, kind, ("persona", "persona-free"))
+        settings = _section(path, by_kind, f"templates.{kind}", ("persona", "persona-free"))
         for setting, instructions in settings.items():
             where = f"templates.{kind}.{setting}"
             if not isinstance(instructions, dict) or not instructions:
@@ -270,7 +302,7 @@ def _templates(path: Path) -> dict[tuple[str, str], tuple[Template, ...]]:
 
 
 def _section(path: Path, content: dict[str, Any], name: str, keys: tuple[str, ...]) -> dict[str, Any]:
-    section = content.get(name)
+    section = content.get(name.rpartition(".")[2])
     if not isinstance(section, dict) or set(section) != set(keys):
         found = ", ".join(map(str, section)) if isinstance(section, dict) else repr(section)
         raise InputError(f"{path}: {name} must have the keys {', '.join(keys)}, found {found}")
@@ -279,7 +311,12 @@ def _section(path: Path, content: dict[str, Any], name: str, keys: tuple[str, ..
 
 def _check_fields(path: Path, where: str, text: object, wanted: set[str]) -> None:
     try:
-        found = {field for _, field, _, _ in Formatter().parse(str(text)) if field is not None}
+        # A format or conversion, as in {l1:d}, is part of the name here, for none is allowed.
+        found = {
+            field + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
+            for _, field, spec, conversion in Formatter().parse(str(text))
+            if field is not None
+        }
     except ValueError as error:
         raise InputError(f"{path}: {where} has an unpaired brace; write a plain one as {{{{ or }}}}") from error
     if not isinstance(text, str) or found != wanted:

@@ -1,7 +1,7 @@
 """The public data files: pinned, fetched once, checked before use."""
 
 import hashlib
-import os
+import http.client
 import tempfile
 import urllib.error
 import urllib.request
@@ -108,17 +108,22 @@ def locate(kind: str, data_dir: Path | None, check: Callable[[Path], None]) -> P
     if path.is_file():
         _check_blob(path, file)
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = _download(kind, file)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=path.suffix)
+    if file.blob_id not in (None, git_blob_id(content)):
+        raise InputError(
+            f"{file.url}: the download is not the pinned version of the file (git blob {file.blob_id}, "
+            f"found {git_blob_id(content)}); try again or save that address as {file.name} and pass data_dir=FOLDER"
+        )
     try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        _check_blob(Path(temporary), file)
-        check(Path(temporary))
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A folder, since a temporary file of mkstemp stays readable by its owner alone.
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            temporary = Path(folder) / file.name
+            temporary.write_bytes(content)
+            check(temporary)
+            temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); set HF_HOME to a folder that can") from error
     return path
 
 
@@ -141,7 +146,7 @@ def _download(kind: str, file: PublicFile) -> bytes:
     try:
         with urllib.request.urlopen(file.url, timeout=_TIMEOUT_S) as response:  # noqa: S310 - a constant above
             content: bytes = response.read()
-    except (urllib.error.URLError, OSError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         reason = getattr(error, "reason", error)
         raise InputError(f"{file.url}: the {kind} data cannot be downloaded ({reason}); {remedy}") from error
     return content

@@ -8,7 +8,7 @@ class InputError(ValueError):
     """A mistake in what the user gave: one sentence with what was found and what to do."""
 
 
-def unknown_name(what: str, given: object, allowed: Iterable[str]) -> InputError:
+def unknown_name(what: str, given: object, allowed: Iterable[str], near: str | None = None) -> InputError:
     """Build the error for a name that is not among the allowed ones.
 
     Parameters
@@ -19,6 +19,8 @@ def unknown_name(what: str, given: object, allowed: Iterable[str]) -> InputError
         The name as it was given.
     allowed : iterable of str
         The valid names, in the order in which they are shown.
+    near : str, optional
+        What the nearest valid name is looked for with, where that is not the name itself.
 
     Returns
     -------
@@ -26,6 +28,7 @@ def unknown_name(what: str, given: object, allowed: Iterable[str]) -> InputError
         To be raised by the caller.
     """
     names = list(allowed)
-    near = difflib.get_close_matches(str(given).lower(), [n.lower() for n in names], n=1, cutoff=0.6)
-    hint = next((f"; did you mean {n!r}?" for n in names if near and n.lower() == near[0]), "")
+    wanted = str(given if near is None else near).lower()
+    close = difflib.get_close_matches(wanted, [n.lower() for n in names], n=1, cutoff=0.6)
+    hint = next((f"; did you mean {n!r}?" for n in names if close and n.lower() == close[0]), "")
     return InputError(f"unknown {what} {given!r}: allowed are {', '.join(names)}{hint}")

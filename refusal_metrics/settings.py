@@ -90,12 +90,14 @@ def parse_settings(kind: str, given: Mapping[str, object]) -> Settings:
         _check_name(name)
     personas, personas_file = _names("personas", given.get("personas"))
     templates, templates_file = _names("templates", given.get("templates"))
-    source = _source(kind, given.get("source", PUBLIC))
+    asked_source = given.get("source", PUBLIC)
+    source = _source(kind, asked_source)
     columns = _columns(kind, given.get("columns"))
     data_dir = given.get("data_dir")
-    if columns is not None and source in (PUBLIC, SAMPLE):
+    # A file per kind may leave some kinds public; only one source for all is at odds with these two.
+    if isinstance(asked_source, str) and columns is not None and source in (PUBLIC, SAMPLE):
         raise InputError(f"columns={columns!r} goes with a file, but source is {source!r}; drop one or name a file")
-    if data_dir is not None and source != PUBLIC:
+    if isinstance(asked_source, str) and data_dir is not None and source != PUBLIC:
         raise InputError(f"data_dir={data_dir!r} goes with source=public, but source is {source!r}; drop one of them")
     if data_dir is not None and not Path(str(data_dir)).expanduser().is_dir():
         raise InputError(f"data_dir={data_dir!r} is not a folder; give the folder that holds the local copies")
@@ -152,16 +154,14 @@ def _names(setting: str, value: object) -> tuple[list[str] | None, Path | None]:
     """Read a list of names (also one name, or ``[a,b]`` as text) or the path of a YAML file."""
     if value is None:
         return None, None
-    if isinstance(value, str) and value.endswith((".yaml", ".yml")):
+    if isinstance(value, str) and value.lower().endswith((".yaml", ".yml")):
         return None, Path(value).expanduser()
+    given = value
     if isinstance(value, str):
         value = [name.strip(" '\"") for name in value.strip(" []").split(",")]
     if not isinstance(value, (list, tuple)) or not value or not all(isinstance(v, str) and v for v in value):
-        raise InputError(
-            f'{setting}={value!r} must be a list of names or a YAML file, e.g. \'{setting}=["p1","p2"]\''
-            if setting == "templates"
-            else f'{setting}={value!r} must be a list of names or a YAML file, e.g. \'{setting}=["man","woman"]\''
-        )
+        example = '["p1","p2"]' if setting == "templates" else '["man","woman"]'
+        raise InputError(f"{setting}={given!r} must be a list of names or a YAML file, e.g. '{setting}={example}'")
     return list(value), None
 
 

@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -80,14 +81,15 @@ def load_table(path: Path) -> Table:
         If the file is missing, of another form, broken (with the line) or empty.
     """
     readers = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
-    if path.suffix not in readers:
+    if path.suffix.lower() not in readers:
         raise InputError(f"{path}: cannot tell the form of the file; give one ending in {', '.join(readers)}")
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
     try:
-        table = readers[path.suffix](path)
+        table = readers[path.suffix.lower()](path)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+        reason = " ".join(str(error.strerror or error).split())
+        raise InputError(f"{path}: cannot be read ({reason})") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not UTF-8 at byte {error.start}; save it as UTF-8") from error
     if not len(table):
@@ -96,10 +98,13 @@ def load_table(path: Path) -> Table:
 
 
 def _csv(path: Path) -> Table:
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    # Decoded whole, so that an error knows its place in the file.
+    with StringIO(path.read_bytes().decode("utf-8-sig"), newline="") as file:
         reader = csv.reader(file, strict=True)
         try:
             header = next(reader, [])
+            if not header and path.stat().st_size:
+                raise InputError(f"{path}, line 1: is blank; the first line must name the columns")
             if len(set(header)) != len(header):
                 raise InputError(f"{path}, line 1: two columns have the same name; rename one")
             records, places, line = [], [], reader.line_num + 1
@@ -121,14 +126,16 @@ def _csv(path: Path) -> Table:
 
 def _jsonl(path: Path) -> Table:
     records, places = [], []
-    with path.open(encoding="utf-8-sig") as file:
+    with StringIO(path.read_bytes().decode("utf-8-sig"), newline=None) as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
             try:
                 record = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise InputError(f"{path}, line {number}: is not valid JSON ({error.msg}); mend the line") from error
+            except ValueError as error:
+                raise InputError(
+                    f"{path}, line {number}: is not valid JSON ({getattr(error, 'msg', error)}); mend the line"
+                ) from error
             if not isinstance(record, dict):
                 raise InputError(f"{path}, line {number}: must be a JSON object with named columns")
             records.append(record)

@@ -94,6 +94,8 @@ def load_texts(
         names = {} if kind == "nli" else {"label": "rating"}
     else:
         path, names = Path(source).expanduser(), dict(columns or {})
+        if not path.suffix:
+            raise unknown_name("source", source, (PUBLIC, SAMPLE, "a .csv, .jsonl or .parquet file"))
         allowed = (*TEXT_FIELDS[kind], "label", "text_id")
         for name in names:
             if name not in allowed:
@@ -112,7 +114,11 @@ def _rows(kind: str, table: Table, names: Mapping[str, str], checksum: str) -> T
         for value, place in zip(table.column(label_column), table.places, strict=True)
     ]
     if "text_id" in names:
-        keys = [str(key) for key in table.column(names["text_id"])]
+        column = names["text_id"]
+        for key, place in zip(table.column(column), table.places, strict=True):
+            if key is None or not str(key).strip():
+                raise InputError(f"{table.path}, {place}: column {column!r} must hold the text's id, found {key!r}")
+        keys = [str(key) for key in table.column(column)]
     else:
         numbers: dict[str, int] = {}
         keys = [str(numbers.setdefault(text, len(numbers))) for text in fields[TEXT_FIELDS[kind][0]]]
@@ -124,8 +130,9 @@ def _rows(kind: str, table: Table, names: Mapping[str, str], checksum: str) -> T
 def _stratum(kind: str, value: object, where: str) -> str:
     """Read a class: an NLI label by name or XNLI's number, a rating as a whole number 1 to 5."""
     text = str(value).strip().lower()
-    numbers = dict(zip("012", NLI_CLASSES, strict=True))
-    text = numbers.get(text, text) if kind == "nli" else text.removesuffix(".0")
+    text = text.removesuffix(".0")
+    if kind == "nli":
+        text = dict(zip("012", NLI_CLASSES, strict=True)).get(text, text)
     if text not in CLASSES[kind]:
         allowed = ", ".join(CLASSES[kind]) + (" (or 0, 1, 2)" if kind == "nli" else "")
         raise InputError(f"{where} holds {value!r}; allowed are {allowed}: mend it or remove the record")
