@@ -17,7 +17,7 @@ from refusal_metrics.detectors import RULES
 from refusal_metrics.register import tasks_folder
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
-SMALL = ["--metadata", "source=sample", "rows_per_class=3", "variations=4"]
+SMALL = ["--metadata", json.dumps({"source": "sample", "rows_per_class": 3, "variations": 4})]
 LEAVES = [
     f"persona_refusal_{kind}{suffix}"
     for suffix in ("", "_neutral", "_persona_free")
@@ -233,9 +233,15 @@ def embedded_model(tmp_path_factory):
 def test_a_real_model_on_the_real_texts_gives_the_verdicts_of_the_rules(embedded_model, shared_data, tmp_path):
     said = run(
         *("lm_eval", "run", "--model", "hf", "--model_args", embedded_model, "--apply_chat_template"),
-        *("--device", "cpu", "--batch_size", 16, "--gen_kwargs", "max_gen_toks=24", "--limit", 300),
+        *("--device", "cpu", "--batch_size", 16, "--gen_kwargs", "max_gen_toks=16", "--limit", 300),
         *("--include_path", tasks_folder(), "--tasks", "persona_refusal_offensiveness"),
-        *("--metadata", f"data_dir={shared_data / 'popquorn'}", "--log_samples", "--output_path", tmp_path),
+        *(
+            "--metadata",
+            json.dumps({"data_dir": str(shared_data / "popquorn")}),
+            "--log_samples",
+            "--output_path",
+            tmp_path,
+        ),
     )
     assert "refusal_rate_prefix" in said
     lines = samples(tmp_path, "persona_refusal_offensiveness")
