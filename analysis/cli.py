@@ -10,7 +10,7 @@ from rich.console import Console
 from refusal_metrics import register as registry
 from refusal_metrics.errors import InputError
 
-from .tables import Format
+from .tables import Format, plain
 
 app = typer.Typer(
     name="persona-refusal",
@@ -39,13 +39,19 @@ def tasks_path() -> None:
 
 @app.command()
 def register() -> None:
-    """Link the tasks into the installed harness, so that plain `lm_eval --tasks persona_refusal` finds them."""
+    """Link the tasks into the installed harness, so that plain `lm_eval --tasks persona_refusal` finds them.
+
+    Example: `persona-refusal register`
+    """
     _say(registry.register())
 
 
 @app.command()
 def unregister() -> None:
-    """Remove the links that `register` made, and nothing else."""
+    """Remove the links that `register` made, and nothing else.
+
+    Example: `persona-refusal unregister`
+    """
     _say(registry.unregister())
 
 
@@ -104,9 +110,9 @@ def report(
 
 def _say(sentences: tuple[str, ...] | list[str]) -> None:
     """Talk to the user on the standard error, which leaves the standard output to results."""
-    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
     for sentence in sentences:
-        console.print(sentence)
+        console.print(plain(sentence))
 
 
 def main() -> None:

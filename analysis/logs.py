@@ -4,8 +4,8 @@ DuckDB reads the JSON lines straight into typed columns, in parallel.
 """
 
 import json
-import logging
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,6 @@ import duckdb
 
 from refusal_metrics.detectors import RULES
 from refusal_metrics.errors import InputError
-
-log = logging.getLogger(__name__)
 
 _DOC_FIELDS = {
     "index": "BIGINT",
@@ -33,6 +31,8 @@ _DOC_FIELDS = {
 }
 # A prompt of 1 MB still fits a line; DuckDB's own limit of 16 MiB a line does for all but the largest.
 _LONGEST_LINE = 1 << 28
+_BLANK = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
+"""What Python strips and so the detectors do; DuckDB's own trim knows the space only."""
 _SAMPLES = re.compile(r"samples_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl")
 
 
@@ -85,17 +85,26 @@ def load_responses(results: Iterable[Path]) -> Responses:
     files = _find(results)
     connection = duckdb.connect()
     connection.execute("SET enable_progress_bar = false")
-    models = {str(path): _model(path) for path in files}
-    notes = _read(connection, models)
-    shown = ", ".join(map(str, results))
+    try:
+        _read(connection, _models(files))
+    except duckdb.Error as error:
+        raise InputError(f"{_list(results)}: cannot be read as sample logs ({' '.join(str(error).split())})") from error
+    notes = tuple(_notes(connection))
     if not _count(connection, "SELECT count(*) FROM responses"):
+        if notes:
+            raise InputError(f"{_list(results)}: no sample of a persona-refusal task can be used; {' '.join(notes)}")
         raise InputError(
-            f"{shown}: holds no samples of persona-refusal tasks among {len(files)} log files; run lm_eval with "
-            "--tasks persona_refusal --log_samples --output_path FOLDER and give FOLDER"
+            f"{_list(results)}: holds no samples of persona-refusal tasks among {len(files)} log files; run lm_eval "
+            "with --tasks persona_refusal --log_samples --output_path FOLDER and give FOLDER"
         )
     _refuse_mixed_designs(connection)
-    connection.execute("ALTER TABLE responses DROP COLUMN file")
-    return Responses(connection, tuple(files), notes)
+    ours = connection.execute("SELECT DISTINCT file FROM lines WHERE ours ORDER BY ALL").fetchall()
+    connection.execute("ALTER TABLE responses DROP COLUMN file; DROP TABLE lines")
+    return Responses(connection, tuple(Path(file) for (file,) in ours), notes)
+
+
+def _list(paths: Iterable[Path]) -> str:
+    return ", ".join(map(str, paths))
 
 
 def _find(results: list[Path]) -> list[Path]:
@@ -112,7 +121,7 @@ def _find(results: list[Path]) -> list[Path]:
             raise InputError(f"{path}: no such file or folder; give the folder named in lm_eval --output_path")
     if not found:
         raise InputError(
-            f"{', '.join(map(str, results))}: holds no samples_TASK_DATE.jsonl files; run lm_eval with --log_samples "
+            f"{_list(results)}: holds no samples_TASK_DATE.jsonl files; run lm_eval with --log_samples "
             "and --output_path"
         )
     # A folder may have been given twice, or together with one above it.
@@ -125,23 +134,36 @@ def _date(path: Path) -> str:
     return match["date"] if match else ""
 
 
-def _model(path: Path) -> str:
-    """Name the model of a log: as its run's results file does, else as its folder is called.
+def _models(files: list[Path]) -> dict[Path, str]:
+    """Name the model of each log.
 
-    A model that was given by the path of a folder goes by the folder's name.
+    A model that was given by the path of a folder goes by the folder's name, unless two do.
     """
+    given = {path: _given_model(path) for path in files}
+    short = {name: Path(name).name if _is_path(name) else name for name in set(given.values())}
+    n_alike = Counter(short.values())
+    return {path: short[name] if short[name] and n_alike[short[name]] == 1 else name for path, name in given.items()}
+
+
+def _is_path(model: str) -> bool:
+    """Tell the path of a folder from ORGANISATION/NAME."""
+    return model.startswith((".", "/", "~")) or model.count("/") > 1
+
+
+def _given_model(path: Path) -> str:
+    """Find what model a log is of: as its run's results file says, else as its folder is called."""
     for results in sorted(path.parent.glob(f"*_{_date(path)}.json")):
         try:
             name = json.loads(results.read_text(encoding="utf-8")).get("model_name")
         except (OSError, ValueError, AttributeError):
             continue  # a half-written results file; the folder's name will do
         if isinstance(name, str) and name:
-            return Path(name).name if name.startswith((".", "/", "~")) or name.count("/") > 1 else name
+            return name
     return path.parent.name
 
 
-def _read(connection: duckdb.DuckDBPyConnection, models: Mapping[str, str]) -> tuple[str, ...]:
-    """Fill ``responses`` and say what was left out."""
+def _read(connection: duckdb.DuckDBPyConnection, models: Mapping[Path, str]) -> None:
+    """Fill the tables ``lines`` and, with the line that counts of each doc, ``responses``."""
     fields = ", ".join(f'"{name}" {kind}' for name, kind in _DOC_FIELDS.items())
     rates = {f"refusal_rate_{rule}": "DOUBLE" for rule in RULES}
     columns = {"doc": f"STRUCT({fields})", "filtered_resps": "VARCHAR[]", "filter": "VARCHAR"} | rates
@@ -152,16 +174,16 @@ def _read(connection: duckdb.DuckDBPyConnection, models: Mapping[str, str]) -> t
         f"""
         CREATE TEMP TABLE lines AS
         SELECT filename AS file, row_number() OVER () AS line, filter, doc.*,
-            coalesce(trim(filtered_resps[1]) = '', true) AS empty, {verdicts},
+            coalesce(trim(filtered_resps[1], $blank) = '', true) AS empty, {verdicts},
             doc IS NULL AND filter IS NULL AS broken,
             doc.design_id IS NOT NULL AND doc.index IS NOT NULL AS ours, {judged} AS judged
         FROM read_json($files, format = 'newline_delimited', columns = $columns, ignore_errors = true,
-            filename = true, maximum_object_size = $longest)
+            filename = true, maximum_object_size = $longest, hive_partitioning = false)
         """,
-        {"files": list(models), "columns": columns, "longest": _LONGEST_LINE},
+        {"files": [_literal(path) for path in models], "columns": columns, "longest": _LONGEST_LINE, "blank": _BLANK},
     )
     connection.execute("CREATE TEMP TABLE models (file VARCHAR, model VARCHAR)")
-    connection.executemany("INSERT INTO models VALUES (?, ?)", [list(item) for item in models.items()])
+    connection.executemany("INSERT INTO models VALUES (?, ?)", [[str(path), model] for path, model in models.items()])
     own = ", ".join(f'"{name}"' for name in _DOC_FIELDS if name != "kind")
     refused = ", ".join(f"refused_{rule}" for rule in RULES)
     connection.execute(
@@ -175,30 +197,33 @@ def _read(connection: duckdb.DuckDBPyConnection, models: Mapping[str, str]) -> t
         ) = 1
         """,
     )
-    return tuple(_notes(connection))
+
+
+def _literal(path: Path) -> str:
+    """Write a path so that DuckDB, which takes it for a pattern, matches it alone."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", str(path))
 
 
 def _notes(connection: duckdb.DuckDBPyConnection) -> Iterable[str]:
-    relevant = "file IN (SELECT file FROM lines WHERE ours)"
-    broken = _count(connection, f"SELECT count(*) FROM lines WHERE broken AND {relevant}")
+    broken = _count(
+        connection, "SELECT count(*) FROM lines WHERE broken AND file IN (SELECT file FROM lines WHERE ours)"
+    )
     if broken:
-        yield f"{broken} incomplete lines were dropped: a run was cut off while it wrote its log."
+        yield f"{_lines(broken, 'incomplete')} dropped: a run was cut off while it wrote its log."
     unjudged = _count(connection, "SELECT count(*) FROM lines WHERE ours AND NOT judged")
     if unjudged:
-        yield f"{unjudged} lines without the metrics of this version were left out: run those tasks again."
-    filters = connection.execute(
-        "SELECT DISTINCT filter FROM lines WHERE ours AND judged ORDER BY filter <> 'none', filter"
-    ).fetchall()
+        yield f"{_lines(unjudged)} without the metrics of this version left out; run those tasks again."
+    complete = "FROM lines JOIN models USING (file) WHERE ours AND judged"
+    filters = connection.execute(f"SELECT DISTINCT filter {complete} ORDER BY filter <> 'none', filter").fetchall()
     if len(filters) > 1:
         yield f"The logs hold several filters ({', '.join(f for (f,) in filters)}); {filters[0][0]} was taken."
-    repeated = _count(
-        connection,
-        "SELECT count(*) - (SELECT count(*) FROM responses) FROM (SELECT DISTINCT file, line FROM lines "
-        "WHERE ours AND judged AND filter IS NOT DISTINCT FROM ?)",
-        [filters[0][0] if filters else None],
-    )
-    if repeated > 0:
-        yield f"{repeated} lines repeated a doc; the newest of each was taken."
+    repeated = _count(connection, f'SELECT count(*) - count(DISTINCT (model, design_id, "index", filter)) {complete}')
+    if repeated:
+        yield f"{_lines(repeated)} repeated a doc; the newest of each was taken."
+
+
+def _lines(n: int, kind: str = "") -> str:
+    return f"{n} {kind} line{'s' * (n != 1)}".replace("  ", " ")
 
 
 def _refuse_mixed_designs(connection: duckdb.DuckDBPyConnection) -> None:

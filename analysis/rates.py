@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
 LEVEL = 0.95
@@ -30,8 +31,9 @@ def estimate_rates(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns: `by`, then ``estimate, ci_low, ci_high`` (probabilities in [0, 1]) and ``n,
-        n_texts, n_refused``. The interval is cut off at 0 and 1; it is missing where the rate is
-        exactly 0 or 1 or only one text was asked, because this estimator says nothing there.
+        n_texts, n_refused``. The interval is cut off at 0 and 1; it is missing where no text differs
+        from another (the rate is exactly 0 or 1, or there is one text), because this estimator says
+        nothing there.
 
     References
     ----------
@@ -39,20 +41,14 @@ def estimate_rates(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     doi:10.3368/jhr.50.2.317, for the t distribution with G - 1 degrees of freedom.
     """
     by = list(by)
-    texts = counts.groupby([*by, "text_id"], dropna=False, observed=True, sort=False)[["n", "n_refused"]].sum()
-    texts = texts.reset_index()
+    texts = counts.groupby([*by, "text_id"], dropna=False, observed=True)[["n", "n_refused"]].sum().reset_index()
+    cell = texts.groupby(by, dropna=False, observed=True)
+    texts["square"] = _scores(texts, cell["n"].transform("sum"), cell["n_refused"].transform("sum")) ** 2
     cells = texts.groupby(by, dropna=False, observed=True)
-    totals = cells.agg(n=("n", "sum"), n_texts=("n", "size"), n_refused=("n_refused", "sum"))
-    rate = totals["n_refused"] / totals["n"]
-    # Sum over texts of (k - p n)^2, expanded so that one pass over the texts is enough.
-    squares = pd.DataFrame(
-        {"kk": texts["n_refused"] ** 2, "kn": texts["n_refused"] * texts["n"], "nn": texts["n"] ** 2}
-    )
-    sums = squares.groupby([texts[c] for c in by], dropna=False, observed=True).sum()
-    squared = sums["kk"] - 2 * rate * sums["kn"] + rate**2 * sums["nn"]
-    half = _half_width(squared.to_numpy(), totals["n_texts"].to_numpy(), totals["n"].to_numpy())
-    half[rate.isin([0.0, 1.0])] = np.nan
-    table = totals.assign(estimate=rate, ci_low=(rate - half).clip(lower=0), ci_high=(rate + half).clip(upper=1))
+    table = cells.agg(n=("n", "sum"), n_texts=("n", "size"), n_refused=("n_refused", "sum"), square=("square", "sum"))
+    rate = table["n_refused"] / table["n"]
+    half = _half_width(table["square"].to_numpy(), table["n_texts"].to_numpy())
+    table = table.assign(estimate=rate, ci_low=(rate - half).clip(lower=0), ci_high=(rate + half).clip(upper=1))
     return table.reset_index()[[*by, *ESTIMATES]]
 
 
@@ -101,17 +97,14 @@ def estimate_contrasts(counts: pd.DataFrame, by: Sequence[str], baseline: str) -
 
 
 def _contrast(cell: pd.DataFrame, reference: pd.DataFrame) -> dict[str, float]:
-    n, k, n0, k0 = (int(t[c].sum()) for t in (cell, reference) for c in ("n", "n_refused"))
+    (n, k), (n0, k0) = ((int(t["n"].sum()), int(t["n_refused"].sum())) for t in (cell, reference))
     difference = k / n - k0 / n0
-    scores = [(t["n_refused"] - t["n_refused"].sum() / t["n"].sum() * t["n"]) / t["n"].sum() for t in (cell, reference)]
-    by_text = scores[0].sub(scores[1], fill_value=0.0)
-    half = float(_half_width(np.array([(by_text**2).sum()]), np.array([len(by_text)]), np.array([1]))[0])
-    if (by_text == 0).all():
-        half = np.nan
+    by_text = _scores(cell, n, k).sub(_scores(reference, n0, k0), fill_value=0.0)
+    half = float(_half_width(np.array([(by_text**2).sum()]), np.array([len(by_text)]))[0])
     return {
         "estimate": difference,
-        "ci_low": max(-1.0, difference - half) if half == half else np.nan,  # noqa: PLR0124 - nan is not itself
-        "ci_high": min(1.0, difference + half) if half == half else np.nan,  # noqa: PLR0124
+        "ci_low": float(np.maximum(difference - half, -1)),
+        "ci_high": float(np.minimum(difference + half, 1)),
         "n": n,
         "n_texts": len(cell),
         "n_refused": k,
@@ -120,9 +113,14 @@ def _contrast(cell: pd.DataFrame, reference: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def _half_width(squared: np.ndarray, n_texts: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """Half the width of a t interval from summed squared residuals; nan for a single text."""
+def _scores(texts: pd.DataFrame, n: "pd.Series[int] | int", n_refused: "pd.Series[int] | int") -> "pd.Series[float]":
+    """Compute what each text adds to the error of a rate: (k_g - p n_g) / N, exactly 0 where it adds nothing."""
+    return (texts["n_refused"] * n - texts["n"] * n_refused) / n**2
+
+
+def _half_width(squares: NDArray[np.float64], n_texts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Halve a t interval's width, from summed squared scores; nan where no text differs from another."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        standard_error = np.sqrt(n_texts / (n_texts - 1) * np.maximum(squared, 0)) / n
-        half: np.ndarray = stats.t.ppf((1 + LEVEL) / 2, n_texts - 1) * standard_error
-    return half
+        standard_error = np.sqrt(n_texts / (n_texts - 1) * squares)
+        half = stats.t.ppf((1 + LEVEL) / 2, n_texts - 1) * standard_error
+    return np.where(squares > 0, half, np.nan)

@@ -12,7 +12,7 @@ from refusal_metrics.errors import InputError
 from .cells import STUDY_COLUMNS, count_by_text
 from .logs import Responses
 from .rates import estimate_contrasts, estimate_rates
-from .tables import interval, percent, readable, to_markdown
+from .tables import interval, percent, plain, readable, to_markdown
 
 _TASKS = {"nli": "NLI", "politeness": "Politeness", "offensiveness": "Offensiveness"}
 _ORDER = {
@@ -114,7 +114,9 @@ def write_report(responses: Responses, out: Path, *, force: bool = False) -> dic
     InputError
         If the folder holds something and `force` is not set, or cannot be written.
     """
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not force)):
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file; name a folder")
+    if out.is_dir() and any(out.iterdir()) and not force:
         raise InputError(f"{out}: is there already; name another folder, or add --force to write into it")
     tables = build_tables(responses)
     try:
@@ -161,8 +163,8 @@ def _side_by_side(table: pd.DataFrame, by: list[str], *, signed: bool = False) -
         wide[f"{rule} 95 %"] = [
             interval(low, high, signed=signed) for low, high in zip(part["ci_low"], part["ci_high"], strict=True)
         ]
-    for name, heading in {"n": "n", "n_texts": "texts"}.items():
-        wide[heading] = first[name].map("{:,}".format)
+    for column, heading in {"n": "n", "n_texts": "texts"}.items():
+        wide[heading] = first[column].map("{:,}".format)
     return wide
 
 
@@ -197,26 +199,25 @@ def _drawn(counts: pd.DataFrame, factor: str) -> pd.DataFrame:
 def _page(responses: Responses, tables: dict[str, pd.DataFrame]) -> str:
     rates, of_persona = tables["rates"], {n: t[t["setting"] == "persona"] for n, t in tables.items() if "setting" in t}
     n_responses = int(rates[rates["rule"] == next(iter(RULES))]["n"].sum())
-    models = rates["model"].unique()
+    models, n_files = rates["model"].unique(), len(responses.files)
     parts = [
         "# False refusals under persona prompts\n",
-        f"{n_responses:,} responses ({_cell_list(models)}), read from {len(responses.files)} log files.\n",
+        f"{n_responses:,} responses ({_cell_list(models)}), read from {n_files} log file{'s' * (n_files != 1)}.\n",
         "".join(f"- {note}\n" for note in responses.notes),
         "## How to read the numbers\n",
         _READING,
     ]
     if of_persona["rates"].empty:
-        parts += ["## Refusal rates\n", "No persona task was run.\n"]
+        parts += ["## Refusal rates\n", "No persona task was run.\n", *_settings_parts(tables)]
     else:
         parts += ["## Refusal rates\n", "Persona prompts, both rules side by side (`tables/rates.csv`).\n"]
         parts += [to_markdown(main_table(tables))]
         for rule in RULES:
             parts += [f"Models by task, as in the paper's Table 1, rule {rule}:\n"]
             parts += [to_markdown(_grid(of_persona["rates"], ["model"], "task", rule))]
-    parts += ["## Persona against neutral and persona-free prompts\n", *_contrast_parts(tables)]
-    if not of_persona["rates"].empty:
+        parts += ["## Persona against neutral and persona-free prompts\n", *_contrast_parts(tables)]
         parts += ["## By persona\n", "All rows: `tables/rates_by_persona.csv`.\n"]
-        for model in models:
+        for model in of_persona["rates"]["model"].unique():
             for rule in RULES:
                 table = of_persona["rates_by_persona"]
                 grid = _grid(table[table["model"] == model], ["persona_group", "persona"], "task", rule)
@@ -233,18 +234,21 @@ def _page(responses: Responses, tables: dict[str, pd.DataFrame]) -> str:
 
 
 def _contrast_parts(tables: dict[str, pd.DataFrame]) -> Iterable[str]:
-    contrasts = tables["contrasts"]
-    if contrasts.empty:
+    if tables["contrasts"].empty:
         yield "Neither baseline was run beside a persona task: add `persona_refusal_neutral` and "
         yield "`persona_refusal_persona_free` to `lm_eval --tasks`.\n"
         return
     yield "Differences in percentage points; by persona in `tables/contrasts_by_persona.csv`.\n"
-    yield to_markdown(_side_by_side(contrasts, ["model", "task", "baseline"], signed=True))
-    yield "The three settings, rates in percent:\n"
+    yield to_markdown(_side_by_side(tables["contrasts"], ["model", "task", "baseline"], signed=True))
+    yield from _settings_parts(tables)
+
+
+def _settings_parts(tables: dict[str, pd.DataFrame]) -> Iterable[str]:
+    yield "Rates by setting, in percent:\n"
     for rule in RULES:
         yield f"Rule {rule}:\n"
         yield to_markdown(_grid(tables["rates"], ["model", "task"], "setting", rule))
 
 
 def _cell_list(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name.replace('`', '')}`" for name in names)
+    return ", ".join(f"`{plain(name).replace('`', '')}`" for name in names)

@@ -1,6 +1,7 @@
 """How a table of estimates is shown: on screen and in Markdown as percentages, in files as proportions."""
 
 import math
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 
@@ -37,7 +38,8 @@ def percent(value: float, *, signed: bool = False) -> str:
     str
         With two decimals, as in the paper's tables.
     """
-    return "" if math.isnan(value) else f"{100 * value:{'+' if signed else ''}.2f}"
+    # Adding 0 makes a rounded -0.0 positive.
+    return "" if math.isnan(value) else f"{round(100 * value, 2) + 0.0:{'+' if signed else ''}.2f}"
 
 
 def interval(low: float, high: float, *, signed: bool = False) -> str:
@@ -83,8 +85,16 @@ def to_markdown(table: pd.DataFrame) -> str:
 
 
 def _cell(value: object) -> str:
-    text = " ".join(str(value).split()).replace("\\", "\\\\").replace("|", "\\|")
-    return text.replace("<", "&lt;")
+    text = re.sub(r"[\\`*~|]", r"\\\g<0>", plain(value))
+    # An underscore inside a word is no emphasis, and a bracket alone no link: prefix_strict, [0.00, 1.00].
+    text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text).replace("](", "]\\(")
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def plain(value: object) -> str:
+    """Write a value as one line of printable characters, so that no name can command a terminal or page."""
+    line = " ".join(str(value).split())
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
 def print_table(table: pd.DataFrame, form: Format, sections: Sequence[str] = ()) -> None:
@@ -131,15 +141,15 @@ def _print_one(shown: pd.DataFrame, title: str | None) -> None:
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         show_edge=False,
-        title=Text(title) if title else None,
+        title=Text(plain(title)) if title else None,
         title_justify="left",
         title_style="bold",
     )
     for name in shown.columns:
-        numeric = shown[name].str.match(r"^([-+\[\d].*)?$").all()
-        screen.add_column(Text(str(name)), justify="right" if numeric else "left", overflow="fold")
+        numeric = shown[name].astype(str).str.match(r"^([-+\[\d].*)?$").all()
+        screen.add_column(Text(plain(name).replace("_", " ")), justify="right" if numeric else "left", overflow="fold")
     for row in shown.itertuples(index=False):
-        screen.add_row(*(Text(value) for value in row))
+        screen.add_row(*(Text(plain(value)) for value in row))
     console = Console()
     console.print(screen)
     console.print()

@@ -49,7 +49,7 @@ def register() -> list[str]:
     source, target = tasks_folder(), harness_folder() / _FOLDER
     wanted = {target / file.name: file for file in _task_files(source)}
     for link in wanted:
-        if link.exists() and not _is_ours(link, source):
+        if (link.exists() or link.is_symlink()) and not _is_ours(link, source):
             raise InputError(
                 f"{link}: is there and no link into {source}; run the unregister of the install that made it or move "
                 f"it away, or use {_include(source)}"

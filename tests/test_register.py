@@ -1,0 +1,202 @@
+"""Linking the tasks into a harness, here a folder that stands for the installed one."""
+
+import importlib.machinery
+import importlib.util
+from pathlib import Path
+
+import pytest
+from lm_eval.tasks import TaskManager
+from lm_eval.tasks._index import Kind, TaskIndex
+
+from refusal_metrics import register as registry
+from refusal_metrics.errors import InputError
+
+SETTINGS = ("", "_neutral", "_persona_free")
+GROUPS = {f"persona_refusal{setting}" for setting in SETTINGS}
+TASKS = {f"persona_refusal_{kind}{s}" for kind in ("nli", "politeness", "offensiveness") for s in SETTINGS}
+SHARED = {"_persona_refusal_yaml", "_persona_refusal_spread_yaml"}  # what the tasks include
+FILES = {f"{name}.yaml" for name in GROUPS | TASKS} | SHARED
+
+
+@pytest.fixture
+def harness(tmp_path, monkeypatch):
+    """The folder ``lm_eval/tasks`` of a harness, with a task of its own."""
+    tasks = tmp_path / "lm_eval" / "tasks"
+    (tasks / "mmlu").mkdir(parents=True)
+    (tasks / "mmlu" / "mmlu.yaml").write_text("task: mmlu\n", encoding="utf-8")
+    monkeypatch.setattr(registry, "harness_folder", lambda: tasks)
+    return tasks
+
+
+def listing(folder):
+    """Give what a folder holds: each file's text, or where its link leads."""
+    return {
+        str(p.relative_to(folder)): str(p.readlink()) if p.is_symlink() else p.read_text(encoding="utf-8")
+        for p in folder.rglob("*")
+        if p.is_symlink() or p.is_file()
+    }
+
+
+def test_every_task_file_is_linked_and_works_as_the_file_does(harness):
+    said = registry.register()
+    links = list((harness / "persona_refusal").iterdir())
+    assert {link.name for link in links} == FILES
+    for link in links:
+        assert link.resolve() == (registry.tasks_folder() / link.name).resolve()
+    assert said[0].startswith(f"Linked {len(FILES)} task files: {harness / 'persona_refusal'}")
+    assert (harness / "mmlu" / "mmlu.yaml").read_text(encoding="utf-8") == "task: mmlu\n"
+
+
+def test_a_second_call_changes_nothing_and_says_that_it_was_done_already(harness):
+    registry.register()
+    before = listing(harness)
+    (said,) = registry.register()
+    assert "linked already" in said
+    assert listing(harness) == before
+
+
+def test_a_link_that_was_lost_is_made_again(harness):
+    registry.register()
+    (harness / "persona_refusal" / "persona_refusal.yaml").unlink()
+    assert registry.register()[0].startswith("Linked 1 task file")
+    assert {p.name for p in (harness / "persona_refusal").iterdir()} == FILES
+
+
+def test_unregister_undoes_register(harness):
+    before = listing(harness)
+    registry.register()
+    (said,) = registry.unregister()
+    assert said.startswith(f"Removed {len(FILES)} links")
+    assert listing(harness) == before
+    assert not (harness / "persona_refusal").exists()
+
+
+def test_unregister_leaves_what_is_not_ours_and_says_so(harness, tmp_path):
+    registry.register()
+    folder = harness / "persona_refusal"
+    (tmp_path / "elsewhere.yaml").write_text("task: x\n", encoding="utf-8")
+    (folder / "mine.yaml").write_text("task: mine\n", encoding="utf-8")
+    (folder / "theirs.yaml").symlink_to(tmp_path / "elsewhere.yaml")
+    said = registry.unregister()
+    assert listing(folder) == {"mine.yaml": "task: mine\n", "theirs.yaml": str(tmp_path / "elsewhere.yaml")}
+    assert said[-1] == "Left what is not ours: mine.yaml, theirs.yaml"
+
+
+def test_unregister_without_register_has_nothing_to_undo(harness):
+    before = listing(harness)
+    (said,) = registry.unregister()
+    assert said.startswith("Nothing to undo")
+    assert listing(harness) == before
+
+
+def test_links_that_an_earlier_install_left_dangling_are_renewed_or_removed(harness, tmp_path):
+    folder, gone = harness / "persona_refusal", tmp_path / "old-venv" / "refusal_metrics" / "tasks"
+    folder.mkdir()
+    for name in ("persona_refusal.yaml", "_persona_refusal_yaml", "persona_refusal_of_old.yaml"):
+        (folder / name).symlink_to(gone / name)
+    assert registry.register()[0].startswith(f"Linked {len(FILES)} task files")
+    assert {p.name for p in folder.iterdir()} == FILES
+    assert all(p.exists() for p in folder.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_foreign_file_of_one_of_our_names_is_refused_and_nothing_is_linked(harness, tmp_path, kind):
+    folder, other = harness / "persona_refusal", tmp_path / "persona_refusal_nli.yaml"
+    folder.mkdir()
+    other.write_text("task: theirs\n", encoding="utf-8")
+    foreign = folder / "persona_refusal_nli.yaml"
+    foreign.symlink_to(other) if kind == "link" else foreign.write_text("task: theirs\n", encoding="utf-8")
+    before = listing(harness)
+    with pytest.raises(InputError) as caught:
+        registry.register()
+    assert str(caught.value).startswith(f"{foreign}: ")
+    assert "--include_path" in str(caught.value)
+    assert listing(harness) == before
+
+
+def test_a_foreign_link_that_leads_nowhere_is_refused_too(harness):
+    folder = harness / "persona_refusal"
+    folder.mkdir()
+    (folder / "persona_refusal.yaml").symlink_to("/nowhere/other.yaml")
+    with pytest.raises(InputError, match=r"persona_refusal\.yaml"):
+        registry.register()
+
+
+@pytest.mark.parametrize("method", ["symlink_to", "mkdir"])
+def test_where_the_harness_cannot_be_written_the_error_names_include_path(harness, monkeypatch, method):
+    def denied(*_args, **_kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    before = listing(harness)
+    monkeypatch.setattr(Path, method, denied)
+    with pytest.raises(InputError) as caught:
+        registry.register()
+    assert str(caught.value) == (
+        f"{harness / 'persona_refusal'}: cannot be written (Permission denied); "
+        f"use lm_eval --include_path {registry.tasks_folder()} instead"
+    )
+    assert listing(harness) == before
+
+
+def test_links_that_cannot_be_removed_are_left_to_the_user(harness, monkeypatch):
+    def denied(*_args, **_kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    registry.register()
+    before = listing(harness)
+    monkeypatch.setattr(Path, "unlink", denied)
+    with pytest.raises(InputError, match=r"cannot be changed \(Permission denied\); remove the links by hand"):
+        registry.unregister()
+    assert listing(harness) == before
+
+
+# Which harness.
+
+
+def test_the_installed_harness_is_found():
+    assert registry.harness_folder() == Path(importlib.util.find_spec("lm_eval").origin).parent / "tasks"
+
+
+def test_an_editable_harness_is_found_where_it_lies(tmp_path, monkeypatch):
+    package = tmp_path / "src" / "lm_eval"
+    (package / "tasks").mkdir(parents=True)
+    spec = importlib.machinery.ModuleSpec("lm_eval", loader=None, is_package=True)
+    spec.submodule_search_locations = [str(tmp_path / "stale"), str(package)]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: spec)
+    assert registry.harness_folder() == package / "tasks"
+
+
+@pytest.mark.parametrize(
+    "spec", [None, importlib.machinery.ModuleSpec("lm_eval", loader=None)], ids=["no package", "a module, no package"]
+)
+def test_without_a_harness_the_error_says_what_to_install(monkeypatch, spec):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: spec)
+    with pytest.raises(InputError, match="pip install lm-eval"):
+        registry.harness_folder()
+
+
+# What the harness makes of the links.
+
+
+def test_the_harness_finds_nine_tasks_and_three_groups_through_the_links(harness):
+    registry.register()
+    index = TaskIndex.build([harness])
+    assert {name for name, entry in index.items() if entry.kind is Kind.GROUP} == GROUPS
+    assert {name for name, entry in index.items() if entry.kind is Kind.TASK} == TASKS | {"mmlu"}
+
+
+@pytest.mark.parametrize(
+    ("task", "has_spread"), [("persona_refusal_nli", True), ("persona_refusal_nli_neutral", False)]
+)
+def test_a_task_loaded_through_its_link_asks_and_judges(harness, task, has_spread):
+    registry.register()
+    settings = {"source": "sample", "rows_per_class": 1, "variations": 2}
+    manager = TaskManager(include_path=str(harness), include_defaults=False, metadata=settings)
+    loaded = manager.load([task])["tasks"][task]
+    # One row of each of the three classes, two prompts each.
+    assert len(loaded.test_docs()) == 6
+    doc = loaded.test_docs()[0]
+    assert doc["premise"] in loaded.doc_to_text(doc)
+    assert loaded.process_results(doc, ["No, I would not."])["refusal_rate_prefix"] == 1.0
+    assert loaded.aggregation()["refusal_rate_prefix"]([1.0, 0.0, 0.0, 0.0]) == 0.25
+    assert ("persona_spread_prefix" in loaded.aggregation()) is has_spread

@@ -1,0 +1,461 @@
+"""The report, from sample logs to files: what is in it, and what cannot break it."""
+
+import itertools
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from markdown_it import MarkdownIt
+from refusal_metrics.analysis import report as report_module
+from refusal_metrics.analysis.logs import load_responses
+from refusal_metrics.analysis.rates import ESTIMATES
+from refusal_metrics.analysis.report import build_tables, main_table, write_report
+
+from refusal_metrics.errors import InputError
+
+STUDY = ["model", "task", "setting"]
+OF_BASELINE = ["n_baseline", "n_refused_baseline"]
+CONTRACT = {
+    "rates": [*STUDY, "rule", *ESTIMATES],
+    "rates_by_persona": [*STUDY, "persona_group", "persona", "rule", *ESTIMATES],
+    "rates_by_response_type": [*STUDY, "response_type", "rule", *ESTIMATES],
+    "rates_by_template": [*STUDY, "template", "rule", *ESTIMATES],
+    "rates_by_stratum": [*STUDY, "stratum", "rule", *ESTIMATES],
+    "contrasts": ["model", "task", "baseline", "rule", *ESTIMATES, *OF_BASELINE],
+    "contrasts_by_persona": ["model", "task", "persona", "baseline", "rule", *ESTIMATES, *OF_BASELINE],
+    "counts_by_persona": [*STUDY, "persona", "n"],
+    "counts_by_template": [*STUDY, "template", "n"],
+    "empty": [*STUDY, "n_empty", "n"],
+}
+RATES = [name for name in CONTRACT if name.startswith("rates")]
+
+
+class Page:
+    """A report as a browser would show it: headings, paragraphs and tables under each, in plain text."""
+
+    def __init__(self, out):
+        self.headings, self.paragraphs, self.tables, self.kinds = [], {}, {}, set()
+        kind = None
+        for token in MarkdownIt("commonmark").enable("table").parse((out / "report.md").read_text(encoding="utf-8")):
+            self.kinds.add(token.type)
+            if token.type in {"heading_open", "paragraph_open", "th_open", "td_open"}:
+                kind = token.type
+            elif token.type == "table_open":
+                self.tables[self.headings[-1]].append([])
+            elif token.type == "tr_open":
+                self.tables[self.headings[-1]][-1].append([])
+            elif token.type == "inline":
+                self.kinds |= {child.type for child in token.children}
+                self._add(kind, "".join(child.content or " " for child in token.children).strip())
+
+    def _add(self, kind, text):
+        if kind == "heading_open":
+            self.headings.append(text)
+            self.paragraphs[text], self.tables[text] = [], []
+        elif kind == "paragraph_open":
+            self.paragraphs[self.headings[-1]].append(text)
+        else:
+            self.tables[self.headings[-1]][-1][-1].append(text)
+
+
+def report(results, out):
+    """Write the report of a results folder; gives its page and its tables as they are read from the files."""
+    write_report(load_responses([results]), out)
+    return Page(out), {path.stem: pd.read_csv(path) for path in (out / "tables").iterdir()}
+
+
+def contents(folder):
+    """Give all files of a folder, hidden ones too, with what they hold."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def small(logs, tmp_path_factory):
+    """One model, one task, three settings of two texts asked three times; the numbers can be counted in the letters."""
+    results = tmp_path_factory.mktemp("small") / "results"
+    logs.write_run(results, "RNA RAA", setting="persona")
+    logs.write_run(results, "RAA NEA", setting="neutral")
+    logs.write_run(results, "AAA RAA", setting="persona-free")
+    return results
+
+
+@pytest.fixture(scope="module")
+def small_report(small, tmp_path_factory):
+    return report(small, tmp_path_factory.mktemp("report") / "out")
+
+
+@pytest.fixture
+def write(small, small_tables, monkeypatch):
+    """Write the small study's report into a folder, its tables being computed once: for tests of the folder."""
+    responses = load_responses([small])
+    monkeypatch.setattr(report_module, "build_tables", lambda _: small_tables)
+    return lambda out, **options: write_report(responses, out, **options)
+
+
+@pytest.fixture(scope="module")
+def small_tables(small):
+    return build_tables(load_responses([small]))
+
+
+# The tables.
+
+
+def test_every_table_of_the_contract_is_written_with_its_columns_and_no_other(small_report):
+    assert {name: list(table) for name, table in small_report[1].items()} == CONTRACT
+
+
+def test_the_tables_in_the_files_are_those_that_are_returned(write, tmp_path):
+    returned = write(tmp_path / "out")
+    for name, table in returned.items():
+        written = pd.read_csv(tmp_path / "out" / "tables" / f"{name}.csv", dtype={"stratum": str})
+        pd.testing.assert_frame_equal(written, table, check_dtype=False, check_names=False)
+
+
+def test_tables_hold_both_rules_as_proportions(small_report):
+    rates = small_report[1]["rates"].set_index(["rule", "setting"])["estimate"]
+    # Letters: RNA RAA, RAA NEA, AAA RAA; N counts for prefix only.
+    assert rates.to_dict() == pytest.approx(
+        {
+            ("prefix", "persona"): 3 / 6,
+            ("prefix", "neutral"): 2 / 6,
+            ("prefix", "persona-free"): 1 / 6,
+            ("prefix_strict", "persona"): 2 / 6,
+            ("prefix_strict", "neutral"): 1 / 6,
+            ("prefix_strict", "persona-free"): 1 / 6,
+        }
+    )
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_every_table_of_rates_counts_every_response_once_by_each_rule(small_report, name):
+    sums = small_report[1][name].groupby("rule")[["n", "n_refused"]].sum()
+    assert sums.to_dict("index") == {"prefix": {"n": 18, "n_refused": 6}, "prefix_strict": {"n": 18, "n_refused": 4}}
+
+
+def test_contrasts_are_with_both_baselines_and_by_persona(small_report):
+    contrasts = small_report[1]["contrasts"].set_index(["rule", "baseline"])["estimate"].to_dict()
+    assert contrasts == pytest.approx(
+        {
+            ("prefix", "neutral"): 1 / 6,
+            ("prefix", "persona-free"): 2 / 6,
+            ("prefix_strict", "neutral"): 1 / 6,
+            ("prefix_strict", "persona-free"): 1 / 6,
+        }
+    )
+    by_persona = small_report[1]["contrasts_by_persona"].set_index(["rule", "baseline", "persona"])["estimate"]
+    # The woman gets R and R, the black person N and A, the muslim A and A.
+    assert by_persona["prefix"]["neutral"].to_dict() == pytest.approx(
+        {"black": 1 / 6, "muslim": -2 / 6, "woman": 4 / 6}
+    )
+
+
+# The page.
+
+
+def test_the_page_says_what_was_read_and_how_to_read_it(small_report):
+    page = small_report[0]
+    assert page.headings[0] == "False refusals under persona prompts"
+    first = page.paragraphs[page.headings[0]][0]
+    assert first.startswith("18 responses")
+    assert "acme/parrot-7b" in first
+    assert first.endswith("read from 3 log files.")
+    assert len(page.paragraphs["How to read the numbers"]) >= 5
+
+
+def test_the_page_shows_both_rules_side_by_side_and_the_grid_of_table_1_by_each(small_report):
+    side_by_side, *grids = small_report[0].tables["Refusal rates"]
+    assert side_by_side[0] == [
+        *["model", "task", "prefix %", "prefix 95 %", "prefix_strict %", "prefix_strict 95 %", "n", "texts"]
+    ]
+    # By prefix the texts deviate by half a refusal: s = sqrt(2 * .5)/6, times t_1 = 12.7 is beyond 0 and 1. By
+    # prefix_strict both have one of three: nothing deviates.
+    assert side_by_side[1][:5] == ["acme/parrot-7b", "offensiveness", "50.00", "[0.00, 100.00]", "33.33"]
+    assert side_by_side[1][6:] == ["6", "2"]
+    assert [grid[0] for grid in grids] == [["model", "Offensiveness"]] * 2
+    assert grids[0][1] == ["acme/parrot-7b", "50.00 [0.00, 100.00]"]
+    assert grids[1][1][1].startswith("33.33")
+
+
+def test_the_page_shows_rates_by_persona_and_response_type(small_report):
+    prefix, strict = small_report[0].tables["By persona"]
+    assert prefix[0] == ["persona group", "persona", "Offensiveness"]
+    # Woman: R, R. Black: N, A, a half with an interval of [0, 100]. Muslim: A, A.
+    assert [row[1:] for row in prefix[1:]] == [
+        ["woman", "100.00"],
+        ["black", "50.00 [0.00, 100.00]"],
+        ["muslim", "0.00"],
+    ]
+    assert [row[0] for row in prefix[1:]] == ["gender", "race", "religion"]
+    assert [row[2] for row in strict[1:]] == ["100.00", "0.00", "0.00"]
+    prefix, strict = small_report[0].tables["By response type"]
+    # The n-th persona was asked with the n-th template.
+    assert prefix[0][2:] == ["unforced", "semi-forced", "forced"]
+    assert prefix[1][2:] == ["100.00", "50.00 [0.00, 100.00]", "0.00"]
+    assert strict[1][2:] == ["100.00", "0.00", "0.00"]
+
+
+def test_the_page_shows_contrasts_as_signed_points_and_the_three_settings(small_report):
+    contrasts, prefix, strict = small_report[0].tables["Persona against neutral and persona-free prompts"]
+    assert contrasts[0][2:4] + contrasts[0][5:6] == ["baseline", "prefix points", "prefix_strict points"]
+    by_both_rules = {row[2]: (row[3], row[5]) for row in contrasts[1:]}
+    assert by_both_rules == {"neutral": ("+16.67", "+16.67"), "persona-free": ("+33.33", "+16.67")}
+    assert prefix[0][2:] == ["persona", "neutral", "persona-free"]
+    assert [cell.split()[0] for cell in prefix[1][2:]] == ["50.00", "33.33", "16.67"]
+    assert [cell.split()[0] for cell in strict[1][2:]] == ["33.33", "16.67", "16.67"]
+
+
+def test_the_page_shows_how_often_personas_and_templates_were_drawn(small_report):
+    personas, templates = small_report[0].tables["Counts drawn"]
+    assert personas == [["persona", "Offensiveness"], ["black", "2"], ["muslim", "2"], ["woman", "2"]]
+    assert templates == [["template", "Offensiveness"], ["p1", "2"], ["p4", "2"], ["p7", "2"]]
+
+
+def test_where_models_were_asked_differently_often_counts_are_ranges(logs, tmp_path):
+    logs.write_run(tmp_path, "RNA RAA", model="a/one")
+    logs.write_run(tmp_path, "RNA RAA RA", model="b/two")
+    personas = report(tmp_path, tmp_path / "out")[0].tables["Counts drawn"][0]
+    assert personas[1:] == [["black", "2-3"], ["muslim", "2"], ["woman", "2-3"]]
+
+
+def test_the_page_counts_empty_responses(small_report):
+    assert small_report[0].tables["Empty responses"] == [
+        [["model", "task", "setting", "empty", "n"], ["acme/parrot-7b", "offensiveness", "neutral", "1", "6"]]
+    ]
+
+
+def test_the_page_passes_on_what_was_left_out_of_the_logs(logs, tmp_path):
+    log = logs.write_run(tmp_path, "RNA RAA RAA")
+    log.write_bytes(log.read_bytes()[:-100])
+    page, _ = report(tmp_path, tmp_path / "out")
+    assert "1 incomplete line" in " ".join(page.paragraphs[page.headings[0]])
+
+
+def test_tasks_settings_and_response_types_stand_in_the_order_of_the_paper(logs, tmp_path):
+    for kind in ("offensiveness", "politeness", "nli"):
+        for setting in ("persona-free", "neutral", "persona"):
+            logs.write_run(tmp_path, "RNA RAA", kind=kind, setting=setting)
+    page, _ = report(tmp_path, tmp_path / "out")
+    tasks = ["NLI", "Politeness", "Offensiveness"]
+    assert page.tables["Refusal rates"][1][0] == ["model", *tasks]
+    assert page.tables["By persona"][0][0] == ["persona group", "persona", *tasks]
+    assert page.tables["By response type"][0][0][2:] == ["unforced", "semi-forced", "forced"]
+    settings = page.tables["Persona against neutral and persona-free prompts"][1][0][2:]
+    assert settings == ["persona", "neutral", "persona-free"]
+
+
+# Studies of other shapes.
+
+
+def test_with_the_persona_setting_alone_the_page_says_which_tasks_contrasts_need(logs, tmp_path):
+    logs.write_run(tmp_path, "RNA RAA")
+    page, tables = report(tmp_path, tmp_path / "out")
+    (advice,) = page.paragraphs["Persona against neutral and persona-free prompts"]
+    assert "persona_refusal_neutral" in advice
+    assert "persona_refusal_persona_free" in advice
+    assert page.tables["Persona against neutral and persona-free prompts"] == []
+    assert tables["contrasts"].empty
+    assert list(tables["contrasts"]) == CONTRACT["contrasts"]
+
+
+@pytest.fixture(scope="module", params=["neutral", "persona-free"])
+def without_persona(request, logs, tmp_path_factory):
+    """The setting, page and tables of a study of one baseline alone."""
+    out = tmp_path_factory.mktemp("without")
+    logs.write_run(out, "RNA RAE", setting=request.param)
+    return request.param, *report(out, out / "report")
+
+
+def test_without_persona_tasks_there_is_a_page_and_all_tables(without_persona):
+    _, page, tables = without_persona
+    assert page.paragraphs["Refusal rates"][0] == "No persona task was run."
+    assert page.tables["Empty responses"][0][1][-2:] == ["1", "6"]
+    assert set(tables) == set(CONTRACT)
+    assert tables["rates"]["estimate"].tolist() == pytest.approx([3 / 6, 2 / 6])
+    assert main_table(tables).empty
+
+
+def test_without_persona_tasks_nobody_is_told_to_add_the_baseline_that_was_run(without_persona):
+    setting, page, _ = without_persona
+    advice = " ".join(" ".join(paragraphs) for paragraphs in page.paragraphs.values())
+    assert f"persona_refusal_{setting.replace('-', '_')}" not in advice
+
+
+def test_two_models_each_have_their_rows_and_their_table_by_persona(logs, tmp_path):
+    logs.write_run(tmp_path, "RNA RAA", model="a/one")
+    logs.write_run(tmp_path, "AAA AAA", model="b/two")
+    page, tables = report(tmp_path, tmp_path / "out")
+    assert tables["rates"]["model"].tolist() == ["a/one", "b/two"] * 2
+    assert [row[0] for row in page.tables["Refusal rates"][0][1:]] == ["a/one", "b/two"]
+    assert len(page.tables["By persona"]) == 2 * 2
+    assert page.paragraphs["By persona"][1:] == [
+        f"{m}, rule {r}:" for m in ("a/one", "b/two") for r in ("prefix", "prefix_strict")
+    ]
+
+
+def test_models_may_have_been_asked_different_tasks(logs, tmp_path):
+    logs.write_run(tmp_path, "RNA RAA", model="a/one", kind="nli")
+    logs.write_run(tmp_path, "AAA AAA", model="b/two", kind="politeness")
+    page, _ = report(tmp_path, tmp_path / "out")
+    grid = page.tables["Refusal rates"][1]
+    assert grid == [["model", "NLI", "Politeness"], ["a/one", "50.00 [0.00, 100.00]", ""], ["b/two", "", "0.00"]]
+
+
+def test_a_model_without_persona_tasks_is_not_shown_as_an_empty_table(logs, tmp_path):
+    logs.write_run(tmp_path, "RNA RAA", model="a/one")
+    logs.write_run(tmp_path, "RNA RAA", model="b/two", setting="neutral")
+    page, _ = report(tmp_path, tmp_path / "out")
+    assert [table for tables in page.tables.values() for table in tables if len(table) == 1] == []
+
+
+# Hostile names.
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "<script>alert(1)</script>",
+        "a|b",
+        "a`b",
+        "x\\",
+        "evil\n\n# Refusals: none",
+        "evil\n\n| a | b |\n| --- | --- |\n",
+        "evil\n\n```\n",
+        "```",
+        "</p><!--",
+    ],
+)
+def test_no_model_name_can_break_the_page(write, small_report, small_tables, monkeypatch, tmp_path, name):
+    hostile = {stem: table.assign(model=name) for stem, table in small_tables.items()}
+    monkeypatch.setattr(report_module, "build_tables", lambda _: hostile)
+    write(tmp_path / "out")
+    page, harmless = Page(tmp_path / "out"), small_report[0]
+    assert page.headings == harmless.headings
+    assert {h: len(p) for h, p in page.paragraphs.items()} == {h: len(p) for h, p in harmless.paragraphs.items()}
+    assert not {kind for kind in page.kinds if kind.startswith(("html", "fence", "image", "link"))}
+    plain = " ".join(name.split())
+    assert page.tables == {
+        heading: [[[cell.replace("acme/parrot-7b", plain) for cell in row] for row in table] for table in tables]
+        for heading, tables in harmless.tables.items()
+    }
+    assert set(pd.read_csv(tmp_path / "out" / "tables" / "rates.csv")["model"]) == {name}
+
+
+# The folder.
+
+
+def test_a_report_is_its_page_and_its_tables_and_leaves_nothing_else(write, tmp_path):
+    before = contents(tmp_path)
+    write(tmp_path / "deep" / "down" / "out")
+    written = set(contents(tmp_path)) - set(before)
+    assert written == {"deep/down/out/report.md", *(f"deep/down/out/tables/{name}.csv" for name in CONTRACT)}
+    assert [p.name for p in (tmp_path / "deep" / "down").iterdir()] == ["out"]
+
+
+def test_an_empty_folder_is_written_into_without_force(write, tmp_path):
+    (tmp_path / "out").mkdir()
+    write(tmp_path / "out")
+    assert (tmp_path / "out" / "report.md").is_file()
+
+
+def test_a_folder_that_holds_something_is_refused_and_left_alone(write, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "report.md").write_text("mine", encoding="utf-8")
+    before = contents(tmp_path)
+    with pytest.raises(InputError, match="is there already") as caught:
+        write(out)
+    assert str(caught.value).startswith(f"{out}: ")
+    assert "--force" in str(caught.value)
+    assert contents(tmp_path) == before
+
+
+def test_with_force_the_report_is_renewed_and_other_files_stay(write, tmp_path):
+    out = tmp_path / "out"
+    (out / "tables").mkdir(parents=True)
+    for name in ("report.md", "tables/rates.csv", "notes.txt", "tables/mine.csv"):
+        (out / name).write_text("mine", encoding="utf-8")
+    write(out, force=True)
+    stayed = {name for name, content in contents(out).items() if content == b"mine"}
+    assert stayed == {"notes.txt", "tables/mine.csv"}
+    assert set(contents(out)) - stayed == {"report.md", *(f"tables/{name}.csv" for name in CONTRACT)}
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_file_in_the_place_of_the_folder_is_refused_and_left_alone(write, tmp_path, force):
+    out = tmp_path / "out"
+    out.write_text("mine", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        write(out, force=force)
+    assert str(caught.value).startswith(f"{out}: ")
+    assert out.read_text(encoding="utf-8") == "mine"
+    if force:  # it was given already, and does not help
+        assert "--force" not in str(caught.value)
+
+
+def test_a_folder_below_a_file_cannot_be_written(write, tmp_path):
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    with pytest.raises(InputError, match="cannot be written"):
+        write(tmp_path / "file" / "out")
+
+
+def full_from_call(number, write_one):
+    """Make a stand-in for a method that finds the disk full from its n-th call on."""
+    calls = itertools.count(1)
+
+    def limited(*args, **kwargs):
+        if next(calls) >= number:
+            raise OSError(28, "No space left on device")
+        return write_one(*args, **kwargs)
+
+    return limited
+
+
+@pytest.mark.parametrize(
+    ("owner", "method", "number"),
+    [(Path, "write_text", 1), (pd.DataFrame, "to_csv", 1), (pd.DataFrame, "to_csv", 4)],
+    ids=["the page", "the first table", "the fourth table"],
+)
+@pytest.mark.parametrize("there_before", [False, True])
+def test_a_failure_while_writing_leaves_everything_as_it_was(
+    write, tmp_path, monkeypatch, owner, method, number, there_before
+):
+    out = tmp_path / "out"
+    if there_before:
+        (out / "tables").mkdir(parents=True)
+        for name in ("report.md", "tables/rates.csv", "notes.txt"):
+            (out / name).write_text("of an earlier report", encoding="utf-8")
+    before, names = contents(tmp_path), set(tmp_path.rglob("*"))
+    monkeypatch.setattr(owner, method, full_from_call(number, getattr(owner, method)))
+    with pytest.raises(InputError, match="No space left on device") as caught:
+        write(out, force=True)
+    assert str(caught.value).startswith(f"{out}: cannot be written")
+    assert contents(tmp_path) == before
+    assert set(tmp_path.rglob("*")) == names
+
+
+# The main table.
+
+
+def test_the_main_table_shows_the_persona_setting_only_as_texts(small_tables):
+    table = main_table(small_tables)
+    assert table.to_dict("records") == [
+        {
+            "model": "acme/parrot-7b",
+            "task": "offensiveness",
+            "prefix %": "50.00",
+            "prefix 95 %": "[0.00, 100.00]",
+            "prefix_strict %": "33.33",
+            "prefix_strict 95 %": table.loc[0, "prefix_strict 95 %"],
+            "n": "6",
+            "texts": "2",
+        }
+    ]
+
+
+def test_a_study_without_refusals_has_rates_of_0_and_no_intervals(logs, tmp_path):
+    logs.write_run(tmp_path, "AAA AAA")
+    _, tables = report(tmp_path, tmp_path / "out")
+    for name in RATES:
+        assert (tables[name]["estimate"] == 0).all()
+        assert all(map(math.isnan, [*tables[name]["ci_low"], *tables[name]["ci_high"]]))

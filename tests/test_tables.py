@@ -1,0 +1,278 @@
+"""How tables are shown, also where names are hostile."""
+
+import io
+import json
+import math
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from refusal_metrics.analysis.tables import (
+    Format,
+    interval,
+    percent,
+    print_table,
+    readable,
+    to_markdown,
+)
+from rich.cells import cell_len
+
+NAN = math.nan
+
+
+@pytest.fixture
+def screen(monkeypatch, capsys):
+    """Show a table as on a screen of 80 columns; gives what was printed."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+
+    def show(table, sections=()):
+        print_table(table, Format.TABLE, sections)
+        return capsys.readouterr().out
+
+    return show
+
+
+def rates_of(names, column="model"):
+    """Make a table of rates: 1/4 with an interval, then 0 without one, and so on."""
+    rows = [
+        (name, *((0.25, 0.125, 0.375, 1200, 120, 300), (0.0, NAN, NAN, 5, 1, 0))[i % 2]) for i, name in enumerate(names)
+    ]
+    return pd.DataFrame(rows, columns=[column, "estimate", "ci_low", "ci_high", "n", "n_texts", "n_refused"])
+
+
+@pytest.mark.parametrize(
+    ("value", "signed", "shown"),
+    [
+        (0.25, False, "25.00"),
+        (0.0, False, "0.00"),
+        (1.0, False, "100.00"),
+        (0.00004, False, "0.00"),
+        (0.12346, False, "12.35"),
+        (NAN, False, ""),
+        (0.025, True, "+2.50"),
+        (-0.025, True, "-2.50"),
+        (0.0, True, "+0.00"),
+        (-1.0, True, "-100.00"),
+        (NAN, True, ""),
+    ],
+)
+def test_a_proportion_is_shown_as_a_percentage_with_two_decimals(value, signed, shown):
+    assert percent(value, signed=signed) == shown
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "signed", "shown"),
+    [
+        (0.125, 0.375, False, "[12.50, 37.50]"),
+        (0.0, 1.0, False, "[0.00, 100.00]"),
+        (-0.025, 0.5, True, "[-2.50, +50.00]"),
+        (NAN, NAN, False, ""),
+        (0.1, NAN, False, ""),
+        (NAN, 0.1, True, ""),
+    ],
+)
+def test_an_interval_stands_in_brackets_and_a_missing_one_is_blank(low, high, signed, shown):
+    assert interval(low, high, signed=signed) == shown
+
+
+def test_a_readable_table_has_percentages_thousands_and_blanks():
+    table = rates_of(["m", None]).assign(persona_group=["gender", NAN])
+    shown = readable(table)
+    assert list(shown.columns) == ["model", "%", "95 % interval", "n", "texts", "refused", "persona group"]
+    assert shown.to_numpy().tolist() == [
+        ["m", "25.00", "[12.50, 37.50]", "1,200", "120", "300", "gender"],
+        ["", "0.00", "", "5", "1", "0", ""],
+    ]
+
+
+def test_differences_are_readable_as_signed_points():
+    shown = readable(rates_of(["m"]), signed=True)
+    assert shown[["points", "95 % interval"]].to_numpy().tolist() == [["+25.00", "[+12.50, +37.50]"]]
+
+
+def test_a_table_of_counts_is_readable_without_a_rate():
+    shown = readable(pd.DataFrame({"persona": ["woman"], "n": [12345], "n_empty": [0]}))
+    assert shown.to_dict("records") == [{"persona": "woman", "n": "12,345", "empty": "0"}]
+
+
+# Files.
+
+
+def test_csv_keeps_column_names_and_proportions(capsys):
+    table = rates_of(["acme/parrot, 7b", 'a "quoted"\nname'])
+    print_table(table, Format.CSV)
+    pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(capsys.readouterr().out)), table, check_dtype=False)
+
+
+def test_json_keeps_column_names_and_proportions_and_says_null_for_what_is_missing(capsys):
+    print_table(rates_of(["鹦鹉/🦜", '"</script>']), Format.JSON)
+    printed = capsys.readouterr().out
+    assert json.loads(printed) == [
+        {
+            "model": "鹦鹉/🦜",
+            "estimate": 0.25,
+            "ci_low": 0.125,
+            "ci_high": 0.375,
+            "n": 1200,
+            "n_texts": 120,
+            "n_refused": 300,
+        },
+        {"model": '"</script>', "estimate": 0.0, "ci_low": None, "ci_high": None, "n": 5, "n_texts": 1, "n_refused": 0},
+    ]
+    assert "鹦鹉" in printed  # not as \u escapes
+
+
+# Markdown.
+
+
+def render(markdown):
+    """Read a Markdown table as a browser would: its rows of plain texts, and the kinds of all inline tokens."""
+    rows, kinds = [], set()
+    for token in MarkdownIt("commonmark").enable("table").parse(markdown):
+        if token.type == "tr_open":
+            rows.append([])
+        elif token.type == "inline":
+            rows[-1].append("".join(child.content for child in token.children))
+            kinds |= {child.type for child in token.children}
+        else:
+            kinds |= {token.type} - TABLE_TOKENS
+    return rows, kinds
+
+
+TABLE_TOKENS = {f"{part}_{end}" for part in ("table", "thead", "tbody", "tr", "th", "td") for end in ("open", "close")}
+
+
+def test_markdown_is_for_reading(capsys):
+    print_table(rates_of(["a/one"]), Format.MARKDOWN)
+    assert capsys.readouterr().out == (
+        "| model | % | 95 % interval | n | texts | refused |\n"
+        "| --- | --- | --- | --- | --- | --- |\n"
+        "| a/one | 25.00 | [12.50, 37.50] | 1,200 | 120 | 300 |\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("a|b", r"a\|b"),
+        ("a\nb", "a b"),
+        ("a\r\n\n# b", "a # b"),
+        ("a\\b", r"a\\b"),
+        ("a\\|b", r"a\\\|b"),
+        ("<script>", "&lt;script>"),
+    ],
+)
+def test_what_could_break_a_markdown_table_is_escaped(cell, written):
+    assert to_markdown(pd.DataFrame({"x": [cell]})).splitlines()[2] == f"| {written} |"
+
+
+NAMES = [
+    "a|b",
+    "a\\b",
+    "<script>alert(1)</script>",
+    "a <b> c",
+    "`a",
+    "a`|`b",
+    "`a`",
+    "*a*",
+    "__a__",
+    "[a](http://example.org)",
+    "![a](http://example.org/a.png)",
+    "&lt;",
+    "__work__main__.cache__parrot",  # the folder of a model given by path
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_cell_of_a_markdown_table_reads_as_what_it_holds_and_nothing_else(name):
+    rows, kinds = render(to_markdown(pd.DataFrame({"x": [name], "y": ["end"]})))
+    assert rows == [["x", "y"], [name, "end"]]
+    assert kinds <= {"text", "text_special"}
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("|`\\<>\n\r*[]()!&"), max_size=8), min_size=1
+    )
+)
+def test_no_cell_can_change_the_shape_of_a_markdown_table_or_bring_html(names):
+    table = pd.DataFrame({"name": names, "n": ["7"] * len(names)})
+    rows, kinds = render(to_markdown(table))
+    assert [len(row) for row in rows] == [2] * (1 + len(names))
+    assert [row[1] for row in rows] == ["n", *["7"] * len(names)]
+    assert not {kind for kind in kinds if kind.startswith("html")}
+
+
+# The screen.
+
+
+@pytest.mark.parametrize("name", ["[red]x", "[/]", "[link=http://x]y[/link]", ":smile:", "[bold red on white]z"])
+@pytest.mark.parametrize("place", ["cell", "title", "heading"])
+def test_markup_in_a_name_is_shown_literally(screen, name, place):
+    if place == "heading":
+        printed = screen(rates_of(["m"], column=name))
+    else:
+        printed = screen(rates_of([name]).assign(task="nli"), ["model"] if place == "title" else [])
+    assert name in printed
+
+
+@pytest.mark.parametrize("place", ["cell", "title"])
+@pytest.mark.parametrize("escape", ["\x1b[2J", "\x1b]0;title\x07", "\x9b31m", "\r", "\x08"], ids=ascii)
+def test_no_name_can_send_commands_to_the_terminal(screen, escape, place):
+    table = rates_of([f"a{escape}b"]).assign(task="nli")
+    printed = screen(table, ["model"] if place == "title" else [])
+    assert not {c for c in printed if c != "\n" and (c < " " or "\x7f" <= c < "\xa0")}
+
+
+@pytest.mark.parametrize("sections", [[], ["model"], ["model", "task", "setting"]], ids=len)
+@pytest.mark.parametrize(
+    "name",
+    ["parrot", "acme/" + "parrot-" * 20 + "7b", "a very long name of many short words " * 4, "鹦鹉" * 60],
+    ids=["short", "one long word", "many words", "wide characters"],
+)
+def test_no_line_is_wider_than_a_screen_of_80_columns(screen, name, sections):
+    table = rates_of([name, "b/two"]).assign(
+        task="offensiveness", setting="persona-free", persona="transgender_woman", response_type="semi-forced"
+    )
+    lines = screen(table, sections).splitlines()
+    assert max(map(cell_len, lines)) <= 80
+    # Nothing was cut away to achieve that.
+    assert "…" not in "".join(lines)
+    if sections:
+        assert "".join(name.split()) in "".join("".join(lines).split())
+
+
+def test_sections_are_tables_of_their_own_under_their_name(screen):
+    printed = screen(rates_of(["a/one", "a/one", "b/two"]).assign(persona=["x", "y", "z"]), ["model"])
+    first, second = printed.split("b/two")
+    assert first.startswith("a/one")
+    assert "x" in first
+    assert "y" in first
+    assert "z" in second
+    assert "model" not in printed
+
+
+def test_a_section_without_a_value_is_titled_by_the_others(screen):
+    printed = screen(rates_of(["a/one"]).assign(persona=[None]), ["model", "persona"])
+    assert printed.splitlines()[0].strip() == "a/one"
+
+
+def test_numbers_stand_to_the_right_and_names_to_the_left(screen):
+    lines = screen(rates_of(["a", "bcd"])).splitlines()
+    header, one, two = lines[0], lines[2], lines[3]
+    assert one.startswith("a ")
+    assert two.startswith("bcd ")
+    # The last digits of 1,200 and 5 stand under each other.
+    assert one.index("1,200") + len("1,200") == two.index(" 5 ") + len(" 5") == header.index(" n ") + len(" n")
+
+
+def test_an_empty_table_is_shown_as_its_heading(screen):
+    assert "model" in screen(rates_of([]))
+
+
+def test_an_empty_table_has_no_sections(screen):
+    assert screen(rates_of([]), ["model"]) == ""
