@@ -29,7 +29,8 @@ TEXT_FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 """The text fields of a row, by kind; the first one identifies the text."""
 
-_N_LABELS: Mapping[str, int] = {"nli": 3, "politeness": 2, "offensiveness": 2}
+N_LABELS: Mapping[str, int] = {"nli": 3, "politeness": 2, "offensiveness": 2}
+"""How many answers the templates of a kind offer."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,12 @@ class Design:
         for name in wanted:
             if name not in RESPONSE_TYPES and name not in [t.id for t in every]:
                 raise unknown_name("template or response type", name, [t.id for t in every] + list(RESPONSE_TYPES))
-        return tuple(t for t in every if t.id in wanted or t.response_type in wanted)
+        chosen = tuple(t for t in every if t.id in wanted or t.response_type in wanted)
+        if not chosen:
+            raise InputError(
+                f"templates {', '.join(wanted)}: no {kind} template is of that response type; name another"
+            )
+        return chosen
 
 
 def _key(name: object) -> str:
@@ -283,7 +289,7 @@ def _templates(path: Path) -> dict[tuple[str, str], tuple[Template, ...]]:
     loaded: dict[tuple[str, str], tuple[Template, ...]] = {}
     for kind in KINDS:
         _check_fields(path, f"inputs.{kind}", inputs[kind], set(TEXT_FIELDS[kind]))
-        labels = {f"l{i + 1}" for i in range(_N_LABELS[kind])}
+        labels = {f"l{i + 1}" for i in range(N_LABELS[kind])}
         settings = _section(path, by_kind, f"templates.{kind}", ("persona", "persona-free"))
         for setting, instructions in settings.items():
             where = f"templates.{kind}.{setting}"

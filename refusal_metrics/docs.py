@@ -13,7 +13,7 @@ import pyarrow as pa
 from datasets import Dataset
 from datasets.table import InMemoryTable
 
-from refusal_metrics.design import KINDS, SETTINGS, TEXT_FIELDS, Persona, Template, load_design
+from refusal_metrics.design import KINDS, N_LABELS, SETTINGS, TEXT_FIELDS, Persona, Template, load_design
 from refusal_metrics.errors import InputError, unknown_name
 from refusal_metrics.sampler import Ints, order_texts, sample_balanced, sample_iid, sample_rows, shard_bounds
 from refusal_metrics.settings import Settings, parse_settings
@@ -62,6 +62,8 @@ def build_docs(
         raise unknown_name("kind", kind, KINDS)
     if setting not in SETTINGS:
         raise unknown_name("setting", setting, SETTINGS)
+    if len(labels) != N_LABELS[kind]:
+        raise InputError(f"labels {labels!r}: the templates of {kind} offer {N_LABELS[kind]}; give as many")
     settings = parse_settings(kind, metadata)
     design = load_design(settings.personas_file, settings.templates_file)
     people = design.personas_for(setting, settings.personas)
@@ -197,7 +199,7 @@ def _design_id(
         "sample": [settings.rows_per_class, settings.variations, settings.design, settings.design_seed],
         "personas": [asdict(p) for p in people],
         "templates": [asdict(t) for t in templates],
-        "texts": checksum,
+        "texts": [checksum, dict(settings.columns or {})],
     }
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 

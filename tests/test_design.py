@@ -459,6 +459,14 @@ def test_a_file_that_is_not_utf8_is_refused(tmp_path):
     assert_refused(path, "is not valid YAML", personas=path)
 
 
+def test_a_response_type_without_templates_is_refused_by_name(tmp_path):
+    packaged = (files("refusal_metrics.tasks") / "design" / "templates.yaml").read_text(encoding="utf-8")
+    mine = re.sub(r"(?m)^      p[789]: .*\n", "", packaged).replace("forced: [p7, p8, p9]", "forced: []")
+    (tmp_path / "t.yaml").write_text(mine, encoding="utf-8")
+    with pytest.raises(InputError, match="templates forced: no nli template is of that response type"):
+        load_design(templates=tmp_path / "t.yaml").templates_for("nli", "persona", ["forced"])
+
+
 @pytest.mark.parametrize(
     ("ids", "message"),
     [

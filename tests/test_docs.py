@@ -237,6 +237,18 @@ def test_a_users_own_personas_and_file_reach_the_prompt(tmp_path):
     ]
 
 
+def test_two_columns_of_one_file_are_two_studies(tmp_path):
+    (tmp_path / "mine.csv").write_text("title,body,label\nGood day,Good night,3\n", encoding="utf-8")
+    titles, bodies = (docs(source=str(tmp_path / "mine.csv"), columns={"text": name}) for name in ("title", "body"))
+    assert titles[0]["text"] == "Good day"
+    assert titles[0]["design_id"] != bodies[0]["design_id"]
+
+
+def test_a_task_must_offer_as_many_labels_as_its_templates_name():
+    with pytest.raises(InputError, match=r"labels \['yes', 'no'\]: the templates of nli offer 3"):
+        build_docs(kind="nli", labels=["yes", "no"], setting="persona", source="sample")
+
+
 def test_a_doc_of_another_process_cannot_be_rendered():
     with pytest.raises(InputError, match="was not built in this process"):
         render_prompt(docs()[0] | {"design_id": "0" * 16})
