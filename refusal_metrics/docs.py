@@ -13,7 +13,8 @@ import pyarrow as pa
 from datasets import Dataset
 from datasets.table import InMemoryTable
 
-from refusal_metrics.design import KINDS, N_LABELS, SETTINGS, TEXT_FIELDS, Persona, Template, load_design
+from refusal_metrics.design import KINDS, N_LABELS, SETTINGS, TEXT_FIELDS, Persona, Template
+from refusal_metrics.design_files import load_design
 from refusal_metrics.errors import InputError, unknown_name
 from refusal_metrics.sampler import Ints, order_texts, sample_balanced, sample_iid, sample_rows, shard_bounds
 from refusal_metrics.settings import Settings, parse_settings

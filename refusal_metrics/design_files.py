@@ -1,0 +1,166 @@
+"""Personas and templates from YAML, validated with the file and key in every error.
+
+The defaults are those of arXiv 2509.08075, Tables 2 to 4. They live beside the tasks, in
+``tasks/design/``.
+"""
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+import yaml
+
+from refusal_metrics.design import (
+    KINDS,
+    N_LABELS,
+    RESPONSE_TYPES,
+    TEXT_FIELDS,
+    Design,
+    Persona,
+    Template,
+    fold_name,
+)
+from refusal_metrics.errors import InputError
+
+
+def load_design(personas: Path | None = None, templates: Path | None = None) -> Design:
+    """Load a design, the package's own where no file is named.
+
+    A user's persona file without neutral personas gets the package's neutral ones, so that
+    its neutral tasks have a baseline.
+
+    Parameters
+    ----------
+    personas, templates : Path, optional
+        YAML files in the form of ``tasks/design/personas.yaml`` and ``templates.yaml``.
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    InputError
+        With the file and the key that is missing, unknown or wrong.
+    """
+    packaged = _packaged()
+    people = packaged.personas if personas is None else _personas(personas)
+    if not any(p.neutral for p in people):
+        people += packaged.personas_for("neutral")
+    _check_names(personas, people)
+    return Design(people, packaged.templates if templates is None else _templates(templates))
+
+
+@cache
+def _packaged() -> Design:
+    folder = Path(str(files("refusal_metrics.tasks"))) / "design"
+    return Design(_personas(folder / "personas.yaml"), _templates(folder / "templates.yaml"))
+
+
+def _load_yaml(path: Path, key: str) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a YAML file") from error
+    except (yaml.YAMLError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: is not valid YAML ({reason})") from error
+    if not isinstance(content, dict) or key not in content:
+        raise InputError(f"{path}: the top-level key {key!r} is missing; the package's own file shows the form")
+    return content
+
+
+def _personas(path: Path) -> tuple[Persona, ...]:
+    entries = _load_yaml(path, "personas")["personas"]
+    fields = ("id", "group", "noun_phrase", "article")
+    people: list[Persona] = []
+    if not isinstance(entries, list) or not entries:
+        raise InputError(f"{path}: personas must be a list of {{{', '.join(fields)}}}, found {entries!r}")
+    for i, entry in enumerate(entries):
+        if not isinstance(entry, dict) or set(entry) != set(fields):
+            found = ", ".join(map(str, entry)) if isinstance(entry, dict) else repr(entry)
+            raise InputError(f"{path}: personas[{i}] must have the keys {', '.join(fields)}, found {found}")
+        for field in fields:
+            if not isinstance(entry[field], str) or not entry[field].strip():
+                raise InputError(f"{path}: personas[{i}].{field} must be a text, found {entry[field]!r}")
+        people.append(Persona(**entry))
+    return tuple(people)
+
+
+def _check_names(path: Path | None, people: tuple[Persona, ...]) -> None:
+    """Check that every id names one persona, however it is spelt, and no group."""
+    groups = {fold_name(p.group): p.group for p in people}
+    seen: dict[str, str] = {}
+    for persona in people:
+        key = fold_name(persona.id)
+        if key in seen or key in groups:
+            other = seen.get(key) or f"the group {groups[key]}"
+            raise InputError(f"{path}: the id {persona.id!r} cannot be told from {other}; ids must differ")
+        seen[key] = persona.id
+
+
+def _response_types(path: Path, content: dict[str, Any]) -> dict[str, str]:
+    """Read which response type each template is of."""
+    types: dict[str, str] = {}
+    for response_type, ids in _section(path, content, "response_types", RESPONSE_TYPES).items():
+        where = f"{path}: response_types.{response_type}"
+        if not isinstance(ids, list):
+            raise InputError(f"{where} must be a list of template ids, found {ids!r}")
+        for name in ids:
+            if not isinstance(name, str):
+                raise InputError(f"{where} must hold texts, found {name!r}; put quotes around it")
+            if name in types:
+                raise InputError(f"{where} has {name!r}, which is listed under {types[name]} too; keep one")
+            types[name] = response_type
+    return types
+
+
+def _templates(path: Path) -> dict[tuple[str, str], tuple[Template, ...]]:
+    content = _load_yaml(path, "templates")
+    types = _response_types(path, content)
+    inputs = _section(path, content, "inputs", KINDS)
+    by_kind = _section(path, content, "templates", KINDS)
+    loaded: dict[tuple[str, str], tuple[Template, ...]] = {}
+    for kind in KINDS:
+        _check_fields(path, f"inputs.{kind}", inputs[kind], set(TEXT_FIELDS[kind]))
+        labels = {f"l{i + 1}" for i in range(N_LABELS[kind])}
+        settings = _section(path, by_kind, f"templates.{kind}", ("persona", "persona-free"))
+        for setting, instructions in settings.items():
+            where = f"templates.{kind}.{setting}"
+            if not isinstance(instructions, dict) or not instructions:
+                raise InputError(f"{path}: {where} must map template ids to instructions, found {instructions!r}")
+            for name, instruction in instructions.items():
+                if name not in types:
+                    raise InputError(f"{path}: {where}.{name} has no response type; list it under response_types")
+                wanted = labels | ({"persona"} if setting == "persona" else set())
+                _check_fields(path, f"{where}.{name}", instruction, wanted)
+            loaded[kind, setting] = tuple(
+                Template(name, kind, types[name], instruction, inputs[kind])
+                for name, instruction in instructions.items()
+            )
+    return loaded
+
+
+def _section(path: Path, content: dict[str, Any], name: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    section = content.get(name.rpartition(".")[2])
+    if not isinstance(section, dict) or set(section) != set(keys):
+        found = ", ".join(map(str, section)) if isinstance(section, dict) else repr(section)
+        raise InputError(f"{path}: {name} must have the keys {', '.join(keys)}, found {found}")
+    return section
+
+
+def _check_fields(path: Path, where: str, text: object, wanted: set[str]) -> None:
+    try:
+        # A format or conversion, as in {l1:d}, is part of the name here, for none is allowed.
+        found = {
+            field + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
+            for _, field, spec, conversion in Formatter().parse(str(text))
+            if field is not None
+        }
+    except ValueError as error:
+        raise InputError(f"{path}: {where} has an unpaired brace; write a plain one as {{{{ or }}}}") from error
+    if not isinstance(text, str) or found != wanted:
+        shown = ", ".join(f"{{{f}}}" for f in sorted(wanted))
+        raise InputError(f"{path}: {where} must be a text with exactly the fields {shown}, found {text!r}")
