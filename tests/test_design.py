@@ -1,7 +1,5 @@
 import re
-from importlib.resources import files
 from itertools import chain
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,8 +10,6 @@ from refusal_metrics.design_files import load_design
 from refusal_metrics.errors import InputError
 
 PACKAGED = load_design()
-TEMPLATES = (Path(str(files("refusal_metrics.tasks"))) / "design" / "templates.yaml").read_text(encoding="utf-8")
-ELDER = "{id: elder, group: age, noun_phrase: elder, article: an}"
 NOBODY = "{id: nobody, group: neutral, noun_phrase: nobody in particular, article: just}"
 
 # arXiv 2509.08075, Table 2, with the ids of this project; the neutral ones are ours.
