@@ -3,9 +3,11 @@
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +34,13 @@ _templates: dict[str, dict[str, Template]] = {}
 
 
 def build_docs(
-    *, kind: str, labels: list[str], setting: str, version: float | str = 0, **metadata: object
+    *,
+    kind: str,
+    labels: list[str],
+    setting: str,
+    version: float | str = 0,
+    config_source: str = "inline",
+    **metadata: object,
 ) -> dict[str, Dataset]:
     """Build the docs of one task: the harness's ``custom_dataset``.
 
@@ -44,6 +52,8 @@ def build_docs(
     setting : {"persona", "persona-free", "neutral"}
     version : float or str
         The task's version.
+    config_source : str
+        The task's YAML file, which the harness names.
     **metadata
         The study's settings, see `refusal_metrics.settings.Settings`; all other keys are ignored.
 
@@ -65,6 +75,7 @@ def build_docs(
         raise unknown_name("setting", setting, SETTINGS)
     if len(labels) != N_LABELS[kind]:
         raise InputError(f"labels {labels!r}: the templates of {kind} offer {N_LABELS[kind]}; give as many")
+    _check_setting(setting, config_source)
     settings = parse_settings(kind, metadata)
     design = load_design(settings.personas_file, settings.templates_file)
     people = design.personas_for(setting, settings.personas)
@@ -82,7 +93,8 @@ def build_docs(
     same = {"design_id": design_id, "labels": labels, "setting": setting, "kind": kind, "language": LANGUAGE}
     docs |= {name: pa.repeat(pa.scalar(value), stop - start) for name, value in same.items()}
     docs["index"] = pa.array(np.arange(start, stop))
-    log.info("%s, %s: %d of %d docs, design_id %s, %s", kind, setting, stop - start, pairs.size, design_id, settings)
+    in_effect = json.dumps(settings.as_metadata())
+    log.info("%s, %s: %d of %d docs, design_id %s, %s", kind, setting, stop - start, pairs.size, design_id, in_effect)
     table = InMemoryTable.from_pydict({name: docs[name] for name in doc_fields(kind)})
     return {"test": Dataset(table, fingerprint=f"{design_id}-{start}-{stop}")}
 
@@ -194,15 +206,37 @@ def _number(ids: list[str]) -> Ints:
 def _design_id(
     settings: Settings, checksum: str, task: Mapping[str, Any], people: Iterable[Persona], templates: Iterable[Template]
 ) -> str:
-    """Identify a study: all that decides its docs, and not where its files lie or which shard is asked."""
-    what = {
-        "task": task,
+    """Identify a study: all that decides its docs, and not where its files lie or which shard is asked.
+
+    The half before the hyphen is of the sample alone, which the settings of one study share: the
+    analysis compares them only where it is the same.
+    """
+    sample = {
+        "texts": [task["kind"], checksum, dict(settings.columns or {})],
         "sample": [settings.rows_per_class, settings.variations, settings.design, settings.design_seed],
+        "templates": [t.id for t in templates],
+    }
+    asked = {
+        "task": task,
         "personas": [asdict(p) for p in people],
         "templates": [asdict(t) for t in templates],
-        "texts": [checksum, dict(settings.columns or {})],
     }
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+    return f"{_digest(sample)}-{_digest(sample | asked)}"
+
+
+def _digest(what: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _check_setting(setting: str, config_source: str) -> None:
+    """Refuse a setting from the command line, which would run one task under the name of another."""
+    leaf = Path(config_source)
+    own = re.search(r"^\s+setting: *(\S+)", leaf.read_text(encoding="utf-8"), re.MULTILINE) if leaf.is_file() else None
+    if own and own[1] != setting:
+        raise InputError(
+            f"setting={setting!r} cannot be set: {leaf.stem} is a {own[1]} task; run the task or group whose name ends "
+            "in _neutral or _persona_free for the others"
+        )
 
 
 @cache

@@ -51,6 +51,22 @@ class Settings:
     data_dir: Path | None = None
     shard: tuple[int, int] = (1, 1)
 
+    def as_metadata(self) -> dict[str, object]:
+        """Give the settings in the form that ``lm_eval --metadata`` takes, those left out that are not set."""
+        values: dict[str, object] = {
+            "rows_per_class": self.rows_per_class,
+            "variations": self.variations,
+            "design": self.design,
+            "design_seed": self.design_seed,
+            "personas": str(self.personas_file) if self.personas_file else self.personas,
+            "templates": str(self.templates_file) if self.templates_file else self.templates,
+            "source": self.source,
+            "columns": self.columns and dict(self.columns),
+            "data_dir": self.data_dir and str(self.data_dir),
+            "shard": f"{self.shard[0]}/{self.shard[1]}",
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
 
 NAMES = (
     "rows_per_class",

@@ -12,6 +12,7 @@ import pytest
 from refusal_metrics.design_files import load_design
 from refusal_metrics.docs import build_docs, doc_fields, render_prompt
 from refusal_metrics.errors import InputError
+from refusal_metrics.register import tasks_folder
 
 LABELS = {
     "nli": ["entailment", "contradiction", "neutral"],
@@ -221,6 +222,24 @@ def test_the_design_id_tells_studies_apart_and_shards_not():
     assert len({base, *different}) == len(different) + 1
 
 
+def test_the_settings_of_one_study_share_the_first_half_of_their_design_ids():
+    def sample_of(setting, **kwargs):
+        return docs(setting=setting, **kwargs)[0]["design_id"].split("-")[0]
+
+    assert len({sample_of(setting, personas=["race"]) for setting in ("persona", "neutral", "persona-free")}) == 1
+    assert sample_of("neutral") != sample_of("neutral", design_seed=1)
+    assert sample_of("neutral") != sample_of("neutral", templates=["p1"])
+
+
+def test_the_command_line_cannot_turn_a_task_into_another():
+    leaf = tasks_folder() / "persona_refusal_politeness.yaml"
+    assert len(docs("politeness", config_source=str(leaf)))
+    with pytest.raises(
+        InputError, match="setting='neutral' cannot be set: persona_refusal_politeness is a persona task"
+    ):
+        docs("politeness", "neutral", config_source=str(leaf))
+
+
 def test_a_users_own_personas_and_file_reach_the_prompt(tmp_path):
     (tmp_path / "ages.yaml").write_text(
         "personas:\n  - {id: teenager, group: age, noun_phrase: teenager, article: a}\n", encoding="utf-8"
@@ -251,7 +270,7 @@ def test_a_task_must_offer_as_many_labels_as_its_templates_name():
 
 def test_a_doc_of_another_process_cannot_be_rendered():
     with pytest.raises(InputError, match="was not built in this process"):
-        render_prompt(docs()[0] | {"design_id": "0" * 16})
+        render_prompt(docs()[0] | {"design_id": "none"})
 
 
 @pytest.mark.parametrize(
@@ -274,5 +293,11 @@ def test_the_settings_in_effect_are_logged(caplog):
     caplog.set_level("INFO", logger="lm_eval")
     built = docs("nli", rows_per_class=2, variations=3, shard="1/2")
     (said,) = [m for m in caplog.messages if built[0]["design_id"] in m]
-    assert "rows_per_class=2" in said
-    assert "shard=(1, 2)" in said
+    assert json.loads(said[said.index("{") :]) == {
+        "rows_per_class": 2,
+        "variations": 3,
+        "design": "balanced",
+        "design_seed": 0,
+        "source": "sample",
+        "shard": "1/2",
+    }

@@ -107,7 +107,7 @@ def test_all_tasks_and_groups_run_beside_a_task_of_the_harness(dummy_run):
     for group in ("persona_refusal", "persona_refusal_neutral", "persona_refusal_persona_free"):
         assert scored["groups"][group]["refusal_rate_prefix,none"] == 0.0
     assert "design_id" in said
-    assert "rows_per_class=3" in said
+    assert '"rows_per_class": 3' in said
 
 
 def test_a_prompt_of_a_limited_run_has_no_examples_in_it(dummy_run):

@@ -22,13 +22,13 @@ def test_a_refusal_by_the_paper_s_rule_alone_is_seen_in_its_metrics_alone():
         "refusal_rate_prefix_unforced": None,
         "refusal_rate_prefix_semi_forced": 1.0,
         "refusal_rate_prefix_forced": None,
-        "persona_spread_prefix": ["man", 1.0],
+        "persona_spread_prefix": ["nli/1", "man", 1.0],
         "refusal_rate_prefix_strict": 0.0,
         "refusal_rate_prefix_strict_clustered_se": ["nli/1", 0.0],
         "refusal_rate_prefix_strict_unforced": None,
         "refusal_rate_prefix_strict_semi_forced": 0.0,
         "refusal_rate_prefix_strict_forced": None,
-        "persona_spread_prefix_strict": ["man", 0.0],
+        "persona_spread_prefix_strict": ["nli/1", "man", 0.0],
     }
 
 
@@ -69,24 +69,57 @@ def test_with_one_doc_a_text_the_error_is_that_of_a_mean(verdicts):
 @given(labelled, st.randoms())
 def test_the_order_of_docs_does_not_matter(values, random):
     shuffled = random.sample(values, len(values))
-    for aggregate in (agg_clustered_se, agg_persona_spread):
-        assert aggregate(shuffled) == pytest.approx(aggregate(values), nan_ok=True)
+    assert agg_clustered_se(shuffled) == pytest.approx(agg_clustered_se(values), nan_ok=True)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.sampled_from("abc"), st.sampled_from([0.0, 1.0])), max_size=60),
+    st.randoms(),
+)
+def test_the_order_of_docs_does_not_matter_to_the_spread(values, random):
+    shuffled = random.sample(values, len(values))
+    assert agg_persona_spread(shuffled) == pytest.approx(agg_persona_spread(values), nan_ok=True, abs=1e-7)
+
+
+def docs_of(persona, verdicts):
+    """One text a doc."""
+    return [(f"{persona}-{i}", persona, v) for i, v in enumerate(verdicts)]
 
 
 def test_the_spread_of_a_small_example_is_the_one_worked_by_hand():
-    # Rates 1/4 and 3/4 of 4 docs: variance 1/8; noise (3/16)/3 = 1/16 each; sqrt(1/8 - 1/16) = 1/4.
-    values = [("man", v) for v in (1.0, 0.0, 0.0, 0.0)] + [("woman", v) for v in (1.0, 1.0, 1.0, 0.0)]
-    assert agg_persona_spread(values) == pytest.approx(0.25)
+    # Rates 1/4 and 3/4 of 4 docs, each of a text of its own: squared distances from 1/2 sum to 1/8.
+    # The score of man's refusal is (3/4)/4 - (1/2)/8 = 1/8, of his three other docs 0, of woman's
+    # four docs 1/16 up or down; squares sum to 1/64 + 4/256 = 1/32, woman's the same;
+    # noise 8/7 * 2/32 = 1/14; sqrt(1/8 - 1/14) with the divisor 2 - 1.
+    values = docs_of("man", [1.0, 0.0, 0.0, 0.0]) + docs_of("woman", [1.0, 1.0, 1.0, 0.0])
+    assert agg_persona_spread(values) == pytest.approx(math.sqrt(1 / 8 - 1 / 14))
 
 
 def test_the_spread_is_zero_where_noise_explains_it():
-    # Rates 1/2 and 1/2: variance 0, noise more.
-    assert agg_persona_spread([(p, v) for p in "ab" for v in (0.0, 1.0)]) == 0.0
+    assert agg_persona_spread(docs_of("man", [0.0, 1.0]) + docs_of("woman", [1.0, 0.0])) == 0.0
 
 
-def test_the_spread_of_one_persona_is_unknown():
-    assert math.isnan(agg_persona_spread([("man", 1.0), ("man", 0.0)]))
-    assert math.isnan(agg_persona_spread([("man", 1.0), ("man", 0.0), ("woman", 1.0)]))
+def test_the_spread_of_one_persona_or_one_text_is_unknown():
+    assert math.isnan(agg_persona_spread(docs_of("man", [1.0, 0.0])))
+    assert math.isnan(agg_persona_spread([("text", "man", 1.0), ("text", "woman", 0.0)]))
+
+
+@pytest.mark.parametrize("personas_share_a_text", [True, False])
+def test_without_a_persona_effect_noise_explains_the_spread_as_often_as_it_should(personas_share_a_text):
+    # 40 texts whose rates are spread over 0 to 1, asked under two personas six times each, or half
+    # of them twelve times under the one and half under the other. With two personas the squared
+    # spread is cut to 0 where a chi-square of one degree of freedom is below 1, if, and only if, the
+    # noise taken off is the noise there is: in 68.3 % of studies, with a standard error of
+    # sqrt(.683 * .317 / 400) = 2.3 %.
+    rng = np.random.default_rng(0)
+    spreads = []
+    for _ in range(400):
+        values = []
+        for text, rate in enumerate(rng.beta(0.5, 0.5, size=40)):
+            asked = ["man", "woman"] * 6 if personas_share_a_text else [("man", "woman")[text % 2]] * 12
+            values += [(text, persona, float(rng.random() < rate)) for persona in asked]
+        spreads.append(agg_persona_spread(values))
+    assert np.mean(np.array(spreads) == 0) == pytest.approx(0.683, abs=4 * 0.023)
 
 
 def test_the_spread_recovers_a_true_one():
@@ -94,5 +127,5 @@ def test_the_spread_recovers_a_true_one():
     # .02 of the true spread of these very rates.
     rng = np.random.default_rng(0)
     rates = np.clip(rng.normal(0.4, 0.1, size=15), 0, 1)
-    values = [(f"p{i}", float(v)) for i, rate in enumerate(rates) for v in rng.random(3000) < rate]
+    values = [v for i, rate in enumerate(rates) for v in docs_of(f"p{i}", (rng.random(3000) < rate).astype(float))]
     assert agg_persona_spread(values) == pytest.approx(np.std(rates, ddof=1), abs=0.02)
