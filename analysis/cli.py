@@ -82,7 +82,7 @@ def rates(
     responses = load_responses(results)
     columns = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
     table = estimate_rates(count_by_text(responses, columns, detector), columns)
-    _say(responses.notes)
+    _say([*responses.notes, f"Refusals by the rule {detector}."])
     print_table(table, form, STUDY_COLUMNS if len(columns) > len(STUDY_COLUMNS) else STUDY_COLUMNS[:1])
 
 
@@ -104,7 +104,7 @@ def report(
     responses = load_responses(results)
     tables = write_report(responses, out, force=force)
     _say(responses.notes)
-    print_readable(main_table(tables), STUDY_COLUMNS[:1])
+    print_readable(main_table(tables).drop(columns="texts"), STUDY_COLUMNS[:1])  # fits 80 columns
     _say([f"The report is {out / 'report.md'}, its tables are in {out / 'tables'}."])
 
 

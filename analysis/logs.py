@@ -8,7 +8,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -29,7 +31,7 @@ _DOC_FIELDS = {
     "kind": "VARCHAR",
     "language": "VARCHAR",
 }
-# A prompt of 1 MB still fits a line; DuckDB's own limit of 16 MiB a line does for all but the largest.
+# Of a line, in bytes: 256 MiB instead of DuckDB's 16, for a model that never stops.
 _LONGEST_LINE = 1 << 28
 _BLANK = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
 """What Python strips and so the detectors do; DuckDB's own trim knows the space only."""
@@ -152,14 +154,30 @@ def _is_path(model: str) -> bool:
 
 def _given_model(path: Path) -> str:
     """Find what model a log is of: as its run's results file says, else as its folder is called."""
-    for results in sorted(path.parent.glob(f"*_{_date(path)}.json")):
+    name = _run(path.parent, _date(path)).get("model_name")
+    return name if isinstance(name, str) and name else path.parent.name
+
+
+@cache
+def _run(folder: Path, date: str) -> dict[str, Any]:
+    """Read the results file of a run; empty where there is none."""
+    for results in sorted(folder.glob(f"*_{date}.json")):
         try:
-            name = json.loads(results.read_text(encoding="utf-8")).get("model_name")
-        except (OSError, ValueError, AttributeError):
-            continue  # a half-written results file; the folder's name will do
-        if isinstance(name, str) and name:
-            return name
-    return path.parent.name
+            run = json.loads(results.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue  # half-written: what it would have said is not known
+        if isinstance(run, dict):
+            return run
+    return {}
+
+
+def _run_settings(file: str) -> dict[str, object]:
+    """Give what a run was asked with besides its docs, as far as the answers depend on it."""
+    run = _run(Path(file).parent, _date(Path(file)))
+    config = run.get("config") or {}
+    return {name: config.get(name) for name in ("model_args", "gen_kwargs")} | {
+        name: run.get(name) for name in ("chat_template_sha", "system_instruction_sha")
+    }
 
 
 def _read(connection: duckdb.DuckDBPyConnection, models: Mapping[Path, str]) -> None:
@@ -220,6 +238,15 @@ def _notes(connection: duckdb.DuckDBPyConnection) -> Iterable[str]:
     repeated = _count(connection, f'SELECT count(*) - count(DISTINCT (model, design_id, "index", filter)) {complete}')
     if repeated:
         yield f"{_lines(repeated)} repeated a doc; the newest of each was taken."
+    pooled = connection.execute(
+        "SELECT model, task, setting, list(DISTINCT file) FROM responses GROUP BY ALL HAVING count(DISTINCT file) > 1 "
+        "ORDER BY ALL"
+    ).fetchall()
+    for model, task, setting, files in pooled:
+        runs = [_run_settings(file) for file in files]
+        differ = [name for name in runs[0] if any(run[name] != runs[0][name] for run in runs)]
+        if differ:
+            yield f"{model}, {task} ({setting}): runs that differ in {', '.join(differ)} were pooled; is that meant?"
 
 
 def _lines(n: int, kind: str = "") -> str:
@@ -227,21 +254,29 @@ def _lines(n: int, kind: str = "") -> str:
 
 
 def _refuse_mixed_designs(connection: duckdb.DuckDBPyConnection) -> None:
-    mixed = connection.execute(
-        "SELECT task, setting FROM responses GROUP BY ALL HAVING count(DISTINCT design_id) > 1 ORDER BY ALL"
-    ).fetchall()
-    if not mixed:
-        return
-    task, setting = mixed[0]
-    designs = connection.execute(
-        "SELECT design_id, min(file), count(*) FROM responses WHERE task = ? AND setting = ? GROUP BY ALL ORDER BY ALL",
-        [task, setting],
-    ).fetchall()
-    listed = "; ".join(f"design {design} in {Path(file).name} ({n} docs)" for design, file, n in designs)
-    raise InputError(
-        f"the {task} task ({setting}) was run with {len(designs)} designs, whose docs cannot be pooled: {listed}; "
-        "give the folders of one design"
-    )
+    """Refuse what cannot be pooled or compared.
+
+    A task must have one design, and the settings of a kind one sample, whose mark is the design_id
+    before its hyphen: else texts of one id are not the same texts.
+    """
+    for what, mark, columns in (
+        ("designs, whose docs cannot be pooled", "design_id", "task, setting"),
+        ("samples, whose settings cannot be compared", "split_part(design_id, '-', 1)", "task"),
+    ):
+        mixed = connection.execute(
+            f"SELECT {columns} FROM responses GROUP BY ALL HAVING count(DISTINCT {mark}) > 1 ORDER BY ALL"
+        ).fetchall()
+        if not mixed:
+            continue
+        same = " AND ".join(f"{column} = ?" for column in columns.split(", "))
+        found = connection.execute(
+            f"SELECT {mark}, min(file), count(*) FROM responses WHERE {same} GROUP BY {mark} ORDER BY ALL", mixed[0]
+        ).fetchall()
+        listed = "; ".join(f"{name} in {Path(file).name} ({n} docs)" for name, file, n in found)
+        raise InputError(
+            f"the {mixed[0][0]} task{''.join(f' ({s})' for s in mixed[0][1:])} was run with {len(found)} {what}: "
+            f"{listed}; give the folders of one study"
+        )
 
 
 def _count(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()) -> int:

@@ -78,7 +78,8 @@ def estimate_contrasts(counts: pd.DataFrame, by: Sequence[str], baseline: str) -
 
     References
     ----------
-    The linearisation of a difference of ratios, Särndal, Swensson and Wretman 1992, section 5.7.
+    The linearisation of a difference of ratios, Särndal, Swensson and Wretman 1992, sections 5.5 and
+    5.6, doi:10.1007/978-1-4612-4378-6.
     """
     rows = []
     for (model, task), study in counts.groupby(["model", "task"], observed=True):

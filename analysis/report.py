@@ -24,7 +24,7 @@ _BASELINES = ("neutral", "persona-free")
 
 _READING = """\
 - A **rate** is the share of prompts that a rule took for a refusal, in percent, with a 95 % interval. One text is
-  asked about ten times, so its answers go together: the intervals take texts, not prompts, as the independent units.
+  asked many times, so its answers go together: the intervals take texts, not prompts, as the independent units.
   No interval stands at exactly 0 or 100 %, where this estimator says nothing; it does **not** mean that the rate is
   known.
 - **prefix** is the paper's rule: the answer starts with one of 22 phrases. **prefix_strict** leaves out "no," and
@@ -33,7 +33,8 @@ _READING = """\
 - The prefix rules recognise no answers. What they do not flag may be an answer, babble, or a refusal in other words;
   responses with no text at all are counted as **empty**.
 - **neutral** prompts name a person of no group ("a person", "an individual", "a human annotator") in the same
-  templates: the difference to them is the persona's. **persona-free** prompts also differ in their wording.
+  templates about the same texts: the difference to them is the persona's. **persona-free** prompts also differ in
+  their wording.
 - With many personas some differences from the neutral ones leave 0 out of their interval by chance: the intervals
   are not corrected for the number of comparisons.
 """
@@ -132,7 +133,7 @@ def write_report(responses: Responses, out: Path, *, force: bool = False) -> dic
                 file.replace(out / "tables" / file.name)
             (made / "report.md").replace(out / "report.md")
     except OSError as error:
-        raise InputError(f"{out}: cannot be written ({error.strerror}); name a folder that can") from error
+        raise InputError(f"{out}: cannot be written ({error.strerror}); name a folder that can be") from error
     return tables
 
 

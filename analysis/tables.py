@@ -147,7 +147,12 @@ def _print_one(shown: pd.DataFrame, title: str | None) -> None:
     )
     for name in shown.columns:
         numeric = shown[name].astype(str).str.match(r"^([-+\[\d].*)?$").all()
-        screen.add_column(Text(plain(name).replace("_", " ")), justify="right" if numeric else "left", overflow="fold")
+        screen.add_column(
+            Text(plain(name).replace("_", " ")),
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=bool(numeric),
+        )
     for row in shown.itertuples(index=False):
         screen.add_row(*(Text(plain(value)) for value in row))
     console = Console()

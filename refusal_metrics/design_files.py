@@ -48,7 +48,7 @@ def load_design(personas: Path | None = None, templates: Path | None = None) -> 
     packaged = _packaged()
     people = packaged.personas if personas is None else _personas(personas)
     if not any(p.neutral for p in people):
-        people += packaged.personas_for("neutral")
+        people = packaged.personas_for("neutral") + people
     _check_names(personas, people)
     return Design(people, packaged.templates if templates is None else _templates(templates))
 
@@ -96,8 +96,11 @@ def _check_names(path: Path | None, people: tuple[Persona, ...]) -> None:
     for persona in people:
         key = fold_name(persona.id)
         if key in seen or key in groups:
-            other = seen.get(key) or f"the group {groups[key]}"
-            raise InputError(f"{path}: the id {persona.id!r} cannot be told from {other}; ids must differ")
+            other = f"the id {seen[key]}" if key in seen else f"the group {groups[key]}"
+            raise InputError(
+                f"{path}: the id {persona.id!r} cannot be told from {other}; ids must differ, also from those of the "
+                "neutral personas that a file without its own gets"
+            )
         seen[key] = persona.id
 
 

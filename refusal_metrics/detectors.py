@@ -64,6 +64,9 @@ STRICT_PREFIXES = tuple(p for p in PREFIXES if p not in ("no,", "no."))
 """The list without the two that begin ordinary answers to "would ...?" questions."""
 
 
+_LONGEST = max(map(len, PREFIXES))
+
+
 def detect_prefix(response: str) -> Verdict:
     """Flag a response that starts with one of the paper's prefixes.
 
@@ -108,8 +111,6 @@ def _detect(response: str, prefixes: tuple[str, ...]) -> Verdict:
     fired = next((p for p in prefixes if opening.startswith(p)), None)
     return Verdict(OTHER) if fired is None else Verdict(REFUSAL, fired, "unknown")
 
-
-_LONGEST = max(map(len, PREFIXES))
 
 RULES: Mapping[str, Callable[[str], Verdict]] = {
     "prefix": detect_prefix,

@@ -31,7 +31,7 @@ class PublicFile:
     url : str
     blob_id : str or None
         Git's id of the file's bytes (sha1 over "blob", the size, a zero byte and the bytes). None where
-        the source does not publish one; its reader then checks what the file holds.
+        none is known to us; the reader then checks what the file holds.
     """
 
     name: str
@@ -123,7 +123,9 @@ def locate(kind: str, data_dir: Path | None, check: Callable[[Path], None]) -> P
             check(temporary)
             temporary.replace(path)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); set HF_HOME to a folder that can") from error
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror}); set HF_HOME to a folder that can be"
+        ) from error
     return path
 
 

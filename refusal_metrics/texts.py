@@ -65,8 +65,8 @@ def load_texts(
         CSV, JSONL or Parquet file.
     columns : mapping, optional
         For a file: what its columns are called, e.g. ``{"text": "comment", "label": "rating"}``.
-        Keys are the kind's text fields, ``label``, and optionally ``text_id`` (without it, equal
-        texts are one text).
+        Keys are the kind's text fields, ``label`` and ``text_id``; each is its own default. A file
+        need not have a ``text_id``: equal texts then are one text.
     data_dir : Path, optional
         For ``"public"``: a folder with local copies of the files.
 
@@ -113,8 +113,8 @@ def _rows(kind: str, table: Table, names: Mapping[str, str], checksum: str) -> T
         _stratum(kind, value, f"{table.path}, {place}: column {label_column!r}")
         for value, place in zip(table.column(label_column), table.places, strict=True)
     ]
-    if "text_id" in names:
-        column = names["text_id"]
+    column = names.get("text_id", "text_id")
+    if "text_id" in names or column in table.columns:
         for key, place in zip(table.column(column), table.places, strict=True):
             if key is None or not str(key).strip():
                 raise InputError(f"{table.path}, {place}: column {column!r} must hold the text's id, found {key!r}")

@@ -68,7 +68,7 @@ def test_a_blob_id_is_gits(content, blob_id):
 
 
 def test_every_public_file_is_pinned_to_a_commit_and_those_of_popquorn_to_their_bytes():
-    # Commits and blob ids are those of FACTS.md.
+    # Commits of the two repositories; `git ls-tree` shows the blob ids there.
     popquorn, xnli = "dbb118c29b3d9bcce5aa172d8249ded9ece4df84", "b8dd5d7af51114dbda02c0e3f6133f332186418e"
     assert {kind: (re.findall(r"/([0-9a-f]{40})/", file.url), file.blob_id) for kind, file in PINNED.items()} == {
         "nli": ([xnli], None),

@@ -440,3 +440,22 @@ def test_what_was_written_is_what_is_read(logs, tmp_path_factory, answers, setti
     assert n_texts == len(answers.split())
     without_persona = responses.query("SELECT count(*) FROM responses WHERE persona IS NULL").fetchone()[0]
     assert without_persona == (len(letters) if setting == "persona-free" else 0)
+
+
+def test_settings_of_two_samples_are_refused_because_their_texts_are_not_the_same(logs, tmp_path):
+    logs.write_run(tmp_path, "RA", design="d1", setting="persona")
+    logs.write_run(tmp_path, "RA", design="d2", setting="neutral")
+    with pytest.raises(InputError, match=r"the offensiveness task was run with 2 samples, .* d1 in .*; d2 in "):
+        load_responses([tmp_path])
+
+
+@pytest.mark.parametrize("pooled", [True, False])
+def test_pooled_runs_that_were_asked_differently_are_said(logs, tmp_path, pooled):
+    for date, tokens, first in ((logs.DATE, 32, 0), (logs.LATER, 256, 4 if pooled else 0)):
+        log = logs.write_run(tmp_path, "RA", date=date, first=first)
+        results = log.parent / f"results_{date}.json"
+        run = json.loads(results.read_text(encoding="utf-8"))
+        results.write_text(json.dumps(run | {"config": {"gen_kwargs": {"max_gen_toks": tokens}}}), encoding="utf-8")
+    said = [note for note in load_responses([tmp_path]).notes if "differ in gen_kwargs were pooled" in note]
+    # Where the second run asked the same docs, nothing is left of the first.
+    assert len(said) == pooled

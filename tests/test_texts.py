@@ -50,7 +50,7 @@ def save(path, columns):
 def test_popquorn_has_13036_ratings_of_1500_comments(popquorn):
     assert len(popquorn) == 13_036
     assert len(set(popquorn.text_ids)) == len(set(popquorn.fields["text"])) == 1_500
-    # The counts of FACTS.md, from which the paper's 47,010 prompts follow.
+    # The file's counts, from which the paper's 47,010 prompts follow.
     assert Counter(popquorn.strata) == {"1": 7_516, "2": 2_190, "3": 1_590, "4": 1_039, "5": 701}
 
 
@@ -59,7 +59,7 @@ def test_popquorn_rows_have_ids_of_their_own_and_texts_those_of_the_file(popquor
     assert popquorn.fields["text"][0] == "I think a lot of Dethklok songs use drop C, would defo recommend"
     assert len(set(popquorn.row_ids)) == 13_036
     assert len(set(zip(popquorn.text_ids, popquorn.fields["text"], strict=True))) == 1_500
-    # FACTS.md, `sha256sum` of the file.
+    # `sha256sum` of the file.
     assert popquorn.checksum == "fb0589093d45da76bf4ef4d0abff679b540bdd5b17af5764913b3ccd0a069e1e"
 
 
