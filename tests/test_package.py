@@ -1,5 +1,6 @@
 """What is installed is what was meant to be."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -49,3 +50,25 @@ def test_a_module_does_not_import_what_stands_later_or_weighs_much(module, stran
         [sys.executable, "-c", f"import sys, {module}; print(*sys.modules)"], capture_output=True, text=True, check=True
     ).stdout.split()
     assert [name for name in strangers if name in loaded] == []
+
+
+def test_no_module_imports_one_that_stands_later():
+    # The order of the data: what is asked, the texts, the sample, the docs; the verdicts; the analysis.
+    order = [
+        *("errors", "design", "design_files", "tabular", "download", "texts", "settings", "sampler", "docs"),
+        *("detectors", "metrics", "register"),
+        *("analysis.logs", "analysis.cells", "analysis.rates", "analysis.tables", "analysis.report", "analysis.cli"),
+    ]
+    folders = {"": files("refusal_metrics"), "analysis.": files("refusal_metrics.analysis")}
+    sources = {
+        prefix + path.name.removesuffix(".py"): path.read_text(encoding="utf-8")
+        for prefix, folder in folders.items()
+        for path in folder.iterdir()
+        if path.name.endswith(".py") and path.name != "__init__.py"
+    }
+    assert sorted(sources) == sorted(order)
+    for module, source in sources.items():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ImportFrom):
+                name = f"analysis.{node.module}" if node.level else (node.module or "").removeprefix("refusal_metrics.")
+                assert name not in order or order.index(name) < order.index(module), f"{module} imports {name}"
