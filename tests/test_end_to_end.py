@@ -26,7 +26,7 @@ LEAVES = [
 
 
 def run(*command, **environment):
-    """Run a console script of this environment offline; give its output, or fail with it."""
+    """Run a console script of this environment offline; give what it prints and what it says, or fail with both."""
     done = subprocess.run(
         [SCRIPTS / command[0], *map(str, command[1:])],
         env=os.environ | {"HF_HUB_OFFLINE": "1"} | environment,
@@ -35,7 +35,7 @@ def run(*command, **environment):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    return done
 
 
 def samples(results, task):
@@ -82,7 +82,7 @@ def companion(tmp_path_factory):
 @pytest.fixture(scope="module")
 def dummy_run(tmp_path_factory, harness, companion):
     """All groups beside a harness task, found by plain name after `register`, with a limit and few-shot."""
-    assert "Linked 14 task files" in run("persona-refusal", "register", **harness)
+    assert "Linked 14 task files" in run("persona-refusal", "register", **harness).stderr
     results = tmp_path_factory.mktemp("results")
     groups = "persona_refusal,persona_refusal_neutral,persona_refusal_persona_free,arc_here"
     said = run(
@@ -90,7 +90,7 @@ def dummy_run(tmp_path_factory, harness, companion):
         *(*SMALL, "--include_path", companion, "--log_samples", "--output_path", results),
         **harness,
     )
-    return results, said
+    return results, said.stderr
 
 
 def test_all_tasks_and_groups_run_beside_a_task_of_the_harness(dummy_run):
@@ -121,13 +121,13 @@ def test_a_prompt_of_a_limited_run_has_no_examples_in_it(dummy_run):
 
 
 def test_the_report_reads_the_run_and_leaves_the_other_task_out(dummy_run, tmp_path):
-    said = run("persona-refusal", "report", dummy_run[0], "--out", tmp_path / "report", COLUMNS="80")
-    assert "nli" in said
+    shown = run("persona-refusal", "report", dummy_run[0], "--out", tmp_path / "report", COLUMNS="80").stdout
+    assert "nli" in shown
     page = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
     # Nine tasks of nine docs.
     assert "81 responses" in page
     assert "arc_here" not in page
-    rates = run("persona-refusal", "rates", dummy_run[0], "--format", "csv").splitlines()
+    rates = run("persona-refusal", "rates", dummy_run[0], "--format", "csv").stdout.splitlines()
     assert rates[0] == "model,task,setting,estimate,ci_low,ci_high,n,n_texts,n_refused"
     assert len(rates) == 1 + 9
 
@@ -231,7 +231,7 @@ def embedded_model(tmp_path_factory):
 
 @pytest.mark.model
 def test_a_real_model_on_the_real_texts_gives_the_verdicts_of_the_rules(embedded_model, shared_data, tmp_path):
-    said = run(
+    shown = run(
         *("lm_eval", "run", "--model", "hf", "--model_args", embedded_model, "--apply_chat_template"),
         *("--device", "cpu", "--batch_size", 16, "--gen_kwargs", "max_gen_toks=16", "--limit", 300),
         *("--include_path", tasks_folder(), "--tasks", "persona_refusal_offensiveness"),
@@ -243,7 +243,7 @@ def test_a_real_model_on_the_real_texts_gives_the_verdicts_of_the_rules(embedded
             tmp_path,
         ),
     )
-    assert "refusal_rate_prefix" in said
+    assert "refusal_rate_prefix" in shown.stdout
     lines = samples(tmp_path, "persona_refusal_offensiveness")
     assert len(lines) == 300
     assert_verdicts_are_the_rules(lines)
@@ -251,6 +251,6 @@ def test_a_real_model_on_the_real_texts_gives_the_verdicts_of_the_rules(embedded
     assert len({line["filtered_resps"][0] for line in lines}) > 100
     refused = sum(line["refusal_rate_prefix"] for line in lines)
     assert 0 < refused < 300
-    rates = run("persona-refusal", "rates", tmp_path, "--format", "json")
+    rates = run("persona-refusal", "rates", tmp_path, "--format", "json").stdout
     assert json.loads(rates)[0]["n_refused"] == refused
     assert json.loads(rates)[0]["model"] == "SmolLM2-135M-Instruct"
