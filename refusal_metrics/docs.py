@@ -18,7 +18,15 @@ from datasets.table import InMemoryTable
 from refusal_metrics.design import KINDS, N_LABELS, SETTINGS, TEXT_FIELDS, Persona, Template
 from refusal_metrics.design_files import load_design
 from refusal_metrics.errors import InputError, unknown_name
-from refusal_metrics.sampler import Ints, order_texts, sample_balanced, sample_iid, sample_rows, shard_bounds
+from refusal_metrics.sampler import (
+    Ints,
+    number_labels,
+    order_texts,
+    sample_balanced,
+    sample_iid,
+    sample_rows,
+    shard_bounds,
+)
 from refusal_metrics.settings import Settings, parse_settings
 from refusal_metrics.texts import CLASSES, Texts, load_texts
 
@@ -86,8 +94,10 @@ def build_docs(
     _people[design_id] = {p.id: p for p in people}
     _templates[design_id] = {t.id: t for t in templates}
 
-    rows, pairs = _sample(settings, texts, setting, len(people), len(templates))
-    text_of_doc = np.repeat(_number(texts.text_ids)[rows], pairs.shape[1])
+    text = number_labels(texts.text_ids)
+    # Without personas a template stands for itself, as it would with a single one.
+    rows, pairs = _sample(settings, texts, text, setting, max(1, len(people)), len(templates))
+    text_of_doc = np.repeat(text[rows], pairs.shape[1])
     start, stop = _shard(settings.shard, text_of_doc, kind)
     docs = _table(texts, np.repeat(rows, pairs.shape[1])[start:stop], pairs.ravel()[start:stop], people, templates)
     same = {"design_id": design_id, "labels": labels, "setting": setting, "kind": kind, "language": LANGUAGE}
@@ -139,13 +149,15 @@ def render_prompt(doc: Mapping[str, Any]) -> str:
     return _templates[design_id][doc["template"]].render(persona, doc["labels"], doc)
 
 
-def _sample(settings: Settings, texts: Texts, setting: str, n_personas: int, n_templates: int) -> tuple[Ints, Ints]:
+def _sample(
+    settings: Settings, texts: Texts, text: Ints, setting: str, n_personas: int, n_templates: int
+) -> tuple[Ints, Ints]:
     """Draw the rows, in the order of the study, and the pairs of each: (n_rows,), (n_rows, variations)."""
     rows_rng, order_rng, pairs_rng = (
         np.random.default_rng(s) for s in np.random.SeedSequence(settings.design_seed).spawn(3)
     )
     classes = CLASSES[texts.kind]
-    text, stratum = _number(texts.text_ids), np.array([classes.index(s) for s in texts.strata])
+    stratum = np.array([classes.index(s) for s in texts.strata])
     for name, count in zip(classes, np.bincount(stratum, minlength=len(classes)).tolist(), strict=True):
         if count < settings.rows_per_class:
             _say_once(
@@ -153,7 +165,7 @@ def _sample(settings: Settings, texts: Texts, setting: str, n_personas: int, n_t
             )
     rows = sample_rows(stratum, settings.rows_per_class, rows_rng)
     rows = rows[order_texts(text[rows], stratum[rows], order_rng)]
-    pool = max(1, n_personas) * n_templates
+    pool = n_personas * n_templates
     if settings.design == "iid":
         return rows, sample_iid(len(rows), settings.variations, pool, pairs_rng)
     if pool < settings.variations:
@@ -163,7 +175,7 @@ def _sample(settings: Settings, texts: Texts, setting: str, n_personas: int, n_t
         )
     blocks = rows if texts.kind == "nli" else text[rows]
     strata = np.unique(stratum[rows], return_inverse=True)[1]
-    return rows, sample_balanced(blocks, strata, settings.variations, max(1, n_personas), n_templates, pairs_rng)
+    return rows, sample_balanced(blocks, strata, settings.variations, n_personas, n_templates, pairs_rng)
 
 
 def _table(
@@ -195,12 +207,6 @@ def _shard(shard: tuple[int, int], text_of_doc: Ints, kind: str) -> tuple[int, i
         raise InputError(
             f"shard={shard[0]}/{shard[1]}: the {kind} study has only {n_texts} texts; take K up to {n_texts}"
         ) from error
-
-
-def _number(ids: list[str]) -> Ints:
-    """Give ids numbers in the order of their first appearance."""
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(i, len(numbers)) for i in ids], dtype=np.int64)
 
 
 def _design_id(

@@ -16,7 +16,7 @@ All are better when lower. An aggregation gives nan where no doc qualifies.
 """
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from refusal_metrics.design import RESPONSE_TYPES
 from refusal_metrics.detectors import RULES
+from refusal_metrics.sampler import number_labels
 
 Labelled = tuple[Hashable, float]
 """A verdict, 1.0 or 0.0, beside the text that it belongs to."""
@@ -125,7 +126,7 @@ def agg_persona_spread(values: Sequence[tuple[Hashable, Hashable, float]]) -> fl
     ----------
     The unweighted variance component of Hedges 1983, doi:10.1037/0033-2909.93.2.388.
     """
-    text, persona = _numbers(t for t, _, _ in values), _numbers(p for _, p, _ in values)
+    text, persona = number_labels(t for t, _, _ in values), number_labels(p for _, p, _ in values)
     n_texts, n_personas = text.max(initial=-1) + 1, persona.max(initial=-1) + 1
     if n_texts < 2 or n_personas < 2:
         return math.nan
@@ -141,12 +142,6 @@ def agg_persona_spread(values: Sequence[tuple[Hashable, Hashable, float]]) -> fl
 
 def _totals(values: Sequence[Labelled]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Count docs and add up verdicts by label: (n_labels,), (n_labels,)."""
-    label = _numbers(name for name, _ in values)
+    label = number_labels(name for name, _ in values)
     verdict = np.array([value for _, value in values], dtype=np.float64)
     return np.bincount(label).astype(np.float64), np.bincount(label, weights=verdict).astype(np.float64)
-
-
-def _numbers(labels: Iterable[Hashable]) -> NDArray[np.int64]:
-    """Give labels numbers in the order of their first appearance."""
-    numbers: dict[Hashable, int] = {}
-    return np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=np.int64)

@@ -5,7 +5,7 @@ Pure numpy over indices. A *pair* is a (persona, template) combination, numbered
 that one seed gives one sample on every platform.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,21 @@ One text in ten needs a second try; the few that use up nearly their whole pool 
 # so the fields cannot run into each other, and a pair that may not be drawn outweighs all of them.
 _MARGINAL, _PAIR, _NOISE, _TAKEN = 1 << 40, 1 << 20, 1 << 19, 1 << 61
 _FORESIGHT_SHIFT = 6
+
+
+def number_labels(labels: Iterable[Hashable]) -> Ints:
+    """Give labels numbers in the order of their first appearance.
+
+    Parameters
+    ----------
+    labels : iterable of hashable
+
+    Returns
+    -------
+    (n_labels,) int
+    """
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=np.int64)
 
 
 def sample_rows(strata: Ints, rows_per_class: int, rng: np.random.Generator) -> Ints:

@@ -129,8 +129,7 @@ def _rows(kind: str, table: Table, names: Mapping[str, str], checksum: str) -> T
 
 def _stratum(kind: str, value: object, where: str) -> str:
     """Read a class: an NLI label by name or XNLI's number, a rating as a whole number 1 to 5."""
-    text = str(value).strip().lower()
-    text = text.removesuffix(".0")
+    text = str(value).strip().lower().removesuffix(".0")
     if kind == "nli":
         text = dict(zip("012", NLI_CLASSES, strict=True)).get(text, text)
     if text not in CLASSES[kind]:
