@@ -1,67 +1,297 @@
-"""Counts of responses and refusals, by cell and text: all that the estimates need."""
+"""Counts of responses and refusals, by text and cell: all that the estimates need."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
 
-from refusal_metrics.detectors import RULES
-from refusal_metrics.errors import unknown_name
+from refusal_metrics.errors import InputError, unknown_name
 
-from .logs import Responses
+from .responses import FACTORS, STUDY_COLUMNS, Responses, identifier
 
-STUDY_COLUMNS = ("model", "task", "setting")
-"""What every table tells apart."""
-
-FACTORS = ("persona", "persona_group", "template", "response_type", "stratum", "language")
-"""What a table may tell apart besides."""
+Integers: TypeAlias = NDArray[np.integer]
+_ASKED = ("setting", *FACTORS)
+"""What prompts about one row differ in, as far as a table without `index` can tell."""
 
 
-def check_factors(factors: Sequence[str]) -> None:
-    """Check the names of factors.
+@dataclass(frozen=True)
+class Counts:
+    """A study, counted by prompt and run: one entry for each prompt put to each model.
 
-    Raises
-    ------
-    InputError
-        For a name that is neither in `FACTORS` nor in `STUDY_COLUMNS`.
+    Attributes
+    ----------
+    levels : mapping of str to tuple of str
+        The levels of each factor, sorted. Factors are ``model, task, setting, persona,
+        persona_group, template, response_type, stratum, language`` and, where asked for, those of
+        a run (``temperature``, ...).
+    codes : mapping of str to (n_entries,) array of int
+        For each factor the position of an entry's level in `levels`; -1 where it has none.
+    text, row, prompt : (n_entries,) array of int
+        The text an entry is about, the source row of the text, and the prompt, each numbered from
+        0 through the whole study. Models asked the same prompt share its number.
+    n, n_refused : (n_entries,) array of int
+        Responses (one an entry), and refusals among them.
+    n_texts : int
+        How many texts the whole study has, whatever part of it this is.
     """
-    for factor in factors:
-        if factor not in (*FACTORS, *STUDY_COLUMNS):
-            raise unknown_name("factor", factor, FACTORS)
+
+    levels: Mapping[str, tuple[str, ...]]
+    codes: Mapping[str, Integers]
+    text: Integers
+    row: Integers
+    prompt: Integers
+    n: Integers
+    n_refused: Integers
+    n_texts: int
+
+    def check_factors(self, factors: Sequence[str]) -> None:
+        """Check the names of factors.
+
+        Raises
+        ------
+        InputError
+            For a name that is no factor of this study.
+        """
+        for factor in factors:
+            if factor not in self.levels:
+                raise unknown_name("factor", factor, self.levels)
+
+    def where(self, **level: str) -> "Counts":
+        """Keep the entries of one level of each factor named, e.g. ``where(setting="persona")``."""
+        keep = np.ones(len(self.n), dtype=bool)
+        for factor, name in level.items():
+            keep &= self.codes[factor] == (self.levels[factor].index(name) if name in self.levels[factor] else -2)
+        return self.take(keep)
+
+    def take(self, keep: NDArray[np.bool_]) -> "Counts":
+        """Keep the entries marked: (n_entries,) bool."""
+        return replace(
+            self,
+            codes={factor: code[keep] for factor, code in self.codes.items()},
+            text=self.text[keep],
+            row=self.row[keep],
+            prompt=self.prompt[keep],
+            n=self.n[keep],
+            n_refused=self.n_refused[keep],
+        )
+
+    def cell(self, factors: Sequence[str]) -> tuple[pd.DataFrame, Integers]:
+        """Give each combination of levels that occurs a number.
+
+        Parameters
+        ----------
+        factors : sequence of str
+            May be empty: then there is one cell, the whole.
+
+        Returns
+        -------
+        cells : pandas.DataFrame
+            One row a cell in the order of levels, with a column a factor; None where a factor has
+            no level.
+        of_entry : (n_entries,) array of int
+            Each entry's cell.
+        """
+        code = np.zeros(len(self.n), dtype=np.int64)
+        shape = [len(self.levels[factor]) + 1 for factor in factors]
+        for factor, size in zip(factors, shape, strict=True):
+            code = code * size + self.codes[factor] + 1
+        found, of_entry = _positions(code, math.prod(shape))
+        parts = np.unravel_index(found, shape) if factors else ()
+        cells = pd.DataFrame(index=range(len(found)))
+        for factor, part in zip(factors, parts, strict=True):
+            # As objects, because pandas' own texts know no None.
+            cells[factor] = pd.Series(np.array([None, *self.levels[factor]], dtype=object)[part], dtype=object)
+        return cells, of_entry
 
 
-def check_detector(detector: str) -> None:
-    """Check the name of a detection rule.
+@dataclass(frozen=True)
+class TextCounts:
+    """Responses and refusals of each text in each cell.
 
-    Raises
-    ------
-    InputError
-        For a name that is not in `refusal_metrics.detectors.RULES`.
+    Attributes
+    ----------
+    cells : pandas.DataFrame
+        One row a cell: the factors, then ``n, n_refused, n_texts``.
+    n, n_refused : (n_texts, n_cells) sparse array of float
+        Responses and refusals; the row of a text that was never asked about is empty.
     """
-    if detector not in RULES:
-        raise unknown_name("detector", detector, RULES)
+
+    cells: pd.DataFrame
+    n: sparse.csr_array
+    n_refused: sparse.csr_array
 
 
-def count_by_text(responses: Responses, factors: Sequence[str], detector: str) -> pd.DataFrame:
-    """Count responses and refusals of each text in each cell.
+def count_cells(counts: Counts, factors: Sequence[str]) -> pd.DataFrame:
+    """Count responses and refusals of each cell.
 
     Parameters
     ----------
-    responses : Responses
+    counts : Counts
     factors : sequence of str
-        The columns whose combinations are the cells, e.g. ``["model", "task", "persona"]``.
-    detector : str
-        The rule whose verdicts count.
+        Whose combinations are the cells, e.g. ``["model", "task", "persona"]``.
 
     Returns
     -------
     pandas.DataFrame
-        Columns: the factors, ``text_id, n, n_refused, n_empty``. One row a text and cell, sorted.
+        Columns: the factors, ``n, n_refused``. One row a cell that occurs, in the order of levels.
+
+    Raises
+    ------
+    InputError
+        For an unknown factor.
     """
-    columns = ", ".join(f'"{name}"' for name in (*factors, "text_id"))
-    return responses.query(
-        f"""
-        SELECT {columns}, count(*) AS n, count_if(refused_{detector})::BIGINT AS n_refused,
-            count_if(empty)::BIGINT AS n_empty
-        FROM responses GROUP BY ALL ORDER BY ALL
-        """
-    ).df()
+    counts.check_factors(factors)
+    cells, cell = counts.cell(factors)
+    for name in ("n", "n_refused"):
+        cells[name] = np.bincount(cell, weights=getattr(counts, name), minlength=len(cells)).astype(np.int64)
+    return cells
+
+
+def count_by_text(counts: Counts, factors: Sequence[str]) -> TextCounts:
+    """Count responses and refusals of each text in each cell; see `count_cells`.
+
+    Returns
+    -------
+    TextCounts
+        With a row for each text of the whole study, so that parts of it can be set beside each
+        other.
+    """
+    cells = count_cells(counts, factors)
+    _, cell = counts.cell(factors)
+    shape = (counts.n_texts, len(cells))
+    n, n_refused = (
+        sparse.coo_array((values.astype(np.float64), (counts.text, cell)), shape=shape).tocsr()
+        for values in (counts.n, counts.n_refused)
+    )
+    cells["n_texts"] = np.bincount(n.indices, minlength=len(cells))
+    return TextCounts(cells, n, n_refused)
+
+
+def check_not_empty(counts: Counts, what: str) -> None:
+    """Check that something is left to estimate from.
+
+    Raises
+    ------
+    InputError
+        If `counts` has no entries.
+    """
+    if not len(counts.n):
+        raise InputError(f"there are no responses {what}")
+
+
+def count_responses(responses: Responses, run_factors: Sequence[str] = ()) -> dict[str, Counts]:
+    """Count a study's refusals by each of its rules.
+
+    Parameters
+    ----------
+    responses : Responses
+    run_factors : sequence of str
+        Columns of `responses` beyond the usual factors that are factors too.
+
+    Returns
+    -------
+    dict of str to Counts
+        By the name of the rule. They share all arrays but the refusals.
+    """
+    factors = [name for name in (*STUDY_COLUMNS, *FACTORS, *run_factors) if name in responses.columns]
+    ids = [name for name in ("text_id", "row_id") if name in responses.columns]
+    levels = {name: _number_levels(responses, name) for name in (*factors, *ids)}
+    codes = [
+        f"coalesce(enum_code({identifier(name)}::VARCHAR::{_kind(name)})::INTEGER, -1) AS {identifier(name)}"
+        for name in levels
+    ]
+    verdicts = [f"refused_{rule}" for rule in responses.rules]
+    others = [name for name in ("index", *verdicts) if name in responses.columns]
+    columns = responses.query(f"SELECT {', '.join([*codes, *map(identifier, others)])} FROM responses").fetchnumpy()
+    code = {name: _small(np.asarray(columns[name])) for name in levels}
+    text = _number([code["task"], code["text_id"]])
+    row = _number([text, code["row_id"]]) if "row_id" in code else _number([text, code.get("stratum", text)])
+    # Without a design an index is somebody's row number.
+    if "index" in columns and "design_id" in responses.columns and not np.ma.is_masked(columns["index"]):
+        prompt = _number([code["task"], code["setting"], _from_zero(np.asarray(columns["index"]))])
+    else:
+        alike = _number([row, *(code[name] for name in _ASKED if name in code)])
+        by_run = (code[name] for name in ("model", *run_factors))
+        prompt = _number([alike, _occurrence(_number([alike, *by_run]))])
+    shared = Counts(
+        levels={name: levels[name] for name in factors},
+        codes={name: code[name] for name in factors},
+        text=text,
+        row=row,
+        prompt=prompt,
+        n=np.ones(len(text), dtype=np.uint8),
+        n_refused=np.zeros(0, dtype=np.uint8),
+        n_texts=int(text.max(initial=-1)) + 1,
+    )
+    return {
+        rule: replace(shared, n_refused=np.asarray(columns[f"refused_{rule}"]).astype(np.uint8))
+        for rule in responses.rules
+    }
+
+
+def _kind(name: str) -> str:
+    return identifier(f"level of {name}")
+
+
+def _number_levels(responses: Responses, name: str) -> tuple[str, ...]:
+    """Make the type ``level of NAME`` of a column's values, sorted, and list them."""
+    responses.query(f"DROP TYPE IF EXISTS {_kind(name)}")
+    responses.query(
+        f"CREATE TYPE {_kind(name)} AS ENUM (SELECT DISTINCT {identifier(name)}::VARCHAR AS level FROM responses "
+        "WHERE level IS NOT NULL ORDER BY 1)"
+    )
+    found = responses.query(f"SELECT unnest(enum_range(NULL::{_kind(name)}))::VARCHAR").fetchall()
+    return tuple(level for (level,) in found)
+
+
+def _from_zero(index: Integers) -> Integers:
+    """Shift indices, or number them where they lie far apart, so that they are codes."""
+    low, high = int(index.min(initial=0)), int(index.max(initial=0))
+    return index - low if high - low < 1 << 40 else np.unique(index, return_inverse=True)[1]
+
+
+def _small(code: Integers) -> Integers:
+    """Store codes in the smallest type that holds them."""
+    return np.asarray(code).astype(np.min_scalar_type(-int(code.max(initial=0)) - 1))
+
+
+def _number(parts: Sequence[Integers]) -> Integers:
+    """Give combinations that occur numbers from 0: (n,) codes of -1 or more each, to (n,) int32."""
+    code = np.zeros(len(parts[0]), dtype=np.int64)
+    n_codes = 1
+    for part in parts:
+        size = int(part.max(initial=-1)) + 2
+        if n_codes * size >= 1 << 63:  # more than an integer holds: renumber what there is so far
+            code = _positions(code, n_codes)[1].astype(np.int64)
+            n_codes = int(code.max(initial=0)) + 1
+        code = code * size + part + 1
+        n_codes *= size
+    return _positions(code, n_codes)[1]
+
+
+def _positions(code: Integers, n_codes: int) -> tuple[Integers, Integers]:
+    """Find the distinct codes, sorted, and each entry's position among them."""
+    # Where codes are few, looking them up is many times faster than sorting.
+    if n_codes <= 1 << 24:
+        occurs = np.zeros(n_codes, dtype=bool)
+        occurs[code] = True
+        (found,) = np.nonzero(occurs)
+        return found, (np.cumsum(occurs, dtype=np.int32) - 1)[code]
+    found, position = np.unique(code, return_inverse=True)
+    return found, position.astype(np.int32)
+
+
+def _occurrence(code: Integers) -> Integers:
+    """Count how often each entry's code came before it: (n,) int."""
+    order = np.argsort(code, kind="stable")
+    ordered = code[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    since = np.arange(len(code)) - np.repeat(starts, np.diff(np.r_[starts, len(code)]))
+    occurrence = np.empty(len(code), dtype=np.int64)
+    occurrence[order] = since
+    return occurrence

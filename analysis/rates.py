@@ -1,127 +1,96 @@
-"""Refusal rates and differences of rates, with intervals that know which responses share a text."""
+"""Refusal rates, with intervals that know which responses share a text."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from .cells import Counts, TextCounts, count_by_text
+
 LEVEL = 0.95
 
 ESTIMATES = ("estimate", "ci_low", "ci_high", "n", "n_texts", "n_refused")
 """The columns of every table of rates, after the factors."""
 
+Floats = NDArray[np.float64]
 
-def estimate_rates(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+
+def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
     r"""Estimate the refusal rate of each cell.
 
-    The interval is :math:`\hat p \pm t_{G-1} \, s`, with the text-clustered standard error
-    :math:`s = \sqrt{\tfrac{G}{G-1} \sum_g (k_g - \hat p n_g)^2} / N` over texts g with k_g
-    refusals in n_g responses.
+    The 95 % interval is Korn and Graubard's: Clopper and Pearson's for :math:`\hat p n^*` refusals
+    in :math:`n^*` responses, the number of independent responses that would know as much,
+
+    .. math:: n^* = \min\Big(N, \frac{\hat p (1 - \hat p)}{v}
+              \Big(\frac{t_{N-1}}{t_{G-1}}\Big)^2\Big), \quad
+              v = \frac{G}{G-1} \sum_g (k_g - \hat p n_g)^2 / N^2,
+
+    over the G texts g with k_g refusals in n_g responses, N in all, and 97.5 % points of Student's t.
+    Where every text has the same rate, :math:`n^* = N`.
 
     Parameters
     ----------
-    counts : pandas.DataFrame
-        Of `refusal_metrics.analysis.cells.count_by_text`, over `by` or finer.
+    counts : Counts
     by : sequence of str
-        The columns that make the cells.
+        The factors that make the cells; may be empty.
 
     Returns
     -------
     pandas.DataFrame
         Columns: `by`, then ``estimate, ci_low, ci_high`` (probabilities in [0, 1]) and ``n,
-        n_texts, n_refused``. The interval is cut off at 0 and 1; it is missing where no text differs
-        from another (the rate is exactly 0 or 1, or there is one text), because this estimator says
-        nothing there.
+        n_texts, n_refused``, one row a cell in the order of levels. Where nothing was refused,
+        responses may agree within texts as much as they like, so that only texts count: the
+        interval is one-sided, from 0 to the rate of texts at which none of them would refuse in
+        one study of 20, 1 - .05^(1/n_texts). Where all was refused it is the mirror image. It is
+        missing where a single text was refused sometimes.
+
+    Raises
+    ------
+    InputError
+        For an unknown factor.
 
     References
     ----------
-    Liang and Zeger 1986, doi:10.1093/biomet/73.1.13. Cameron and Miller 2015,
-    doi:10.3368/jhr.50.2.317, for the t distribution with G - 1 degrees of freedom.
+    Korn and Graubard 1998, Survey Methodology 24, 193-201. Clopper and Pearson 1934,
+    doi:10.1093/biomet/26.4.404. For the variance, Liang and Zeger 1986, doi:10.1093/biomet/73.1.13.
     """
-    by = list(by)
-    texts = counts.groupby([*by, "text_id"], dropna=False, observed=True)[["n", "n_refused"]].sum().reset_index()
-    cell = texts.groupby(by, dropna=False, observed=True)
-    texts["square"] = _scores(texts, cell["n"].transform("sum"), cell["n_refused"].transform("sum")) ** 2
-    cells = texts.groupby(by, dropna=False, observed=True)
-    table = cells.agg(n=("n", "sum"), n_texts=("n", "size"), n_refused=("n_refused", "sum"), square=("square", "sum"))
-    rate = table["n_refused"] / table["n"]
-    half = _half_width(table["square"].to_numpy(), table["n_texts"].to_numpy())
-    table = table.assign(estimate=rate, ci_low=(rate - half).clip(lower=0), ci_high=(rate + half).clip(upper=1))
-    return table.reset_index()[[*by, *ESTIMATES]]
+    texts = count_by_text(counts, by)
+    low, high = _korn_graubard(texts)
+    table = texts.cells.assign(estimate=texts.cells["n_refused"] / texts.cells["n"], ci_low=low, ci_high=high)
+    return table[[*by, *ESTIMATES]]
 
 
-def estimate_contrasts(counts: pd.DataFrame, by: Sequence[str], baseline: str) -> pd.DataFrame:
-    r"""Estimate how far each cell's rate lies from that of a baseline setting.
-
-    A difference of rates is linearised by text: text g contributes
-    :math:`u_g = (k_g - p n_g)/N - (k'_g - p' n'_g)/N'`, so that texts asked in both settings are
-    compared with themselves; the interval is :math:`\pm t_{G-1} \sqrt{\tfrac{G}{G-1} \sum_g u_g^2}`.
-
-    Parameters
-    ----------
-    counts : pandas.DataFrame
-        Of `refusal_metrics.analysis.cells.count_by_text` with at least ``model, task, setting`` and
-        the factors of `by`.
-    by : sequence of str
-        Factors within the persona setting, e.g. ``["persona"]``; may be empty.
-    baseline : {"neutral", "persona-free"}
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns: ``model, task``, `by`, ``baseline``, then ``estimate, ci_low, ci_high``
-        (differences of probabilities in [-1, 1]) and ``n, n_texts, n_refused`` (of the cell),
-        ``n_baseline, n_refused_baseline``. Empty where the baseline was not run. The interval is
-        missing where no text contributes variance.
-
-    References
-    ----------
-    The linearisation of a difference of ratios, Särndal, Swensson and Wretman 1992, sections 5.5 and
-    5.6, doi:10.1007/978-1-4612-4378-6.
-    """
-    rows = []
-    for (model, task), study in counts.groupby(["model", "task"], observed=True):
-        reference = study[study["setting"] == baseline].groupby("text_id")[["n", "n_refused"]].sum()
-        asked = study[study["setting"] == "persona"]
-        if reference.empty or asked.empty:
-            continue
-        for key, cell in asked.groupby(list(by), observed=True) if by else [((), asked)]:
-            cell_texts = cell.groupby("text_id")[["n", "n_refused"]].sum()
-            levels = dict(zip(by, key, strict=True))
-            rows.append(
-                {"model": model, "task": task, **levels, "baseline": baseline} | _contrast(cell_texts, reference)
-            )
-    columns = ["model", "task", *by, "baseline", *ESTIMATES, "n_baseline", "n_refused_baseline"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _contrast(cell: pd.DataFrame, reference: pd.DataFrame) -> dict[str, float]:
-    (n, k), (n0, k0) = ((int(t["n"].sum()), int(t["n_refused"].sum())) for t in (cell, reference))
-    difference = k / n - k0 / n0
-    by_text = _scores(cell, n, k).sub(_scores(reference, n0, k0), fill_value=0.0)
-    half = float(_half_width(np.array([(by_text**2).sum()]), np.array([len(by_text)]))[0])
-    return {
-        "estimate": difference,
-        "ci_low": float(np.maximum(difference - half, -1)),
-        "ci_high": float(np.minimum(difference + half, 1)),
-        "n": n,
-        "n_texts": len(cell),
-        "n_refused": k,
-        "n_baseline": n0,
-        "n_refused_baseline": k0,
-    }
-
-
-def _scores(texts: pd.DataFrame, n: "pd.Series[int] | int", n_refused: "pd.Series[int] | int") -> "pd.Series[float]":
-    """Compute what each text adds to the error of a rate: (k_g - p n_g) / N, exactly 0 where it adds nothing."""
-    return (texts["n_refused"] * n - texts["n"] * n_refused) / n**2
-
-
-def _half_width(squares: NDArray[np.float64], n_texts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Halve a t interval's width, from summed squared scores; nan where no text differs from another."""
+def _korn_graubard(texts: TextCounts) -> tuple[Floats, Floats]:
+    """Compute the interval of each cell: (n_cells,) its lower and its upper ends."""
+    n, n_texts, k = (texts.cells[name].to_numpy(dtype=np.float64) for name in ("n", "n_texts", "n_refused"))
+    rate = k / n
     with np.errstate(divide="ignore", invalid="ignore"):
-        standard_error = np.sqrt(n_texts / (n_texts - 1) * squares)
-        half = stats.t.ppf((1 + LEVEL) / 2, n_texts - 1) * standard_error
-    return np.where(squares > 0, half, np.nan)
+        effective = rate * (1 - rate) / _variance(texts, n, k)
+        effective *= (student(LEVEL, n - 1) / student(LEVEL, n_texts - 1)) ** 2
+        # A variance of 0 makes it infinite; with one text it is nan and stays so.
+        effective = np.minimum(effective, n)
+        tail = (1 - LEVEL) / 2
+        low = stats.beta.ppf(tail, rate * effective, (1 - rate) * effective + 1)
+        high = stats.beta.ppf(1 - tail, rate * effective + 1, (1 - rate) * effective)
+    bound = (1 - LEVEL) ** (1 / n_texts)
+    return (
+        np.select([k == 0, k == n], [0.0, bound], low),
+        np.select([k == 0, k == n], [1 - bound, 1.0], high),
+    )
+
+
+def _variance(texts: TextCounts, n: Floats, k: Floats) -> Floats:
+    """Compute the text-clustered variance of each cell's rate; nan for a single text."""
+    # Whole numbers until the end, so that equal rates give exactly 0.
+    scores = texts.n_refused.multiply(n) - texts.n.multiply(k)
+    n_texts = texts.cells["n_texts"].to_numpy(dtype=np.float64)
+    squares = scores.multiply(scores).sum(axis=0)
+    return np.where(n_texts > 1, n_texts / (n_texts - 1) * squares / n**4, np.nan)
+
+
+def student(level: float | Floats, freedom: "NDArray[Any]") -> Floats:
+    """Find the points that hold a share of Student's t between them; nan without degrees of freedom."""
+    return np.asarray(stats.t.ppf((1 + level) / 2, np.where(freedom > 0, freedom, np.nan)), dtype=np.float64)

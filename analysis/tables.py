@@ -2,17 +2,41 @@
 
 import math
 import re
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 
+import numpy as np
 import pandas as pd
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_INTERVAL = ["estimate", "ci_low", "ci_high"]
-_HEADINGS = {"n_texts": "texts", "n_refused": "refused", "n_empty": "empty"}
+_HEADINGS = {
+    "n_texts": "texts",
+    "n_refused": "refused",
+    "n_empty": "empty",
+    "n_levels": "levels",
+    "n_baseline": "n of baseline",
+    "n_refused_baseline": "refused of baseline",
+    "p_value": "p",
+    "p_adjusted": "adjusted p",
+    "mde": "detectable",
+    "null_mean": "by chance",
+    "iota_corrected": "corrected",
+}
+_INTERVALS = {
+    "ci_low": ("ci_high", "95 % interval"),
+    "or_low": ("or_high", "95 % of ratio"),
+    "equiv_low": ("equiv_high", "90 % interval"),
+}
+_DIFFERENCES = frozenset({"mde", "equiv_low", "equiv_high"})
+"""Columns of contrasts that are shown as percentages where the estimate is."""
+_PROPORTIONS = frozenset({"estimate", "observed", "expected", "separation", "corrected", "published"})
+_COUNTS = frozenset({"n", "n_texts", "n_refused", "n_empty", "n_levels", "n_baseline", "n_refused_baseline", "df"})
+_SMALLEST_P = 0.001
 
 
 class Format(StrEnum):
@@ -49,42 +73,95 @@ def interval(low: float, high: float, *, signed: bool = False) -> str:
     return f"[{percent(low, signed=signed)}, {percent(high, signed=signed)}]"
 
 
+def number(value: float) -> str:
+    """Write a number that is no proportion, or an empty text for nan."""
+    if math.isnan(value):
+        return ""
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    # Adding 0 makes a rounded -0.0 positive.
+    return f"{round(value, 3) + 0.0:.3f}" if abs(value) < 100 else f"{value:.1f}"
+
+
+def p_text(value: float) -> str:
+    """Write a p-value."""
+    if math.isnan(value):
+        return ""
+    return "<.001" if value < _SMALLEST_P else f"{value:.3f}".removeprefix("0")
+
+
 def readable(table: pd.DataFrame, *, signed: bool = False) -> pd.DataFrame:
     """Turn a table of estimates into texts for people.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        With ``estimate, ci_low, ci_high`` as proportions.
+        Tidy, its columns named as in the project's tables. Where there is a column ``estimate`` it
+        and its interval are proportions; else intervals are on the scale of what they follow.
     signed : bool
         Whether estimates are differences.
 
     Returns
     -------
     pandas.DataFrame
-        The estimate and its interval in percent, all values as texts, missing ones empty.
+        Proportions in percent, an interval in one column, all values as texts, missing ones empty.
     """
+    proportions = "estimate" in table
     shown = pd.DataFrame(index=table.index)
-    for name in table.columns:
-        if name == "estimate":
-            shown["points" if signed else "%"] = [percent(v, signed=signed) for v in table[name]]
-            shown["95 % interval"] = [
-                interval(low, high, signed=signed) for low, high in zip(table["ci_low"], table["ci_high"], strict=True)
-            ]
-        elif name not in _INTERVAL:
-            heading = _HEADINGS.get(str(name), str(name).replace("_", " "))
-            shown[heading] = ["" if pd.isna(v) else f"{v:,}" if isinstance(v, int) else str(v) for v in table[name]]
+    ends = {high for high, _ in _INTERVALS.values()}
+    for column in table.columns:
+        name, values = str(column), table[column]
+        if name in ends:
+            continue
+        if name in _INTERVALS:
+            high, heading = _INTERVALS[name]
+            write = _interval_writer(percents=proportions and not name.startswith("or_"), signed=signed)
+            shown[heading] = [write(a, b) for a, b in zip(values, table[high], strict=True)]
+        elif name == "estimate":
+            shown["points" if signed else "%"] = [percent(v, signed=signed) for v in values]
+        else:
+            shown[_heading(name)] = [_text(name, v, proportions=proportions) for v in values]
     return shown
+
+
+def _heading(column: str) -> str:
+    return _HEADINGS.get(column, column.replace("_", " "))
+
+
+def _interval_writer(*, percents: bool, signed: bool) -> Callable[[float, float], str]:
+    if percents:
+        return lambda low, high: interval(low, high, signed=signed)
+    return lambda low, high: "" if math.isnan(low) and math.isnan(high) else f"[{number(low)}, {number(high)}]"
+
+
+def _text(name: str, value: object, *, proportions: bool) -> str:
+    if pd.isna(value):  # type: ignore[call-overload]
+        return ""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else ""
+    if isinstance(value, int | np.integer) or (name in _COUNTS and isinstance(value, float)):
+        return f"{int(value):,}"
+    return _float_text(name, value, proportions=proportions) if isinstance(value, float) else str(value)
+
+
+def _float_text(name: str, value: float, *, proportions: bool) -> str:
+    if name.startswith("p_"):
+        return p_text(value)
+    if name == "mde" and value > 1:
+        return ">100"
+    in_percent = name in _PROPORTIONS or (proportions and (name in _DIFFERENCES or name == "null_mean"))
+    return percent(value) if in_percent else number(value)
 
 
 def to_markdown(table: pd.DataFrame) -> str:
     """Write a table of texts in Markdown; bars and line ends in a cell cannot break it."""
-    rows = [[_cell(name) for name in table.columns], ["---"] * table.shape[1]]
-    rows += [[_cell(value) for value in row] for row in table.itertuples(index=False)]
+    rows = [[escape(name) for name in table.columns], ["---"] * table.shape[1]]
+    rows += [[escape(value) for value in row] for row in table.itertuples(index=False)]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
 
 
-def _cell(value: object) -> str:
+def escape(value: object) -> str:
+    """Write a value as one line of Markdown that is read as nothing but its text, within a line or cell."""
     text = re.sub(r"[\\`*~|]", r"\\\g<0>", plain(value))
     # An underscore inside a word is no emphasis, and a bracket alone no link: prefix_strict, [0.00, 1.00].
     text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text).replace("](", "]\\(")
@@ -97,7 +174,14 @@ def plain(value: object) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
-def print_table(table: pd.DataFrame, form: Format, sections: Sequence[str] = ()) -> None:
+def print_table(
+    table: pd.DataFrame,
+    form: Format,
+    sections: Sequence[str] = (),
+    *,
+    signed: bool = False,
+    columns: Sequence[str] | None = None,
+) -> None:
     """Print a table of estimates to the standard output.
 
     Parameters
@@ -107,15 +191,20 @@ def print_table(table: pd.DataFrame, form: Format, sections: Sequence[str] = ())
         CSV and JSON keep column names and proportions; the other two are for reading.
     sections : sequence of str
         On screen, a table of its own for each combination of these columns.
+    signed : bool
+        Whether estimates are differences.
+    columns : sequence of str, optional
+        Those that are shown on screen; by default all.
     """
     if form is Format.CSV:
         print(table.to_csv(index=False), end="")  # noqa: T201 - the command's result
     elif form is Format.JSON:
-        print(table.to_json(orient="records", force_ascii=False, indent=1))  # noqa: T201 - the command's result
+        print(table.to_json(orient="records", force_ascii=False, indent=1, double_precision=15))  # noqa: T201 - the same
     elif form is Format.MARKDOWN:
-        print(to_markdown(readable(table)), end="")  # noqa: T201 - the command's result
+        print(to_markdown(readable(table, signed=signed)), end="")  # noqa: T201 - the same
     else:
-        print_readable(readable(table), sections)
+        shown = table if columns is None else table[[c for c in table.columns if c in {*columns, *sections}]]
+        print_readable(readable(shown, signed=signed), [_heading(name) for name in sections])
 
 
 def print_readable(shown: pd.DataFrame, sections: Sequence[str] = ()) -> None:
@@ -126,13 +215,21 @@ def print_readable(shown: pd.DataFrame, sections: Sequence[str] = ()) -> None:
     shown : pandas.DataFrame
         Of texts, e.g. from `readable`.
     sections : sequence of str
-        A table of its own for each combination of these columns.
+        A table of its own for each combination of these columns; where all are empty it is of the
+        whole study.
     """
     if not sections:
         _print_one(shown, None)
         return
     for key, part in shown.groupby(list(sections), sort=False):
-        _print_one(part.drop(columns=list(sections)), ", ".join(str(level) for level in key if level))
+        levels = ", ".join(str(level) for level in key if level)
+        _print_one(part.drop(columns=list(sections)), levels or "The whole study")
+
+
+def _broken(name: str, values: Iterable[object]) -> str:
+    """Break a heading so that it is no wider than its column needs to be."""
+    width = max([cell_len(plain(value)) for value in values], default=0)
+    return "\n".join(textwrap.wrap(name, max(width, *map(len, name.split())))) if name.strip() else name
 
 
 def _print_one(shown: pd.DataFrame, title: str | None) -> None:
@@ -146,9 +243,9 @@ def _print_one(shown: pd.DataFrame, title: str | None) -> None:
         title_style="bold",
     )
     for name in shown.columns:
-        numeric = shown[name].astype(str).str.match(r"^([-+\[\d].*)?$").all()
+        numeric = shown[name].astype(str).str.match(r"^([-+<.∞\[\d].*)?$").all()
         screen.add_column(
-            Text(plain(name).replace("_", " ")),
+            Text(_broken(plain(name).replace("_", " "), shown[name])),
             justify="right" if numeric else "left",
             overflow="fold",
             no_wrap=bool(numeric),

@@ -2,7 +2,11 @@ import importlib.util
 import os
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+from refusal_metrics.analysis.cells import Counts, count_responses
+from refusal_metrics.analysis.responses import read_responses
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -24,3 +28,55 @@ def logs():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def make_counts(tmp_path_factory):
+    """Make `Counts` of a data frame or of a list of dicts, one row a response, the verdict in ``refused``."""
+    folder = tmp_path_factory.mktemp("counts")
+
+    def make(rows):
+        file = folder / "responses.parquet"
+        pd.DataFrame(rows).to_parquet(file, index=False)
+        return count_responses(read_responses([file]))["given"]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def simulated_study(shared_data):
+    """Count the simulated study of 16 models and 2,032,160 responses."""
+    return count_responses(read_responses([shared_data / "reference" / "simulated_study.parquet"]))["given"]
+
+
+@pytest.fixture(scope="session")
+def simulate_counts():
+    """Simulate studies, one a model, of 300 texts with 10 to 60 prompts under 15 personas that do not matter.
+
+    A text has a rate of its own in each study, and within it each of 5 groups of personas has one.
+    """
+
+    def simulate(rng, intercept, n_studies, sd_text=1.5, sd_group=0.5):
+        n_texts, n_personas = 300, 15
+        asked = rng.multinomial(rng.integers(10, 61, n_texts), np.full(n_personas, 1 / n_personas))
+        text, persona = np.nonzero(asked)
+        of_text = rng.normal(0, sd_text, (n_studies, n_texts, 1)) + rng.normal(0, sd_group, (n_studies, n_texts, 5))
+        rate = 1 / (1 + np.exp(-intercept - of_text[:, text, persona // 3]))
+        n = np.tile(asked[text, persona], n_studies)
+        first = np.zeros(len(n), dtype=np.int64)
+        levels = {
+            "model": tuple(f"study {i:04}" for i in range(n_studies)),
+            "task": ("nli",),
+            "setting": ("persona",),
+            "persona": tuple(f"persona {i:02}" for i in range(n_personas)),
+        }
+        codes = {
+            "model": np.repeat(np.arange(n_studies), len(text)),
+            "task": first,
+            "setting": first,
+            "persona": np.tile(persona, n_studies),
+        }
+        at = np.tile(text, n_studies)
+        return Counts(levels, codes, at, at, np.arange(len(n)), n, rng.binomial(n, rate.ravel()), n_texts)
+
+    return simulate

@@ -99,21 +99,31 @@ def write_log(folder, lines, *, task="persona_refusal_offensiveness", date=DATE)
     return path
 
 
-def write_results(folder, model=MODEL, *, date=DATE, stem="results"):
-    """Write the aggregated results of a run, of which only the model's name is read."""
+def write_results(folder, model=MODEL, *, date=DATE, stem="results", **asked):
+    """Write the aggregated results of a run, of which only what is given here is read.
+
+    `asked` is how the run was asked: ``config``, ``configs``, ``system_instruction``, ...
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{stem}_{date}.json"
-    path.write_text(json.dumps({"results": {}, "model_name": model}, ensure_ascii=False), encoding="utf-8")
+    path.write_text(json.dumps({"results": {}, "model_name": model, **asked}, ensure_ascii=False), encoding="utf-8")
     return path
 
 
-def write_run(out, answers, *, model=MODEL, date=DATE, kind="offensiveness", setting="persona", **described):
+def generation(task, **arguments):
+    """Make the ``configs`` of a run's results with the generation arguments of one task."""
+    return {task: {"task": task, "generation_kwargs": {"until": [], **arguments}}}
+
+
+def write_run(
+    out, answers, *, model=MODEL, date=DATE, kind="offensiveness", setting="persona", asked=None, **described
+):
     """Write what ``lm_eval --output_path out --log_samples`` leaves of one task; gives the samples file.
 
-    `answers` is a description or the lines themselves.
+    `answers` is a description or the lines themselves; `asked` is what `write_results` takes.
     """
     folder = out / re.sub(r"[\"<>:/|\\?*\[\]]+", "__", model)  # as lm_eval.utils.sanitize_model_name
-    write_results(folder, model, date=date)
+    write_results(folder, model, date=date, **(asked or {}))
     if isinstance(answers, str):
         answers = samples(answers, kind=kind, setting=setting, **described)
     return write_log(folder, answers, task=task_name(kind, setting), date=date)

@@ -1,7 +1,9 @@
 """The command: what goes to which stream, and how it ends."""
 
 import io
+import itertools
 import json
+import math
 import subprocess
 import sys
 import sysconfig
@@ -11,7 +13,11 @@ import pandas as pd
 import pytest
 import typer
 from refusal_metrics.analysis import cli
+from refusal_metrics.analysis.contrasts import CONTRASTS, SPREAD
+from refusal_metrics.analysis.interactions import INTERACTIONS
 from refusal_metrics.analysis.rates import ESTIMATES
+from refusal_metrics.analysis.trend import MODELS, TRENDS
+from rich.cells import cell_len
 from typer.testing import CliRunner
 
 from refusal_metrics import register as registry
@@ -84,7 +90,8 @@ def test_json_on_the_standard_output_is_the_table_and_nothing_else(results):
 def test_tables_for_people_are_percentages(results, form):
     printed = invoke("rates", results, "--format", form).stdout
     assert "50.00" in printed
-    assert "[0.00, 100.00]" in printed
+    # Persona-free: none of 3 responses to one text.
+    assert "[0.00, 95.00]" in printed
     assert REPEATED not in printed
 
 
@@ -113,7 +120,7 @@ def test_the_screen_shows_a_table_for_each_study_when_factors_are_told_apart(res
 
 def test_the_report_prints_its_main_table_and_says_where_it_is(results, tmp_path):
     out = tmp_path / "report"
-    ended = invoke("report", results, "--out", out)
+    ended = invoke("report", results, "--out", out, "--replicates", 100)
     assert "acme/parrot-7b" in ended.stdout
     assert "50.00" in ended.stdout
     assert ended.stderr == f"{REPEATED}\nThe report is {out / 'report.md'}, its tables are in {out / 'tables'}.\n"
@@ -123,7 +130,7 @@ def test_the_report_prints_its_main_table_and_says_where_it_is(results, tmp_path
 
 def test_the_report_is_renewed_with_force(results, tmp_path):
     (tmp_path / "report.md").write_text("old", encoding="utf-8")
-    invoke("report", results, "--out", tmp_path, "--force")
+    invoke("report", results, "--out", tmp_path, "--force", "--replicates", 100)
     assert (tmp_path / "report.md").read_text(encoding="utf-8") != "old"
 
 
@@ -143,6 +150,173 @@ def test_register_and_unregister_talk_to_the_standard_error(tmp_path, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
+# Every command, on results folders and on a table of them.
+
+
+MODELS_OF_STUDY = ("meta-llama/Llama-2-7b-chat-hf", "Qwen/Qwen2-7B-Instruct", "google/gemma-2b-it")
+RATES = ["model", "task", "setting"]
+SENSITIVITY = [
+    *("model", "task", "factor", "iota", "ci_low", "ci_high", "null_mean", "p_value", "n_levels"),
+    *("iota_corrected", "one_sided", "first_order", "total"),
+]
+REGRESSION = [
+    *("factor", "level", "coef", "se", "ci_low", "ci_high", "p_value", "p_adjusted", "estimator", "separated"),
+]
+COLUMNS = {
+    "rates": [*RATES, *ESTIMATES],
+    "rates --by persona,response_type": [*RATES, "persona", "response_type", *ESTIMATES],
+    "rates --factors stratum": [*RATES, "stratum", *ESTIMATES],
+    "rates --by temperature": [*RATES, "temperature", *ESTIMATES],
+    "rates --against neutral": ["model", "task", "persona", "baseline", *CONTRASTS],
+    "rates --against woman": ["model", "task", "persona", "baseline", *CONTRASTS],
+    "rates --spread": ["model", "task", *SPREAD],
+    "sensitivity --replicates 100": SENSITIVITY,
+    "sensitivity --replicates 100 --factors temperature": SENSITIVITY,
+    "sensitivity --replicates 100 --levels": [
+        *("model", "task", "factor", "level", "estimate", "ci_low", "ci_high", "separation", "null_mean", "corrected"),
+        *("p_value", "n", "n_refused"),
+    ],
+    "sensitivity --interactions model,response_type": list(INTERACTIONS),
+    "regression": REGRESSION,
+    "regression --factors persona,temperature": REGRESSION,
+    "regression --formula persona*response_type+model": REGRESSION,
+    "regression --estimator ridge --penalty 2": REGRESSION,
+    "regression --estimator firth --reference persona=woman --reference model=google/gemma-2b-it": REGRESSION,
+    "regression --effects": ["factor", "level", "estimate", "ci_low", "ci_high"],
+    "regression --wald": ["factor", "statistic", "df", "p_value"],
+    "trend": list(TRENDS),
+    "trend --column parameters_b": list(TRENDS),
+    "trend --each": list(MODELS),
+}
+ANSWERS = {
+    "persona": "ARANA AARAR NAARA RAANA AARAN ARANA RARAA ARAAN ANARA NARAA",
+    "neutral": "ARA NAA ARA AAR RAA",
+    "persona-free": "AA RA AR A E",
+}
+
+
+@pytest.fixture(scope="module")
+def study(logs, tmp_path_factory):
+    """Three models of the paper, two tasks, all settings, two temperatures; templates are not tied to personas."""
+    out = tmp_path_factory.mktemp("study") / "results"
+    of_models = itertools.product(enumerate(MODELS_OF_STUDY), ("nli", "offensiveness"), ANSWERS)
+    for (number, model), kind, setting in of_models:
+        for temperature, date in enumerate((logs.DATE, logs.LATER)):
+            words = [word[number + temperature :] + word[: number + temperature] for word in ANSWERS[setting].split()]
+            lines = logs.samples(" ".join(words), kind=kind, setting=setting)
+            for doc in (line["doc"] for line in lines):
+                template = list(logs.TEMPLATES)[(doc["index"] + int(doc["text_id"][-1])) % 3]
+                doc |= {"template": template, "response_type": logs.TEMPLATES[template]}
+            tasks = [logs.task_name(*names) for names in itertools.product(("nli", "offensiveness"), ANSWERS)]
+            configs = [logs.generation(task, temperature=temperature) for task in tasks]
+            asked = {"configs": dict(itertools.chain.from_iterable(config.items() for config in configs))}
+            logs.write_run(out, lines, model=model, kind=kind, setting=setting, date=date, asked=asked)
+    return out
+
+
+@pytest.fixture(scope="module")
+def ingested(study, tmp_path_factory):
+    """A table of all runs of the same."""
+    table = tmp_path_factory.mktemp("ingested") / "responses.parquet"
+    invoke("ingest", study, "--out", table, "--all-runs")
+    return table
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("rates --by persona,response_type", "rates --by temperature", "rates --against neutral", "rates --spread"),
+        *("sensitivity --replicates 100", "regression --factors persona,temperature", "trend --each"),
+    ],
+)
+def test_logs_and_the_table_of_them_give_the_same_numbers(study, ingested, command):
+    name, *options = command.split()
+    # The table holds all runs; of the logs the newest answers count where they are not asked for.
+    runs = [] if "temperature" in command else ["--all-runs"]
+    tables = [
+        pd.read_csv(io.StringIO(invoke(name, results, *options, *runs, "--format", "csv").stdout))
+        for results in (study, ingested)
+    ]
+    assert len(tables[0])
+    pd.testing.assert_frame_equal(*tables, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("command", COLUMNS)
+def test_csv_and_json_have_the_columns_of_the_contract_and_the_same_numbers(ingested, command):
+    name, *options = command.split()
+    as_csv, as_json = (invoke(name, ingested, *options, "--format", form).stdout for form in ("csv", "json"))
+    # JSON has no infinity.
+    table = pd.read_csv(io.StringIO(as_csv)).replace([math.inf, -math.inf], math.nan)
+    rows = json.loads(as_json)
+    assert list(table) == COLUMNS[command]
+    assert len(table)
+    assert [list(row) for row in rows] == [COLUMNS[command]] * len(table)
+    numbers = table.select_dtypes("number").dropna(axis=1, how="all").astype(float)
+    from_json = pd.DataFrame(rows)[numbers.columns].astype(float)
+    pd.testing.assert_frame_equal(from_json, numbers, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("command", COLUMNS)
+def test_no_table_on_screen_is_wider_than_80_columns(ingested, command):
+    name, *options = command.split()
+    printed = invoke(name, ingested, *options).stdout
+    assert max(map(cell_len, printed.splitlines())) <= 80
+    # Headings are words, and no name is broken for want of room.
+    assert not {"p_value", "n_texts", "null_mean", "ci_low", "other_level"} & set(printed.split())
+    if "model" in COLUMNS[command]:
+        assert all(model in printed for model in MODELS_OF_STUDY)
+
+
+@pytest.mark.parametrize("command", ["ingest", "report"])
+def test_what_writes_files_prints_no_line_wider_than_80_columns(study, tmp_path, command):
+    out = tmp_path / ("out.parquet" if command == "ingest" else "out")
+    few = [] if command == "ingest" else ["--replicates", 100, "--factors", "temperature,persona"]
+    lines = invoke(command, study, "--out", out, *few).stdout.splitlines()
+    assert max(map(cell_len, lines), default=0) <= 80
+    assert out.exists()
+
+
+def test_a_report_tells_temperatures_apart_where_it_is_asked_to(study, tmp_path):
+    invoke("report", study, "--out", tmp_path / "out", "--factors", "temperature", "--replicates", 100)
+    rates = pd.read_csv(tmp_path / "out" / "tables" / "rates_by_persona.csv")
+    assert sorted(rates["temperature"].unique()) == [0, 1]
+    coefficients = pd.read_csv(tmp_path / "out" / "tables" / "regression.csv", dtype=str)
+    assert coefficients.loc[coefficients["factor"] == "temperature", "level"].tolist() == ["1"]
+
+
+def test_a_report_sets_the_papers_numbers_beside_where_it_is_asked_to(study, tmp_path):
+    invoke("report", study, "--out", tmp_path / "out", "--paper", "--compare-published", "--replicates", 100)
+    published = pd.read_csv(tmp_path / "out" / "tables" / "published.csv")
+    assert set(published["model"].dropna()) == set(MODELS_OF_STUDY)
+    assert (tmp_path / "out" / "tables" / "paper" / "table1_prefix.csv").is_file()
+
+
+def test_a_report_without_persona_tasks_says_so(logs, tmp_path):
+    logs.write_run(tmp_path / "results", "RA AA", setting="neutral")
+    ended = invoke("report", tmp_path / "results", "--out", tmp_path / "out")
+    assert ended.stdout.strip() == ""
+    assert ended.stderr.splitlines()[0] == "No persona task was run, so there is no main table."
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (
+            "rates --against neutral",
+            "No task was run in both settings: add persona_refusal_neutral to lm_eval",
+        ),
+        ("rates --against persona-free", "add persona_refusal_persona_free to lm_eval --tasks."),
+        ("sensitivity --interactions model,persona", "Nothing to compare: model or persona has one level, or some"),
+    ],
+)
+def test_where_a_table_is_empty_the_reason_is_said(logs, tmp_path, command, says):
+    logs.write_run(tmp_path, "RNA RAA")
+    name, *options = command.split()
+    ended = invoke(name, tmp_path, *options, "--format", "csv")
+    assert says in ended.stderr
+    assert ended.stdout.count("\n") == 1  # the heading
+
+
 # Mistakes.
 
 
@@ -150,11 +324,9 @@ def test_register_and_unregister_talk_to_the_standard_error(tmp_path, monkeypatc
     ("arguments", "says"),
     [
         (["rates", "{tmp}/gone"], "{tmp}/gone: no such file or folder"),
-        (["rates", "{results}", "--by", "personna"], "did you mean 'persona'?"),
-        (["rates", "{results}", "--detector", "prefixed"], "did you mean 'prefix'?"),
         (["report", "{results}", "--out", "{results}"], "{results}: is there already"),
     ],
-    ids=["missing results", "unknown factor", "unknown detector", "a report in the way"],
+    ids=["missing results", "a report in the way"],
 )
 def test_a_mistake_ends_with_2_and_one_line_on_the_standard_error(results, tmp_path, arguments, says):
     places = {"tmp": tmp_path, "results": results}
@@ -164,6 +336,67 @@ def test_a_mistake_ends_with_2_and_one_line_on_the_standard_error(results, tmp_p
     (line,) = ended.stderr.splitlines()
     assert line.startswith("persona-refusal: ")
     assert says.format(**places) in line
+
+
+MISTAKES = {
+    "rates --by personna": "unknown factor 'personna': allowed are model, task, setting, persona, persona_group,",
+    "rates --by tempearture": "did you mean 'temperature'?",
+    "rates --detector prefixed": "unknown detector 'prefixed': allowed are prefix, prefix_strict",
+    "rates --against neutrl": "unknown baseline 'neutrl': allowed are neutral, persona-free, others, black, muslim",
+    "rates --by persona --spread": "--by and --spread: mean different tables; give one of them",
+    "rates --against neutral --spread": "--against and --spread: mean different",
+    "sensitivity --interactions model": "--interactions model: names 1 factors; name two",
+    "sensitivity --interactions model,model": "--interactions model,model: names 1 factors; name two",
+    "sensitivity --interactions model,tsk": "did you mean 'task'?",
+    "sensitivity --levels --interactions model,task": "--levels and --interactions: mean different",
+    "regression --estimator fith": "unknown estimator 'fith': allowed are mle, firth, ridge; did you mean 'firth'?",
+    "regression --formula persona*tsk": "did you mean 'task'?",
+    "regression --formula persona**task": "the formula 'persona**task' is malformed at ''",
+    "regression --formula persona+": "the formula 'persona+' is malformed at ''",
+    "regression --formula persona --factors task": "--factors and --formula: mean different",
+    "regression --effects --wald": "--effects and --wald: mean different",
+    "regression --reference persona": "--reference persona: is not of the form FACTOR=LEVEL",
+    "regression --reference persona=womman": "did you mean 'woman'?",
+    "regression --reference prsona=man": "did you mean 'persona'?",
+    "regression --estimator ridge --penalty -1": "the penalty is -1.0: it must be a positive number",
+    "trend --column size": "unknown column in the table of the paper's models 'size': allowed are model, hub, family",
+    "trend --models gone.csv": "gone.csv: cannot be read as CSV (No such file or directory)",
+    "report --out {tmp}/x --factors tempearture": "did you mean 'temperature'?",
+    "report --out {tmp}/x --detector prefixed": "unknown detector 'prefixed'",
+    "report --out {tmp}/x --paper --factors temperature": "the paper's tables have no place for temperature",
+    "ingest --out {tmp}/x.txt": "a responses table ends in .parquet or .csv",
+}
+
+
+@pytest.mark.parametrize("command", MISTAKES)
+def test_every_mistake_is_one_sentence_and_no_result(study, tmp_path, monkeypatch, capsys, command):
+    name, *options = command.format(tmp=tmp_path).split()
+    printed = fail(monkeypatch, capsys, name, study, *options)
+    assert printed.out == ""
+    *_, sentence = printed.err.splitlines()
+    assert sentence.startswith("persona-refusal: ")
+    assert MISTAKES[command] in sentence
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_few_models_for_a_trend_are_one_sentence(results, monkeypatch, capsys):
+    printed = fail(monkeypatch, capsys, "trend", results)
+    *_, sentence = printed.err.splitlines()
+    assert sentence == (
+        "persona-refusal: a trend over released needs at least 3 models, and 0 can be used; Left out, without family "
+        "and released in the table of the paper's models: acme/parrot-7b."
+    )
+
+
+@pytest.mark.parametrize("options", ["--by persona", "--against neutral", "--spread"])
+def test_a_factor_that_a_table_has_no_column_for_is_one_sentence(tmp_path, monkeypatch, capsys, options):
+    table = tmp_path / "responses.csv"
+    table.write_text("model,task,text_id,template,refused\nm,nli,t,p1,1\nm,nli,u,p2,0\n", encoding="utf-8")
+    printed = fail(monkeypatch, capsys, "rates", table, *options.split())
+    assert printed.err == (
+        f"persona-refusal: {table}: lacks the column persona, which tells responses apart; it can be told apart by "
+        "model, task, setting, template\n"
+    )
 
 
 @pytest.mark.parametrize("name", ["[red]x[/red]", "[/]", "a:on:b", ":smile:", "long " * 40, "🦜"])
@@ -212,9 +445,12 @@ def test_the_help_lists_every_command():
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_help_of_a_command_gives_an_example_or_says_what_it_prints(command):
-    printed = invoke(command, "--help").stdout
-    assert "Example: " in printed or " Print " in printed or "prints" in printed
+def test_the_help_of_a_command_fits_80_columns_and_gives_an_example(command):
+    lines = invoke(command, "--help").stdout.splitlines()
+    assert max(map(cell_len, lines)) <= 80
+    examples = [line for line in lines if line.strip().startswith("Example: ")]
+    assert examples
+    assert all("persona-refusal " in example for example in examples)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

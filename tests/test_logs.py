@@ -1,7 +1,11 @@
 """Reading sample logs, with everything that is odd about them."""
 
+import gc
+import gzip
 import json
+import tempfile
 
+import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -53,6 +57,9 @@ def test_every_field_of_a_doc_becomes_a_column_beside_model_task_and_verdicts(lo
         "index": 0,
         "design_id": "d0-offensiveness-persona",
         "empty": False,
+        "run": "acme__parrot-7b/2026-01-02T03-04-05.678901",
+        "log": "samples_persona_refusal_offensiveness_2026-01-02T03-04-05.678901.jsonl",
+        "filter": "none",
         "refused_prefix": True,
         "refused_prefix_strict": False,
     }
@@ -213,7 +220,7 @@ def test_a_missing_path_is_refused_by_name(logs, tmp_path):
     assert "--output_path" in sentence
 
 
-@pytest.mark.parametrize("name", ["table.csv", "results_2026-01-02T03-04-05.678901.json", "samples_mmlu.jsonl"])
+@pytest.mark.parametrize("name", ["table.tsv", "results_2026-01-02T03-04-05.678901.json", "samples_mmlu.jsonl"])
 def test_a_file_of_another_kind_is_refused_by_name(tmp_path, name):
     (tmp_path / name).write_text("{}", encoding="utf-8")
     assert refusal(tmp_path / name).startswith(f"{tmp_path / name}: is no folder and no samples_TASK_DATE.jsonl file")
@@ -291,10 +298,28 @@ def test_a_newer_line_that_was_cut_off_does_not_displace_a_complete_one(logs, tm
 
 
 def test_in_a_long_log_the_newest_lines_are_kept_too(logs, tmp_path):
-    # Two thousand texts of five prompts, 20 MB in all: DuckDB reads them in parallel.
-    logs.write_run(tmp_path, "AAAAA " * 2000)
-    logs.write_run(tmp_path, "RRRRR " * 2000)
+    # Ten thousand prompts of 7 kB, 140 MB in all: DuckDB reads several parts of them at once.
+    for opening in ("Yes", "I cannot"):
+        logs.write_run(tmp_path, _padded(logs, opening, 10_000, 3000))
     assert tally(load_responses([tmp_path])) == (10_000, 10_000, 10_000, 0)
+
+
+def _padded(logs, opening, n_docs, n_characters):
+    """Make lines of any length at little cost."""
+    (record,) = logs.said(opening + " really" * (n_characters // 7))
+    return [record | {"doc": record["doc"] | {"index": index, "text_id": f"t{index}"}} for index in range(n_docs)]
+
+
+@pytest.mark.parametrize("cut", ["first", "second"])
+def test_in_long_logs_a_cut_line_is_counted_whichever_file_it_ends(logs, tmp_path, cut):
+    # 70 MB each. Unless told to pass over errors, DuckDB drops such a line silently where another file follows.
+    for name in ("first", "second"):
+        log = logs.write_run(tmp_path, _padded(logs, "Yes", 5_000, 6000), model=name)
+        if name == cut:
+            log.write_bytes(log.read_bytes()[:-500])
+    responses = load_responses([tmp_path])
+    assert tally(responses)[0] == 9_999
+    assert [note.split(" dropped")[0] for note in responses.notes] == ["1 incomplete line"]
 
 
 def test_the_shards_of_a_study_join(logs, tmp_path):
@@ -344,8 +369,16 @@ def test_lines_without_our_metrics_are_left_out_and_counted(logs, tmp_path):
     logs.write_run(tmp_path, "AA", first=3, date=logs.LATER)
     responses = load_responses([tmp_path])
     assert tally(responses) == (2, 0, 0, 0)
-    assert len(responses.notes) == 1
-    assert responses.notes[0].startswith("3 lines without the metrics")
+    left_out, missing = responses.notes
+    assert left_out.startswith("3 lines without the metrics")
+    assert missing.startswith("acme/parrot-7b, offensiveness (persona): 3 of the first 5 prompts are missing")
+
+
+def test_a_shard_that_was_not_run_is_missed(logs, tmp_path):
+    logs.write_run(tmp_path, "AAA")
+    logs.write_run(tmp_path, "AAA", first=9, date=logs.LATER)
+    (note,) = load_responses([tmp_path]).notes
+    assert note.startswith("acme/parrot-7b, offensiveness (persona): 6 of the first 12 prompts are missing")
 
 
 def test_where_no_line_has_our_metrics_that_is_what_the_error_says(logs, tmp_path):
@@ -449,13 +482,267 @@ def test_settings_of_two_samples_are_refused_because_their_texts_are_not_the_sam
         load_responses([tmp_path])
 
 
-@pytest.mark.parametrize("pooled", [True, False])
-def test_pooled_runs_that_were_asked_differently_are_said(logs, tmp_path, pooled):
-    for date, tokens, first in ((logs.DATE, 32, 0), (logs.LATER, 256, 4 if pooled else 0)):
-        log = logs.write_run(tmp_path, "RA", date=date, first=first)
-        results = log.parent / f"results_{date}.json"
-        run = json.loads(results.read_text(encoding="utf-8"))
-        results.write_text(json.dumps(run | {"config": {"gen_kwargs": {"max_gen_toks": tokens}}}), encoding="utf-8")
-    said = [note for note in load_responses([tmp_path]).notes if "differ in gen_kwargs were pooled" in note]
-    # Where the second run asked the same docs, nothing is left of the first.
-    assert len(said) == pooled
+# Forms of logs.
+
+
+def test_compressed_logs_are_read_as_plain_ones(logs, tmp_path):
+    log = logs.write_run(tmp_path, "RA NE")
+    content = log.read_bytes()
+    log.unlink()
+    (log.parent / f"{log.name}.gz").write_bytes(gzip.compress(content))
+    other = tmp_path / "other" / f"{log.name}.zst"
+    other.parent.mkdir()
+    with pa.CompressedOutputStream(str(other), "zstd") as file:
+        file.write(content)
+    responses = load_responses([tmp_path])
+    # Each of the two models, one of which goes by its folder, has four.
+    assert tally(responses) == (8, 4, 2, 2)
+    assert models(responses) == ["acme/parrot-7b", "other"]
+    assert responses.notes == ()
+
+
+def test_a_compressed_log_that_was_cut_off_is_refused_in_one_sentence(logs, tmp_path):
+    log = logs.write_run(tmp_path, "RA NE")
+    cut = log.parent / f"{log.name}.gz"
+    cut.write_bytes(gzip.compress(log.read_bytes())[:-50])
+    log.unlink()
+    assert "cannot be read as sample logs" in refusal(tmp_path)
+
+
+def test_arguments_may_be_a_list_as_in_older_logs(logs, tmp_path):
+    logs.write_run(tmp_path, [line | {"arguments": [["prompt", {"until": []}]]} for line in logs.samples("RA NE")])
+    assert tally(load_responses([tmp_path])) == (4, 2, 1, 1)
+
+
+def test_a_log_is_found_by_an_address(logs, tmp_path):
+    logs.write_run(tmp_path, "RA NE")
+    responses = load_responses([f"file://{tmp_path}"])
+    assert tally(responses) == (4, 2, 1, 1)
+    assert models(responses) == ["acme/parrot-7b"]
+
+
+def test_a_pattern_names_several_results_folders(logs, tmp_path):
+    logs.write_run(tmp_path / "results" / "one", "RA", model="a/one")
+    logs.write_run(tmp_path / "results" / "two", "RA", model="b/two")
+    assert models(load_responses([f"{tmp_path}/results/*/"])) == ["a/one", "b/two"]
+
+
+def test_two_models_that_share_a_folder_stay_two(logs, tmp_path):
+    logs.write_run(tmp_path, "RA", model="acme/a__b", date=logs.DATE)
+    logs.write_run(tmp_path, "AA", model="acme__a/b", date=logs.LATER)
+    responses = load_responses([tmp_path])
+    assert models(responses) == ["acme/a__b", "acme__a/b"]
+    assert responses.notes == ()
+
+
+def test_the_temporary_folder_may_have_any_name(logs, tmp_path, monkeypatch):
+    odd = tmp_path / "it's [odd]*"
+    odd.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(odd))
+    logs.write_run(tmp_path / "out", "RA RA")
+    logs.write_run(tmp_path / "out", "NE")
+    assert tally(load_responses([tmp_path / "out"])) == (4, 2, 1, 1)
+
+
+def test_a_cut_line_of_another_tasks_log_is_passed_over(logs, tmp_path):
+    folder = logs.write_run(tmp_path, "RA NE").parent
+    log = logs.write_log(folder, [OTHER_TASKS["multiple choice"]] * 2, task="mmlu_anatomy")
+    log.write_bytes(log.read_bytes()[:-30])
+    responses = load_responses([tmp_path])
+    assert tally(responses) == (4, 2, 1, 1)
+    assert responses.notes == ()
+
+
+def test_a_cut_line_is_counted_also_among_logs_of_other_tasks(logs, tmp_path):
+    log = logs.write_run(tmp_path, "RA NE")
+    log.write_bytes(log.read_bytes()[:-100])
+    for name, other in OTHER_TASKS.items():
+        logs.write_log(log.parent, [other], task=name.replace(" ", "_"))
+    responses = load_responses([tmp_path])
+    assert tally(responses) == (3, 2, 1, 0)
+    assert [note.split(" dropped")[0] for note in responses.notes] == ["1 incomplete line"]
+
+
+def test_a_filter_that_is_not_named_is_the_default_one(logs, tmp_path):
+    lines = logs.samples("RA")
+    for line in lines:
+        del line["filter"]
+    logs.write_log(tmp_path / "m", lines)
+    logs.write_log(tmp_path / "m", [line | {"filter": "strict"} for line in logs.samples("AA")])
+    responses = load_responses([tmp_path])
+    assert tally(responses) == (2, 1, 1, 0)
+    assert "none, strict" in responses.notes[0]
+
+
+@pytest.mark.parametrize("index", [0, 2**40])
+def test_repetitions_are_counted_wherever_the_indices_lie(logs, tmp_path, index):
+    logs.write_run(tmp_path, logs.samples("RA") + logs.samples("RA", first=index) + logs.samples("A", first=index + 7))
+    responses = load_responses([tmp_path])
+    # Indices 0, 1 and 7 with four lines of the first two; or 0, 1, 2**40, ..., none twice.
+    assert tally(responses)[0] == (3 if index == 0 else 5)
+    assert [note.split()[0] for note in responses.notes if "repeated" in note] == (["2"] if index == 0 else [])
+
+
+# Runs that were asked otherwise.
+
+
+def _two_temperatures(logs, out, **others):
+    task = logs.task_name()
+    for date, temperature, answers in ((logs.DATE, 0.0, "AAA"), (logs.LATER, 0.7, "RRA")):
+        logs.write_run(
+            out, answers, date=date, asked={"configs": logs.generation(task, temperature=temperature, **others)}
+        )
+
+
+def _refused_by(responses, column):
+    sql = f'SELECT "{column}", count(*), count_if(refused_prefix) FROM responses GROUP BY ALL ORDER BY ALL'
+    return responses.query(sql).fetchall()
+
+
+def test_of_runs_that_were_asked_otherwise_the_newest_counts_and_that_is_questioned(logs, tmp_path):
+    _two_temperatures(logs, tmp_path)
+    responses = load_responses([tmp_path])
+    assert _refused_by(responses, "temperature") == [("0.7", 3, 2)]
+    assert responses.notes[0].startswith("3 lines repeated a doc")
+    assert responses.notes[1].startswith(
+        "acme/parrot-7b, offensiveness (persona): runs that differ in temperature were pooled"
+    )
+    assert "--factors temperature" in responses.notes[1]
+
+
+def test_with_all_runs_each_answer_counts_and_the_run_is_a_factor(logs, tmp_path):
+    _two_temperatures(logs, tmp_path)
+    responses = load_responses([tmp_path], all_runs=True)
+    assert _refused_by(responses, "run") == [
+        (f"acme__parrot-7b/{logs.DATE}", 3, 0),
+        (f"acme__parrot-7b/{logs.LATER}", 3, 2),
+    ]
+    assert responses.notes == ()
+
+
+def test_with_a_setting_as_factor_one_answer_counts_for_each_prompt_and_level(logs, tmp_path):
+    _two_temperatures(logs, tmp_path)
+    # The second run's first two prompts once more, at its temperature.
+    again = {"configs": logs.generation(logs.task_name(), temperature=0.7)}
+    logs.write_run(tmp_path, "AA", date="2026-01-04T03-04-05.678901", asked=again)
+    responses = load_responses([tmp_path], run_factors=["temperature"])
+    assert _refused_by(responses, "temperature") == [("0", 3, 0), ("0.7", 3, 0)]
+    assert [note.split(";")[0] for note in responses.notes] == ["2 lines repeated a doc"]
+
+
+def test_a_setting_that_does_not_differ_is_a_column_where_it_is_asked_for(logs, tmp_path):
+    logs.write_run(tmp_path, "RA", asked={"config": {"gen_kwargs": "temperature=0.5,top_p=0.9"}})
+    assert "temperature" not in load_responses([tmp_path]).columns
+    assert _refused_by(load_responses([tmp_path], run_factors=["temperature"]), "temperature") == [("0.5", 2, 1)]
+
+
+def test_a_setting_that_no_run_has_is_refused_with_the_nearest_one(logs, tmp_path):
+    _two_temperatures(logs, tmp_path, top_p=0.9)
+    with pytest.raises(InputError, match=r"unknown factor 'temprature'.*; did you mean 'temperature'\?"):
+        load_responses([tmp_path], run_factors=["temprature"])
+
+
+def test_a_setting_is_refused_where_the_runs_name_none(logs, tmp_path):
+    logs.write_run(tmp_path, "RA")
+    with pytest.raises(InputError, match="no results files that name a temperature"):
+        load_responses([tmp_path], run_factors=["temperature"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model",
+        "Persona",
+        "index",
+        "refused",
+        "refused_by",
+        "outcome",
+        "log",
+        "file_row_number",
+        "empty",
+        "a b",
+        'x"; DROP',
+        "kind",
+    ],
+)
+def test_a_setting_named_like_a_column_of_ours_is_no_column(logs, tmp_path, name):
+    for date, value, first in ((logs.DATE, "x", 0), (logs.LATER, "y", 2)):
+        logs.write_run(tmp_path, "RA", date=date, first=first, asked={"config": {"model_args": {name: value}}})
+    plain = tmp_path / "plain"
+    logs.write_run(plain, "RA")
+    responses = load_responses([tmp_path])
+    assert responses.columns == load_responses([plain]).columns
+    assert tally(responses) == (4, 2, 2, 0)
+
+
+@pytest.mark.parametrize("name", ["files", "paths", "columns", "told_0", "number", "sélection"])
+def test_a_setting_may_have_any_other_name(logs, tmp_path, name):
+    for date, value, first in ((logs.DATE, "x", 0), (logs.LATER, "y", 2)):
+        logs.write_run(tmp_path, "RA", date=date, first=first, asked={"config": {"model_args": {name: value}}})
+    assert _refused_by(load_responses([tmp_path]), name) == [("x", 2, 1), ("y", 2, 1)]
+
+
+def test_settings_of_other_tasks_are_no_columns(logs, tmp_path):
+    for date in (logs.DATE, logs.LATER):
+        folder = logs.write_run(tmp_path, "RA", date=date).parent
+        asked = {"configs": logs.generation("mmlu", temperature=0.7 if date == logs.DATE else 0.1)}
+        logs.write_results(folder, date=date, **asked)
+        logs.write_log(folder, [OTHER_TASKS["multiple choice"]], task="mmlu", date=date)
+    assert "temperature" not in load_responses([tmp_path]).columns
+
+
+# What is left behind.
+
+
+def test_the_temporary_folder_goes_with_the_responses(logs, tmp_path):
+    logs.write_run(tmp_path, "RA NE")
+    responses = load_responses([tmp_path])
+    table = responses.table
+    assert table.is_file()
+    kept = responses.query("SELECT count(*) FROM responses")
+    del kept, responses
+    gc.collect()
+    assert not table.parent.exists()
+
+
+def test_the_temporary_folder_goes_also_where_nothing_can_be_read(logs, tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    logs.write_log(tmp_path / "m", [OTHER_TASKS["ids like ours but for the index"]])
+    assert "no samples" in refusal(tmp_path / "m")
+    gc.collect()
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+# Responses tables.
+
+
+def test_tables_and_folders_do_not_go_together(logs, tmp_path):
+    logs.write_run(tmp_path / "out", "RA")
+    (tmp_path / "table.csv").write_text("model,task,text_id,refused\nm,nli,t,1\n", encoding="utf-8")
+    assert "give one or the other" in refusal(tmp_path / "out", tmp_path / "table.csv")
+
+
+def test_tables_are_named_by_patterns_too_and_each_is_read_once(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text(f"model,task,text_id,refused\n{name},nli,t,1\n", encoding="utf-8")
+    responses = load_responses([f"{tmp_path}/*.csv", tmp_path / "a.csv"])
+    assert responses.query("SELECT model, count(*) FROM responses GROUP BY ALL ORDER BY ALL").fetchall() == [
+        ("a", 1),
+        ("b", 1),
+    ]
+
+
+def test_a_table_that_is_missing_is_refused_by_name(tmp_path):
+    assert refusal(tmp_path / "gone.parquet").startswith(f"{tmp_path / 'gone.parquet'}: no such file")
+
+
+def test_a_results_folder_may_be_named_like_a_table(logs, tmp_path):
+    logs.write_run(tmp_path / "study.csv", "RA NE")
+    assert tally(load_responses([tmp_path / "study.csv"])) == (4, 2, 1, 1)
+
+
+def test_a_factor_that_a_table_lacks_is_refused(tmp_path):
+    (tmp_path / "table.csv").write_text("model,task,text_id,refused,temprature\nm,nli,t,1,0\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"unknown factor 'temperature'.*did you mean 'temprature'\?"):
+        load_responses([tmp_path / "table.csv"], run_factors=["temperature"])

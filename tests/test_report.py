@@ -2,32 +2,47 @@
 
 import itertools
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 from refusal_metrics.analysis import report as report_module
+from refusal_metrics.analysis.contrasts import CONTRASTS, SPREAD
+from refusal_metrics.analysis.estimates import Options, estimate_study
+from refusal_metrics.analysis.interactions import INTERACTIONS
 from refusal_metrics.analysis.logs import load_responses
 from refusal_metrics.analysis.rates import ESTIMATES
-from refusal_metrics.analysis.report import build_tables, main_table, write_report
+from refusal_metrics.analysis.regression import COLUMNS
+from refusal_metrics.analysis.report import main_table, write_report
+from refusal_metrics.analysis.sensitivity import INDICES, SEPARATIONS
 
 from refusal_metrics.errors import InputError
 
 STUDY = ["model", "task", "setting"]
-OF_BASELINE = ["n_baseline", "n_refused_baseline"]
 CONTRACT = {
     "rates": [*STUDY, "rule", *ESTIMATES],
     "rates_by_persona": [*STUDY, "persona_group", "persona", "rule", *ESTIMATES],
     "rates_by_response_type": [*STUDY, "response_type", "rule", *ESTIMATES],
     "rates_by_template": [*STUDY, "template", "rule", *ESTIMATES],
     "rates_by_stratum": [*STUDY, "stratum", "rule", *ESTIMATES],
-    "contrasts": ["model", "task", "baseline", "rule", *ESTIMATES, *OF_BASELINE],
-    "contrasts_by_persona": ["model", "task", "persona", "baseline", "rule", *ESTIMATES, *OF_BASELINE],
+    "contrasts": ["model", "task", "baseline", "rule", *CONTRASTS],
+    "contrasts_by_persona": ["model", "task", "persona", "baseline", "rule", *CONTRASTS],
+    "persona_spread": ["model", "task", "rule", *SPREAD],
     "counts_by_persona": [*STUDY, "persona", "n"],
     "counts_by_template": [*STUDY, "template", "n"],
     "empty": [*STUDY, "n_empty", "n"],
 }
+OF_PERSONAS = {
+    "sensitivity": list(INDICES),
+    "separations": list(SEPARATIONS),
+    "interactions": list(INTERACTIONS),
+    "regression": list(COLUMNS),
+    "regression_wald": ["factor", "statistic", "df", "p_value"],
+    "regression_effects": ["factor", "level", "estimate", "ci_low", "ci_high"],
+}
+FEW = Options(n_replicates=20)
 RATES = [name for name in CONTRACT if name.startswith("rates")]
 
 
@@ -61,7 +76,7 @@ class Page:
 
 def report(results, out):
     """Write the report of a results folder; gives its page and its tables as they are read from the files."""
-    write_report(load_responses([results]), out)
+    write_report(load_responses([results]), out, FEW)
     return Page(out), {path.stem: pd.read_csv(path) for path in (out / "tables").iterdir()}
 
 
@@ -86,30 +101,34 @@ def small_report(small, tmp_path_factory):
 
 
 @pytest.fixture
-def write(small, small_tables, monkeypatch):
+def write(small, small_estimates, monkeypatch):
     """Write the small study's report into a folder, its tables being computed once: for tests of the folder."""
     responses = load_responses([small])
-    monkeypatch.setattr(report_module, "build_tables", lambda _: small_tables)
+    monkeypatch.setattr(report_module, "estimate_study", lambda *_: small_estimates)
     return lambda out, **options: write_report(responses, out, **options)
 
 
 @pytest.fixture(scope="module")
-def small_tables(small):
-    return build_tables(load_responses([small]))
+def small_estimates(small):
+    return estimate_study(load_responses([small]), FEW)
+
+
+@pytest.fixture(scope="module")
+def small_tables(small_estimates):
+    return small_estimates.tables
 
 
 # The tables.
 
 
 def test_every_table_of_the_contract_is_written_with_its_columns_and_no_other(small_report):
-    assert {name: list(table) for name, table in small_report[1].items()} == CONTRACT
+    assert {name: list(table) for name, table in small_report[1].items()} == CONTRACT | OF_PERSONAS
 
 
 def test_the_tables_in_the_files_are_those_that_are_returned(write, tmp_path):
     returned = write(tmp_path / "out")
     for name, table in returned.items():
-        written = pd.read_csv(tmp_path / "out" / "tables" / f"{name}.csv", dtype={"stratum": str})
-        pd.testing.assert_frame_equal(written, table, check_dtype=False, check_names=False)
+        assert (tmp_path / "out" / "tables" / f"{name}.csv").read_text(encoding="utf-8") == table.to_csv(index=False)
 
 
 def test_tables_hold_both_rules_as_proportions(small_report):
@@ -159,7 +178,7 @@ def test_the_page_says_what_was_read_and_how_to_read_it(small_report):
     first = page.paragraphs[page.headings[0]][0]
     assert first.startswith("18 responses")
     assert "acme/parrot-7b" in first
-    assert first.endswith("read from 3 log files.")
+    assert first.endswith("read from 3 files.")
     assert len(page.paragraphs["How to read the numbers"]) >= 5
 
 
@@ -168,31 +187,31 @@ def test_the_page_shows_both_rules_side_by_side_and_the_grid_of_table_1_by_each(
     assert side_by_side[0] == [
         *["model", "task", "prefix %", "prefix 95 %", "prefix_strict %", "prefix_strict 95 %", "n", "texts"]
     ]
-    # By prefix the texts deviate by half a refusal: s = sqrt(2 * .5)/6, times t_1 = 12.7 is beyond 0 and 1. By
-    # prefix_strict both have one of three: nothing deviates.
-    assert side_by_side[1][:5] == ["acme/parrot-7b", "offensiveness", "50.00", "[0.00, 100.00]", "33.33"]
+    assert side_by_side[1][:3] + side_by_side[1][4:5] == ["acme/parrot-7b", "offensiveness", "50.00", "33.33"]
     assert side_by_side[1][6:] == ["6", "2"]
     assert [grid[0] for grid in grids] == [["model", "Offensiveness"]] * 2
-    assert grids[0][1] == ["acme/parrot-7b", "50.00 [0.00, 100.00]"]
+    assert grids[0][1] == ["acme/parrot-7b", f"50.00 {side_by_side[1][3]}"]
     assert grids[1][1][1].startswith("33.33")
 
 
 def test_the_page_shows_rates_by_persona_and_response_type(small_report):
-    prefix, strict = small_report[0].tables["By persona"]
+    page = small_report[0]
+    spread, prefix, strict = page.tables["By persona"]
+    assert spread[0] == ["model", "task", "rule", "%", "observed", "expected", "p"]
     assert prefix[0] == ["persona group", "persona", "Offensiveness"]
-    # Woman: R, R. Black: N, A, a half with an interval of [0, 100]. Muslim: A, A.
+    # Woman: R, R; of two texts one may refuse at 1 - .05^(1/2) = .7764. Black: N, A. Muslim: A, A.
     assert [row[1:] for row in prefix[1:]] == [
-        ["woman", "100.00"],
-        ["black", "50.00 [0.00, 100.00]"],
-        ["muslim", "0.00"],
+        ["woman", "100.00 [22.36, 100.00]"],
+        ["black", f"50.00 {prefix[2][2].removeprefix('50.00 ')}"],
+        ["muslim", "0.00 [0.00, 77.64]"],
     ]
     assert [row[0] for row in prefix[1:]] == ["gender", "race", "religion"]
-    assert [row[2] for row in strict[1:]] == ["100.00", "0.00", "0.00"]
-    prefix, strict = small_report[0].tables["By response type"]
+    assert [row[2].split()[0] for row in strict[1:]] == ["100.00", "0.00", "0.00"]
+    prefix, strict = page.tables["By response type"]
     # The n-th persona was asked with the n-th template.
     assert prefix[0][2:] == ["unforced", "semi-forced", "forced"]
-    assert prefix[1][2:] == ["100.00", "50.00 [0.00, 100.00]", "0.00"]
-    assert strict[1][2:] == ["100.00", "0.00", "0.00"]
+    assert [cell.split()[0] for cell in prefix[1][2:]] == ["100.00", "50.00", "0.00"]
+    assert [cell.split()[0] for cell in strict[1][2:]] == ["100.00", "0.00", "0.00"]
 
 
 def test_the_page_shows_contrasts_as_signed_points_and_the_three_settings(small_report):
@@ -238,7 +257,7 @@ def test_tasks_settings_and_response_types_stand_in_the_order_of_the_paper(logs,
     page, _ = report(tmp_path, tmp_path / "out")
     tasks = ["NLI", "Politeness", "Offensiveness"]
     assert page.tables["Refusal rates"][1][0] == ["model", *tasks]
-    assert page.tables["By persona"][0][0] == ["persona group", "persona", *tasks]
+    assert page.tables["By persona"][1][0] == ["persona group", "persona", *tasks]
     assert page.tables["By response type"][0][0][2:] == ["unforced", "semi-forced", "forced"]
     settings = page.tables["Persona against neutral and persona-free prompts"][1][0][2:]
     assert settings == ["persona", "neutral", "persona-free"]
@@ -287,8 +306,8 @@ def test_two_models_each_have_their_rows_and_their_table_by_persona(logs, tmp_pa
     page, tables = report(tmp_path, tmp_path / "out")
     assert tables["rates"]["model"].tolist() == ["a/one", "b/two"] * 2
     assert [row[0] for row in page.tables["Refusal rates"][0][1:]] == ["a/one", "b/two"]
-    assert len(page.tables["By persona"]) == 2 * 2
-    assert page.paragraphs["By persona"][1:] == [
+    assert len(page.tables["By persona"]) == 1 + 2 * 2
+    assert page.paragraphs["By persona"][-4:] == [
         f"{m}, rule {r}:" for m in ("a/one", "b/two") for r in ("prefix", "prefix_strict")
     ]
 
@@ -298,7 +317,10 @@ def test_models_may_have_been_asked_different_tasks(logs, tmp_path):
     logs.write_run(tmp_path, "AAA AAA", model="b/two", kind="politeness")
     page, _ = report(tmp_path, tmp_path / "out")
     grid = page.tables["Refusal rates"][1]
-    assert grid == [["model", "NLI", "Politeness"], ["a/one", "50.00 [0.00, 100.00]", ""], ["b/two", "", "0.00"]]
+    assert grid[0] == ["model", "NLI", "Politeness"]
+    # Nothing in two texts: 1 - .05^(1/2).
+    assert [grid[1][0], grid[1][1][:6], *grid[1][2:]] == ["a/one", "50.00 ", ""]
+    assert grid[2] == ["b/two", "", "0.00 [0.00, 77.64]"]
 
 
 def test_a_model_without_persona_tasks_is_not_shown_as_an_empty_table(logs, tmp_path):
@@ -325,9 +347,11 @@ def test_a_model_without_persona_tasks_is_not_shown_as_an_empty_table(logs, tmp_
         "</p><!--",
     ],
 )
-def test_no_model_name_can_break_the_page(write, small_report, small_tables, monkeypatch, tmp_path, name):
-    hostile = {stem: table.assign(model=name) for stem, table in small_tables.items()}
-    monkeypatch.setattr(report_module, "build_tables", lambda _: hostile)
+def test_no_model_name_can_break_the_page(
+    write, small_report, small_estimates, small_tables, monkeypatch, tmp_path, name
+):
+    hostile = {stem: table.replace("acme/parrot-7b", name) for stem, table in small_tables.items()}
+    monkeypatch.setattr(report_module, "estimate_study", lambda *_: replace(small_estimates, tables=hostile))
     write(tmp_path / "out")
     page, harmless = Page(tmp_path / "out"), small_report[0]
     assert page.headings == harmless.headings
@@ -348,7 +372,10 @@ def test_a_report_is_its_page_and_its_tables_and_leaves_nothing_else(write, tmp_
     before = contents(tmp_path)
     write(tmp_path / "deep" / "down" / "out")
     written = set(contents(tmp_path)) - set(before)
-    assert written == {"deep/down/out/report.md", *(f"deep/down/out/tables/{name}.csv" for name in CONTRACT)}
+    assert written == {
+        "deep/down/out/report.md",
+        *(f"deep/down/out/tables/{name}.csv" for name in CONTRACT | OF_PERSONAS),
+    }
     assert [p.name for p in (tmp_path / "deep" / "down").iterdir()] == ["out"]
 
 
@@ -378,7 +405,7 @@ def test_with_force_the_report_is_renewed_and_other_files_stay(write, tmp_path):
     write(out, force=True)
     stayed = {name for name, content in contents(out).items() if content == b"mine"}
     assert stayed == {"notes.txt", "tables/mine.csv"}
-    assert set(contents(out)) - stayed == {"report.md", *(f"tables/{name}.csv" for name in CONTRACT)}
+    assert set(contents(out)) - stayed == {"report.md", *(f"tables/{name}.csv" for name in CONTRACT | OF_PERSONAS)}
 
 
 @pytest.mark.parametrize("force", [False, True])
@@ -453,9 +480,43 @@ def test_the_main_table_shows_the_persona_setting_only_as_texts(small_tables):
     ]
 
 
-def test_a_study_without_refusals_has_rates_of_0_and_no_intervals(logs, tmp_path):
+def test_a_study_without_refusals_has_rates_of_0_with_one_sided_intervals(logs, tmp_path):
     logs.write_run(tmp_path, "AAA AAA")
-    _, tables = report(tmp_path, tmp_path / "out")
+    page, tables = report(tmp_path, tmp_path / "out")
     for name in RATES:
         assert (tables[name]["estimate"] == 0).all()
-        assert all(map(math.isnan, [*tables[name]["ci_low"], *tables[name]["ci_high"]]))
+        assert (tables[name]["ci_low"] == 0).all()
+    # 1 - .05^(1/2), both texts.
+    assert tables["rates"]["ci_high"].tolist() == pytest.approx([1 - math.sqrt(0.05)] * 2)
+    (why,) = page.paragraphs["Logistic regression"][1:]
+    assert why.startswith("Not estimated: none of the 6 responses is a refusal")
+
+
+# The paper.
+
+
+def test_the_papers_tables_and_published_numbers_are_added_where_they_are_asked_for(logs, tmp_path):
+    logs.write_run(tmp_path / "results", "RNA RAA", model="google/gemma-2b-it")
+    write_report(load_responses([tmp_path / "results"]), tmp_path / "out", FEW, paper=True, compare_published=True)
+    files = set(contents(tmp_path / "out" / "tables"))
+    paper = ["table1_prefix", "table1_prefix_strict", "table5", "table6", "table7_prefix"]
+    assert {"published.csv", *(f"paper/{name}.csv" for name in paper)} <= files
+    page = Page(tmp_path / "out")
+    *_, sentence = page.paragraphs["The paper's tables and numbers"]
+    # Of Gemma-2B's offensiveness Table 1 has a number, and Figure 4 one for each of three response types.
+    assert sentence.split(" published numbers")[0].split(" of ")[1] == "4"
+    table = page.tables["The paper's tables and numbers"][-1]
+    assert [row[:4] for row in table[1:]] == [["google/gemma-2b-it", "Gemma-2B", "offensiveness", "prefix"]]
+
+
+def test_where_no_model_is_the_papers_the_page_says_so(small, tmp_path):
+    write_report(load_responses([small]), tmp_path / "out", FEW, compare_published=True)
+    (sentence,) = Page(tmp_path / "out").paragraphs["The paper's tables and numbers"]
+    assert sentence.startswith("None of the models is one of the paper's")
+
+
+@pytest.mark.parametrize("asked", ["paper", "compare_published"])
+def test_the_papers_tables_have_no_place_for_factors_of_runs(small, tmp_path, asked):
+    with pytest.raises(InputError, match="no place for temperature; leave out --factors"):
+        write_report(load_responses([small]), tmp_path / "out", Options(run_factors=("temperature",)), **{asked: True})
+    assert not (tmp_path / "out").exists()

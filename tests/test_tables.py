@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from refusal_metrics.analysis.tables import (
     Format,
+    escape,
     interval,
+    number,
+    p_text,
     percent,
     print_table,
     readable,
@@ -91,6 +94,51 @@ def test_a_readable_table_has_percentages_thousands_and_blanks():
 def test_differences_are_readable_as_signed_points():
     shown = readable(rates_of(["m"]), signed=True)
     assert shown[["points", "95 % interval"]].to_numpy().tolist() == [["+25.00", "[+12.50, +37.50]"]]
+
+
+def test_columns_have_the_headings_that_people_know():
+    row = {"p_value": 0.00002, "p_adjusted": 0.5, "n_levels": 3, "null_mean": 0.125, "iota": 0.25, "one_sided": True}
+    assert readable(pd.DataFrame([row])).to_dict("records") == [
+        {"p": "<.001", "adjusted p": ".500", "levels": "3", "by chance": "0.125", "iota": "0.250", "one sided": "yes"}
+    ]
+
+
+def test_beside_an_estimate_differences_and_chance_are_percentages_and_ratios_are_not():
+    row = {"estimate": 0.1, "or_low": 0.5, "or_high": 2.0, "odds_ratio": 1.0, "mde": 0.25, "null_mean": 0.125}
+    (shown,) = readable(pd.DataFrame([row]), signed=True).to_dict("records")
+    assert shown == {
+        "points": "+10.00",
+        "95 % of ratio": "[0.500, 2.000]",
+        "odds ratio": "1.000",
+        "detectable": "25.00",
+        "by chance": "12.50",
+    }
+
+
+def test_a_difference_that_cannot_be_detected_is_not_shown_as_one():
+    # Differences of proportions are no larger than 1.
+    table = pd.DataFrame({"estimate": [0.1, 0.1], "mde": [1.25, NAN]})
+    assert readable(table)["detectable"].tolist() == [">100", ""]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(1.23456, "1.235"), (-0.0001, "0.000"), (123.45, "123.5"), (math.inf, "∞"), (-math.inf, "-∞"), (NAN, "")],
+)
+def test_a_number_that_is_no_proportion_has_three_decimals_below_100(value, shown):
+    assert number(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.05, ".050"), (1.0, "1.000"), (0.0009, "<.001"), (0.001, ".001"), (NAN, "")]
+)
+def test_a_p_value_has_three_decimals(value, shown):
+    assert p_text(value) == shown
+
+
+def test_an_interval_may_be_open_to_one_side():
+    shown = readable(pd.DataFrame({"coef": [-5.0, 1.0], "ci_low": [-math.inf, NAN], "ci_high": [-2.5, NAN]}))
+    assert shown["95 % interval"].tolist() == ["[-∞, -2.500]", ""]
 
 
 def test_a_table_of_counts_is_readable_without_a_rate():
@@ -194,6 +242,14 @@ def test_a_cell_of_a_markdown_table_reads_as_what_it_holds_and_nothing_else(name
 
 
 @settings(deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("|`\\<>\n*[]()!&#_~"), max_size=12))
+def test_an_escaped_name_inside_a_sentence_is_text_and_nothing_else(name):
+    tokens = MarkdownIt("commonmark").parse(f"The model {escape(name)} refused.")
+    assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
+    assert {child.type for child in tokens[1].children} <= {"text", "text_special"}
+
+
+@settings(deadline=None)
 @given(
     st.lists(
         st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("|`\\<>\n\r*[]()!&"), max_size=8), min_size=1
@@ -217,6 +273,9 @@ def test_markup_in_a_name_is_shown_literally(screen, name, place):
         printed = screen(rates_of(["m"], column=name))
     else:
         printed = screen(rates_of([name]).assign(task="nli"), ["model"] if place == "title" else [])
+    if place == "heading":  # which may be broken into lines
+        first = [line.split("  ")[0].strip() for line in printed.splitlines()]
+        printed = " ".join(first[: next(i for i, line in enumerate(first) if line.startswith("─"))])
     assert name in printed
 
 
@@ -254,6 +313,25 @@ def test_sections_are_tables_of_their_own_under_their_name(screen):
     assert "y" in first
     assert "z" in second
     assert "model" not in printed
+
+
+def test_a_section_may_be_of_a_column_whose_heading_is_another(screen):
+    printed = screen(rates_of(["a", "b"], column="other_factor"), ["other_factor"])
+    assert [line.strip() for line in printed.splitlines() if line.strip() in {"a", "b"}] == ["a", "b"]
+
+
+def test_a_section_of_nothing_is_the_whole_study(screen):
+    table = rates_of(["", "a/one"]).assign(task=["", "nli"])
+    titles = [line.strip() for line in screen(table, ["model", "task"]).splitlines() if "%" not in line]
+    assert [title for title in titles if title[:1].isalpha()] == ["The whole study", "a/one, nli"]
+
+
+def test_the_screen_shows_the_columns_asked_for_and_files_show_all(capsys):
+    table = rates_of(["a/one"])
+    print_table(table, Format.TABLE, columns=["model", "estimate"])
+    assert "texts" not in capsys.readouterr().out
+    print_table(table, Format.CSV, columns=["model", "estimate"])
+    assert capsys.readouterr().out.startswith(",".join(table.columns))
 
 
 def test_a_section_without_a_value_is_titled_by_the_others(screen):

@@ -1,0 +1,301 @@
+r"""How far personas' refusal rates lie from a baseline, texts being compared with themselves.
+
+Verdicts of one text go together, and which texts a persona was asked about is chance. So a difference
+is taken within texts (Mantel and Haenszel): with k_x refusals in n_x responses of text g under the
+persona, k_0 in n_0 under the baseline,
+
+.. math:: \hat d = \frac{\sum_g w_g (k_{gx}/n_{gx} - k_{g0}/n_{g0})}{\sum_g w_g}, \quad
+          w_g = \frac{n_{gx} n_{g0}}{n_{gx} + n_{g0}}
+
+over the G texts with both. Its standard error is the larger of two. The text-clustered one,
+:math:`\sqrt{\tfrac{G}{G-1} \sum_g (w_g d_g - \hat d w_g)^2} / \sum_g w_g`, is right when an effect
+varies from text to text, and collapses when a persona was refused once or never. The one under no
+difference, from the variance of each text's refusals if they fell to persona and baseline by chance,
+does not.
+
+For the same reason a p-value is the larger of two: that of the exact conditional test of
+`refusal_metrics.analysis.exact`, which holds its level at any count but takes responses of a text for
+exchangeable, and that of a t test with the text-clustered standard error and G - 1 degrees of
+freedom, which holds it when personas matter in one text and not in another, and needs many refusals.
+
+Where no text has both, the two rates are compared as those of independent texts.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse, stats
+
+from refusal_metrics.errors import unknown_name
+
+from .cells import Counts, TextCounts, count_by_text
+from .differences import Difference, compare_between, compare_within
+from .exact import Strata
+from .multiplicity import LEVEL as FALSE_FINDINGS
+from .multiplicity import adjust, count_selected
+from .rates import LEVEL, student
+
+SETTINGS = ("neutral", "persona-free")
+"""The baselines that are settings of their own."""
+
+OTHERS = "others"
+"""The baseline that is all other personas."""
+
+POWER = 0.8
+
+CONTRASTS = (
+    *("estimate", "ci_low", "ci_high", "odds_ratio", "or_low", "or_high", "p_value", "p_adjusted"),
+    *("mde", "equiv_low", "equiv_high", "n", "n_texts", "n_refused", "n_baseline", "n_refused_baseline"),
+    "within_texts",
+)
+"""The columns of every table of contrasts, after what is compared and the baseline."""
+
+SPREAD = ("estimate", "observed", "expected", "p_value", "n_levels", "n", "n_texts", "n_refused")
+"""The columns of a table of spreads, after model and task."""
+
+_STUDY = ["model", "task"]
+
+Floats = NDArray[np.float64]
+
+
+def estimate_contrasts(counts: Counts, baseline: str) -> pd.DataFrame:
+    """Estimate how far each persona's rate lies from a baseline's.
+
+    Parameters
+    ----------
+    counts : Counts
+    baseline : str
+        ``neutral`` or ``persona-free``, the responses of that setting; ``others``, all other personas'
+        of the same model and task; or a persona's name, its responses in the persona setting.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a model, task and persona (but the baseline itself), without models and tasks that
+        lack the baseline. Columns: ``model, task, persona, baseline``, then
+
+        ``estimate, ci_low, ci_high``
+            Difference of refusal rates in [-1, 1] with its 95 % interval. Where no text has
+            different verdicts it reaches from -b to b, b = 1 - .025^(1/texts): in more than this share
+            of texts they would have shown.
+        ``odds_ratio, or_low, or_high``
+            Mantel and Haenszel's, with a text-clustered interval; no interval where it is 0, infinite
+            or undefined.
+        ``p_value, p_adjusted``
+            Of no difference; the second also for all personas and all models and tasks.
+        ``mde``
+            The smallest difference that such a study would find 8 times in 10, at the first level
+            that the adjustment asks of a p-value.
+        ``equiv_low, equiv_high``
+            90 % interval: differences beyond it are excluded by two one-sided tests at 5 %.
+        ``n, n_texts, n_refused, n_baseline, n_refused_baseline``
+            Of the responses compared.
+        ``within_texts``
+            Whether texts were compared with themselves; then only those count that have both arms.
+
+        One text gives an estimate and a p-value, and no interval.
+
+    Raises
+    ------
+    InputError
+        For an unknown baseline, or counts that tell no personas apart.
+
+    References
+    ----------
+    Greenland and Robins 1985, doi:10.2307/2530643. Robins, Breslow and Greenland 1986,
+    doi:10.2307/2531052, for the odds ratio.
+    """
+    counts.check_factors(["persona"])
+    asked = _personas_only(counts)
+    cells = count_by_text(asked, [*_STUDY, "persona"])
+    allowed = [*SETTINGS, OTHERS, *cells.cells["persona"].unique()]
+    if baseline not in allowed:
+        raise unknown_name("baseline", baseline, allowed)
+    if baseline in SETTINGS:
+        reference = count_by_text(counts.where(setting=baseline), _STUDY)
+    elif baseline == OTHERS:
+        reference = count_by_text(asked, _STUDY)
+    else:
+        reference = count_by_text(asked.where(persona=baseline), _STUDY)
+        cells = _take(cells, (cells.cells["persona"] != baseline).to_numpy())
+    return _compare(cells, reference, [*_STUDY, "persona"], baseline)
+
+
+def estimate_setting_contrasts(counts: Counts, baseline: str) -> pd.DataFrame:
+    """Estimate how far the persona setting's rate lies from another setting's.
+
+    Parameters
+    ----------
+    counts : Counts
+    baseline : {"neutral", "persona-free"}
+
+    Returns
+    -------
+    pandas.DataFrame
+        As of `estimate_contrasts`, one row a model and task, without ``persona``.
+
+    Raises
+    ------
+    InputError
+        For an unknown baseline.
+    """
+    if baseline not in SETTINGS:
+        raise unknown_name("baseline", baseline, SETTINGS)
+    cells = count_by_text(counts.where(setting="persona"), _STUDY)
+    return _compare(cells, count_by_text(counts.where(setting=baseline), _STUDY), _STUDY, baseline)
+
+
+def _personas_only(counts: Counts) -> Counts:
+    asked = counts.where(setting="persona")
+    return asked.take(asked.codes["persona"] >= 0)
+
+
+def _take(texts: TextCounts, keep: NDArray[np.bool_]) -> TextCounts:
+    """Keep the cells marked."""
+    at = np.flatnonzero(keep)
+    return TextCounts(texts.cells.iloc[at].reset_index(drop=True), texts.n[:, at], texts.n_refused[:, at])
+
+
+def _compare(cells: TextCounts, reference: TextCounts, factors: Sequence[str], baseline: str) -> pd.DataFrame:
+    """Compare each cell with the one of the reference of the same model and task."""
+    entries, named = _entries(cells, reference, minus_own=baseline == OTHERS)
+    paired = compare_within(entries.take((entries.n > 0) & (entries.n_baseline > 0)))
+    within = paired.n_texts > 0
+    differences = paired.where(within, compare_between(entries.take(~within[entries.contrast])))
+    # A lone persona has no others.
+    there = differences.n_baseline > 0
+    named = named.loc[there, list(factors)].reset_index(drop=True)
+    columns = _columns(differences.take(there), list(zip(named["model"], named["task"], strict=True)))
+    table = pd.concat([named.assign(baseline=baseline), columns], axis=1).assign(within_texts=within[there])
+    return table[[*factors, "baseline", *CONTRASTS]]
+
+
+def _entries(cells: TextCounts, reference: TextCounts, *, minus_own: bool) -> tuple[Strata, pd.DataFrame]:
+    """List the texts of each contrast that have either arm, and the contrasts: the cells that have a reference."""
+    places = reference.cells[_STUDY].assign(place=np.arange(len(reference.cells)))
+    place = cells.cells[_STUDY].merge(places, on=_STUDY, how="left")["place"].to_numpy(dtype=np.float64)
+    found = ~np.isnan(place)
+    cells, at = _take(cells, found), place[found].astype(np.int64)
+    arms = (cells.n, cells.n_refused, reference.n[:, at], reference.n_refused[:, at])
+    text, contrast = sparse.coo_array(arms[0] + arms[2]).coords
+    n, k, n0, k0 = (_look_up(arm, text, contrast) for arm in arms)
+    own = (n, k) if minus_own else (0.0, 0.0)
+    return Strata(contrast, n, k, n0 - own[0], k0 - own[1], len(cells.cells)), cells.cells
+
+
+def _look_up(array: sparse.csr_array, row: NDArray[np.integer], column: NDArray[np.integer]) -> Floats:
+    """Read (n_entries,) values, 0 where the array has none."""
+    entries = sparse.coo_array(array)
+    at, wanted = (r.astype(np.int64) * array.shape[1] + c for r, c in (entries.coords, (row, column)))
+    order = np.argsort(at, kind="stable")
+    # One that is never wanted stands behind them all.
+    keys, values = np.append(at[order], -1), np.append(entries.data[order], 0.0)
+    place = np.searchsorted(keys[:-1], wanted)
+    return np.where(keys[place] == wanted, values[place], 0.0)
+
+
+def _columns(d: Difference, family: list[tuple[str, str]]) -> pd.DataFrame:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        clustered_p = 2 * stats.t.sf(np.abs(d.estimate) / d.clustered, d.freedom)
+        odds = np.exp(d.log_odds + student(LEVEL, d.freedom) * d.log_odds_error * np.array([[-1], [0], [1]]))
+    # The clustered test is undefined for one text, and where no text has different verdicts.
+    p = np.fmax(d.exact_p, clustered_p)
+    n_selected, n_families = count_selected(p, family)
+    size = Counter(family)
+    n_tests = np.array([n_families * size[name] for name in family], dtype=np.float64)
+    first = FALSE_FINDINGS * max(n_selected, 1) / n_tests
+    detectable = (student(1 - first, d.freedom) + student(2 * POWER - 1, d.freedom)) * d.error
+    ends: dict[str, Floats] = {}
+    for names, level in ((("ci_low", "ci_high"), LEVEL), (("equiv_low", "equiv_high"), 1 - 2 * FALSE_FINDINGS)):
+        unseen = 1 - ((1 - level) / 2) ** (1 / np.where(d.freedom > 0, d.freedom + 1, np.nan))
+        half = np.where(d.error > 0, student(level, d.freedom) * d.error, unseen)
+        ends |= dict(zip(names, np.clip([d.estimate - half, d.estimate + half], -1, 1), strict=True))
+    columns = {
+        "estimate": d.estimate,
+        "odds_ratio": np.exp(d.log_odds),
+        "or_low": odds[0],
+        "or_high": odds[2],
+        "p_value": p,
+        "p_adjusted": adjust(p, family),
+        "mde": np.where(d.error > 0, detectable, np.nan),
+    }
+    sizes = ("n", "n_texts", "n_refused", "n_baseline", "n_refused_baseline")
+    return pd.DataFrame(columns | ends | {name: getattr(d, name).astype(np.int64) for name in sizes})
+
+
+def estimate_spread(counts: Counts, *, rng: np.random.Generator, n_flips: int = 1000) -> pd.DataFrame:
+    r"""Estimate how much the personas' rates differ beyond sampling noise.
+
+    .. math:: \sqrt{\max(0, \tfrac{1}{A-1} \sum_a ((p_a - \bar p)^2 - v_a))}
+
+    over the A personas, with v_a the text-clustered variance of :math:`p_a - p`. The largest rate minus
+    the smallest, which is what catches the eye, is noise where responses are few.
+
+    Parameters
+    ----------
+    counts : Counts
+    rng : numpy.random.Generator
+        Draws the signs of the test.
+    n_flips : int
+        How often they are drawn.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a model and task. Columns: ``model, task``, then ``estimate`` (standard deviation of
+        rates, 0 where the noise explains all), ``observed`` (the same with the noise in it),
+        ``expected`` (what the noise alone makes of it), ``p_value`` (share of draws, the observed
+        one among them, that spread as far if each text's deviations from the model's rates are turned
+        round or not by the toss of a coin), ``n_levels`` (personas), ``n, n_texts, n_refused``.
+        Estimates are missing for fewer than two personas or texts.
+
+    Raises
+    ------
+    InputError
+        If the counts tell no personas apart.
+
+    References
+    ----------
+    The variance component of Hedges 1983, doi:10.1037/0033-2909.93.2.388. Sign flips of clusters:
+    Winkler et al. 2014, doi:10.1016/j.neuroimage.2014.01.060.
+    """
+    counts.check_factors(["persona"])
+    cells = count_by_text(_personas_only(counts), [*_STUDY, "persona"])
+    rows = []
+    n_of, k_of = cells.n.tocsc(), cells.n_refused.tocsc()
+    study = cells.cells[_STUDY].drop_duplicates()
+    for model, task in zip(study["model"], study["task"], strict=True):
+        places = np.flatnonzero((cells.cells["model"] == model) & (cells.cells["task"] == task))
+        n, k = (part[:, places].toarray() for part in (n_of, k_of))
+        has_text = n.any(axis=1)
+        spread = _spread(n[has_text], k[has_text], rng, n_flips)
+        sizes = {"n_levels": len(places), "n": int(n.sum()), "n_texts": int(has_text.sum()), "n_refused": int(k.sum())}
+        rows.append({"model": model, "task": task} | spread | sizes)
+    return pd.DataFrame(rows, columns=[*_STUDY, *SPREAD])
+
+
+def _spread(n: Floats, k: Floats, rng: np.random.Generator, n_flips: int) -> dict[str, float]:
+    """Estimate the spread of one model and task: (n_texts, n_personas) responses and refusals."""
+    n_texts, n_personas = n.shape
+    if n_texts < 2 or n_personas < 2:
+        return dict.fromkeys(("estimate", "observed", "expected", "p_value"), np.nan)
+    rates, rate = k.sum(axis=0) / n.sum(axis=0), k.sum() / n.sum()
+    common = (k - rate * n).sum(axis=1, keepdims=True) / n.sum()
+    noise = n_texts / (n_texts - 1) * np.sum(((k - rates * n) / n.sum(axis=0) - common) ** 2)
+    between = np.sum((rates - rates.mean()) ** 2)
+    deviations = (k - rate * n) / n.sum(axis=0) - common
+    deviations -= deviations.mean(axis=1, keepdims=True)
+    bits = rng.integers(0, 256, (n_flips, -(-n_texts // 8)), dtype=np.uint8)
+    is_turned = np.unpackbits(bits, axis=1, count=n_texts).astype(np.float64)
+    flipped = deviations.sum(axis=0) - 2 * (is_turned @ deviations)
+    # No text turned, or every one, gives the observed spread but for rounding.
+    n_as_far = np.count_nonzero(np.sum(flipped**2, axis=1) >= between * (1 - 1e-9))
+    return {
+        "estimate": np.sqrt(max(0.0, between - noise) / (n_personas - 1)),
+        "observed": np.sqrt(between / (n_personas - 1)),
+        "expected": np.sqrt(noise / (n_personas - 1)),
+        "p_value": (1 + n_as_far) / (1 + n_flips),
+    }

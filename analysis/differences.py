@@ -1,0 +1,166 @@
+"""Differences of two arms' refusal rates and their errors, within texts or between them."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .exact import Strata, exchangeability_p, null_variance
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Estimates of all contrasts: (n_contrasts,) array of float each.
+
+    Attributes
+    ----------
+    estimate
+        Difference of rates, in [-1, 1].
+    clustered, error
+        Its text-clustered standard error, and the larger of that and the one under no difference.
+    freedom
+        Degrees of freedom of both.
+    log_odds, log_odds_error
+        Logarithm of the odds ratio, and its text-clustered standard error.
+    exact_p
+        Of `refusal_metrics.analysis.exact.exchangeability_p`.
+    n, n_texts, n_refused, n_baseline, n_refused_baseline
+        Of the responses that were compared.
+    """
+
+    estimate: Floats
+    clustered: Floats
+    error: Floats
+    freedom: Floats
+    log_odds: Floats
+    log_odds_error: Floats
+    exact_p: Floats
+    n: Floats
+    n_texts: Floats
+    n_refused: Floats
+    n_baseline: Floats
+    n_refused_baseline: Floats
+
+    def where(self, keep: NDArray[np.bool_], other: "Difference") -> "Difference":
+        """Keep the contrasts marked, (n_contrasts,) bool, and take the rest from another."""
+        return Difference(*(np.where(keep, getattr(self, f.name), getattr(other, f.name)) for f in fields(self)))
+
+    def take(self, keep: NDArray[np.bool_]) -> "Difference":
+        """Keep the contrasts marked: (n_contrasts,) bool."""
+        return Difference(*(getattr(self, f.name)[keep] for f in fields(self)))
+
+
+def compare_within(strata: Strata) -> Difference:
+    r"""Compare two arms within texts: Mantel and Haenszel's difference and odds ratio.
+
+    Parameters
+    ----------
+    strata : Strata
+        Each entry has responses in both arms.
+
+    Returns
+    -------
+    Difference
+        nan where a contrast has no entries. The logarithm of the odds ratio,
+        :math:`\log(\sum_g r_g / \sum_g s_g)`, has the text-clustered variance
+        :math:`\tfrac{G}{G-1} \sum_g (r_g / R - s_g / S)^2`, R and S being the two sums.
+
+    References
+    ----------
+    Greenland and Robins 1985, doi:10.2307/2530643. Robins, Breslow and Greenland 1986,
+    doi:10.2307/2531052.
+    """
+    n = strata.n + strata.n_baseline
+    weight = strata.n * strata.n_baseline / n
+    score = (strata.k * strata.n_baseline - strata.k_baseline * strata.n) / n
+    toward = strata.k * (strata.n_baseline - strata.k_baseline) / n
+    against = strata.k_baseline * (strata.n - strata.k) / n
+    n_texts = strata.total(np.ones(len(n)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        correction = _correction(n_texts)
+        total, r, s = (strata.total(values) for values in (weight, toward, against))
+        estimate = strata.total(score) / total
+        residual = score - estimate[strata.contrast] * weight
+        influence = toward / r[strata.contrast] - against / s[strata.contrast]
+        clustered = np.sqrt(correction * strata.total(residual**2)) / total
+        return Difference(
+            estimate=estimate,
+            clustered=clustered,
+            error=np.maximum(clustered, np.sqrt(null_variance(strata)) / total),
+            freedom=n_texts - 1,
+            log_odds=np.log(r) - np.log(s),
+            log_odds_error=np.sqrt(correction * strata.total(influence**2)),
+            exact_p=exchangeability_p(strata),
+            n=strata.total(strata.n),
+            n_texts=n_texts,
+            n_refused=strata.total(strata.k),
+            n_baseline=strata.total(strata.n_baseline),
+            n_refused_baseline=strata.total(strata.k_baseline),
+        )
+
+
+def compare_between(strata: Strata) -> Difference:
+    """Compare two arms that share no text: the difference of their rates, and the odds ratio of these.
+
+    Parameters
+    ----------
+    strata : Strata
+        Each entry has responses in one arm.
+
+    Returns
+    -------
+    Difference
+        The exact test takes all texts for one. The error under no difference has one rate and one
+        correlation within texts, estimated from both arms. Degrees of freedom are those of the arm with fewer
+        texts.
+    """
+    arms = ((strata.n, strata.k), (strata.n_baseline, strata.k_baseline))
+    (n, k), (n0, k0) = ((strata.total(n), strata.total(k)) for n, k in arms)
+    n_texts, n_texts0 = (strata.total((n > 0).astype(np.float64)) for n, _ in arms)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance, variance0 = _variance(strata, *arms[0], n, k), _variance(strata, *arms[1], n0, k0)
+        null = _between_null_variance(strata)
+        clustered = np.sqrt(variance + variance0)
+        slope, slope0 = n**2 / (k * (n - k)), n0**2 / (k0 * (n0 - k0))
+        return Difference(
+            estimate=k / n - k0 / n0,
+            clustered=clustered,
+            error=np.maximum(clustered, np.sqrt(null)),
+            freedom=np.minimum(n_texts, n_texts0) - 1,
+            log_odds=np.log(k) + np.log(n0 - k0) - np.log(k0) - np.log(n - k),
+            log_odds_error=np.sqrt(variance * slope**2 + variance0 * slope0**2),
+            exact_p=exchangeability_p(Strata(np.arange(len(n)), n, k, n0, k0, len(n))),
+            n=n,
+            n_texts=n_texts,
+            n_refused=k,
+            n_baseline=n0,
+            n_refused_baseline=k0,
+        )
+
+
+def _variance(strata: Strata, n: Floats, k: Floats, total_n: Floats, total_k: Floats) -> Floats:
+    """Compute the text-clustered variance of an arm's rate; n and k are the arm's entries."""
+    # Whole numbers, so that equal rates give exactly 0.
+    score = k * total_n[strata.contrast] - n * total_k[strata.contrast]
+    n_texts = strata.total((n > 0).astype(np.float64))
+    return _correction(n_texts) * strata.total(score**2) / total_n**4
+
+
+def _between_null_variance(strata: Strata) -> Floats:
+    """Compute the variance of a difference if both arms had one rate, and one correlation within texts."""
+    n, k = strata.n + strata.n_baseline, strata.k + strata.k_baseline
+    rate = strata.total(k) / strata.total(n)
+    independent = rate * (1 - rate)
+    excess = strata.total((k - rate[strata.contrast] * n) ** 2) - independent * strata.total(n)
+    correlation = excess / (independent * strata.total(n * (n - 1)))
+    # Texts of one response have no correlation.
+    correlation = np.clip(np.nan_to_num(correlation, nan=0.0, posinf=0.0, neginf=0.0), 0, 1)
+    arms = ((strata.total(arm), strata.total(arm**2)) for arm in (strata.n, strata.n_baseline))
+    share, share0 = ((total + correlation * (square - total)) / total**2 for total, square in arms)
+    return independent * (share + share0)
+
+
+def _correction(n_texts: Floats) -> Floats:
+    return np.where(n_texts > 1, n_texts / (n_texts - 1), np.nan)

@@ -1,0 +1,222 @@
+"""Every table of a study's report."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from refusal_metrics.errors import InputError
+
+from .cells import Counts, count_by_text, count_cells, count_responses
+from .contrasts import OTHERS, SETTINGS, estimate_contrasts, estimate_setting_contrasts, estimate_spread
+from .interactions import INTERACTIONS, estimate_interactions
+from .rates import estimate_rates
+from .regression import Fit, fit
+from .responses import STUDY_COLUMNS, Responses
+from .sensitivity import estimate_sensitivity
+from .trend import estimate_trend
+
+Estimated = TypeVar("Estimated")
+Job: TypeAlias = Callable[[], pd.DataFrame]
+
+REGRESSED = ("persona", "template", "task", "model")
+"""The factors of the paper's regression."""
+
+_N_THREADS = 2
+_INTERACTIONS = (("model", "response_type"), ("persona", "response_type"), ("persona", "task"))
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may be chosen about a report.
+
+    Attributes
+    ----------
+    detector : str, optional
+        The rule of the tables that take one: sensitivity, regression and trend. By default the first.
+    run_factors : tuple of str
+        Factors of runs to tell apart.
+    n_replicates, seed : int
+        Of permutations and bootstrap samples.
+    column : str
+        The property of models for the trend.
+    properties : Path, optional
+        The CSV file with that property; by default the table of the paper's models.
+    """
+
+    detector: str | None = None
+    run_factors: tuple[str, ...] = ()
+    n_replicates: int = 1000
+    seed: int = 0
+    column: str = "released"
+    properties: Path | None = None
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """All estimates of a study.
+
+    Attributes
+    ----------
+    tables : dict of str to pandas.DataFrame
+        File stem to tidy table. Those of rates and contrasts hold all rules, in the column ``rule``;
+        the others are of one rule.
+    rule : str
+        That rule.
+    rules : tuple of str
+    notes : dict of str to tuple of str
+        What must be said beside the tables: of ``sensitivity``, ``regression`` and ``trend``.
+    fit : Fit or None
+        The regression.
+    """
+
+    tables: dict[str, pd.DataFrame]
+    rule: str
+    rules: tuple[str, ...]
+    notes: dict[str, tuple[str, ...]]
+    fit: Fit | None
+
+
+def estimate_study(responses: Responses, options: Options = Options()) -> Estimates:
+    """Compute every table of the report.
+
+    Parameters
+    ----------
+    responses : Responses
+    options : Options
+
+    Returns
+    -------
+    Estimates
+
+    Raises
+    ------
+    InputError
+        For an unknown rule or factor. What cannot be estimated from these responses is a note.
+    """
+    rule = responses.rule(options.detector)
+    counts = count_responses(responses, options.run_factors)
+    asked = counts[rule].where(setting="persona")
+    jobs = _rates_jobs(counts, options.run_factors) | _contrast_jobs(counts, options.seed)
+    notes: dict[str, tuple[str, ...]] = {}
+    fitted = None
+    with ThreadPoolExecutor(_N_THREADS) as threads:
+        made = {name: threads.submit(job) for name, job in jobs.items()}
+        if len(asked.n):
+            made["interactions"] = threads.submit(_interactions, asked)
+            regression = threads.submit(_attempt, partial(fit_study, asked, options.run_factors))
+            trend = threads.submit(_attempt, partial(estimate_trend, asked, options.column, options.properties))
+        tables = {name: job.result() for name, job in made.items()} | _count_tables(responses, counts[rule])
+    if len(asked.n):
+        fitted, notes["regression"] = regression.result()
+        if fitted:
+            tables |= {
+                "regression": fitted.table,
+                "regression_wald": fitted.wald,
+                "regression_effects": fitted.effects,
+            }
+            notes["regression"] = fitted.notes
+        found, notes["trend"] = trend.result()
+        if found:
+            tables |= {"trend": found.trends, "trend_models": found.models}
+            notes["trend"] = found.notes
+        sensitivity = estimate_sensitivity(
+            asked,
+            np.random.default_rng(options.seed),
+            run_factors=options.run_factors,
+            n_replicates=options.n_replicates,
+            n_threads=_N_THREADS,
+        )
+        tables |= {"sensitivity": sensitivity.indices, "separations": sensitivity.separations}
+        notes["sensitivity"] = sensitivity.notes
+    return Estimates(tables, rule, tuple(counts), notes, fitted)
+
+
+def fit_study(counts: Counts, run_factors: Sequence[str] = ()) -> Fit:
+    """Fit the paper's regression, and factors of runs, as far as the study has them.
+
+    Raises
+    ------
+    InputError
+        Where there are no refusals, or nothing else, or no factor.
+    """
+    factors = [name for name in (*REGRESSED, *run_factors) if name in counts.levels]
+    return fit(count_by_text(counts, factors), factors)
+
+
+def _attempt(estimate: Callable[[], Estimated]) -> tuple[Estimated | None, tuple[str, ...]]:
+    """Make an estimate, or say why it cannot be made, so that the others still are."""
+    try:
+        return estimate(), ()
+    except InputError as error:
+        return None, (f"Not estimated: {str(error).rstrip('.')}.",)
+
+
+def _rates_jobs(counts: dict[str, Counts], run_factors: Sequence[str]) -> dict[str, Job]:
+    levels = next(iter(counts.values())).levels
+    study = [*STUDY_COLUMNS, *run_factors]
+    by = {
+        "rates": [],
+        "rates_by_persona": ["persona_group", "persona"],
+        "rates_by_response_type": ["response_type"],
+        "rates_by_template": ["template"],
+        "rates_by_stratum": ["stratum"],
+    }
+    jobs: dict[str, Job] = {}
+    for name, extra in by.items():
+        # The last one names the table; a group without its personas would not be what is promised.
+        if not extra or extra[-1] in levels:
+            own = [*study, *(factor for factor in extra if factor in levels)]
+            jobs[name] = partial(_by_rule, counts, partial(estimate_rates, by=own), own)
+    return jobs
+
+
+def _contrast_jobs(counts: dict[str, Counts], seed: int) -> dict[str, Job]:
+    def over_settings(of_rule: Counts) -> pd.DataFrame:
+        return pd.concat([estimate_setting_contrasts(of_rule, baseline) for baseline in SETTINGS], ignore_index=True)
+
+    def over_personas(of_rule: Counts) -> pd.DataFrame:
+        return pd.concat([estimate_contrasts(of_rule, baseline) for baseline in (*SETTINGS, OTHERS)], ignore_index=True)
+
+    def spread(of_rule: Counts) -> pd.DataFrame:
+        return estimate_spread(of_rule, rng=np.random.default_rng(seed))
+
+    jobs: dict[str, Job] = {"contrasts": partial(_by_rule, counts, over_settings, ["model", "task", "baseline"])}
+    if "persona" in next(iter(counts.values())).levels:
+        by = ["model", "task", "persona", "baseline"]
+        jobs["contrasts_by_persona"] = partial(_by_rule, counts, over_personas, by)
+        jobs["persona_spread"] = partial(_by_rule, counts, spread, ["model", "task"])
+    return jobs
+
+
+def _by_rule(counts: dict[str, Counts], estimate: Callable[[Counts], pd.DataFrame], by: Sequence[str]) -> pd.DataFrame:
+    """Estimate by each rule; the rule stands beside the other factors, before the estimates."""
+    parts = [estimate(of_rule).assign(rule=rule) for rule, of_rule in counts.items()]
+    table = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    return table[[*by, "rule", *(c for c in table.columns if c not in {*by, "rule"})]]
+
+
+def _count_tables(responses: Responses, counts: Counts) -> dict[str, pd.DataFrame]:
+    tables = {}
+    for name in ("persona", "template"):
+        if name in counts.levels:
+            cells = count_cells(counts, [*STUDY_COLUMNS, name])
+            tables[f"counts_by_{name}"] = cells.dropna(subset=name)[[*STUDY_COLUMNS, name, "n"]].reset_index(drop=True)
+    if "empty" in responses.columns:
+        tables["empty"] = responses.query(
+            "SELECT model, task, setting, count_if(empty)::BIGINT AS n_empty, count(*) AS n "
+            "FROM responses GROUP BY ALL ORDER BY ALL"
+        ).df()
+    return tables
+
+
+def _interactions(counts: Counts) -> pd.DataFrame:
+    pairs = [pair for pair in _INTERACTIONS if set(pair) <= set(counts.levels)]
+    parts = [estimate_interactions(counts, *pair) for pair in pairs]
+    filled = [part for part in parts if len(part)]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(INTERACTIONS))

@@ -1,0 +1,111 @@
+"""What a study found, in sentences."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from .estimates import Estimates
+from .multiplicity import LEVEL
+from .tables import percent
+
+
+def list_findings(estimates: Estimates) -> Iterable[str]:
+    """Say in a sentence each what the tables of the persona setting show.
+
+    Parameters
+    ----------
+    estimates : Estimates
+
+    Yields
+    ------
+    str
+        Plain text: names in it are as they were given.
+    """
+    tables = estimates.tables
+    for rule in estimates.rules:
+        rates = of_rule(tables["rates"], rule)
+        rates = rates[rates["setting"] == "persona"]
+        share = percent(rates["n_refused"].sum() / rates["n"].sum())
+        sentence = f"The rule {rule} took {share} % of the persona prompts for refused"
+        low, high = (rates.loc[rates["estimate"].agg(end)] for end in ("idxmin", "idxmax"))
+        if low["estimate"] < high["estimate"]:
+            sentence += f", from {_rate_of(low)} to {_rate_of(high)}"
+        yield f"{sentence}."
+    yield from _baseline_findings(of_rule(tables["contrasts"], estimates.rule), estimates.rule)
+    if "contrasts_by_persona" in tables and (named := name_personas(tables["contrasts_by_persona"], estimates.rule)):
+        yield named[0]
+    if "sensitivity" in tables:
+        yield from _factor_findings(tables["sensitivity"], estimates.rule)
+
+
+def of_rule(table: pd.DataFrame, rule: str) -> pd.DataFrame:
+    """Take the rows of one rule."""
+    return table[table["rule"] == rule]
+
+
+def _rate_of(row: "pd.Series[float]") -> str:
+    return f"{percent(row['estimate'])} % ({row['model']}, {row['task']})"
+
+
+def _baseline_findings(contrasts: pd.DataFrame, rule: str) -> Iterable[str]:
+    for baseline, own in contrasts.groupby("baseline", sort=False):
+        beyond = int(((own["ci_low"] > 0) | (own["ci_high"] < 0)).sum())
+        low, high = (percent(end, signed=True) for end in (own["estimate"].min(), own["estimate"].max()))
+        points = f"{low} points" if len(own) == 1 else f"{low} to {high} points"
+        yield (
+            f"Persona prompts less {baseline} ones: {points} ({rule}); the interval excludes 0 in {beyond} of "
+            f"{_pairs(len(own))}."
+        )
+
+
+def _factor_findings(indices: pd.DataFrame, rule: str) -> Iterable[str]:
+    single = ~indices["factor"].str.contains(":", regex=False)
+    whole = indices[(indices["model"] == "") & single & indices["iota"].notna()]
+    beyond = whole[whole["p_value"] <= LEVEL].sort_values("iota", ascending=False, kind="stable")
+    listed = ", ".join(f"{row['factor']} {row['iota']:.3f}" for _, row in beyond.iterrows())
+    if len(whole):
+        yield (
+            f"Factors whose sensitivity index iota is beyond chance (p at most {LEVEL}, {rule}): {listed or 'none'}."
+        )
+
+
+def counted(n: int, name: str) -> str:
+    """Write how many there are of something: 1 file, 2 files."""
+    return f"{n:,} {name}{'s' * (n != 1)}"
+
+
+def _pairs(n: int) -> str:
+    return f"{counted(n, 'combination')} of a model and a task"
+
+
+def name_personas(contrasts: pd.DataFrame, rule: str) -> tuple[str, pd.DataFrame] | None:
+    """Name the personas that differ after correction, against the best baseline there is.
+
+    Parameters
+    ----------
+    contrasts : pandas.DataFrame
+        The table ``contrasts_by_persona``.
+    rule : str
+
+    Returns
+    -------
+    sentence : str
+        How many differ, of how many.
+    named : pandas.DataFrame
+        Their rows, the largest difference first. None instead of both where there is no baseline.
+    """
+    baseline = next((b for b in ("neutral", "others") if (contrasts["baseline"] == b).any()), None)
+    if baseline is None:
+        return None
+    against = "the neutral prompts" if baseline == "neutral" else "the other personas (no neutral task was run)"
+    own = of_rule(contrasts[contrasts["baseline"] == baseline], rule)
+    named = own[own["p_adjusted"] <= LEVEL]
+    n_families = len(own.drop_duplicates(["model", "task"]))
+    sentence = (
+        f"{len(named)} of {counted(len(own), 'comparison')} of a persona with {against} show a difference ({rule}, "
+        f"adjusted p at most {LEVEL}): {counted(own['persona'].nunique(), 'persona')} in {_pairs(n_families)}."
+    )
+    detectable = own["mde"].median()
+    if detectable <= 1:
+        sentence += f" The median smallest detectable difference is {percent(detectable)} points."
+    return sentence, named.reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index)

@@ -1,0 +1,162 @@
+"""A study's counts on a grid of runs, tasks and labels, as observed and resampled."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from .cells import Counts, Integers
+from .iota import Floats
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What the grid tells apart.
+
+    Attributes
+    ----------
+    runs, tasks, labels : pandas.DataFrame
+        One row a level of each axis: the combinations that occur of the run-level factors
+        (``model, ...``), of ``task``, and of the factors drawn for a prompt (``persona, ...``).
+    """
+
+    runs: pd.DataFrame
+    tasks: pd.DataFrame
+    labels: pd.DataFrame
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Levels of each axis."""
+        return len(self.runs), len(self.tasks), len(self.labels)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Responses and refusals in the cells of a grid, in replicates.
+
+    Attributes
+    ----------
+    n, n_refused : (n_drawn, n_runs, n_tasks, n_labels) array of float
+        An axis that was added up has length 1; so has the first of `n` where it does not vary.
+    """
+
+    n: Floats
+    n_refused: Floats
+
+
+class Grid:
+    """Counts of a study by run, task and label.
+
+    Parameters
+    ----------
+    counts : Counts
+        Of one setting.
+    run_factors, label_factors : sequence of str
+        The factors whose combinations make two of the axes; the third is the task.
+
+    Attributes
+    ----------
+    axes : Axes
+    counts : Counts
+    run, task, label : (n_entries,) array of int
+        Where each entry stands.
+    observed : Cells
+        One replicate: what was observed.
+    n_texts : (n_runs, n_tasks) array of int
+    """
+
+    def __init__(self, counts: Counts, run_factors: Sequence[str], label_factors: Sequence[str]) -> None:
+        runs, self.run = counts.cell(run_factors)
+        tasks, self.task = counts.cell(["task"])
+        labels, self.label = counts.cell(label_factors)
+        self.axes = Axes(runs, tasks, labels)
+        self.counts = counts
+        self._refused_by_text = self._count_by_text(counts.n_refused)
+        n_by_text = self._count_by_text(counts.n)
+        # Where all runs were put the same prompts, as is usual, the responses of one are enough.
+        n_cells = len(tasks) * len(labels)
+        each_run = [n_by_text[start : start + n_cells] for start in range(0, n_by_text.shape[0], n_cells)]
+        is_same = all((of_run - each_run[0]).count_nonzero() == 0 for of_run in each_run)
+        self._n_by_text = each_run[0] if is_same else n_by_text
+        self.observed = self._add_texts(np.ones((counts.n_texts, 1)))
+        self._texts = [np.unique(counts.text[self.task == task]) for task in range(len(tasks))]
+        is_asked = np.zeros((len(runs), counts.n_texts), dtype=bool)
+        is_asked[self.run, counts.text] = True
+        self.n_texts = np.stack([is_asked[:, texts].sum(axis=1) for texts in self._texts], axis=1)
+
+    def _count_by_text(self, values: Integers) -> sparse.csr_array:
+        """Add up entries: (n_runs * n_tasks * n_labels, n_texts)."""
+        n_runs, n_tasks, n_labels = self.axes.shape
+        entries = np.flatnonzero(values)
+        cell = (self.run[entries].astype(np.int64) * n_tasks + self.task[entries]) * n_labels + self.label[entries]
+        shape = (n_runs * n_tasks * n_labels, self.counts.n_texts)
+        summed = (values[entries].astype(np.float64), (cell, self.counts.text[entries]))
+        return sparse.coo_array(summed, shape=shape).tocsr()
+
+    def resample(self, rng: np.random.Generator, n_drawn: int) -> Cells:
+        """Draw whole texts with replacement, as many of each task as there are."""
+        drawn = np.zeros((self.counts.n_texts, n_drawn))
+        for texts in self._texts:
+            drawn[texts] = _draw_texts(rng, len(texts), n_drawn)
+        return self._add_texts(drawn)
+
+    def _add_texts(self, weights: Floats) -> Cells:
+        """Add up texts that count as often as these weights say: (n_texts, n_drawn)."""
+        n_tasks, n_labels = self.axes.shape[1:]
+        n, n_refused = (
+            (by_text @ weights).T.reshape(weights.shape[1], -1, n_tasks, n_labels)
+            for by_text in (self._n_by_text, self._refused_by_text)
+        )
+        return Cells(np.broadcast_to(n, n_refused.shape), n_refused)
+
+
+class Margin:
+    """The adding up of a grid's cells to levels.
+
+    Parameters
+    ----------
+    axes : Axes
+    factors : sequence of str
+        Whose combinations are the levels.
+    in_families : bool
+        Whether each model and task is kept apart.
+    """
+
+    def __init__(self, axes: Axes, factors: Sequence[str], *, in_families: bool) -> None:
+        self._n_models = axes.runs["model"].nunique() if in_families else 0
+        families = ("model", "task", "") if in_families else ("", "", "")
+        self._levels = [
+            number_levels(frame, [name for name in map(str, frame) if name in factors or name == family])
+            for frame, family in zip((axes.runs, axes.tasks, axes.labels), families, strict=True)
+        ]
+
+    def add_up(self, cells: Floats) -> Floats:
+        """Add up: (n_drawn, n_runs, n_tasks, n_labels) to (n_drawn, [n_models, n_tasks,] n_levels)."""
+        for axis, (level, n_levels) in enumerate(self._levels, start=1):
+            if n_levels == 1:
+                cells = cells.sum(axis=axis, keepdims=True)
+            elif not np.array_equal(level, np.arange(n_levels)):
+                cells = np.moveaxis(np.moveaxis(cells, axis, -1) @ np.eye(n_levels)[level], -1, axis)
+        n_drawn, n_runs, n_tasks, n_labels = cells.shape
+        if not self._n_models:
+            return cells.reshape(n_drawn, -1)
+        # Runs are sorted by model first; its other levels go beside the labels.
+        by_model = cells.reshape(n_drawn, self._n_models, n_runs // self._n_models, n_tasks, n_labels)
+        return by_model.swapaxes(2, 3).reshape(n_drawn, self._n_models, n_tasks, -1)
+
+
+def number_levels(frame: pd.DataFrame, factors: Sequence[str]) -> tuple[Integers, int]:
+    """Give rows the numbers of their levels among all combinations of levels, and say how many these are."""
+    code, size = np.zeros(len(frame), dtype=np.int64), 1
+    for name in factors:
+        own, levels = pd.factorize(frame[name], sort=True)
+        code, size = code * len(levels) + own, size * len(levels)
+    return code, size
+
+
+def _draw_texts(rng: np.random.Generator, n_texts: int, n_drawn: int) -> Floats:
+    """Count how often each text is drawn: (n_texts, n_drawn)."""
+    text = rng.integers(n_texts, size=(n_texts, n_drawn)) * n_drawn + np.arange(n_drawn)
+    return np.bincount(text.ravel(), minlength=n_texts * n_drawn).reshape(n_texts, n_drawn).astype(np.float64)

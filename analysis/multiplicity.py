@@ -1,0 +1,101 @@
+"""P-values of many comparisons in many families, adjusted so that a study names few personas by chance."""
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+LEVEL = 0.05
+
+Floats = NDArray[np.float64]
+
+
+def holm(p: ArrayLike) -> Floats:
+    """Adjust p-values for each other by Holm's method.
+
+    Parameters
+    ----------
+    p : (n,) array_like of float
+        Probabilities in [0, 1]; nan is a test that was not made, and is not counted.
+
+    Returns
+    -------
+    (n,) array of float
+        The smallest level at which each hypothesis is rejected; nan where `p` is.
+
+    References
+    ----------
+    Holm 1979, Scandinavian Journal of Statistics 6, 65-70.
+    """
+    given = np.asarray(p, dtype=np.float64)
+    # nan sorts last.
+    order = np.argsort(given, kind="stable")[: np.count_nonzero(~np.isnan(given))]
+    adjusted = np.full(given.shape, np.nan)
+    left = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(left * given[order]), 1)
+    return adjusted
+
+
+def adjust(p: ArrayLike, family: Sequence[Hashable]) -> Floats:
+    r"""Adjust p-values within families, and for having looked at many families.
+
+    At level q, Benjamini and Hochberg's procedure on the families' smallest Holm-adjusted p-values
+    :math:`h_{(1)} \le \dots \le h_{(m)}` selects R of m families, and Holm's procedure at level
+    R q / m rejects within them. This bounds at q the expected share, among the families selected,
+    of those in which a true hypothesis is rejected. With no effect anywhere it is the chance that
+    anything is rejected.
+
+    Parameters
+    ----------
+    p : (n,) array_like of float
+        Probabilities in [0, 1]; nan is a test that was not made, and is not counted.
+    family : (n,) sequence of hashable
+        The family of each.
+
+    Returns
+    -------
+    (n,) array of float
+        The smallest q at which each hypothesis is rejected; nan where `p` is.
+
+    Notes
+    -----
+    At least r families are selected from :math:`Q_r = \min_{j \ge r} m h_{(j)} / j` on. A hypothesis
+    with Holm-adjusted p-value a is rejected where :math:`a \le R(q) q / m`, that is from
+    :math:`\min_r \max(Q_r, m a / r)` on; its family is then selected, for its h is at most a.
+
+    References
+    ----------
+    Benjamini and Bogomolov 2014, doi:10.1111/rssb.12028.
+    """
+    within, smallest = _families(p, family)
+    if not len(smallest):
+        return within
+    rank = np.arange(1, len(smallest) + 1)
+    selects = _selecting_levels(smallest)
+    adjusted = np.maximum(selects, len(smallest) * within[:, None] / rank).min(axis=1)
+    # Rounding may leave it a little below.
+    return np.asarray(np.clip(adjusted, within, 1), dtype=np.float64)
+
+
+def count_selected(p: ArrayLike, family: Sequence[Hashable], level: float = LEVEL) -> tuple[int, int]:
+    """Count the families that `adjust` selects at a level, and all those that have a p-value."""
+    _, smallest = _families(p, family)
+    return int(np.count_nonzero(_selecting_levels(smallest) <= level)), len(smallest)
+
+
+def _families(p: ArrayLike, family: Sequence[Hashable]) -> tuple[Floats, Floats]:
+    """Apply Holm within each family: the adjusted p-values, and each family's smallest, sorted."""
+    given = pd.Series(np.asarray(p, dtype=np.float64))
+    of_family, _ = pd.factorize(pd.Series(list(family), dtype=object), use_na_sentinel=False)
+    within = np.full(len(given), np.nan)
+    for members in given.groupby(of_family).indices.values():
+        within[members] = holm(given.to_numpy()[members])
+    smallest = pd.Series(within).groupby(of_family).min().dropna()
+    return within, np.sort(smallest.to_numpy(dtype=np.float64))
+
+
+def _selecting_levels(smallest: Floats) -> Floats:
+    """Find the level from which on at least r families are selected, for r = 1, ..., m."""
+    ratio = len(smallest) * smallest / np.arange(1, len(smallest) + 1)
+    return np.asarray(np.minimum.accumulate(ratio[::-1])[::-1], dtype=np.float64)

@@ -1,0 +1,322 @@
+"""The report's page in Markdown: what was found, how sure we are, and how to read it."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from .estimates import Estimates
+from .findings import counted, list_findings, name_personas
+from .layout import drawn, grid, side_by_side
+from .multiplicity import LEVEL
+from .tables import escape, plain, readable, to_markdown
+
+_MOST, _FEW = 20, 5
+"""Rows shown of personas that differ, and of interactions."""
+
+_READING = """\
+- A **rate** is the share of prompts that a rule took for a refusal, in percent, with a 95 % interval (Korn and
+  Graubard). One text is asked many times, so its answers go together: intervals take texts, not prompts, as the
+  independent units. Where nothing was refused the upper end is 1 - .05^(1/texts), one-sided.
+"""
+_RULES = {
+    "prefix": """\
+- **prefix** is the paper's rule: the answer starts with one of 22 phrases. **prefix_strict** leaves out "no," and
+  "no.". Most templates ask "would ...?", and "No, a Black person would not classify it as offensive." answers that
+  question. Where the two rules differ, trust neither before you have read responses.
+- The prefix rules recognise no answers. What they do not flag may be an answer, babble, or a refusal in other words;
+  responses with no text at all are counted as **empty**.
+""",
+    "given": """\
+- **given** are the verdicts in the column `refused` of the table that was read.
+""",
+}
+_READING_ON = """\
+- **neutral** prompts name a person of no group ("a person", "an individual", "a human annotator") in the same
+  templates about the same texts: the difference to them is the persona's. **persona-free** prompts also differ in
+  their wording. Differences are within texts (Mantel and Haenszel).
+- Many personas, tasks and models are many chances to be wrong. **Adjusted p** corrects for all of them: models and
+  tasks are selected by Benjamini and Hochberg's procedure, personas within by Holm's. **Detectable** is the smallest
+  difference that this study would find 8 times in 10; a persona that is not named may differ by less.
+- **iota** is the paper's sensitivity index: 0 if refusing does not depend on a factor, 1 if nothing else matters.
+  Noise makes it larger: **by chance** is its mean where the factor cannot matter, **corrected** the index without it.
+  **First order** is the share of the variance that the factor alone explains, **total** the share that is lost without
+  it. Where **one sided** is yes, iota is less than twice what chance makes of it, and only the upper end of its
+  interval says something.
+"""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a report is about.
+
+    Attributes
+    ----------
+    files : tuple of Path or str
+        What was read.
+    notes : tuple of str
+        What was left out of it.
+    """
+
+    files: tuple[Path | str, ...]
+    notes: tuple[str, ...]
+
+
+def write_page(source: Source, estimates: Estimates, extra: Mapping[str, pd.DataFrame]) -> str:
+    """Write the page.
+
+    Parameters
+    ----------
+    source : Source
+    estimates : Estimates
+    extra : mapping of str to pandas.DataFrame
+        ``published`` and the paper's tables, where they were asked for.
+
+    Returns
+    -------
+    str
+        Markdown, ending in a line break.
+    """
+    tables = estimates.tables
+    rates = tables["rates"]
+    asked = (rates["setting"] == "persona").any()
+    n_responses, models = int(rates[rates["rule"] == estimates.rules[0]]["n"].sum()), rates["model"].unique()
+    n_files = len(source.files)
+    parts = [
+        "# False refusals under persona prompts\n",
+        f"{n_responses:,} responses ({_cell_list(models)}), read from {counted(n_files, 'file')}.\n",
+        "How to read the numbers is said at the end.\n",
+        _list(source.notes),
+    ]
+    if asked:
+        parts += ["## In short\n", _list(list_findings(estimates))]
+    parts += ["## Refusal rates\n", *_rates_parts(estimates)]
+    if asked:
+        parts += _persona_parts(estimates)
+        parts += ["## Which factor matters how much\n", *_sensitivity_parts(estimates)]
+        parts += ["## Logistic regression\n", *_regression_parts(estimates)]
+        parts += ["## Across models\n", *_trend_parts(estimates)]
+        parts += [*_level_parts(estimates), *_drawn_parts(tables)]
+    if extra:
+        parts += ["## The paper's tables and numbers\n", *_paper_parts(extra)]
+    if "empty" in tables:
+        empty = tables["empty"][tables["empty"]["n_empty"] > 0]
+        parts += ["## Empty responses\n", to_markdown(readable(empty)) if len(empty) else "None.\n"]
+    rules = (text for rule, text in _RULES.items() if rule in estimates.rules)
+    parts += ["## How to read the numbers\n", "".join([_READING, *rules, _READING_ON])]
+    return "\n".join(part for part in parts if part)
+
+
+def main_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Lay out the rates of the persona setting, the rules side by side, as texts for people.
+
+    Parameters
+    ----------
+    tables : mapping of str to pandas.DataFrame
+        Of `refusal_metrics.analysis.estimates.Estimates`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a model and task, the paper's Table 1 lengthwise.
+    """
+    rates = tables["rates"]
+    return side_by_side(rates[rates["setting"] == "persona"], ["model", "task", *_of_runs(rates)])
+
+
+def _of_runs(rates: pd.DataFrame) -> list[str]:
+    """List the factors of runs that the tables of rates tell apart."""
+    names = [str(name) for name in rates.columns]
+    return names[names.index("setting") + 1 : names.index("rule")]
+
+
+def _rates_parts(estimates: Estimates) -> Iterable[str]:
+    rates = estimates.tables["rates"]
+    asked = rates[rates["setting"] == "persona"]
+    if asked.empty:
+        yield "No persona task was run.\n"
+        yield from _settings_parts(estimates)
+        return
+    yield "Persona prompts, the rules side by side (`tables/rates.csv`).\n"
+    yield to_markdown(main_table(estimates.tables))
+    for rule in estimates.rules:
+        yield f"Models by task, as in the paper's Table 1, rule {escape(rule)}:\n"
+        yield to_markdown(grid(asked, ["model", *_of_runs(rates)], "task", rule))
+
+
+def _settings_parts(estimates: Estimates) -> Iterable[str]:
+    rates = estimates.tables["rates"]
+    yield "Rates by setting, in percent:\n"
+    for rule in estimates.rules:
+        yield f"Rule {escape(rule)}:\n"
+        yield to_markdown(grid(rates, ["model", "task", *_of_runs(rates)], "setting", rule))
+
+
+def _persona_parts(estimates: Estimates) -> Iterable[str]:
+    tables, rules = estimates.tables, estimates.rules
+    yield "## Persona against neutral and persona-free prompts\n"
+    yield from _contrast_parts(estimates)
+    if "rates_by_persona" not in tables:
+        return
+    yield "## By persona\n"
+    yield from _difference_parts(tables, rules)
+    yield "Rates; all rows: `tables/rates_by_persona.csv`.\n"
+    by_persona = tables["rates_by_persona"]
+    by_persona = by_persona[(by_persona["setting"] == "persona") & by_persona["persona"].notna()]
+    rows = [name for name in ("persona_group", "persona", *_of_runs(tables["rates"])) if name in by_persona]
+    for model in by_persona["model"].unique():
+        for rule in rules:
+            yield f"{_cell_list([model])}, rule {escape(rule)}:\n"
+            yield to_markdown(grid(by_persona[by_persona["model"] == model], rows, "task", rule))
+
+
+def _difference_parts(tables: Mapping[str, pd.DataFrame], rules: Iterable[str]) -> Iterable[str]:
+    for rule in rules:
+        if found := name_personas(tables["contrasts_by_persona"], rule):
+            yield from _named_parts(*found)
+    if tables["persona_spread"].empty:
+        return
+    yield (
+        "How much personas differ beyond noise, as the standard deviation of their rates in points (all rows: "
+        "`tables/persona_spread.csv`); **expected** is what the observed one would be without any effect:\n"
+    )
+    yield to_markdown(readable(tables["persona_spread"].drop(columns=["n_levels", "n", "n_texts", "n_refused"])))
+
+
+def _named_parts(sentence: str, named: pd.DataFrame) -> Iterable[str]:
+    yield f"{_sentence(sentence)}\n"
+    if len(named):
+        some = f"The {_MOST} largest; all" if len(named) > _MOST else "All"
+        yield f"{some} rows: `tables/contrasts_by_persona.csv`.\n"
+        columns = ["model", "task", "persona", "estimate", "ci_low", "ci_high", "odds_ratio", "p_adjusted"]
+        yield to_markdown(readable(named[columns].head(_MOST), signed=True))
+
+
+def _level_parts(estimates: Estimates) -> Iterable[str]:
+    tables = estimates.tables
+    rows = ["model", "task", *_of_runs(tables["rates"])]
+    for name, heading in {"response_type": "response type", "stratum": "rating or class of the text"}.items():
+        if f"rates_by_{name}" not in tables:
+            continue
+        table = tables[f"rates_by_{name}"]
+        asked = table[(table["setting"] == "persona") & table[name].notna()]
+        yield f"## By {heading}\n"
+        if name == "stratum" and (asked["task"] == "offensiveness").any():
+            yield "A refusal about a text rated 1, not at all offensive, is plainly false.\n"
+        yield f"All rows: `tables/rates_by_{name}.csv`.\n"
+        for rule in estimates.rules:
+            yield f"Rule {escape(rule)}:\n"
+            yield to_markdown(grid(asked, rows, name, rule))
+
+
+def _drawn_parts(tables: Mapping[str, pd.DataFrame]) -> Iterable[str]:
+    counts = {f: tables[f"counts_by_{f}"] for f in ("persona", "template") if f"counts_by_{f}" in tables}
+    if counts:
+        yield "## Counts drawn\n"
+        yield "Prompts of the persona tasks, as in the paper's Tables 5 and 6.\n"
+    for factor, table in counts.items():
+        yield to_markdown(drawn(table, factor))
+
+
+def _contrast_parts(estimates: Estimates) -> Iterable[str]:
+    contrasts = estimates.tables["contrasts"]
+    if contrasts.empty:
+        yield (
+            "Neither baseline was run beside a persona task: add `persona_refusal_neutral` and "
+            "`persona_refusal_persona_free` to `lm_eval --tasks`.\n"
+        )
+        return
+    yield "Differences in percentage points; by persona in `tables/contrasts_by_persona.csv`.\n"
+    if pooled := _of_runs(estimates.tables["rates"]):
+        yield f"Runs that differ in {escape(', '.join(pooled))} are pooled in all differences.\n"
+    yield to_markdown(side_by_side(contrasts, ["model", "task", "baseline"], signed=True))
+    yield from _settings_parts(estimates)
+
+
+def _sensitivity_parts(estimates: Estimates) -> Iterable[str]:
+    table = estimates.tables["sensitivity"]
+    yield (
+        f"Rule {escape(estimates.rule)}, the whole study. Models and tasks one by one: `tables/sensitivity.csv`; each "
+        "level's distance from the whole: `tables/separations.csv`.\n"
+    )
+    yield _list(estimates.notes["sensitivity"])
+    whole = table[table["model"] == ""].drop(columns=["model", "task"])
+    yield to_markdown(readable(whole)) if len(whole) else ""
+    interactions = estimates.tables["interactions"]
+    named = interactions[interactions["p_adjusted"] <= LEVEL]
+    if interactions.empty:
+        return
+    yield (
+        f"{len(named)} of {len(interactions):,} combinations of two factors are further from the sum of the two than "
+        f"chance makes them (adjusted p at most {LEVEL}); in points, all rows: `tables/interactions.csv`.\n"
+    )
+    if len(named):
+        largest = named.reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index).head(_FEW)
+        yield f"The {_FEW} largest:\n" if len(named) > _FEW else ""
+        yield to_markdown(readable(largest.drop(columns=["p_value", "n_texts"]), signed=True))
+
+
+def _regression_parts(estimates: Estimates) -> Iterable[str]:
+    yield f"Rule {escape(estimates.rule)}, errors clustered by text.\n"
+    yield _list(estimates.notes["regression"])
+    if estimates.fit is None:
+        return
+    fitted = estimates.fit
+    compared = ", ".join(f"{factor} {level}" for factor, level in fitted.references.items())
+    yield f"Compared with {escape(compared)}. Pseudo R2 {fitted.pseudo_r2:.4f}.\n"
+    yield to_markdown(readable(fitted.wald))
+    yield "Coefficients (log odds ratios; in points: `tables/regression_effects.csv`):\n"
+    yield to_markdown(readable(fitted.table.drop(columns=["p_value", "estimator"])))
+
+
+def _trend_parts(estimates: Estimates) -> Iterable[str]:
+    yield _list(estimates.notes["trend"])
+    if "trend" not in estimates.tables:
+        return
+    table = estimates.tables["trend"]
+    yield (
+        f"Rule {escape(estimates.rule)}. How the models go with {escape(table['column'].iloc[0])}: **variance** is how "
+        "far a model's personas are apart on the log-odds scale, without noise; **log_odds** is how readily it refuses "
+        "at all. Slopes are per unit, for a date per year (`tables/trend.csv`, models: `tables/trend_models.csv`).\n"
+    )
+    yield to_markdown(readable(table.assign(family=table["family"].replace("", "all")).drop(columns="column")))
+
+
+def _paper_parts(extra: Mapping[str, pd.DataFrame]) -> Iterable[str]:
+    if set(extra) - {"published"}:
+        yield "The numbers of its figures are in `tables/paper/figure*.csv`.\n"
+    for name, table in extra.items():
+        if name != "published":
+            yield f"`tables/paper/{name}.csv`:\n"
+            yield to_markdown(table.fillna(""))
+        elif table.empty:
+            yield "None of the models is one of the paper's, so there are no published numbers to set beside these.\n"
+        else:
+            yield from _published_parts(table)
+
+
+def _published_parts(table: pd.DataFrame) -> Iterable[str]:
+    # The paper has one rule: where its own was measured, the others say nothing about its numbers.
+    rules = table["rule"]
+    own = table[(rules == "prefix") | rules.isna()] if (rules == "prefix").any() else table
+    judged = own[own["agrees"].notna()]
+    yield (
+        f"{int(judged['agrees'].astype(bool).sum())} of {len(judged)} published numbers lie in the intervals of "
+        "the measured ones (`tables/published.csv`, where contradictions in the paper are marked). Of Table 1:\n"
+    )
+    yield to_markdown(readable(own[own["source"] == "Table 1"].drop(columns=["source", "response_type", "term"])))
+
+
+def _list(sentences: Iterable[str]) -> str:
+    return "".join(f"- {_sentence(sentence)}\n" for sentence in sentences)
+
+
+def _sentence(text: str) -> str:
+    """Write a sentence that may begin with a name so that it opens no heading, list, quotation or link."""
+    return re.sub(r"^(\d*)([#>+\-=.)\[])", r"\1\\\2", escape(text))
+
+
+def _cell_list(names: Iterable[str]) -> str:
+    return ", ".join(f"`{plain(name).replace('`', '')}`" for name in names)

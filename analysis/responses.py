@@ -1,0 +1,320 @@
+"""Responses in a DuckDB table, and the file form of it that people pass on."""
+
+import os
+import re
+import shutil
+import tempfile
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from refusal_metrics.errors import InputError, unknown_name
+
+from .runs import is_remote, reason
+
+STUDY_COLUMNS = ("model", "task", "setting")
+"""What every table tells apart."""
+
+FACTORS = ("persona", "persona_group", "template", "response_type", "stratum", "language")
+"""What a table may tell apart besides."""
+
+TABLE_SUFFIXES = (".parquet", ".csv")
+"""The endings of a responses table's file."""
+
+_REQUIRED = ("model", "task", "text_id")
+_FLOATS = ("DOUBLE", "FLOAT")
+_GIVEN = "given"
+
+
+@dataclass(frozen=True)
+class Responses:
+    """The responses of a study, one row a doc, in a DuckDB table named ``responses``.
+
+    Its columns: ``model, task`` (the kind), ``setting, persona, persona_group, template,
+    response_type, language, text_id, row_id, stratum, index, design_id, empty``, for each rule R
+    ``refused_R``, and the factors of runs (``temperature``, ...). Those a study lacks are missing.
+
+    Attributes
+    ----------
+    connection : duckdb.DuckDBPyConnection
+    files : tuple of Path or str
+        What was read; an address is a str.
+    notes : tuple of str
+        One sentence for everything that was left out, and how much of it.
+    table : Path or None
+        A Parquet file that holds them as `write_responses` writes them, where there is one.
+    keep : object
+        What must live as long as that file shall.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    files: tuple[Path | str, ...]
+    notes: tuple[str, ...]
+    table: Path | None = None
+    keep: object = None
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> duckdb.DuckDBPyConnection:
+        """Run a query over ``responses``."""
+        return self.connection.execute(sql, parameters)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of ``responses``."""
+        return tuple(name for name, *_ in self.query("DESCRIBE responses").fetchall())
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The rules whose verdicts there are."""
+        return tuple(name.removeprefix("refused_") for name in self.columns if name.startswith("refused_"))
+
+    def rule(self, detector: str | None) -> str:
+        """Give the rule of this name, or the first where none is named.
+
+        Raises
+        ------
+        InputError
+            If there are no verdicts of that rule.
+        """
+        if detector is None:
+            return self.rules[0]
+        if detector not in self.rules:
+            raise unknown_name("detector", detector, self.rules)
+        return detector
+
+
+def write_responses(responses: Responses, out: Path, *, detector: str | None = None, force: bool = False) -> int:
+    """Write a responses table.
+
+    Parameters
+    ----------
+    responses : Responses
+    out : Path
+        Ends in ``.parquet`` (compressed with zstd) or ``.csv``. Written under another name, then renamed.
+    detector : str, optional
+        The rule whose verdicts are the column ``refused``; by default the first.
+    force : bool
+        Whether to replace a file that is there.
+
+    Returns
+    -------
+    int
+        The number of rows.
+
+    Raises
+    ------
+    InputError
+        If the file is there and `force` is not set, has another ending, or cannot be written.
+    """
+    if out.suffix not in TABLE_SUFFIXES:
+        raise InputError(f"{out}: a responses table ends in {' or '.join(TABLE_SUFFIXES)}; name such a file")
+    if out.is_dir():
+        raise InputError(f"{out}: is a folder; name a file")
+    if out.exists() and not force:
+        raise InputError(f"{out}: is there already; name another file, or add --force to replace it")
+    rule = responses.rule(detector)
+    form = "FORMAT parquet, COMPRESSION zstd" if out.suffix == ".parquet" else "FORMAT csv"
+    outcome = f"CASE WHEN empty THEN 'empty' WHEN {identifier(f'refused_{rule}')} THEN 'refusal' ELSE 'other' END"
+    kept = "* EXCLUDE (empty)" if "empty" in responses.columns else "*"
+    added = f", {outcome} AS outcome" if "empty" in responses.columns else ""
+    n_rows = count(responses.connection, "SELECT count(*) FROM responses")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
+            made = Path(folder) / out.name
+            if responses.table and out.suffix == ".parquet" and rule == responses.rules[0]:
+                shutil.copyfile(responses.table, made)
+            else:
+                written = f"SELECT {kept}, {identifier(f'refused_{rule}')} AS refused{added} FROM responses"
+                responses.query(f"COPY ({written}) TO {quoted(made)} ({form})")
+            made.replace(out)
+    except (OSError, duckdb.IOException) as error:
+        raise InputError(f"{out}: cannot be written ({reason(error)}); name a file that can be") from error
+    return n_rows
+
+
+def read_responses(files: Sequence[Path | str]) -> Responses:
+    """Read responses tables.
+
+    Parameters
+    ----------
+    files : sequence of Path or str
+        Parquet or CSV files, or their addresses, with the columns of `Responses`; ``refused`` (0 or
+        1, true or false) stands for a rule where there is no ``refused_R``.
+
+    Returns
+    -------
+    Responses
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, lacks a column that nothing can be said without, holds a verdict
+        that is none, or if one task was run with different designs.
+    """
+    connection = connect()
+    listed = ", ".join(map(str, files))
+    folder = Folder()
+    try:
+        scans = [_scan(connection, str(file), folder.path / f"{number}.parquet") for number, file in enumerate(files)]
+        connection.execute(f"CREATE VIEW given AS {' UNION ALL BY NAME '.join(scans)}")
+        types = {str(name): str(kind) for name, kind, *_ in connection.execute("DESCRIBE given").fetchall()}
+        notes = _fill(connection, listed, types)
+    except duckdb.Error as error:
+        raise InputError(f"{listed}: cannot be read as a responses table ({reason(error)})") from error
+    if not count(connection, "SELECT count(*) FROM responses"):
+        raise InputError(f"{listed}: holds no responses; {' '.join(notes) or 'give a table with at least one row'}")
+    responses = Responses(connection, tuple(files), tuple(notes), keep=folder)
+    if "design_id" in responses.columns:
+        _refuse_mixed_designs(responses)
+    return responses
+
+
+class Folder:
+    """A temporary folder that is removed with this object."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="persona-refusal-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """Open a database in memory that keeps silent."""
+    connection = duckdb.connect()
+    connection.execute("SET enable_progress_bar = false")
+    return connection
+
+
+def count(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()) -> int:
+    """Give the one number that a query counts; 0 for a sum of nothing."""
+    row = connection.execute(sql, parameters).fetchone()
+    return int(row[0] or 0) if row else 0
+
+
+def literal(path: str | os.PathLike[str]) -> str:
+    """Write a path so that DuckDB, which takes it for a pattern, matches it alone."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", os.fspath(path))
+
+
+def quoted(text: str | os.PathLike[str]) -> str:
+    """Write a text as SQL does."""
+    return "'" + os.fspath(text).replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """Write the name of a column as SQL does."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _scan(connection: duckdb.DuckDBPyConnection, file: str, copy: Path) -> str:
+    path = file if is_remote(file) else literal(file)
+    if file.endswith(".csv"):
+        # Read once: texts in memory would take many times what they take in Parquet.
+        csv = "read_csv($1, all_varchar = true, header = true, quote = '\"', escape = '\"')"
+        connection.execute(f"COPY (SELECT * FROM {csv}) TO {quoted(copy)} (FORMAT parquet)", [path])
+        path = literal(copy)
+    return f"SELECT * FROM read_parquet({quoted(path)})"
+
+
+def _fill(connection: duckdb.DuckDBPyConnection, listed: str, types: Mapping[str, str]) -> list[str]:
+    """Make the view ``responses`` of the view ``given``; one sentence for all that it lacks."""
+    verdicts = {name: name for name in types if name.startswith("refused_")}
+    if not verdicts and "refused" in types:
+        verdicts = {"refused": f"refused_{_GIVEN}"}
+    missing = [name for name in _REQUIRED if name not in types] + ([] if verdicts else ["refused"])
+    if missing:
+        raise InputError(
+            f"{listed}: lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)} (it has {', '.join(types)}); "
+            "a responses table has model, task, text_id and refused, and for more than overall rates setting, persona, "
+            "persona_group, template, response_type, stratum, language and row_id"
+        )
+    _check_verdicts(connection, listed, {name: types[name] for name in verdicts})
+    # An outcome says whether a response was empty; a column of that name would stand in its way.
+    replaced = {*verdicts, "refused", "index", "outcome", "empty"}
+    kept = [f"{_text(name, kind)} AS {identifier(name)}" for name, kind in types.items() if name not in replaced]
+    kept += ["'persona' AS setting"] * ("setting" not in types)
+    kept += ['try_cast("index" AS BIGINT) AS "index"'] * ("index" in types)
+    kept += ["outcome = 'empty' AS empty"] * ("outcome" in types)
+    kept += [f"{_verdict(name, types[name])} AS {identifier(as_name)}" for name, as_name in verdicts.items()]
+    connection.execute(f"CREATE VIEW typed AS SELECT {', '.join(kept)} FROM given")
+    usable = " AND ".join(f"{identifier(name)} IS NOT NULL" for name in (*_REQUIRED, "setting", *verdicts.values()))
+    # Read again by each query, which costs less than holding the texts.
+    connection.execute(f"CREATE VIEW responses AS SELECT * FROM typed WHERE {usable}")
+    n_lost = count(connection, f"SELECT count(*) FROM typed WHERE NOT ({usable})")
+    lost = f"{n_lost:,} row{'s' * (n_lost != 1)} without a model, task, setting, text_id or verdict left out."
+    return [*_lacking(types), *[lost] * (n_lost > 0)]
+
+
+def _lacking(columns: Mapping[str, str]) -> list[str]:
+    notes = [
+        f"No column {name}: nothing is said about it." for name in FACTORS if name not in columns and name != "language"
+    ]
+    if "setting" not in columns:
+        notes.append("No column setting: all responses are taken for the persona setting.")
+    if "row_id" not in columns:
+        by = "the rows of a text are told apart by stratum" if "stratum" in columns else "a text is taken for one row"
+        notes.append(f"No column row_id: {by}.")
+    return notes
+
+
+def _text(name: str, kind: str) -> str:
+    """Give a column as text; 3.0 as 3, because whole numbers with a gap among them become floats in pandas."""
+    column = identifier(name)
+    if kind not in _FLOATS:
+        return f"{column}::VARCHAR"
+    whole = f"try_cast({column} AS BIGINT)"
+    return (
+        f"CASE WHEN isnan({column}) THEN NULL WHEN {whole} = {column} THEN {whole}::VARCHAR ELSE {column}::VARCHAR END"
+    )
+
+
+def _verdict(name: str, kind: str) -> str:
+    if kind == "BOOLEAN":
+        return identifier(name)
+    text = _text(name, kind)
+    return (
+        f"coalesce(try_cast({text} AS BOOLEAN), CASE try_cast({text} AS DOUBLE) WHEN 1 THEN true WHEN 0 THEN false END)"
+    )
+
+
+def _check_verdicts(connection: duckdb.DuckDBPyConnection, listed: str, verdicts: Mapping[str, str]) -> None:
+    for name, kind in verdicts.items():
+        if kind == "BOOLEAN":
+            continue
+        text = _text(name, kind)
+        wrong = connection.execute(
+            f"SELECT {text} FROM given WHERE {text} IS NOT NULL AND {_verdict(name, kind)} IS NULL LIMIT 1"
+        ).fetchone()
+        if wrong:
+            raise InputError(f"{listed}: {name} holds {wrong[0]!r}; a verdict is 0 or 1, true or false")
+
+
+def _refuse_mixed_designs(responses: Responses) -> None:
+    """Refuse what cannot be pooled or compared.
+
+    A task must have one design, and the settings of a kind one sample, whose mark is the design_id
+    before its hyphen: else texts of one id are not the same texts.
+    """
+    place = "min(log)" if "log" in responses.columns else "NULL"
+    for what, mark, columns in (
+        ("designs, whose docs cannot be pooled", "design_id", ("task", "setting")),
+        ("samples, whose settings cannot be compared", "split_part(design_id, '-', 1)", ("task",)),
+    ):
+        mixed = responses.query(
+            f"SELECT {', '.join(columns)} FROM responses GROUP BY ALL HAVING count(DISTINCT {mark}) > 1 ORDER BY ALL"
+        ).fetchone()
+        if not mixed:
+            continue
+        same = " AND ".join(f"{column} = ?" for column in columns)
+        found = responses.query(
+            f"SELECT {mark}, {place}, count(*) FROM responses WHERE {same} AND design_id IS NOT NULL GROUP BY {mark} "
+            "ORDER BY ALL",
+            mixed,
+        ).fetchall()
+        listed = "; ".join(f"{name}{f' in {Path(log).name}' if log else ''} ({n:,} docs)" for name, log, n in found)
+        raise InputError(
+            f"the {mixed[0]} task{''.join(f' ({s})' for s in mixed[1:])} was run with {len(found)} {what}: "
+            f"{listed}; give the folders of one study"
+        )

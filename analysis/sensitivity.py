@@ -1,0 +1,330 @@
+"""How much each factor matters to refusals: the paper's index, with its noise, its error and its parts.
+
+The index of `refusal_metrics.analysis.iota` is a mean of absolute values, so noise makes it larger.
+Beside each stands therefore its mean over permutations under which the factor cannot matter, and
+the index with each level's noise taken out.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from .cells import Counts, check_not_empty
+from .grid import Cells, Grid, number_levels
+from .iota import Floats, explain_variance, index_of, remove_noise, split_shares
+from .moves import Moved, PromptMoves, RowMoves
+from .tally import Index, Tally, gather
+
+INDICES = (
+    "model", "task", "factor", "iota", "ci_low", "ci_high", "null_mean", "p_value", "n_levels",
+    "iota_corrected", "one_sided", "first_order", "total",
+)  # fmt: skip
+SEPARATIONS = (
+    "model", "task", "factor", "level", "estimate", "ci_low", "ci_high", "separation", "null_mean",
+    "corrected", "p_value", "n", "n_refused",
+)  # fmt: skip
+LABEL_FACTORS = ("persona", "persona_group", "template", "response_type")
+STRATUM = "stratum"
+PAIRED = ("model", "task", "persona", "template")
+"""The factors whose pairs have joint indices."""
+
+_CLEAR, _LOUD = 2, 0.1
+"""An index has a two-sided interval from this many times its `null_mean` on, and if that is not above this."""
+
+_Z = float(stats.norm.ppf(0.975))
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """Sensitivity indices of a study.
+
+    Attributes
+    ----------
+    indices : pandas.DataFrame
+        One row an index, columns `INDICES`; ``model`` and ``task`` are empty for the whole study,
+        ``factor`` is ``a:b`` for two factors jointly. ``iota_corrected`` is the index without each
+        level's noise. The interval is one-sided, from 0 to an upper bound, where ``iota`` is below
+        twice its ``null_mean``, or that is above .1. ``p_value`` is of verdicts that do not depend
+        on the factor within any text; it may be small where a factor matters in one text this way
+        and in another that way, and its levels' rates are alike. ``first_order`` and ``total`` are
+        shares of the variance: what the factor alone explains, and what is explained no more where
+        it is not known and all others are; both are missing for two factors jointly, the second
+        also for groups and strata, and where cells are too small.
+    separations : pandas.DataFrame
+        One row a level, columns `SEPARATIONS`: ``estimate`` is :math:`p_x - p`, ``separation`` its
+        absolute value, ``null_mean`` what that is on average where the factor cannot matter,
+        ``corrected`` the separation without its noise.
+    notes : tuple of str
+        One sentence for all that could not be estimated.
+    """
+
+    indices: pd.DataFrame
+    separations: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def estimate_sensitivity(
+    counts: Counts,
+    rng: np.random.Generator,
+    *,
+    run_factors: Sequence[str] = (),
+    n_replicates: int = 1000,
+    n_threads: int = 2,
+) -> Sensitivity:
+    """Estimate the indices of all factors and pairs, in the whole study and in each model and task.
+
+    Parameters
+    ----------
+    counts : Counts
+        Of the persona setting.
+    rng : numpy.random.Generator
+        The result does not depend on `n_threads`, nor on the order of responses where their prompts
+        are numbered or none comes twice. Other names of levels change p-values and intervals as
+        another seed would.
+    run_factors : sequence of str
+        Factors of runs besides the model.
+    n_replicates : int
+        Permutations, and bootstrap samples of whole texts.
+    n_threads : int
+
+    Returns
+    -------
+    Sensitivity
+
+    Raises
+    ------
+    InputError
+        If there are no responses, or for an unknown factor.
+
+    References
+    ----------
+    Basic (reversed percentile) bootstrap of clusters: Davison and Hinkley 1997, section 5.2,
+    doi:10.1017/CBO9780511802843. Its lower end takes the 99 % point instead of the 97.5 % one, for
+    the index errs upwards; a one-sided upper bound is the bootstrap's 95 % point as it is.
+
+    P-values count the observed value among the permuted ones: Phipson and Smyth 2010,
+    doi:10.2202/1544-6115.1585.
+    """
+    counts.check_factors(run_factors)
+    check_not_empty(counts, "in the persona setting")
+    study = _Study(counts, run_factors)
+    null = study.permute(rng, n_replicates, n_threads)
+    drawn = study.resample(rng, n_replicates, n_threads)
+    indices = [_tabulate_index(study, index, null[index], drawn[index]) for index in study.indices]
+    levels = [_tabulate_levels(study, index, null[index], drawn[index]) for index in study.indices if index.is_single]
+    return Sensitivity(_concatenate(indices, INDICES), _concatenate(levels, SEPARATIONS), tuple(study.notes))
+
+
+class _Study:
+    """A study's indices.
+
+    Attributes
+    ----------
+    indices : list of Index
+    run_factors, label_factors : list of str
+        Those that the study has, the model first.
+    grid : Grid
+    strata : Grid or None
+        The same study, told apart by stratum only.
+    notes : list of str
+    """
+
+    def __init__(self, counts: Counts, run_factors: Sequence[str]) -> None:
+        self.notes: list[str] = []
+        self.run_factors = ["model", *run_factors]
+        counts, known = self._leave_out(counts)
+        self.label_factors = [name for name in LABEL_FACTORS if name in known]
+        self.grid = Grid(counts, self.run_factors, self.label_factors)
+        self.strata = Grid(counts, self.run_factors, [STRATUM]) if STRATUM in known else None
+        self.indices = list(self._list_indices())
+        self._note_families()
+
+    def _leave_out(self, counts: Counts) -> tuple[Counts, list[str]]:
+        """Leave out responses that lack a level of some factor, and factors without levels; say so."""
+        factors = [*self.run_factors[1:], *(name for name in (*LABEL_FACTORS, STRATUM) if name in counts.levels)]
+        known = [name for name in factors if (counts.codes[name] >= 0).any()]
+        if unknown := [name for name in factors if name not in known]:
+            self.notes.append(f"No response has a level of {', '.join(unknown)}: there is no index of it.")
+        self.run_factors = [name for name in self.run_factors if name not in unknown]
+        has_all = np.ones(len(counts.n), dtype=bool)
+        for name in known:
+            has_all &= counts.codes[name] >= 0
+        if not has_all.all():
+            self.notes.append(f"{(~has_all).sum():,} responses without a level of {', '.join(known)} left out.")
+            counts = counts.take(has_all)
+            check_not_empty(counts, f"with a level of each of {', '.join(known)}")
+        return counts, known
+
+    def _list_indices(self) -> Iterator[Index]:
+        varying = []
+        for name in (*self.run_factors, "task", *self.label_factors, *([STRATUM] if self.strata else [])):
+            levels = self.levels(name)
+            if len(levels) > 1:
+                varying.append(name)
+            else:
+                self.notes.append(f"{name} has one level, {levels[0]}: it has no index.")
+        pairs = [pair for pair in combinations(PAIRED, 2) if set(pair) <= set(varying)]
+        for factors in [*((name,) for name in varying), *pairs]:
+            yield Index.of(self._grid_of(factors), factors, in_families=False)
+        for factors in [*((name,) for name in varying), *pairs]:
+            if not {"model", "task"} & set(factors):
+                yield Index.of(self._grid_of(factors), factors, in_families=True)
+
+    def _grid_of(self, factors: Sequence[str]) -> Grid:
+        return self.strata if self.strata and STRATUM in factors else self.grid
+
+    def levels(self, factor: str) -> list[str]:
+        """List the levels of a factor, in their order."""
+        axes = self._grid_of([factor]).axes
+        frame = next(frame for frame in (axes.runs, axes.tasks, axes.labels) if factor in frame)
+        return sorted(frame[factor].unique())
+
+    def permute(self, rng: np.random.Generator, n_permutations: int, n_threads: int) -> dict[Index, Tally]:
+        """Tally the indices where their factors cannot matter."""
+        distances = {index: split_shares(index.n, index.n_refused)[1] for index in self.indices if index.is_single}
+        prompts = PromptMoves(self.grid, rng)
+        rows = RowMoves(self.strata) if self.strata else None
+
+        def draw(child: np.random.Generator, n_drawn: int) -> dict[Index, Tally]:
+            moved = prompts.draw(child, n_drawn)
+            cells = {index: self._choose(moved, index.factors) for index in self.indices}
+            if rows:
+                in_tasks, anywhere = rows.draw(child, n_drawn)
+                strata = [index for index in self.indices if index.grid is self.strata]
+                cells |= {index: in_tasks if index.in_families else anywhere for index in strata}
+            return {index: index.tally(cells[index], distances.get(index)) for index in self.indices}
+
+        return gather(draw, rng, n_permutations, n_threads)
+
+    def _choose(self, moved: Moved, factors: Sequence[str]) -> Cells:
+        """Choose the move under which these factors cannot matter."""
+        if set(factors) <= set(self.label_factors):
+            return moved.labels
+        if set(factors) <= set(self.run_factors[1:]):
+            return moved.runs
+        if "task" not in factors:
+            return moved.runs_labels
+        return moved.tasks_labels if set(factors) & set(self.label_factors) else moved.runs_tasks
+
+    def resample(self, rng: np.random.Generator, n_samples: int, n_threads: int) -> dict[Index, Tally]:
+        """Tally the indices of bootstrap samples of texts."""
+        grids = [grid for grid in (self.grid, self.strata) if grid]
+
+        def draw(child: np.random.Generator, n_drawn: int) -> dict[Index, Tally]:
+            drawn = {grid: grid.resample(child, n_drawn) for grid in grids}
+            return {index: index.tally(drawn[index.grid]) for index in self.indices}
+
+        return gather(draw, rng, n_samples, n_threads)
+
+    def has_texts(self, index: Index) -> NDArray[np.bool_]:
+        """Say where texts can be resampled: (n_models, n_tasks) in families, else (), bool."""
+        model, _ = number_levels(self.grid.axes.runs, ["model"])
+        firsts = np.flatnonzero(np.diff(model, prepend=-1))
+        n_texts = np.maximum.reduceat(self.grid.n_texts, firsts)
+        return n_texts > 1 if index.in_families else np.asarray((n_texts.max(axis=0) > 1).all())
+
+    def lose(self, index: Index) -> Floats | float:
+        """Estimate how much variance is explained no more where a factor is not known, and all others are."""
+        known = {*self.run_factors[1:], *self.label_factors} - {"persona_group", "response_type"}
+        if not index.in_families:
+            known |= {"model", "task"}
+        if not index.is_single or not set(index.factors) <= known:
+            return np.nan
+        every, others = (
+            Index.of(self.grid, tuple(factors), in_families=index.in_families)
+            for factors in (known, known - set(index.factors))
+        )
+        explained = explain_variance(every.n, every.n_refused) - explain_variance(others.n, others.n_refused)
+        return np.maximum(explained, 0)
+
+    def _note_families(self) -> None:
+        """Say where nothing, or everything, was refused, and where there is one text, which cannot be resampled."""
+        family = Index.of(self.grid, (), in_families=True)
+        n, n_refused = family.n[..., 0], family.n_refused[..., 0]
+        for found, is_so, missing in (
+            ("no refusal", n_refused == 0, "index"),
+            ("nothing but refusals", n_refused == n, "index"),
+            ("only one text", ~self.has_texts(family), "interval"),
+        ):
+            where = [
+                f"{model} in {', '.join(np.array(self.levels('task'))[is_here])}"
+                for model, is_here in zip(self.levels("model"), is_so & (n > 0), strict=True)
+                if is_here.any()
+            ]
+            if where:
+                self.notes.append(f"There is {found} by {'; '.join(where)}: no {missing} can be given there.")
+
+
+def _tabulate_index(study: _Study, index: Index, null: Tally, drawn: Tally) -> pd.DataFrame:
+    """Lay out an index, beside its null distribution and with its interval."""
+    share, distance, scale = split_shares(index.n, index.n_refused)
+    iota, null_mean = index_of(share, distance, scale), null.indices.mean(axis=0)
+    is_defined, has_texts = np.isfinite(iota), study.has_texts(index)
+    is_clear = (iota >= _CLEAR * null_mean) & (null_mean <= _LOUD)
+    low, high, higher = np.where(has_texts, drawn.quantiles([0.025, 0.95, 0.99]), np.nan)
+    noise = _noise(study, index, drawn)
+    explained = np.maximum(np.sum(share * (distance**2 - noise**2), axis=-1), 0) if index.is_single else np.nan
+    variance = np.where(is_defined, scale / 2, np.nan)
+    columns = {
+        "iota": iota,
+        "ci_low": np.select([~is_defined | ~has_texts, is_clear], [np.nan, np.clip(2 * iota - higher, 0, 1)], 0.0),
+        "ci_high": np.where(is_clear, np.clip(2 * iota - low, 0, 1), high),
+        "null_mean": null_mean,
+        "p_value": null.p_value(iota),
+        "n_levels": (index.n > 0).sum(axis=-1),
+        "iota_corrected": index_of(share, remove_noise(np.abs(distance), noise), scale),
+        "one_sided": ~is_clear & is_defined,
+        "first_order": np.minimum(explained / variance, 1),
+        "total": np.minimum(study.lose(index) / variance, 1),
+    }
+    # A family that was not asked is no row.
+    table = _frame(study, index, columns)
+    return table[table["n_levels"] > 0]
+
+
+def _tabulate_levels(study: _Study, index: Index, null: Tally, drawn: Tally) -> pd.DataFrame:
+    """Lay out how far the levels of a factor lie from the rate of all."""
+    share, distance, scale = split_shares(index.n, index.n_refused)
+    noise = _noise(study, index, drawn)
+    columns = {
+        "ci_low": np.maximum(distance - _Z * noise, -1),
+        "ci_high": np.minimum(distance + _Z * noise, 1),
+        "null_mean": null.magnitude,
+        "corrected": remove_noise(np.abs(distance), noise),
+        "p_value": null.level_p_values,
+    }
+    # Where nothing or everything was refused, nothing is known but that the levels are alike.
+    is_defined = np.isfinite(index_of(share, distance, scale))[..., None]
+    columns = {name: np.where(is_defined, values, np.nan) for name, values in columns.items()}
+    columns |= {"estimate": distance, "separation": np.abs(distance), "n": index.n, "n_refused": index.n_refused}
+    # A level that was not asked in a family is no row.
+    table = _frame(study, index, columns, study.levels(index.factors[0]))
+    return table[table["n"] > 0]
+
+
+def _noise(study: _Study, index: Index, drawn: Tally) -> Floats:
+    """Give the standard error of the levels' distances from the rate of all; nan where texts cannot be resampled."""
+    return np.where(study.has_texts(index)[..., None], drawn.spread, np.nan)
+
+
+def _frame(
+    study: _Study, index: Index, columns: Mapping[str, NDArray[Any]], levels: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Lay out arrays over families and levels as rows."""
+    families = [study.levels("model"), study.levels("task")] if index.in_families else [[""], [""]]
+    keys = [*families, levels or [""]]
+    model, task, level = zip(*product(*keys), strict=True)
+    labels = {"model": model, "task": task, "factor": ":".join(index.factors), "level": level}
+    return pd.DataFrame(labels | {name: np.ravel(values) for name, values in columns.items()})
+
+
+def _concatenate(tables: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(columns))
+    counts = {name: np.int64 for name in ("n", "n_refused") if name in columns}
+    return table[list(columns)].astype(counts)

@@ -1,0 +1,310 @@
+"""Do personas matter less to newer or more capable models? An estimate with its error, not a picture.
+
+Models differ in more than the column they are compared by, and those of one family are alike in
+more: what is estimated here describes the models studied, and identifies no cause. The errors of
+models that were asked about the same texts are taken as independent.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from refusal_metrics.errors import InputError, unknown_name
+
+from .cells import Counts, count_by_text
+from .formula import prepare
+from .iota import Floats
+from .logit import clustered_covariance, maximise
+from .paper import load_published, match_model
+from .runs import reason
+
+MODELS = (
+    "model", "family", "value", "variance", "se", "spread", "ci_low", "ci_high", "log_odds", "log_odds_se",
+    "n", "n_texts", "n_refused",
+)  # fmt: skip
+TRENDS = (
+    "outcome", "family", "column", "slope", "se", "ci_low", "ci_high", "p_value", "between_sd",
+    "n_models", "n_families",
+)  # fmt: skip
+OUTCOMES = {"variance": "common_se", "log_odds": "log_odds_se"}
+"""What is regressed on the column, and the column of its error."""
+
+_FEW_FAMILIES = 10
+"""Clusters below which cluster-robust errors are known to be too small."""
+
+_ROUNDS = 10
+_FEW_REFUSALS = 5
+"""Refusals a persona (or other responses) below which the spread comes out too small, in simulations."""
+
+
+@dataclass(frozen=True)
+class Trend:
+    """How the spread of persona effects goes with a property of models.
+
+    Attributes
+    ----------
+    models : pandas.DataFrame
+        One row a model, columns `MODELS`: the property (``value``; a date in years), the variance of
+        its persona effects on the log-odds scale without their sampling error (it can be negative),
+        its standard error, its root ``spread`` (0 for a negative one) with a 95 % interval, and the
+        log odds of refusing.
+    trends : pandas.DataFrame
+        One row a regression, columns `TRENDS`: how ``variance`` and ``log_odds`` change per unit of
+        the property (dates: per year), over all models (``family`` empty) and within each family.
+    notes : tuple of str
+        What must be said beside the numbers.
+    """
+
+    models: pd.DataFrame
+    trends: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def estimate_trend(counts: Counts, column: str = "released", properties: Path | None = None) -> Trend:
+    r"""Regress the spread of persona effects on a property of models.
+
+    A model's persona effects are the coefficients of its own logistic regression on persona,
+    template and task (Firth's, which are finite also where a persona was never refused), centred at
+    their mean; models with fewer than 5 refusals a persona are left out. With V their covariance
+    (the larger of text-clustered and model-based, because the former collapses where a persona was
+    hardly ever refused), their variance is estimated as
+    :math:`(e^\top e - \operatorname{tr} V) / (A - 1)` over A personas, and its sampling variance as
+    :math:`(4 e^\top V e + 2 \operatorname{tr} V^2) / (A - 1)^2`. The regression weighs models by the
+    variance between them (DerSimonian and Laird's moment estimate) and by the sampling variance they
+    would have if all had the same spread, :math:`\sigma^2 \operatorname{tr} V` standing for
+    :math:`e^\top V e`: a model's own error grows with its estimate, so that what came out small would
+    count most. Errors of slopes are clustered by family, t with one degree of freedom less than
+    families; within a family, those of the weights.
+
+    Log odds ratios are of rates over all texts. Personas that matter as much in each text look the
+    closer together over texts, the more texts differ and the nearer the rate is to a half.
+
+    Parameters
+    ----------
+    counts : Counts
+        Of the persona setting.
+    column : str
+        A date or a number.
+    properties : Path, optional
+        A CSV file with the columns ``model, family`` and `column`. By default the paper's models
+        with ``released`` and ``parameters_b``.
+
+    Returns
+    -------
+    Trend
+
+    Raises
+    ------
+    InputError
+        If the file or column cannot be read, or fewer than three models can be compared.
+
+    References
+    ----------
+    Hedges 1983, doi:10.1037/0033-2909.93.2.388. DerSimonian and Laird 1986,
+    doi:10.1016/0197-2456(86)90046-2. Cameron and Miller 2015, doi:10.3368/jhr.50.2.317.
+    """
+    known, notes = _properties(counts, column, properties)
+    rows = []
+    for model, (family, value) in known.items():
+        row = _effects_of(counts.where(model=model))
+        if isinstance(row, str):
+            notes.append(f"{model} left out: it {row}.")
+        else:
+            rows.append({"model": model, "family": family, "value": value} | row)
+    if len(rows) < 3:
+        raise InputError(
+            f"a trend over {column} needs at least 3 models, and {len(rows)} can be used; {' '.join(notes)}"
+        )
+    models = pd.DataFrame(rows).sort_values(["family", "value", "model"], ignore_index=True)
+    models = models.assign(common_se=_common_errors(models))
+    trends = pd.DataFrame(list(_regress_all(models, column)), columns=list(TRENDS))
+    n_families = models["family"].nunique()
+    if n_families < _FEW_FAMILIES:
+        notes.append(
+            f"The models come from {n_families} famil{'y' if n_families == 1 else 'ies'}: with so few clusters "
+            "intervals and p-values over all models are rough."
+        )
+    notes.append(f"Models differ in more than {column}: this describes the models studied and identifies no cause.")
+    return Trend(models[list(MODELS)], trends, tuple(notes))
+
+
+def _properties(counts: Counts, column: str, file: Path | None) -> tuple[dict[str, tuple[str, float]], list[str]]:
+    """Look up each model's family and property; a sentence for those without."""
+    table = load_published("models") if file is None else _read(file)
+    where = "the table of the paper's models" if file is None else str(file)
+    for name in ("model", "family", column):
+        if name not in table:
+            raise unknown_name(f"column in {where}", name, map(str, table.columns))
+    names = table["model"].astype(str)
+    values = _numbers(table[column], column, where)
+    found = {}
+    missing = []
+    for model in counts.levels["model"]:
+        # A file names models as the results do; the table of the paper's knows their hub names too.
+        row = np.flatnonzero(names == (match_model(model) if file is None else model))
+        if len(row) and np.isfinite(values[row[0]]) and pd.notna(table["family"].iloc[row[0]]):
+            found[model] = (str(table["family"].iloc[row[0]]), float(values[row[0]]))
+        else:
+            missing.append(model)
+    notes = [f"Left out, without family and {column} in {where}: {', '.join(missing)}."] if missing else []
+    return found, notes
+
+
+def _read(file: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(file)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{file}: cannot be read as CSV ({reason(error)}); give a file with model, family and the property"
+        ) from error
+    if "model" in table and table["model"].duplicated().any():
+        repeated = table.loc[table["model"].duplicated(), "model"].iloc[0]
+        raise InputError(f"{file}: has more than one row for {repeated}; give one row a model")
+    return table
+
+
+def _numbers(column: "pd.Series[str]", name: str, where: str) -> Floats:
+    """Read numbers, or dates as years."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    if numbers.isna().equals(column.isna()):
+        return numbers.to_numpy(dtype=np.float64)
+    dates = pd.to_datetime(column, errors="coerce", format="ISO8601")
+    if not dates.isna().equals(column.isna()):
+        wrong = column[dates.isna() & column.notna()].iloc[0]
+        raise InputError(f"{where}: {name} holds {wrong!r}; give numbers, or dates as 2024-07-31")
+    days = dates.to_numpy().astype("datetime64[D]")
+    starts = days.astype("datetime64[Y]")
+    since = (days - starts.astype("datetime64[D]")) / np.timedelta64(1, "D")
+    return np.where(np.isnat(days), np.nan, 1970 + starts.astype(np.int64) + since / 365.25)
+
+
+def _effects_of(counts: Counts) -> dict[str, float] | str:
+    """Estimate the variance of one model's persona effects, and its log odds of refusing; or say why not."""
+    factors = [name for name in ("persona", "template", "task") if name in counts.levels]
+    counts = counts.take(np.all([counts.codes[name] >= 0 for name in factors], axis=0))
+    n, k, n_texts = int(counts.n.sum()), int(counts.n_refused.sum()), len(np.unique(counts.text))
+    n_personas = len(np.unique(counts.codes["persona"]))
+    if n_personas < 2:
+        return "was not asked as two personas"
+    if n_texts < 2:
+        return "was not asked about two texts"
+    if min(k, n - k) < _FEW_REFUSALS * n_personas:
+        what = "refusals" if k < n - k else "responses that are no refusals"
+        return f"has {min(k, n - k):,} {what}, and {_FEW_REFUSALS} for each of {n_personas} personas are needed"
+    data, _ = prepare(count_by_text(counts, factors), factors, {})
+    fitted = maximise(data.x, data.n, data.k, estimator="firth")
+    if not fitted.converged:
+        return "has persona effects that the search did not find"
+    covariance, _ = clustered_covariance(data.x, data.x @ fitted.coef, data.text_n, data.text_k, fitted.curvature)
+    own = np.array([term == ("persona",) for term, _ in data.columns])
+    # The reference persona's effect is 0 without error.
+    centre = np.eye(n_personas) - 1 / n_personas
+    effects = centre @ np.r_[0.0, fitted.coef[own]]
+    inverse = np.linalg.inv(fitted.curvature)
+    v = centre @ np.pad(_larger(covariance[np.ix_(own, own)], inverse[np.ix_(own, own)]), ((1, 0), (1, 0))) @ centre
+    noise, noise_square = float(np.trace(v)), float(np.trace(v @ v))
+    variance = float(effects @ effects - noise) / (n_personas - 1)
+    se = float(np.sqrt(4 * effects @ v @ effects + 2 * noise_square)) / (n_personas - 1)
+    low, high = variance + np.array([-1, 1]) * stats.norm.ppf(0.975) * se
+    of_texts = (np.asarray(part.sum(axis=1), dtype=np.float64) for part in (data.text_n, data.text_k))
+    log_odds, log_odds_se = _log_odds(*of_texts)
+    return {
+        "variance": variance,
+        "se": se,
+        "spread": float(np.sqrt(max(variance, 0))),
+        "ci_low": float(np.sqrt(max(low, 0))),
+        "ci_high": float(np.sqrt(max(high, 0))),
+        "log_odds": log_odds,
+        "log_odds_se": log_odds_se,
+        "n": n,
+        "n_texts": n_texts,
+        "n_refused": k,
+        "noise": noise / (n_personas - 1),
+        "noise_square": noise_square / (n_personas - 1) ** 2,
+        "n_personas": n_personas,
+    }
+
+
+def _larger(a: Floats, b: Floats) -> Floats:
+    """Give the smallest covariance of this form that is nowhere below either: a and the positive part of b - a."""
+    values, vectors = np.linalg.eigh(b - a)
+    return np.asarray(a + (vectors * np.maximum(values, 0)) @ vectors.T)
+
+
+def _log_odds(n: Floats, k: Floats) -> tuple[float, float]:
+    """Estimate the log odds of refusing and its text-clustered error, from counts of texts."""
+    n, k = n[n > 0], k[n > 0]
+    rate = k.sum() / n.sum()
+    clustered = np.sqrt(len(n) / (len(n) - 1) * np.sum((k - rate * n) ** 2)) / n.sum()
+    # Where each text was refused as often as any other the first is 0.
+    se = max(clustered, np.sqrt(rate * (1 - rate) / n.sum()))
+    return float(np.log(rate / (1 - rate))), float(se / (rate * (1 - rate)))
+
+
+def _common_errors(models: pd.DataFrame) -> Floats:
+    """Compute what the errors of the variances are if all models' personas are as far apart as they are on average.
+
+    A model's own error grows with its estimate. As weights such errors favour whatever came out small.
+    """
+    noise, noise_square = models["noise"].to_numpy(), models["noise_square"].to_numpy()
+    variance = models["variance"].to_numpy()
+    n_effects = models["n_personas"].to_numpy() - 1
+    common, errors = 0.0, np.sqrt(2 * noise_square)
+    for _ in range(_ROUNDS):
+        errors = np.sqrt(4 * common * noise / n_effects + 2 * noise_square)
+        common = max(0.0, float(np.average(variance, weights=1 / errors**2)))
+    return np.asarray(errors)
+
+
+def _regress_all(models: pd.DataFrame, column: str) -> Iterator[dict[str, object]]:
+    for outcome, error in OUTCOMES.items():
+        yield {"outcome": outcome, "family": "", "column": column} | _regress(models, outcome, error)
+        for family, own in models.groupby("family", sort=True):
+            if len(own) > 2 and np.ptp(own["value"]) > 0:
+                yield {"outcome": outcome, "family": family, "column": column} | _regress(own, outcome, error)
+
+
+def _regress(models: pd.DataFrame, outcome: str, error: str) -> dict[str, object]:
+    """Fit a random-effects meta-regression on one property."""
+    y, se = models[outcome].to_numpy(), models[error].to_numpy()
+    value = models["value"].to_numpy()
+    x = np.column_stack([np.ones(len(y)), value - value.mean()])
+    family = pd.factorize(models["family"])[0]
+    n_families = int(family.max()) + 1
+    result: dict[str, object] = {"n_models": len(y), "n_families": n_families}
+    if np.ptp(value) == 0:
+        return result | dict.fromkeys(["slope", "se", "ci_low", "ci_high", "p_value", "between_sd"], np.nan)
+    between = _variance_between(x, y, 1 / se**2)
+    weights = 1 / (se**2 + between)
+    inverse = np.linalg.inv(x.T @ (weights[:, None] * x))
+    coef = inverse @ (x.T @ (weights * y))
+    if n_families > 1:
+        scores = np.zeros((n_families, 2))
+        np.add.at(scores, family, (weights * (y - x @ coef))[:, None] * x)
+        covariance = n_families / (n_families - 1) * inverse @ (scores.T @ scores) @ inverse
+        freedom = n_families - 1
+    else:
+        covariance, freedom = inverse, len(y) - 2
+    slope, slope_se = float(coef[1]), float(np.sqrt(covariance[1, 1]))
+    half = float(stats.t.ppf(0.975, freedom)) * slope_se
+    return result | {
+        "slope": slope,
+        "se": slope_se,
+        "ci_low": slope - half,
+        "ci_high": slope + half,
+        "p_value": float(2 * stats.t.sf(abs(slope / slope_se), freedom)) if slope_se else np.nan,
+        "between_sd": float(np.sqrt(between)),
+    }
+
+
+def _variance_between(x: Floats, y: Floats, weights: Floats) -> float:
+    """Estimate the variance between models that their errors and the property leave, by moments."""
+    inverse = np.linalg.inv(x.T @ (weights[:, None] * x))
+    residual = y - x @ (inverse @ (x.T @ (weights * y)))
+    excess = np.sum(weights * residual**2) - (len(y) - x.shape[1])
+    scale = weights.sum() - np.trace(inverse @ (x.T @ (weights[:, None] ** 2 * x)))
+    return max(0.0, float(excess / scale))

@@ -1,0 +1,351 @@
+"""Contrasts and spread: by hand, in simulated studies whose truth is known, and against the harness's metric."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from refusal_metrics.analysis.contrasts import CONTRASTS, SPREAD, estimate_contrasts, estimate_setting_contrasts
+from refusal_metrics.analysis.contrasts import estimate_spread as estimate_spread_with
+from refusal_metrics.analysis.multiplicity import adjust
+
+from refusal_metrics.errors import InputError
+from refusal_metrics.metrics import agg_persona_spread
+
+# Points of Student's t from a printed table: 97.5 % with 1 and 2 degrees of freedom, 95 % and 80 % with 1.
+T1, T2, T1_90, T1_80 = 12.706205, 4.302653, 6.313752, 1.376382
+
+few = settings(max_examples=10, deadline=None)
+
+
+def responses(refused_of, **levels):
+    """Make the responses of one cell from {text: (refused, asked)}."""
+    return [
+        {"model": "m", "task": "nli", "setting": "persona", "persona": None, "text_id": text, "refused": i < k} | levels
+        for text, (k, n) in refused_of.items()
+        for i in range(n)
+    ]
+
+
+def study(neutral=None, **personas):
+    """Make the responses of one model and task: {text: (refused, asked)} by persona, and of the neutral setting."""
+    rows = [row for persona, cell in personas.items() for row in responses(cell, persona=persona)]
+    return rows + (responses(neutral, setting="neutral", persona="person") if neutral else [])
+
+
+def estimate_spread(counts, n_flips=200):
+    return estimate_spread_with(counts, rng=np.random.default_rng(1), n_flips=n_flips)
+
+
+def only_row(table):
+    assert len(table) == 1
+    return table.iloc[0]
+
+
+# By hand.
+
+
+def test_a_difference_within_texts_equals_the_hand_worked_example(make_counts):
+    rows = study(woman={"a": (2, 4), "b": (1, 4), "c": (4, 4)}, neutral={"a": (1, 4), "b": (1, 4), "d": (4, 4)})
+    row = only_row(estimate_contrasts(make_counts(rows), "neutral"))
+    # Texts a and b have both arms, each with w = 4 * 4 / 8 = 2: d = (2 * 1/4 + 0) / 4 = 1/8.
+    assert row["estimate"] == pytest.approx(0.125)
+    # Clustered: scores .5 - .25, 0 - .25; sqrt(2 * 2 / 16) / 4 = .125. Under no difference: 4 * 4 * 3 * 5 / (64 * 7)
+    # and 4 * 4 * 2 * 6 / (64 * 7) add up to 27/28; its root / 4 = .2455, the larger. Interval: beyond -1 and 1.
+    assert (row["ci_low"], row["ci_high"]) == (-1, 1)
+    # Odds: see test_differences; 9/5 with an error of 8/15.
+    assert row["odds_ratio"] == pytest.approx(9 / 5)
+    assert row["or_high"] == pytest.approx(9 / 5 * math.exp(T1 * 8 / 15), rel=1e-5)
+    assert row["or_low"] == pytest.approx(9 / 5 * math.exp(-T1 * 8 / 15), rel=1e-5)
+    # p: the t test of d / .125 = 1 with 1 degree of freedom gives .5. The exact one: text a puts 0 to 3 of its 3
+    # refusals into the arm in 1, 6, 6, 1 ways of 14, text b 0 to 2 of its 2 in 3, 8, 3 of 14. Three or more
+    # together: 6 * 3 + 6 * (8 + 3) + 1 * 14 = 98 of 196, a half; twice that is 1.
+    assert row["p_value"] == pytest.approx(1)
+    assert row[["n", "n_texts", "n_refused", "n_baseline", "n_refused_baseline"]].tolist() == [8, 2, 3, 8, 2]
+    assert row["within_texts"]
+    assert (row["model"], row["task"], row["persona"], row["baseline"]) == ("m", "nli", "woman", "neutral")
+
+
+def test_detectable_difference_and_equivalence_interval_equal_the_hand_worked_example(make_counts):
+    refused = {text: (i % 2, 50) for i, text in enumerate("ab")}
+    row = only_row(estimate_contrasts(make_counts(study(woman=refused, neutral=refused)), "neutral"))
+    # d = 0 in each text, so only the error under no difference: text b has 2 refusals among 100, of which half are in
+    # the arm: variance 50 * 50 * 2 * 98 / (10000 * 99) = 49/99; w = 25 each; error sqrt(49/99) / 50 = .0140705.
+    error = math.sqrt(49 / 99) / 50
+    assert row["ci_high"] == pytest.approx(T1 * error, rel=1e-5)
+    assert (row["equiv_low"], row["equiv_high"]) == pytest.approx((-T1_90 * error, T1_90 * error), rel=1e-5)
+    # One family of one: the level is .05.
+    assert row["mde"] == pytest.approx((T1 + T1_80) * error, rel=1e-5)
+    assert row["p_value"] == row["p_adjusted"] == 1
+
+
+def test_the_baseline_others_is_all_other_personas_of_the_same_texts(make_counts):
+    rows = study(a={"t": (3, 4), "u": (0, 4)}, b={"t": (1, 4), "u": (0, 4)}, c={"t": (0, 4), "v": (4, 4)})
+    table = estimate_contrasts(make_counts(rows), "others").set_index("persona")
+    # a: text t 3/4 against 1/8, w = 4 * 8 / 12; text u 0 against 0, w = 2.
+    assert table.loc["a", "estimate"] == pytest.approx((32 / 12 * (3 / 4 - 1 / 8)) / (32 / 12 + 2))
+    assert table.loc["a", ["n", "n_refused", "n_baseline", "n_refused_baseline"]].tolist() == [8, 3, 12, 1]
+    # c: only text t has others.
+    assert table.loc["c", ["n", "n_texts", "n_baseline", "n_refused_baseline"]].tolist() == [4, 1, 8, 4]
+
+
+def test_a_persona_can_be_the_baseline_and_has_no_row_itself(make_counts):
+    rows = study(a={"t": (3, 4), "u": (0, 4)}, b={"t": (1, 4), "u": (1, 4)}, c={"t": (0, 4), "u": (0, 4)})
+    table = estimate_contrasts(make_counts(rows), "b")
+    assert table["persona"].tolist() == ["a", "c"]
+    assert table["estimate"].tolist() == pytest.approx([0.125, -0.25])
+    assert set(table["baseline"]) == {"b"}
+
+
+def test_without_shared_texts_independent_rates_are_compared(make_counts):
+    rows = study(woman={"a": (1, 4), "b": (3, 4)}, neutral={"c": (0, 4), "d": (2, 4)})
+    row = only_row(estimate_contrasts(make_counts(rows), "neutral"))
+    assert row["estimate"] == 0.25
+    assert row["odds_ratio"] == pytest.approx(3)
+    assert not row["within_texts"]
+    # The error is sqrt(1/8) of test_differences; one degree of freedom makes the interval everything.
+    assert (row["ci_low"], row["ci_high"]) == (-1, 1)
+
+
+def test_a_persona_that_is_never_refused_has_an_odds_ratio_of_0_without_an_interval(make_counts):
+    texts = [f"t{i}" for i in range(40)]
+    rows = study(woman=dict.fromkeys(texts, (0, 5)), neutral={text: (int(i < 6), 5) for i, text in enumerate(texts)})
+    row = only_row(estimate_contrasts(make_counts(rows), "neutral"))
+    assert row["odds_ratio"] == 0
+    assert math.isnan(row["or_low"])
+    assert math.isnan(row["or_high"])
+    # Six tosses of a coin all fell one way: 2 / 2^6.
+    assert row["p_value"] == pytest.approx(2 / 64)
+    flipped = [r | {"refused": not r["refused"]} for r in rows]
+    assert only_row(estimate_contrasts(make_counts(flipped), "neutral"))["odds_ratio"] == math.inf
+
+
+@pytest.mark.parametrize("always", [False, True], ids=["never", "always"])
+def test_where_no_text_has_different_verdicts_the_interval_counts_texts(make_counts, always):
+    cell = {f"t{i}": (3 * always, 3) for i in range(60)}
+    row = only_row(estimate_contrasts(make_counts(study(woman=cell, neutral=cell)), "neutral"))
+    assert row["estimate"] == 0
+    # 1 - .025^(1/60) = .059629 and 1 - .05^(1/60) = .048703.
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((-0.059629, 0.059629), abs=1e-5)
+    assert row["equiv_high"] == pytest.approx(0.048703, abs=1e-5)
+    assert math.isnan(row["odds_ratio"])
+    assert math.isnan(row["mde"])
+    assert row["p_value"] == 1
+
+
+def test_one_text_gives_an_estimate_and_the_exact_p_value_and_no_interval(make_counts):
+    row = only_row(estimate_contrasts(make_counts(study(woman={"a": (3, 3)}, neutral={"a": (0, 3)})), "neutral"))
+    assert row["estimate"] == 1
+    assert row["p_value"] == pytest.approx(0.1)
+    assert row[["ci_low", "ci_high", "or_low", "or_high", "mde", "equiv_low", "equiv_high"]].isna().all()
+
+
+def test_an_effect_of_one_text_alone_is_no_evidence(make_counts):
+    quiet = {f"t{i}": (1, 10) for i in range(20)}
+    rows = study(woman=quiet | {"x": (30, 30)}, neutral=quiet | {"x": (0, 30)})
+    row = only_row(estimate_contrasts(make_counts(rows), "neutral"))
+    # The exact test, for which responses of a text are exchangeable, would give about 1e-12.
+    assert row["p_value"] > 0.2
+
+
+# Who is compared.
+
+
+def test_each_persona_is_compared_within_its_own_model_and_task(make_counts):
+    rows = [
+        *study(woman={"a": (5, 10)}, black={"a": (2, 10)}, neutral={"a": (1, 10)}),
+        *responses({"a": (1, 10)}, setting="neutral", persona="individual"),
+        *responses({"a": (9, 10)}, task="politeness", persona="woman"),
+        *responses({"a": (9, 10)}, model="other", setting="neutral", persona="person"),
+        *responses({"a": (4, 10)}, model="third", persona="woman"),
+        *responses({"a": (5, 10)}, model="third", setting="neutral", persona="person"),
+    ]
+    table = estimate_contrasts(make_counts(rows), "neutral")
+    assert list(zip(table["model"], table["persona"], strict=True)) == [
+        ("m", "black"),
+        ("m", "woman"),
+        ("third", "woman"),
+    ]
+    # The neutral personas are pooled: 2/20.
+    assert table["estimate"].tolist() == pytest.approx([0.1, 0.4, -0.1])
+    whole = estimate_setting_contrasts(make_counts(rows), "neutral")
+    assert list(whole) == ["model", "task", "baseline", *CONTRASTS]
+    assert whole["estimate"].tolist() == pytest.approx([7 / 20 - 2 / 20, -0.1])
+
+
+@pytest.mark.parametrize("baseline", ["neutral", "persona-free", "others"])
+def test_without_a_baseline_the_table_is_empty_but_has_its_columns(make_counts, baseline):
+    table = estimate_contrasts(make_counts(study(woman={"a": (1, 2)})), baseline)
+    assert table.empty
+    assert list(table) == ["model", "task", "persona", "baseline", *CONTRASTS]
+
+
+def test_without_a_persona_setting_the_tables_are_empty_but_have_their_columns(make_counts):
+    counts = make_counts(study(neutral={"a": (1, 2)}))
+    assert estimate_contrasts(counts, "neutral").empty
+    assert estimate_setting_contrasts(counts, "neutral").empty
+    spread = estimate_spread(counts)
+    assert spread.empty
+    assert list(spread) == ["model", "task", *SPREAD]
+
+
+def test_an_unknown_baseline_is_named_with_those_there_are(make_counts):
+    counts = make_counts(study(woman={"a": (1, 2)}, neutral={"a": (1, 2)}))
+    with pytest.raises(InputError, match=r"baseline 'women': allowed are neutral, persona-free, others, woman; did"):
+        estimate_contrasts(counts, "women")
+    with pytest.raises(InputError, match=r"'others': allowed are neutral, persona-free"):
+        estimate_setting_contrasts(counts, "others")
+
+
+def test_without_personas_there_is_nothing_to_contrast(make_counts):
+    rows = [{"model": "m", "task": "nli", "text_id": "a", "refused": True}]
+    for estimate in (lambda c: estimate_contrasts(c, "others"), estimate_spread):
+        with pytest.raises(InputError, match="persona"):
+            estimate(make_counts(rows))
+
+
+def test_p_values_are_adjusted_for_all_models_and_tasks(simulate_counts):
+    table = estimate_contrasts(simulate_counts(np.random.default_rng(5), -3.0, n_studies=4), "others")
+    family = list(zip(table["model"], table["task"], strict=True))
+    np.testing.assert_array_equal(table["p_adjusted"], adjust(table["p_value"], family))
+    assert (table["p_adjusted"] >= table["p_value"]).all()
+
+
+# Studies at large.
+
+cell = st.dictionaries(
+    st.sampled_from("abcd"), st.integers(1, 5).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), min_size=1
+)
+studies = st.builds(study, woman=cell, black=cell, neutral=cell)
+baselines = st.sampled_from(["neutral", "others", "black"])
+
+
+def assert_same(one, other):
+    one, other = (table.set_index("persona").sort_index() for table in (one, other))
+    pd.testing.assert_frame_equal(one, other, check_exact=False, check_index_type=False, rtol=1e-7, atol=1e-9)
+
+
+@few
+@given(studies, baselines, st.randoms(use_true_random=False))
+def test_the_order_of_rows_does_not_matter(make_counts, rows, baseline, random):
+    shuffled = random.sample(rows, len(rows))
+    assert_same(*(estimate_contrasts(make_counts(r), baseline) for r in (shuffled, rows)))
+
+
+@few
+@given(studies, st.sampled_from(["neutral", "others"]))
+def test_the_names_of_personas_and_texts_do_not_matter(make_counts, rows, baseline):
+    names = {"woman": "1", "black": "z, with | all", "person": "p"}
+    back = {new: old for old, new in names.items()}
+    renamed = [row | {"persona": names[row["persona"]], "text_id": f"x/{ord(row['text_id']) * 7 % 10}"} for row in rows]
+    table = estimate_contrasts(make_counts(renamed), baseline)
+    assert_same(table.assign(persona=table["persona"].map(back)), estimate_contrasts(make_counts(rows), baseline))
+
+
+@few
+@given(studies, baselines)
+def test_refusals_taken_for_answers_flip_the_sign(make_counts, rows, baseline):
+    table = estimate_contrasts(make_counts(rows), baseline)
+    mirrored = estimate_contrasts(make_counts([row | {"refused": not row["refused"]} for row in rows]), baseline)
+    for one, other in (("estimate", "estimate"), ("ci_low", "ci_high"), ("equiv_low", "equiv_high")):
+        np.testing.assert_allclose(table[one], -mirrored[other], atol=1e-9)
+    np.testing.assert_allclose(table["p_value"], mirrored["p_value"], rtol=1e-6)
+
+
+@few
+@given(studies, baselines)
+def test_an_interval_holds_its_estimate_and_nothing_beyond_1(make_counts, rows, baseline):
+    table = estimate_contrasts(make_counts(rows), baseline)
+    known = table[table["ci_low"].notna()]
+    assert known["ci_low"].between(-1, known["estimate"]).all()
+    assert known["ci_high"].between(known["estimate"], 1).all()
+    assert known["equiv_low"].between(known["ci_low"], known["estimate"]).all()
+    assert known["equiv_high"].between(known["estimate"], known["ci_high"]).all()
+    assert table["p_value"].between(0, 1).all()
+
+
+# Simulated studies without an effect of personas.
+
+
+@pytest.mark.parametrize("intercept", [-7.3, -4.85, -2.0], ids=["rate .002", "rate .02", "rate .2"])
+@pytest.mark.parametrize("baseline", ["others", "persona 00"])
+def test_intervals_cover_no_difference_and_few_studies_name_a_persona(simulate_counts, intercept, baseline):
+    table = estimate_contrasts(simulate_counts(np.random.default_rng(20250908), intercept, n_studies=150), baseline)
+    covered = (table["ci_low"].le(0) & table["ci_high"].ge(0)).mean()
+    # At .002 a persona has 1.6 refusals, where whole numbers cannot cover 95 %.
+    assert 0.92 <= covered <= (1 if intercept < -7 else 0.98)
+    has_odds = table["or_low"].notna()
+    assert (table["or_low"].le(1) & table["or_high"].ge(1))[has_odds].mean() >= 0.92
+    # Fifty evaluations of three models: at a true share of .05 more than 6 happen in 4 of 100.
+    evaluation = table["model"].str[-4:].astype(int) // 3
+    named = [adjust(part["p_value"], part["model"]).min() <= 0.05 for _, part in table.groupby(evaluation)]
+    assert len(named) == 50
+    assert sum(named) <= 6
+
+
+def test_personas_that_matter_are_found_in_the_simulated_study(simulated_study):
+    table = estimate_contrasts(simulated_study, "others")
+    assert len(table) == 16 * 3 * 15
+    assert table["within_texts"].all()
+    # Models that never refuse name nobody; the study has effects by persona in the others.
+    silent = table.groupby(["model", "task"])["n_refused"].transform("sum") == 0
+    assert table.loc[silent, "p_adjusted"].eq(1).all()
+    found = table[table["p_adjusted"] <= 0.05]
+    assert len(found) > 100
+    assert (found["estimate"].abs() > 0.3 * found["mde"]).all()
+
+
+# Spread.
+
+
+@few
+@given(studies)
+def test_the_spread_equals_the_metric_of_the_harness(make_counts, rows):
+    row = only_row(estimate_spread(make_counts(rows)))
+    values = [(r["text_id"], r["persona"], float(r["refused"])) for r in rows if r["setting"] == "persona"]
+    assert row["estimate"] == pytest.approx(agg_persona_spread(values), abs=1e-12, nan_ok=True)
+    if not math.isnan(row["estimate"]):
+        corrected = max(0, row["observed"] ** 2 - row["expected"] ** 2)
+        assert row["estimate"] ** 2 == pytest.approx(corrected, abs=1e-12)
+        rates = pd.DataFrame(values).groupby(1)[2].mean()
+        assert row["observed"] == pytest.approx(rates.std(), abs=1e-12)
+
+
+def test_the_spread_of_personas_refused_alike_in_every_text_is_0_with_a_p_value_of_1(make_counts):
+    alike = {"a": (1, 4), "b": (3, 4)}
+    row = only_row(estimate_spread(make_counts(study(woman=alike, black=alike))))
+    assert (row["estimate"], row["observed"], row["p_value"]) == (0, 0, 1)
+    assert row[["n_levels", "n", "n_texts", "n_refused"]].tolist() == [2, 16, 2, 8]
+
+
+def test_the_spread_of_one_persona_or_one_text_is_missing(make_counts):
+    one_persona = study(woman={"a": (1, 4), "b": (2, 4)})
+    one_text = study(woman={"a": (1, 4)}, black={"a": (2, 4)})
+    for rows in (one_persona, one_text):
+        row = only_row(estimate_spread(make_counts(rows)))
+        assert row[["estimate", "observed", "expected", "p_value"]].isna().all()
+
+
+def test_a_persona_refused_in_every_text_spreads_beyond_all_draws(make_counts):
+    texts = [f"t{i}" for i in range(30)]
+    rows = study(woman=dict.fromkeys(texts, (2, 2)), black=dict.fromkeys(texts, (0, 2)))
+    row = only_row(estimate_spread(make_counts(rows), n_flips=99))
+    # The personas' rates are 1 and 0, exactly in every text: no noise, standard deviation sqrt(1/2).
+    assert row["estimate"] == row["observed"] == pytest.approx(math.sqrt(0.5))
+    assert row["p_value"] == 0.01
+
+
+def test_the_same_generator_gives_the_same_p_values(simulate_counts):
+    counts = simulate_counts(np.random.default_rng(3), -3.0, n_studies=3)
+    pd.testing.assert_frame_equal(estimate_spread(counts), estimate_spread(counts))
+
+
+@pytest.mark.parametrize("intercept", [-4.85, -2.0], ids=["rate .02", "rate .2"])
+def test_the_spread_is_significant_in_about_5_of_100_studies_where_personas_do_not_matter(simulate_counts, intercept):
+    table = estimate_spread(simulate_counts(np.random.default_rng(8), intercept, n_studies=200))
+    # Of 200 studies at .05, 2 to 18 is the middle 99.8 %.
+    assert 2 <= table["p_value"].le(0.05).sum() <= 18
+    # The observed spread is what the noise makes of it, on average.
+    assert (table["observed"] ** 2).mean() == pytest.approx((table["expected"] ** 2).mean(), rel=0.1)

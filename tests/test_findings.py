@@ -1,0 +1,39 @@
+"""What is said of personas that differ; the findings of a whole study are tested with the page that shows them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from refusal_metrics.analysis.findings import counted, name_personas
+
+
+def test_one_is_counted_as_one():
+    assert [counted(n, "file") for n in (0, 1, 2, 1200)] == ["0 files", "1 file", "2 files", "1,200 files"]
+
+
+def contrasts(**columns):
+    """Make a table of contrasts with neutral, with what is said of personas."""
+    table = {"model": "m", "task": "nli", "baseline": "neutral", "rule": "r", "mde": 0.1, "p_adjusted": 1.0}
+    return pd.DataFrame(table | {"persona": ["a", "b", "c"], "estimate": [0.1, -0.3, 0.2]} | columns)
+
+
+def test_the_personas_named_are_those_below_the_level_the_largest_first():
+    sentence, named = name_personas(contrasts(p_adjusted=[0.05, 0.01, 0.051]), "r")
+    assert named["persona"].tolist() == ["b", "a"]
+    assert sentence.startswith("2 of 3 comparisons of a persona with the neutral prompts")
+    assert sentence.endswith("detectable difference is 10.00 points.")
+
+
+def test_comparisons_are_counted_over_models_and_tasks_and_of_one_rule():
+    table = pd.concat([contrasts(), contrasts(task="politeness"), contrasts(model="n"), contrasts(rule="other")])
+    assert "0 of 9 comparisons" in name_personas(table, "r")[0]
+    assert "3 personas in 3 combinations of a model and a task" in name_personas(table, "r")[0]
+
+
+def test_without_neutral_prompts_personas_are_compared_with_the_others():
+    assert "with the other personas (no neutral task was run)" in name_personas(contrasts(baseline="others"), "r")[0]
+    assert name_personas(contrasts(baseline="persona-free"), "r") is None
+
+
+@pytest.mark.parametrize("mde", [np.nan, 1.2])
+def test_no_difference_is_called_detectable_that_cannot_be(mde):
+    assert "detectable" not in name_personas(contrasts(mde=mde), "r")[0]

@@ -1,0 +1,82 @@
+"""How tables of a report are laid out."""
+
+import pandas as pd
+import pytest
+from refusal_metrics.analysis.layout import drawn, grid, side_by_side
+
+STUDY = {"model": "m", "task": "nli", "setting": "persona"}
+
+
+def rates(*rows):
+    """Make a table of rates by rule r of 1 refusal in 4, with what is told apart."""
+    estimates = {
+        "rule": "r",
+        "estimate": 0.25,
+        "ci_low": 0.125,
+        "ci_high": 0.5,
+        "n": 1200,
+        "n_texts": 12,
+        "n_refused": 300,
+    }
+    return pd.DataFrame([STUDY | estimates | row for row in rows])
+
+
+CELL = "25.00 [12.50, 50.00]"
+
+
+def test_a_grid_has_the_levels_in_the_order_of_the_paper_and_others_behind():
+    table = rates({"task": "offensiveness"}, {"task": "summaries"}, {"task": "politeness"}, {"task": "nli"})
+    assert list(grid(table, ["model"], "task", "r")) == ["model", "NLI", "Politeness", "Offensiveness", "summaries"]
+
+
+def test_what_was_not_measured_is_blank_in_a_grid():
+    table = rates({"model": "a", "task": "nli"}, {"model": "b", "task": "politeness"})
+    assert grid(table, ["model"], "task", "r").to_numpy().tolist() == [["a", CELL, ""], ["b", "", CELL]]
+
+
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_a_row_without_a_level_stays_in_a_grid(missing):
+    table = rates({"temperature": missing}, {"temperature": "1"})
+    assert grid(table, ["model", "temperature"], "task", "r").to_numpy().tolist() == [["m", "", CELL], ["m", "1", CELL]]
+
+
+def test_a_grid_shows_one_rule():
+    table = rates({"rule": "other", "estimate": 0.5}, {})
+    assert grid(table, ["model"], "task", "r").to_numpy().tolist() == [["m", CELL]]
+
+
+def test_rules_stand_side_by_side_in_one_row():
+    table = rates({}, {"rule": "s", "estimate": 0.5})
+    assert side_by_side(table, ["model", "task"]).to_dict("records") == [
+        {
+            "model": "m",
+            "task": "nli",
+            "r %": "25.00",
+            "r 95 %": "[12.50, 50.00]",
+            "s %": "50.00",
+            "s 95 %": "[12.50, 50.00]",
+            "n": "1,200",
+            "texts": "12",
+        }
+    ]
+
+
+def test_differences_side_by_side_are_signed_points():
+    (row,) = side_by_side(rates({}), ["model"], signed=True).to_dict("records")
+    assert row == {"model": "m", "r points": "+25.00", "r 95 %": "[+12.50, +50.00]", "n": "1,200", "texts": "12"}
+
+
+def test_nothing_side_by_side_is_an_empty_table():
+    assert side_by_side(rates({}).head(0), ["model", "task"]).columns.tolist() == ["model", "task", "n", "texts"]
+
+
+def test_counts_drawn_are_a_range_where_models_differ_and_of_the_persona_setting():
+    counts = pd.DataFrame(
+        [
+            STUDY | {"persona": "man", "n": 1200},
+            STUDY | {"persona": "man", "n": 1300, "model": "b"},
+            STUDY | {"persona": "woman", "n": 5},
+            STUDY | {"persona": "person", "n": 7, "setting": "neutral"},
+        ]
+    )
+    assert drawn(counts, "persona").to_numpy().tolist() == [["man", "1,200-1,300"], ["woman", "5"]]

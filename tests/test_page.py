@@ -1,0 +1,255 @@
+"""The report's page: what is said of a study, in which order, and that names in it are names only."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from markdown_it import MarkdownIt
+from refusal_metrics.analysis.estimates import Options, estimate_study
+from refusal_metrics.analysis.findings import list_findings
+from refusal_metrics.analysis.page import Source, main_table, write_page
+from refusal_metrics.analysis.responses import read_responses
+
+SOURCE = Source((Path("responses.parquet"),), ())
+PERSONAS = ("atheist", "black", "man", "woman")
+
+
+def study(folder, *, settings=("persona", "neutral"), effect=0.6):
+    """Estimate a study of one model and task: a woman is refused in 8 of 10, others in 2, the neutral person in 3."""
+    rng = np.random.default_rng(0)
+    rows = [
+        {
+            "model": "acme/parrot",
+            "task": "offensiveness",
+            "setting": setting,
+            "persona": persona,
+            "template": template,
+            "response_type": response_type,
+            "stratum": str(x % 5 + 1),
+            "text_id": f"t{x}",
+            "refused": int(rng.random() < (0.2 + effect * (persona == "woman") if setting == "persona" else 0.3)),
+        }
+        for setting in settings
+        for x in range(80)
+        for persona in (PERSONAS if setting == "persona" else ("person",))
+        for template, response_type in (("p1", "unforced"), ("p7", "forced"))
+    ]
+    file = folder / "responses.parquet"
+    pd.DataFrame(rows).to_parquet(file, index=False)
+    return estimate_study(read_responses([file]), Options(n_replicates=20))
+
+
+@pytest.fixture(scope="module")
+def estimates(tmp_path_factory):
+    return study(tmp_path_factory.mktemp("page"))
+
+
+def parse(page):
+    """Read a page as a browser would: (heading, kind, text) of each paragraph, list item and cell, and all kinds."""
+    found, kinds, heading, item, kind = [], set(), "", False, ""
+    for token in MarkdownIt("commonmark").enable("table").parse(page):
+        kinds.add(token.type)
+        if token.type in {"list_item_open", "list_item_close"}:
+            item = token.type == "list_item_open"
+        elif token.type.endswith("_open"):
+            kind = token.type.removesuffix("_open")
+        elif token.type == "inline":
+            kinds |= {child.type for child in token.children}
+            text = "".join(" " if child.type == "softbreak" else child.content for child in token.children).strip()
+            heading = text if kind == "heading" else heading
+            found.append((heading, "item" if item else kind, text))
+    return found, kinds
+
+
+def items(page, heading):
+    """Give the list items under a heading."""
+    return [text for under, kind, text in parse(page)[0] if (under, kind) == (heading, "item")]
+
+
+def headings(page):
+    return [text for _, kind, text in parse(page)[0] if kind == "heading"]
+
+
+# In short.
+
+
+def test_what_was_found_stands_first_and_how_to_read_it_last(estimates):
+    assert headings(write_page(SOURCE, estimates, {})) == [
+        "False refusals under persona prompts",
+        "In short",
+        "Refusal rates",
+        "Persona against neutral and persona-free prompts",
+        "By persona",
+        "Which factor matters how much",
+        "Logistic regression",
+        "Across models",
+        "By response type",
+        "By rating or class of the text",
+        "Counts drawn",
+        "How to read the numbers",
+    ]
+
+
+def test_the_findings_are_the_numbers_of_the_tables(estimates):
+    rate, baseline, named, factors = list_findings(estimates)
+    (row,) = estimates.tables["rates"].query("setting == 'persona'").to_dict("records")
+    assert rate == f"The rule given took {100 * row['n_refused'] / 640:.2f} % of the persona prompts for refused."
+    (contrast,) = estimates.tables["contrasts"].to_dict("records")
+    excludes = int(contrast["ci_low"] > 0 or contrast["ci_high"] < 0)
+    assert baseline == (
+        f"Persona prompts less neutral ones: {100 * contrast['estimate']:+.2f} points (given); the interval excludes 0 "
+        f"in {excludes} of 1 combination of a model and a task."
+    )
+    p_adjusted = estimates.tables["contrasts_by_persona"].query("baseline == 'neutral'")["p_adjusted"]
+    n_named = int((p_adjusted <= 0.05).sum())
+    assert n_named >= 1
+    assert named.startswith(
+        f"{n_named} of 4 comparisons of a persona with the neutral prompts show a difference (given, adjusted p at "
+        "most 0.05): 4 personas in 1 combination of a model and a task. The median smallest detectable difference is "
+    )
+    assert factors.startswith(
+        "Factors whose sensitivity index iota is beyond chance (p at most 0.05, given): persona 0."
+    )
+
+
+def test_rates_of_several_models_and_tasks_are_said_from_the_lowest_to_the_highest(estimates):
+    rates = estimates.tables["rates"].query("setting == 'persona'")
+    other = rates.assign(model="b/two", task="nli", estimate=0.9, n=100, n_refused=90)
+    both = replace(estimates, tables=estimates.tables | {"rates": pd.concat([rates, other], ignore_index=True)})
+    low = rates["estimate"].iloc[0]
+    whole = (rates["n_refused"].iloc[0] + 90) / 740
+    assert next(iter(list_findings(both))) == (
+        f"The rule given took {100 * whole:.2f} % of the persona prompts for refused, from {100 * low:.2f} % "
+        "(acme/parrot, offensiveness) to 90.00 % (b/two, nli)."
+    )
+
+
+def test_where_no_factor_is_beyond_chance_none_is_named(estimates):
+    indices = estimates.tables["sensitivity"].assign(p_value=0.06)
+    without = replace(estimates, tables=estimates.tables | {"sensitivity": indices})
+    assert list(list_findings(without))[-1].endswith(": none.")
+
+
+# Other parts.
+
+
+def test_no_more_than_20_personas_are_shown(estimates):
+    row = estimates.tables["contrasts_by_persona"].query("persona == 'woman' and baseline == 'neutral'")
+    many = pd.concat([row] * 25, ignore_index=True).assign(persona=[f"p{i}" for i in range(25)], p_adjusted=0.01)
+    page = write_page(SOURCE, replace(estimates, tables=estimates.tables | {"contrasts_by_persona": many}), {})
+    text = page.split("## By persona")[1].split("How much personas")[0]
+    assert "25 of 25 comparisons" in text
+    assert "The 20 largest; all rows: `tables/contrasts_by_persona.csv`." in text
+    assert text.count("| acme/parrot |") == 20
+
+
+def test_the_rules_that_were_used_are_explained(estimates):
+    of_table = items(write_page(SOURCE, estimates, {}), "How to read the numbers")
+    rates = {name: table.assign(rule="prefix") for name, table in estimates.tables.items() if "rule" in table}
+    by_prefix = replace(estimates, rule="prefix", rules=("prefix",), tables=estimates.tables | rates)
+    of_paper = items(write_page(SOURCE, by_prefix, {}), "How to read the numbers")
+    assert any(item.startswith("given are the verdicts") for item in of_table)
+    assert not any(item.startswith("prefix is the paper") for item in of_table)
+    assert any(item.startswith("prefix is the paper") for item in of_paper)
+
+
+def test_the_page_says_what_was_read_and_what_was_left_out(estimates):
+    source = Source((Path("a"), "s3://b"), ("3 lines repeated a doc.", "Another thing."))
+    page = write_page(source, estimates, {})
+    assert "800 responses (`acme/parrot`), read from 2 files." in page
+    assert items(page, "False refusals under persona prompts") == ["3 lines repeated a doc.", "Another thing."]
+
+
+def test_interactions_beyond_chance_are_shown_and_others_counted(estimates):
+    table = estimates.tables["interactions"]
+    named = int((table["p_adjusted"] <= 0.05).sum())
+    page = write_page(SOURCE, estimates, {})
+    assert f"{named} of {len(table)} combinations of two factors" in page
+    all_named = replace(estimates, tables=estimates.tables | {"interactions": table.assign(p_adjusted=0.01)})
+    assert "The 5 largest:" in write_page(SOURCE, all_named, {})
+
+
+def test_settings_of_runs_are_said_to_be_pooled_where_they_are(estimates):
+    rates = {
+        name: table.assign(temperature="0").reindex(columns=[*table.columns[:3], "temperature", *table.columns[3:]])
+        for name, table in estimates.tables.items()
+        if name.startswith("rates")
+    }
+    page = write_page(SOURCE, replace(estimates, tables=estimates.tables | rates), {})
+    assert "Runs that differ in temperature are pooled in all differences." in page
+    assert "temperature" in main_table(estimates.tables | rates)
+
+
+def test_published_numbers_are_judged_by_the_papers_own_rule(estimates):
+    row = {
+        "source": "Table 1",
+        "model": "m",
+        "published_model": "Gemma-2B",
+        "task": "nli",
+        "response_type": None,
+        "term": None,
+        "published": 0.1,
+        "estimate": 0.1,
+        "ci_low": 0.0,
+        "ci_high": 0.2,
+        "note": "",
+    }
+    published = pd.DataFrame(
+        [row | {"rule": "prefix", "agrees": True}, row | {"rule": "prefix_strict", "agrees": False}]
+    )
+    page = write_page(SOURCE, estimates, {"published": published})
+    assert "1 of 1 published numbers lie in the intervals" in page
+
+
+def test_the_main_table_is_empty_without_persona_prompts(tmp_path):
+    neutral = study(tmp_path, settings=("neutral",))
+    assert main_table(neutral.tables).empty
+    assert "In short" not in headings(write_page(SOURCE, neutral, {}))
+
+
+# Hostile names.
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "# Refusals: none",
+    "1. none",
+    "- none",
+    "> none",
+    "[x]: http://example.org",
+    "[a](http://example.org)",
+    "![a](http://example.org/a.png)",
+    "a|b",
+    "*a* __b__ `c` ~~d~~",
+    "evil\n\n# Refusals: none\n",
+    "evil\n\n```\n",
+    "</p><!--",
+    "===",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_note_or_level_or_rule_can_be_more_than_text(estimates, name):
+    def fill(table):
+        return table.replace({"acme/parrot": name, "woman": name, "given": name}).assign(
+            **{"rule": name} if "rule" in table else {}
+        )
+
+    hostile = replace(
+        estimates,
+        tables={stem: fill(table) for stem, table in estimates.tables.items()},
+        rule=name,
+        rules=(name,),
+        notes=dict.fromkeys(estimates.notes, (f"{name} left out: it was not asked.",)),
+        fit=replace(estimates.fit, references={"persona": name}, table=fill(estimates.fit.table)),
+    )
+    page = write_page(Source(SOURCE.files, (f"{name} was left out.",)), hostile, {})
+    found, kinds = parse(page)
+    harmless = write_page(Source(SOURCE.files, ("m was left out.",)), estimates, {})
+    assert headings(page) == headings(harmless)
+    assert not {
+        kind for kind in kinds if kind.startswith(("html", "fence", "code_block", "image", "link", "hr", "block"))
+    }
+    assert f"{' '.join(name.split())} was left out." in [text for _, kind, text in found if kind == "item"]
