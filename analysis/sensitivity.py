@@ -30,7 +30,8 @@ SEPARATIONS = (
     "corrected", "p_value", "n", "n_refused",
 )  # fmt: skip
 LABEL_FACTORS = ("persona", "persona_group", "template", "response_type")
-STRATUM = "stratum"
+ROW_FACTORS = ("stratum", "language")
+"""Factors that usually belong to a text's rows, and not to its prompts."""
 PAIRED = ("model", "task", "persona", "template")
 """The factors whose pairs have joint indices."""
 
@@ -130,8 +131,8 @@ class _Study:
     run_factors, label_factors : list of str
         Those that the study has, the model first.
     grid : Grid
-    strata : Grid or None
-        The same study, told apart by stratum only.
+    row_grids : dict of str to Grid
+        The same study, told apart by one factor of its rows only.
     notes : list of str
     """
 
@@ -139,15 +140,19 @@ class _Study:
         self.notes: list[str] = []
         self.run_factors = ["model", *run_factors]
         counts, known = self._leave_out(counts)
-        self.label_factors = [name for name in LABEL_FACTORS if name in known]
+        of_rows = [name for name in ROW_FACTORS if name in known and _is_of_rows(counts, name)]
+        self.label_factors = [name for name in (*LABEL_FACTORS, *ROW_FACTORS) if name in known and name not in of_rows]
         self.grid = Grid(counts, self.run_factors, self.label_factors)
-        self.strata = Grid(counts, self.run_factors, [STRATUM]) if STRATUM in known else None
+        self.row_grids = {name: Grid(counts, self.run_factors, [name]) for name in of_rows}
         self.indices = list(self._list_indices())
         self._note_families()
 
     def _leave_out(self, counts: Counts) -> tuple[Counts, list[str]]:
         """Leave out responses that lack a level of some factor, and factors without levels; say so."""
-        factors = [*self.run_factors[1:], *(name for name in (*LABEL_FACTORS, STRATUM) if name in counts.levels)]
+        # A study in one language, as most are, needs no word about it.
+        wanted = [name for name in (*LABEL_FACTORS, *ROW_FACTORS) if name in counts.levels]
+        wanted = [name for name in wanted if name != "language" or len(counts.levels[name]) > 1]
+        factors = [*self.run_factors[1:], *wanted]
         known = [name for name in factors if (counts.codes[name] >= 0).any()]
         if unknown := [name for name in factors if name not in known]:
             self.notes.append(f"No response has a level of {', '.join(unknown)}: there is no index of it.")
@@ -163,7 +168,7 @@ class _Study:
 
     def _list_indices(self) -> Iterator[Index]:
         varying = []
-        for name in (*self.run_factors, "task", *self.label_factors, *([STRATUM] if self.strata else [])):
+        for name in (*self.run_factors, "task", *self.label_factors, *self.row_grids):
             levels = self.levels(name)
             if len(levels) > 1:
                 varying.append(name)
@@ -177,7 +182,7 @@ class _Study:
                 yield Index.of(self._grid_of(factors), factors, in_families=True)
 
     def _grid_of(self, factors: Sequence[str]) -> Grid:
-        return self.strata if self.strata and STRATUM in factors else self.grid
+        return self.row_grids.get(factors[0], self.grid)
 
     def levels(self, factor: str) -> list[str]:
         """List the levels of a factor, in their order."""
@@ -189,15 +194,15 @@ class _Study:
         """Tally the indices where their factors cannot matter."""
         distances = {index: split_shares(index.n, index.n_refused)[1] for index in self.indices if index.is_single}
         prompts = PromptMoves(self.grid, rng)
-        rows = RowMoves(self.strata) if self.strata else None
+        rows = {grid: RowMoves(grid) for grid in self.row_grids.values()}
 
         def draw(child: np.random.Generator, n_drawn: int) -> dict[Index, Tally]:
             moved = prompts.draw(child, n_drawn)
             cells = {index: self._choose(moved, index.factors) for index in self.indices}
-            if rows:
-                in_tasks, anywhere = rows.draw(child, n_drawn)
-                strata = [index for index in self.indices if index.grid is self.strata]
-                cells |= {index: in_tasks if index.in_families else anywhere for index in strata}
+            for grid, moves in rows.items():
+                in_tasks, anywhere = moves.draw(child, n_drawn)
+                own = [index for index in self.indices if index.grid is grid]
+                cells |= {index: in_tasks if index.in_families else anywhere for index in own}
             return {index: index.tally(cells[index], distances.get(index)) for index in self.indices}
 
         return gather(draw, rng, n_permutations, n_threads)
@@ -214,7 +219,7 @@ class _Study:
 
     def resample(self, rng: np.random.Generator, n_samples: int, n_threads: int) -> dict[Index, Tally]:
         """Tally the indices of bootstrap samples of texts."""
-        grids = [grid for grid in (self.grid, self.strata) if grid]
+        grids = [self.grid, *self.row_grids.values()]
 
         def draw(child: np.random.Generator, n_drawn: int) -> dict[Index, Tally]:
             drawn = {grid: grid.resample(child, n_drawn) for grid in grids}
@@ -259,6 +264,13 @@ class _Study:
             ]
             if where:
                 self.notes.append(f"There is {found} by {'; '.join(where)}: no {missing} can be given there.")
+
+
+def _is_of_rows(counts: Counts, factor: str) -> bool:
+    """Tell whether a factor has one level in each row of a text."""
+    of_row = np.empty(int(counts.row.max(initial=-1)) + 1, dtype=np.int64)
+    of_row[counts.row] = counts.codes[factor]
+    return bool((of_row[counts.row] == counts.codes[factor]).all())
 
 
 def _tabulate_index(study: _Study, index: Index, null: Tally, drawn: Tally) -> pd.DataFrame:

@@ -295,6 +295,25 @@ def test_a_temperature_that_only_tells_models_apart_does_not_matter(make_counts)
     assert row_of(found, "temperature", "N", "t").n_levels == 1
 
 
+@pytest.mark.parametrize("column", ["text_id", "index"], ids=["of texts", "of prompts"])
+def test_a_study_in_two_languages_has_an_index_of_language(make_counts, column):
+    rows = study(n_texts=60)
+    german = pd.factorize(rows[column])[0] // (1 if column == "text_id" else 3) % 2 == 1
+    refused = np.where(german, rows["refused"] | (np.arange(len(rows)) % 2), rows["refused"])
+    found = estimate(make_counts(rows.assign(language=np.where(german, "de", "en"), refused=refused))).indices
+    whole = row_of(found, "language")
+    # Half of what would be answered in English is refused in German: (.3 + .35) against .3, half of each.
+    assert whole.iota == pytest.approx(0.175 / (2 * 0.475 * 0.525), abs=0.08)
+    assert whole.p_value == 0.01
+    assert len(found[(found["factor"] == "language") & (found["model"] != "")]) == 4
+
+
+def test_one_language_needs_no_word(make_counts):
+    found = estimate(make_counts(study().assign(language="en")))
+    assert "language" not in set(found.indices["factor"])
+    assert found.notes == ()
+
+
 def test_an_unknown_factor_is_refused(make_counts):
     with pytest.raises(InputError, match="temprature"):
         estimate(make_counts(study()), run_factors=["temprature"])
