@@ -64,6 +64,14 @@ def unregister() -> None:
 def ingest(
     results: Results,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The table to write, .parquet or .csv.")],
+    factors: Annotated[
+        str,
+        typer.Option(
+            metavar="FACTORS",
+            help="Settings of runs (temperature, ...) that tell answers to one prompt apart; else the newest is kept.",
+            show_default=False,
+        ),
+    ] = "",
     detector: Detector = None,
     all_runs: AllRuns = False,
     force: Force = False,
@@ -76,7 +84,7 @@ def ingest(
     from .responses import write_responses
 
     with _busy("Reading the responses"):
-        responses = load_responses(results, all_runs=all_runs)
+        responses = load_responses(results, all_runs=all_runs, run_factors=_names(factors))
         n_rows = write_responses(responses, out, detector=detector, force=force)
     _say([*responses.notes, f"Wrote {n_rows:,} responses to {out}."])
 

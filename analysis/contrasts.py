@@ -15,8 +15,8 @@ does not.
 
 For the same reason a p-value is the larger of two: that of the exact conditional test of
 `refusal_metrics.analysis.exact`, which holds its level at any count but takes responses of a text for
-exchangeable, and that of a t test with the text-clustered standard error and G - 1 degrees of
-freedom, which holds it when personas matter in one text and not in another, and needs many refusals.
+exchangeable, and that of a t test with this standard error and G - 1 degrees of freedom, which holds
+it when personas matter in one text and not in another, and needs many refusals.
 
 Where no text has both, the two rates are compared as those of independent texts.
 """
@@ -45,6 +45,7 @@ OTHERS = "others"
 """The baseline that is all other personas."""
 
 POWER = 0.8
+_STEPS = 50
 
 CONTRASTS = (
     *("estimate", "ci_low", "ci_high", "odds_ratio", "or_low", "or_high", "p_value", "p_adjusted"),
@@ -197,17 +198,31 @@ def _look_up(array: sparse.csr_array, row: NDArray[np.integer], column: NDArray[
     return np.where(keys[place] == wanted, values[place], 0.0)
 
 
+def _detectable(d: Difference, quantiles: Floats) -> Floats:
+    """Find the difference upwards that is so many of its own standard errors, which grows with it; at most 1."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = (d.n_refused + d.n_refused_baseline) / (d.n + d.n_baseline)
+        # The arm's share in the variance; the baseline's part does not grow.
+        share = d.n_baseline / (d.n + d.n_baseline)
+        detectable = quantiles * d.error
+        for _ in range(_STEPS):
+            raised = np.minimum(rate + detectable, 0.5)
+            growth = np.maximum(raised * (1 - raised) / (rate * (1 - rate)), 1)
+            detectable = np.minimum(quantiles * d.error * np.sqrt(1 - share + share * growth), 1)
+    return np.where(d.error > 0, detectable, np.nan)
+
+
 def _columns(d: Difference, family: list[tuple[str, str]]) -> pd.DataFrame:
     with np.errstate(divide="ignore", invalid="ignore"):
-        clustered_p = 2 * stats.t.sf(np.abs(d.estimate) / d.clustered, d.freedom)
+        t_p = 2 * stats.t.sf(np.abs(d.estimate) / d.error, d.freedom)
         odds = np.exp(d.log_odds + student(LEVEL, d.freedom) * d.log_odds_error * np.array([[-1], [0], [1]]))
-    # The clustered test is undefined for one text, and where no text has different verdicts.
-    p = np.fmax(d.exact_p, clustered_p)
+    # The t test is undefined for one text, and where no text has different verdicts.
+    p = np.fmax(d.exact_p, t_p)
     n_selected, n_families = count_selected(p, family)
     size = Counter(family)
     n_tests = np.array([n_families * size[name] for name in family], dtype=np.float64)
     first = FALSE_FINDINGS * max(n_selected, 1) / n_tests
-    detectable = (student(1 - first, d.freedom) + student(2 * POWER - 1, d.freedom)) * d.error
+    detectable = _detectable(d, student(1 - first, d.freedom) + student(2 * POWER - 1, d.freedom))
     ends: dict[str, Floats] = {}
     for names, level in ((("ci_low", "ci_high"), LEVEL), (("equiv_low", "equiv_high"), 1 - 2 * FALSE_FINDINGS)):
         unseen = 1 - ((1 - level) / 2) ** (1 / np.where(d.freedom > 0, d.freedom + 1, np.nan))
@@ -220,7 +235,7 @@ def _columns(d: Difference, family: list[tuple[str, str]]) -> pd.DataFrame:
         "or_high": odds[2],
         "p_value": p,
         "p_adjusted": adjust(p, family),
-        "mde": np.where(d.error > 0, detectable, np.nan),
+        "mde": detectable,
     }
     sizes = ("n", "n_texts", "n_refused", "n_baseline", "n_refused_baseline")
     return pd.DataFrame(columns | ends | {name: getattr(d, name).astype(np.int64) for name in sizes})
@@ -231,7 +246,7 @@ def estimate_spread(counts: Counts, *, rng: np.random.Generator, n_flips: int = 
 
     .. math:: \sqrt{\max(0, \tfrac{1}{A-1} \sum_a ((p_a - \bar p)^2 - v_a))}
 
-    over the A personas, with v_a the text-clustered variance of :math:`p_a - p`. The largest rate minus
+    over the A personas, with v_a the text-clustered variance of :math:`p_a - \bar p`. The largest rate minus
     the smallest, which is what catches the eye, is noise where responses are few.
 
     Parameters
@@ -284,7 +299,8 @@ def _spread(n: Floats, k: Floats, rng: np.random.Generator, n_flips: int) -> dic
         return dict.fromkeys(("estimate", "observed", "expected", "p_value"), np.nan)
     rates, rate = k.sum(axis=0) / n.sum(axis=0), k.sum() / n.sum()
     common = (k - rate * n).sum(axis=1, keepdims=True) / n.sum()
-    noise = n_texts / (n_texts - 1) * np.sum(((k - rates * n) / n.sum(axis=0) - common) ** 2)
+    scores = (k - rates * n) / n.sum(axis=0)
+    noise = n_texts / (n_texts - 1) * np.sum((scores - scores.mean(axis=1, keepdims=True)) ** 2)
     between = np.sum((rates - rates.mean()) ** 2)
     deviations = (k - rate * n) / n.sum(axis=0) - common
     deviations -= deviations.mean(axis=1, keepdims=True)

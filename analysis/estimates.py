@@ -19,7 +19,7 @@ from .rates import estimate_rates
 from .regression import Fit, fit
 from .responses import STUDY_COLUMNS, Responses
 from .sensitivity import estimate_sensitivity
-from .trend import estimate_trend
+from .trend import estimate_trend, read_properties
 
 Estimated = TypeVar("Estimated")
 Job: TypeAlias = Callable[[], pd.DataFrame]
@@ -100,18 +100,20 @@ def estimate_study(responses: Responses, options: Options = Options()) -> Estima
         For an unknown rule or factor. What cannot be estimated from these responses is a note.
     """
     rule = responses.rule(options.detector)
+    read_properties(options.column, options.properties)  # a mistake there is better known at once
     counts = count_responses(responses, options.run_factors)
     asked = counts[rule].where(setting="persona")
     jobs = _rates_jobs(counts, options.run_factors) | _contrast_jobs(counts, options.seed)
     notes: dict[str, tuple[str, ...]] = {}
     fitted = None
     with ThreadPoolExecutor(_N_THREADS) as threads:
-        made = {name: threads.submit(job) for name, job in jobs.items()}
         if len(asked.n):
-            made["interactions"] = threads.submit(_interactions, asked)
+            jobs["interactions"] = partial(_interactions, asked)
             regression = threads.submit(_attempt, partial(fit_study, asked, options.run_factors))
             trend = threads.submit(_attempt, partial(estimate_trend, asked, options.column, options.properties))
-        tables = {name: job.result() for name, job in made.items()} | _count_tables(responses, counts[rule])
+        # The longest first, so that the threads end together.
+        made = {name: threads.submit(jobs[name]) for name in sorted(jobs, key="contrasts_by_persona".__ne__)}
+        tables = {name: made[name].result() for name in jobs} | _count_tables(responses, counts[rule])
     if len(asked.n):
         fitted, notes["regression"] = regression.result()
         if fitted:
@@ -125,15 +127,19 @@ def estimate_study(responses: Responses, options: Options = Options()) -> Estima
         if found:
             tables |= {"trend": found.trends, "trend_models": found.models}
             notes["trend"] = found.notes
-        sensitivity = estimate_sensitivity(
-            asked,
-            np.random.default_rng(options.seed),
-            run_factors=options.run_factors,
-            n_replicates=options.n_replicates,
-            n_threads=_N_THREADS,
+        sensitivity, notes["sensitivity"] = _attempt(
+            partial(
+                estimate_sensitivity,
+                asked,
+                np.random.default_rng(options.seed),
+                run_factors=options.run_factors,
+                n_replicates=options.n_replicates,
+                n_threads=_N_THREADS,
+            )
         )
-        tables |= {"sensitivity": sensitivity.indices, "separations": sensitivity.separations}
-        notes["sensitivity"] = sensitivity.notes
+        if sensitivity:
+            tables |= {"sensitivity": sensitivity.indices, "separations": sensitivity.separations}
+            notes["sensitivity"] = sensitivity.notes
     return Estimates(tables, rule, tuple(counts), notes, fitted)
 
 

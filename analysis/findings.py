@@ -49,12 +49,12 @@ def _rate_of(row: "pd.Series[float]") -> str:
 
 def _baseline_findings(contrasts: pd.DataFrame, rule: str) -> Iterable[str]:
     for baseline, own in contrasts.groupby("baseline", sort=False):
-        beyond = int(((own["ci_low"] > 0) | (own["ci_high"] < 0)).sum())
+        beyond = int((own["p_adjusted"] <= LEVEL).sum())
         low, high = (percent(end, signed=True) for end in (own["estimate"].min(), own["estimate"].max()))
         points = f"{low} points" if len(own) == 1 else f"{low} to {high} points"
         yield (
-            f"Persona prompts less {baseline} ones: {points} ({rule}); the interval excludes 0 in {beyond} of "
-            f"{_pairs(len(own))}."
+            f"Persona prompts less {baseline} ones: {points} ({rule}); they differ in {beyond} of "
+            f"{_pairs(len(own))} (adjusted p at most {LEVEL})."
         )
 
 
@@ -65,7 +65,8 @@ def _factor_findings(indices: pd.DataFrame, rule: str) -> Iterable[str]:
     listed = ", ".join(f"{row['factor']} {row['iota']:.3f}" for _, row in beyond.iterrows())
     if len(whole):
         yield (
-            f"Factors whose sensitivity index iota is beyond chance (p at most {LEVEL}, {rule}): {listed or 'none'}."
+            f"Factors whose sensitivity index iota is beyond chance (p at most {LEVEL}, each by itself, {rule}): "
+            f"{listed or 'none'}."
         )
 
 

@@ -16,21 +16,13 @@ from refusal_metrics.errors import InputError, unknown_name
 
 from .cells import TextCounts
 from .logit import Bools, Floats, independent_columns
+from .paper import REFERENCES, match_model
 
 COUNTS = ("n", "n_refused", "n_texts")
 """The columns of a table of cells that are no factors."""
 
 Term: TypeAlias = tuple[str, ...]
 Codes: TypeAlias = Mapping[str, NDArray[np.int64]]
-
-PAPER_REFERENCES: Mapping[str, str] = {
-    "persona": "atheist",
-    "template": "p1",
-    "task": "nli",
-    # The paper's name, the hub's, and the name of a folder made of the hub's.
-    "model": r"(.*llama/?)?llama213b(chat)?(hf)?",
-}
-"""The reference levels of the paper's Table 7, as patterns for names folded by `fold_name`."""
 
 
 def parse_formula(formula: str | Sequence[str], factors: Sequence[str]) -> tuple[Term, ...]:
@@ -113,9 +105,9 @@ def choose_reference(factor: str, frequency: Mapping[str, float], chosen: str | 
             if fold_name(level) == fold_name(chosen):
                 return level
         raise unknown_name(f"reference level of {factor}", chosen, sorted(frequency))
-    pattern = PAPER_REFERENCES.get(factor)
-    matching = [level for level in levels if pattern and re.fullmatch(pattern, fold_name(level))]
-    return (matching or levels)[0]
+    wanted = REFERENCES.get(factor)
+    known = match_model if factor == "model" else fold_name
+    return next((level for level in levels if wanted and known(level) == wanted), levels[0])
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ absolute values, so noise makes it larger.
 References
 ----------
 .. [1] Borgonovo, Figalli, Plischke and Savaré 2024, doi:10.1287/mnsc.2023.01796; Wiesel 2022,
-   doi:10.3150/21-BEJ1432.
+   Bernoulli 28(4), arXiv:2102.00356.
 """
 
 import numpy as np

@@ -240,7 +240,7 @@ class _Reader:
         distinct = "DISTINCT index" if self._n_repeated or len(self._filters) > 1 else "*"
         gaps = self._connection.execute(
             f"SELECT model, task, setting, max(index) + 1 AS n, n - count({distinct}) AS n_missing FROM lines "
-            f"WHERE {_USABLE} GROUP BY model, task, setting HAVING n_missing > 0 ORDER BY ALL"
+            f"WHERE {_USABLE} GROUP BY model, task, setting{self._list_apart()} HAVING n_missing > 0 ORDER BY ALL"
         ).fetchall()
         for model, task, setting, n, n_missing in gaps:
             yield (
@@ -297,7 +297,8 @@ class _Reader:
             if differ and "run" not in self._apart:
                 yield (
                     f"{model}, {task} ({setting}): runs that differ in {', '.join(differ)} were pooled, the newest "
-                    f"answer to each prompt; is that meant? --factors {differ[0]} tells them apart."
+                    f"answer to each prompt; is that meant? ingest, rates, sensitivity, regression and report tell "
+                    f"them apart with --factors {differ[0]}."
                 )
 
 

@@ -15,7 +15,6 @@ from .cells import Counts, Integers
 from .grid import Cells, Grid, number_levels
 from .iota import Floats
 from .shuffles import (
-    RowsOfAnyTexts,
     RowsOfTexts,
     Shuffles,
     Steps,
@@ -131,8 +130,8 @@ class PromptMoves:
 class RowMoves:
     """Moves of the labels of source rows among whole texts, as for strata.
 
-    Within a task, texts exchange labels that have as many rows, put to the same runs as often. In
-    the whole study any texts do, see `RowsOfAnyTexts`.
+    Texts of one task exchange labels that have as many rows, put to the same runs as often; tasks
+    keep theirs, so what stratum and task share is no effect of either.
     """
 
     def __init__(self, grid: Grid) -> None:
@@ -142,23 +141,17 @@ class RowMoves:
         self._row = counts.row[refused]
         _, n_tasks, n_labels = grid.axes.shape
         self._run_and_task = (grid.run[refused].astype(np.int64) * n_tasks + grid.task[refused]) * n_labels
-        self._within, self._anywhere = RowsOfTexts(grid), RowsOfAnyTexts(grid)
-        self._by_row = [np.bincount(counts.row, weights=values) for values in (counts.n, counts.n_refused)]
+        self._rows = RowsOfTexts(grid)
 
-    def draw(self, rng: np.random.Generator, n_drawn: int) -> tuple[Cells, Cells]:
-        """Move labels `n_drawn` times: within tasks, and in the whole study, added up over runs and tasks."""
+    def draw(self, rng: np.random.Generator, n_drawn: int) -> Cells:
+        """Move labels `n_drawn` times."""
         shape = self._grid.axes.shape
         size = int(np.prod(shape))
-        within = [
-            np.bincount(self._run_and_task + self._within.draw(rng)[self._row], minlength=size).reshape(shape)
+        moved = [
+            np.bincount(self._run_and_task + self._rows.draw(rng)[self._row], minlength=size).reshape(shape)
             for _ in range(n_drawn)
         ]
-        labels = [self._anywhere.draw(rng) for _ in range(n_drawn)]
-        n, n_refused = (
-            np.stack([np.bincount(label, by_row, shape[2]) for label in labels])[:, None, None].astype(np.float64)
-            for by_row in self._by_row
-        )
-        return Cells(self._grid.observed.n, np.stack(within).astype(np.float64)), Cells(n, n_refused)
+        return Cells(self._grid.observed.n, np.stack(moved).astype(np.float64))
 
 
 def _labels_within_texts(grid: Grid, refused: Integers) -> Shuffles:

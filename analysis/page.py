@@ -43,8 +43,8 @@ _READING_ON = """\
 - **iota** is the paper's sensitivity index: 0 if refusing does not depend on a factor, 1 if nothing else matters.
   Noise makes it larger: **by chance** is its mean where the factor cannot matter, **corrected** the index without it.
   **First order** is the share of the variance that the factor alone explains, **total** the share that is lost without
-  it. Where **one sided** is yes, iota is less than twice what chance makes of it, and only the upper end of its
-  interval says something.
+  it. Where **one sided** is yes, iota is less than twice what chance makes of it, or chance alone makes it more than
+  0.1, and only the upper end of its interval says something.
 """
 
 
@@ -236,12 +236,14 @@ def _contrast_parts(estimates: Estimates) -> Iterable[str]:
 
 
 def _sensitivity_parts(estimates: Estimates) -> Iterable[str]:
-    table = estimates.tables["sensitivity"]
+    yield _list(estimates.notes["sensitivity"])
+    table = estimates.tables.get("sensitivity")
+    if table is None:
+        return
     yield (
         f"Rule {escape(estimates.rule)}, the whole study. Models and tasks one by one: `tables/sensitivity.csv`; each "
         "level's distance from the whole: `tables/separations.csv`.\n"
     )
-    yield _list(estimates.notes["sensitivity"])
     whole = table[table["model"] == ""].drop(columns=["model", "task"])
     yield to_markdown(readable(whole)) if len(whole) else ""
     interactions = estimates.tables["interactions"]
@@ -250,7 +252,8 @@ def _sensitivity_parts(estimates: Estimates) -> Iterable[str]:
         return
     yield (
         f"{len(named)} of {len(interactions):,} combinations of two factors are further from the sum of the two than "
-        f"chance makes them (adjusted p at most {LEVEL}); in points, all rows: `tables/interactions.csv`.\n"
+        f"chance makes them (p adjusted for the pair's combinations, at most {LEVEL}); in points, all rows: "
+        "`tables/interactions.csv`.\n"
     )
     if len(named):
         largest = named.reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index).head(_FEW)
@@ -304,7 +307,8 @@ def _published_parts(table: pd.DataFrame) -> Iterable[str]:
     judged = own[own["agrees"].notna()]
     yield (
         f"{int(judged['agrees'].astype(bool).sum())} of {len(judged)} published numbers lie in the intervals of "
-        "the measured ones (`tables/published.csv`, where contradictions in the paper are marked). Of Table 1:\n"
+        "the measured ones (`tables/published.csv`, where contradictions in the paper are marked). The published "
+        "numbers have errors too, so even a perfect reproduction agrees with fewer than 95 %. Of Table 1:\n"
     )
     yield to_markdown(readable(own[own["source"] == "Table 1"].drop(columns=["source", "response_type", "term"])))
 

@@ -127,11 +127,14 @@ def ends_well(log: Log) -> bool:
     """Look whether a log is known to end with a complete line."""
     if is_remote(log.path) or log.path.endswith((".gz", ".zst")):
         return False
-    with Path(log.path).open("rb") as file:
-        if not file.seek(0, os.SEEK_END):
-            return True
-        file.seek(-1, os.SEEK_END)
-        return file.read() == b"\n"
+    try:
+        with Path(log.path).open("rb") as file:
+            if not file.seek(0, os.SEEK_END):
+                return True
+            file.seek(-1, os.SEEK_END)
+            return file.read() == b"\n"
+    except OSError:
+        return False  # what is wrong is said when it is read
 
 
 def is_remote(path: str) -> bool:

@@ -19,6 +19,7 @@ from .cells import Counts, check_not_empty
 from .grid import Cells, Grid, number_levels
 from .iota import Floats, explain_variance, index_of, remove_noise, split_shares
 from .moves import Moved, PromptMoves, RowMoves
+from .multiplicity import holm
 from .tally import Index, Tally, gather
 
 INDICES = (
@@ -27,7 +28,7 @@ INDICES = (
 )  # fmt: skip
 SEPARATIONS = (
     "model", "task", "factor", "level", "estimate", "ci_low", "ci_high", "separation", "null_mean",
-    "corrected", "p_value", "n", "n_refused",
+    "corrected", "p_value", "n", "n_refused", "p_adjusted",
 )  # fmt: skip
 LABEL_FACTORS = ("persona", "persona_group", "template", "response_type")
 ROW_FACTORS = ("stratum", "language")
@@ -56,11 +57,13 @@ class Sensitivity:
         and in another that way, and its levels' rates are alike. ``first_order`` and ``total`` are
         shares of the variance: what the factor alone explains, and what is explained no more where
         it is not known and all others are; both are missing for two factors jointly, the second
-        also for groups and strata, and where cells are too small.
+        also for groups and strata, and where cells are too small. From the first all noise is taken,
+        from the second that of independent responses, so it can come out below the first.
     separations : pandas.DataFrame
         One row a level, columns `SEPARATIONS`: ``estimate`` is :math:`p_x - p`, ``separation`` its
         absolute value, ``null_mean`` what that is on average where the factor cannot matter,
-        ``corrected`` the separation without its noise.
+        ``corrected`` the separation without its noise, ``p_adjusted`` that of Holm's method among the
+        levels.
     notes : tuple of str
         One sentence for all that could not be estimated.
     """
@@ -140,7 +143,8 @@ class _Study:
         self.notes: list[str] = []
         self.run_factors = ["model", *run_factors]
         counts, known = self._leave_out(counts)
-        of_rows = [name for name in ROW_FACTORS if name in known and _is_of_rows(counts, name)]
+        self.run_factors = ["model", *self._list_moving(counts)]
+        of_rows = [name for name in ROW_FACTORS if name in known and _is_constant(counts.codes[name], counts.row)]
         self.label_factors = [name for name in (*LABEL_FACTORS, *ROW_FACTORS) if name in known and name not in of_rows]
         self.grid = Grid(counts, self.run_factors, self.label_factors)
         self.row_grids = {name: Grid(counts, self.run_factors, [name]) for name in of_rows}
@@ -165,6 +169,18 @@ class _Study:
             counts = counts.take(has_all)
             check_not_empty(counts, f"with a level of each of {', '.join(known)}")
         return counts, known
+
+    def _list_moving(self, counts: Counts) -> Iterator[str]:
+        """List the factors of runs that differ between the answers of a model to a prompt; say which do not."""
+        unit = counts.prompt.astype(np.int64) * len(counts.levels["model"]) + counts.codes["model"]
+        unit = np.unique(unit, return_inverse=True)[1]
+        for name in self.run_factors[1:]:
+            if _is_constant(counts.codes[name], unit) and len(np.unique(counts.codes[name])) > 1:
+                self.notes.append(
+                    f"{name} is the same in all answers of a model to a prompt: it has no index of its own."
+                )
+            else:
+                yield name
 
     def _list_indices(self) -> Iterator[Index]:
         varying = []
@@ -200,9 +216,8 @@ class _Study:
             moved = prompts.draw(child, n_drawn)
             cells = {index: self._choose(moved, index.factors) for index in self.indices}
             for grid, moves in rows.items():
-                in_tasks, anywhere = moves.draw(child, n_drawn)
-                own = [index for index in self.indices if index.grid is grid]
-                cells |= {index: in_tasks if index.in_families else anywhere for index in own}
+                within_tasks = moves.draw(child, n_drawn)
+                cells |= {index: within_tasks for index in self.indices if index.grid is grid}
             return {index: index.tally(cells[index], distances.get(index)) for index in self.indices}
 
         return gather(draw, rng, n_permutations, n_threads)
@@ -266,11 +281,11 @@ class _Study:
                 self.notes.append(f"There is {found} by {'; '.join(where)}: no {missing} can be given there.")
 
 
-def _is_of_rows(counts: Counts, factor: str) -> bool:
-    """Tell whether a factor has one level in each row of a text."""
-    of_row = np.empty(int(counts.row.max(initial=-1)) + 1, dtype=np.int64)
-    of_row[counts.row] = counts.codes[factor]
-    return bool((of_row[counts.row] == counts.codes[factor]).all())
+def _is_constant(code: NDArray[np.integer], unit: NDArray[np.integer]) -> bool:
+    """Tell whether entries of one unit, numbered from 0, have one code."""
+    of_unit = np.empty(int(unit.max(initial=-1)) + 1, dtype=np.int64)
+    of_unit[unit] = code
+    return bool((of_unit[unit] == code).all())
 
 
 def _tabulate_index(study: _Study, index: Index, null: Tally, drawn: Tally) -> pd.DataFrame:
@@ -310,6 +325,7 @@ def _tabulate_levels(study: _Study, index: Index, null: Tally, drawn: Tally) -> 
         "null_mean": null.magnitude,
         "corrected": remove_noise(np.abs(distance), noise),
         "p_value": null.level_p_values,
+        "p_adjusted": np.apply_along_axis(holm, -1, null.level_p_values),
     }
     # Where nothing or everything was refused, nothing is known but that the levels are alike.
     is_defined = np.isfinite(index_of(share, distance, scale))[..., None]

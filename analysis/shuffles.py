@@ -126,35 +126,6 @@ class RowsOfTexts:
         return label
 
 
-class RowsOfAnyTexts:
-    """Labels of rows, exchanged between any texts.
-
-    The labels of all rows are laid end to end, texts in a random order, and dealt out to the texts
-    one after another: each row's label is given to one row, and labels that were of one text mostly
-    stay together.
-    """
-
-    def __init__(self, grid: Grid) -> None:
-        counts = grid.counts
-        entry = last_entry(counts.row)
-        rows = np.flatnonzero(entry >= 0)
-        self._groups = _Groups(number(counts.text[entry[rows]]))
-        self._rows = rows[np.argsort(counts.text[entry[rows]], kind="stable")]
-        self._in_groups = rows[self._groups.order]
-        self._label = grid.label[entry]
-        self._start, self._n = np.unique(self._groups.start, return_counts=True)
-
-    def draw(self, rng: np.random.Generator) -> Integers:
-        """Give the labels of all rows: (n_rows,) int."""
-        given = self._label[self._in_groups]
-        self._groups.shuffle(rng, given)
-        texts = rng.permutation(len(self._n))
-        n = self._n[texts]
-        label = self._label.copy()
-        label[self._rows] = given[np.repeat(self._start[texts] - np.cumsum(n) + n, n) + np.arange(len(given))]
-        return label
-
-
 def _size(codes: Integers) -> int:
     return int(codes.max(initial=-1)) + 1
 

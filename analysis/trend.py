@@ -132,15 +132,43 @@ def estimate_trend(counts: Counts, column: str = "released", properties: Path | 
     return Trend(models[list(MODELS)], trends, tuple(notes))
 
 
-def _properties(counts: Counts, column: str, file: Path | None) -> tuple[dict[str, tuple[str, float]], list[str]]:
-    """Look up each model's family and property; a sentence for those without."""
+def read_properties(column: str, file: Path | None = None) -> pd.DataFrame:
+    """Read a property of models.
+
+    Parameters
+    ----------
+    column : str
+        A date or a number.
+    file : Path, optional
+        See `estimate_trend`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``model, family, value``, a date in years.
+
+    Raises
+    ------
+    InputError
+        If the file or column cannot be read.
+    """
     table = load_published("models") if file is None else _read(file)
-    where = "the table of the paper's models" if file is None else str(file)
+    where = _describe(file)
     for name in ("model", "family", column):
         if name not in table:
             raise unknown_name(f"column in {where}", name, map(str, table.columns))
-    names = table["model"].astype(str)
     values = _numbers(table[column], column, where)
+    return table[["model", "family"]].astype({"model": str}).assign(value=values)
+
+
+def _describe(file: Path | None) -> str:
+    return "the table of the paper's models" if file is None else str(file)
+
+
+def _properties(counts: Counts, column: str, file: Path | None) -> tuple[dict[str, tuple[str, float]], list[str]]:
+    """Look up each model's family and property; a sentence for those without."""
+    table = read_properties(column, file)
+    names, values = table["model"], table["value"].to_numpy()
     found = {}
     missing = []
     for model in counts.levels["model"]:
@@ -150,7 +178,7 @@ def _properties(counts: Counts, column: str, file: Path | None) -> tuple[dict[st
             found[model] = (str(table["family"].iloc[row[0]]), float(values[row[0]]))
         else:
             missing.append(model)
-    notes = [f"Left out, without family and {column} in {where}: {', '.join(missing)}."] if missing else []
+    notes = [f"Left out, without family and {column} in {_describe(file)}: {', '.join(missing)}."] if missing else []
     return found, notes
 
 

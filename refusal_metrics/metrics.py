@@ -107,9 +107,9 @@ def agg_persona_spread(values: Sequence[tuple[Hashable, Hashable, float]]) -> fl
 
     .. math:: \sqrt{\max(0, \tfrac{1}{A-1} \sum_a ((p_a - \bar p)^2 - v_a))}
 
-    over the A personas, with v_a the text-clustered variance of :math:`p_a - p`, p the rate of all
-    docs: text g adds :math:`u_{ga} = (k_{ga} - p_a n_{ga})/N_a - (k_g - p n_g)/N` to it, and
-    :math:`v_a = \tfrac{G}{G-1} \sum_g u_{ga}^2`.
+    over the A personas, with :math:`\bar p` the mean of their rates and v_a the text-clustered variance
+    of :math:`p_a - \bar p`: :math:`v_a = \tfrac{G}{G-1} \sum_g (u_{ga} - \bar u_g)^2`, where text g adds
+    :math:`u_{ga} = (k_{ga} - p_a n_{ga})/N_a` to the error of :math:`p_a`.
 
     Parameters
     ----------
@@ -133,9 +133,9 @@ def agg_persona_spread(values: Sequence[tuple[Hashable, Hashable, float]]) -> fl
     n, k = np.zeros((2, n_texts, n_personas))
     np.add.at(n, (text, persona), 1)
     np.add.at(k, (text, persona), [value for _, _, value in values])
-    rates, rate = k.sum(axis=0) / n.sum(axis=0), k.sum() / n.sum()
-    scores = (k - rates * n) / n.sum(axis=0) - (k - rate * n).sum(axis=1, keepdims=True) / n.sum()
-    noise = n_texts / (n_texts - 1) * np.sum(scores**2)
+    rates = k.sum(axis=0) / n.sum(axis=0)
+    scores = (k - rates * n) / n.sum(axis=0)
+    noise = n_texts / (n_texts - 1) * np.sum((scores - scores.mean(axis=1, keepdims=True)) ** 2)
     between = np.sum((rates - rates.mean()) ** 2)
     return math.sqrt(max(0.0, float(between - noise)) / (n_personas - 1))
 

@@ -174,7 +174,7 @@ COLUMNS = {
     "sensitivity --replicates 100 --factors temperature": SENSITIVITY,
     "sensitivity --replicates 100 --levels": [
         *("model", "task", "factor", "level", "estimate", "ci_low", "ci_high", "separation", "null_mean", "corrected"),
-        *("p_value", "n", "n_refused"),
+        *("p_value", "n", "n_refused", "p_adjusted"),
     ],
     "sensitivity --interactions model,response_type": list(INTERACTIONS),
     "regression": REGRESSION,

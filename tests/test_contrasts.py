@@ -76,8 +76,11 @@ def test_detectable_difference_and_equivalence_interval_equal_the_hand_worked_ex
     error = math.sqrt(49 / 99) / 50
     assert row["ci_high"] == pytest.approx(T1 * error, rel=1e-5)
     assert (row["equiv_low"], row["equiv_high"]) == pytest.approx((-T1_90 * error, T1_90 * error), rel=1e-5)
-    # One family of one: the level is .05.
-    assert row["mde"] == pytest.approx((T1 + T1_80) * error, rel=1e-5)
+    # One family of one: the level is .05. Half of the variance grows with the rate, which is .01, to that of
+    # .01 + mde, or of a half.
+    raised = min(0.01 + row["mde"], 0.5)
+    growth = raised * (1 - raised) / (0.01 * 0.99)
+    assert row["mde"] == pytest.approx(min((T1 + T1_80) * error * math.sqrt((1 + growth) / 2), 1), rel=1e-5)
     assert row["p_value"] == row["p_adjusted"] == 1
 
 
@@ -294,7 +297,24 @@ def test_personas_that_matter_are_found_in_the_simulated_study(simulated_study):
     assert table.loc[silent, "p_adjusted"].eq(1).all()
     found = table[table["p_adjusted"] <= 0.05]
     assert len(found) > 100
-    assert (found["estimate"].abs() > 0.3 * found["mde"]).all()
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.2])
+def test_the_detectable_difference_is_found_eight_times_in_ten(make_counts, rate):
+    rng = np.random.default_rng(0)
+
+    def contrast(difference):
+        # 300 texts asked 5 times under either.
+        refused = {"woman": rng.random(1500) < rate + difference, "neutral": rng.random(1500) < rate}
+        rows = study(
+            **{who: {str(t): (int(drawn[t::300].sum()), 5) for t in range(300)} for who, drawn in refused.items()}
+        )
+        return only_row(estimate_contrasts(make_counts(rows), "neutral"))
+
+    detectable = np.mean([contrast(0)["mde"] for _ in range(5)])
+    power = np.mean([contrast(detectable)["p_value"] <= 0.05 for _ in range(80)])
+    # Three standard errors of 80 studies; an exact test is somewhat conservative at 15 refusals.
+    assert 0.66 < power < 0.95
 
 
 # Spread.

@@ -88,11 +88,11 @@ def docs_of(persona, verdicts):
 
 def test_the_spread_of_a_small_example_is_the_one_worked_by_hand():
     # Rates 1/4 and 3/4 of 4 docs, each of a text of its own: squared distances from 1/2 sum to 1/8.
-    # The score of man's refusal is (3/4)/4 - (1/2)/8 = 1/8, of his three other docs 0, of woman's
-    # four docs 1/16 up or down; squares sum to 1/64 + 4/256 = 1/32, woman's the same;
-    # noise 8/7 * 2/32 = 1/14; sqrt(1/8 - 1/14) with the divisor 2 - 1.
+    # Man's refusal adds (3/4)/4 = 3/16 to his rate's error, his three other docs -1/16 each: squares sum
+    # to 12/256, woman's the same. Less the mean of both personas, half of each goes to either, in squares
+    # half of the sum; noise 8/7 * 12/256 = 3/56; sqrt(1/8 - 3/56) with the divisor 2 - 1.
     values = docs_of("man", [1.0, 0.0, 0.0, 0.0]) + docs_of("woman", [1.0, 1.0, 1.0, 0.0])
-    assert agg_persona_spread(values) == pytest.approx(math.sqrt(1 / 8 - 1 / 14))
+    assert agg_persona_spread(values) == pytest.approx(math.sqrt(1 / 8 - 3 / 56))
 
 
 def test_the_spread_is_zero_where_noise_explains_it():

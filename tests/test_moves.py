@@ -221,14 +221,11 @@ def test_models_with_other_runs_are_not_exchanged(make_counts):
 
 def test_moving_strata_within_tasks_keeps_responses_and_refusals_of_runs(make_counts):
     grid = Grid(make_counts(simulate(is_asked=first_models_only)), ["model"], ["stratum"])
-    in_tasks, anywhere = RowMoves(grid).draw(np.random.default_rng(0), 30)
+    in_tasks = RowMoves(grid).draw(np.random.default_rng(0), 30)
     assert (in_tasks.n == grid.observed.n).all()
     assert (in_tasks.n_refused <= in_tasks.n).all()
     assert (in_tasks.n_refused.sum(axis=3) == grid.observed.n_refused.sum(axis=3)).all()
     assert len(np.unique(in_tasks.n_refused.sum(axis=(1, 2)), axis=0)) > 5
-    assert (anywhere.n_refused <= anywhere.n).all()
-    assert (anywhere.n_refused.sum(axis=3) == grid.observed.n_refused.sum()).all()
-    assert (anywhere.n.sum(axis=3) == grid.observed.n.sum()).all()
 
 
 def test_moved_strata_reach_all_that_enumeration_does(make_counts):
@@ -251,9 +248,9 @@ def test_moved_strata_reach_all_that_enumeration_does(make_counts):
             for stratum, n_refused in pairs:
                 k[stratum] += n_refused
             expected.append(float(compute_iota([6, 6], [k["1"], k["2"]])))
-    for cells in RowMoves(grid).draw(np.random.default_rng(0), 4000):
-        margin = Margin(grid.axes, ["stratum"], in_families=False)
-        compare(compute_iota(margin.add_up(cells.n), margin.add_up(cells.n_refused)), expected)
+    cells = RowMoves(grid).draw(np.random.default_rng(0), 4000)
+    margin = Margin(grid.axes, ["stratum"], in_families=False)
+    compare(compute_iota(margin.add_up(cells.n), margin.add_up(cells.n_refused)), expected)
 
 
 def test_a_study_without_refusals_has_nothing_to_move(make_counts):
@@ -261,10 +258,7 @@ def test_a_study_without_refusals_has_nothing_to_move(make_counts):
     counts = make_counts(rows)
     moved = PromptMoves(Grid(counts, ["model"], LABELS), np.random.default_rng(0)).draw(np.random.default_rng(0), 3)
     assert not any(cells.n_refused.any() for cells in vars(moved).values())
-    assert not any(
-        cells.n_refused.any()
-        for cells in RowMoves(Grid(counts, ["model"], ["stratum"])).draw(np.random.default_rng(0), 3)
-    )
+    assert not RowMoves(Grid(counts, ["model"], ["stratum"])).draw(np.random.default_rng(0), 3).n_refused.any()
 
 
 def test_the_order_of_responses_changes_no_move(make_counts):

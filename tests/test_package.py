@@ -57,8 +57,8 @@ _ANALYSIS = """
 tables runs responses logs cells
 rates exact differences multiplicity contrasts
 iota grid shuffles moves tally sensitivity interactions
-logit formula separation regression
-paper paper_figures trend
+paper paper_figures logit formula separation regression
+trend
 estimates findings layout page report options cli
 """
 

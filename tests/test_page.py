@@ -97,10 +97,10 @@ def test_the_findings_are_the_numbers_of_the_tables(estimates):
     (row,) = estimates.tables["rates"].query("setting == 'persona'").to_dict("records")
     assert rate == f"The rule given took {100 * row['n_refused'] / 640:.2f} % of the persona prompts for refused."
     (contrast,) = estimates.tables["contrasts"].to_dict("records")
-    excludes = int(contrast["ci_low"] > 0 or contrast["ci_high"] < 0)
+    differs = int(contrast["p_adjusted"] <= 0.05)
     assert baseline == (
-        f"Persona prompts less neutral ones: {100 * contrast['estimate']:+.2f} points (given); the interval excludes 0 "
-        f"in {excludes} of 1 combination of a model and a task."
+        f"Persona prompts less neutral ones: {100 * contrast['estimate']:+.2f} points (given); they differ in "
+        f"{differs} of 1 combination of a model and a task (adjusted p at most 0.05)."
     )
     p_adjusted = estimates.tables["contrasts_by_persona"].query("baseline == 'neutral'")["p_adjusted"]
     n_named = int((p_adjusted <= 0.05).sum())
@@ -110,7 +110,7 @@ def test_the_findings_are_the_numbers_of_the_tables(estimates):
         "most 0.05): 4 personas in 1 combination of a model and a task. The median smallest detectable difference is "
     )
     assert factors.startswith(
-        "Factors whose sensitivity index iota is beyond chance (p at most 0.05, given): persona 0."
+        "Factors whose sensitivity index iota is beyond chance (p at most 0.05, each by itself, given): persona 0."
     )
 
 

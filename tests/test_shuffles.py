@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refusal_metrics.analysis.grid import Grid
 from refusal_metrics.analysis.shuffles import (
-    RowsOfAnyTexts,
     RowsOfTexts,
     Shuffles,
     Steps,
@@ -126,28 +125,6 @@ def test_rows_of_a_text_exchange_their_strata(rows_grid):
     drawn = Counter(int(moves.draw(rng)[row]) for _ in range(600))
     # One of b's three rows has the other stratum.
     assert drawn == {0: pytest.approx(400, abs=60), 1: pytest.approx(200, abs=60)}
-
-
-def test_in_the_whole_study_any_text_has_the_strata_of_any_other(rows_grid):
-    rng = np.random.default_rng(0)
-    moves = RowsOfAnyTexts(rows_grid)
-    drawn = [by_text(rows_grid, moves.draw(rng)) for _ in range(2400)]
-    # Every row gives its stratum once.
-    assert {"".join(sorted("".join(texts))) for texts in drawn} == {"111112223445"}
-    # The first text takes the strata of the text that comes first: a fifth of the time that is c.
-    found = Counter(texts[0] for texts in drawn)
-    assert found["344"] / 2400 == pytest.approx(1 / 5, abs=0.04)
-    # The one row of d may take any.
-    assert {texts[3] for texts in drawn} == set("12345")
-
-
-def test_every_row_is_as_likely_to_get_any_stratum(rows_grid):
-    rng = np.random.default_rng(0)
-    moves = RowsOfAnyTexts(rows_grid)
-    entry = np.unique(rows_grid.counts.row, return_index=True)[1]
-    drawn = np.array([moves.draw(rng)[rows_grid.counts.row[entry]] for _ in range(3000)])
-    # Five of 12 rows have the first stratum; its standard error is .009.
-    assert np.abs((drawn == 0).mean(axis=0) - 5 / 12).max() < 0.1
 
 
 def test_combinations_are_numbered_in_their_order():
