@@ -107,6 +107,8 @@ def name_personas(contrasts: pd.DataFrame, rule: str) -> tuple[str, pd.DataFrame
         f"adjusted p at most {LEVEL}): {counted(own['persona'].nunique(), 'persona')} in {_pairs(n_families)}."
     )
     detectable = own["mde"].median()
-    if detectable <= 1:
+    if detectable < 1:
         sentence += f" The median smallest detectable difference is {percent(detectable)} points."
+    elif detectable == 1:
+        sentence += " Half of them could not have found any difference: the study is too small."
     return sentence, named.reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index)
