@@ -145,11 +145,16 @@ def count_cells(counts: Counts, factors: Sequence[str]) -> pd.DataFrame:
     InputError
         For an unknown factor.
     """
+    return _count(counts, factors)[0]
+
+
+def _count(counts: Counts, factors: Sequence[str]) -> tuple[pd.DataFrame, Integers]:
+    """Count by cell, and give each entry's cell."""
     counts.check_factors(factors)
     cells, cell = counts.cell(factors)
     for name in ("n", "n_refused"):
         cells[name] = np.bincount(cell, weights=getattr(counts, name), minlength=len(cells)).astype(np.int64)
-    return cells
+    return cells, cell
 
 
 def count_by_text(counts: Counts, factors: Sequence[str]) -> TextCounts:
@@ -161,8 +166,7 @@ def count_by_text(counts: Counts, factors: Sequence[str]) -> TextCounts:
         With a row for each text of the whole study, so that parts of it can be set beside each
         other.
     """
-    cells = count_cells(counts, factors)
-    _, cell = counts.cell(factors)
+    cells, cell = _count(counts, factors)
     shape = (counts.n_texts, len(cells))
     n, n_refused = (
         sparse.coo_array((values.astype(np.float64), (counts.text, cell)), shape=shape).tocsr()
@@ -198,21 +202,23 @@ def count_responses(responses: Responses, run_factors: Sequence[str] = ()) -> di
     dict of str to Counts
         By the name of the rule. They share all arrays but the refusals.
     """
-    factors = [name for name in (*STUDY_COLUMNS, *FACTORS, *run_factors) if name in responses.columns]
-    ids = [name for name in ("text_id", "row_id") if name in responses.columns]
+    # Each look at them is a query.
+    known, rules = responses.columns, responses.rules
+    factors = [name for name in (*STUDY_COLUMNS, *FACTORS, *run_factors) if name in known]
+    ids = [name for name in ("text_id", "row_id") if name in known]
     levels = {name: _number_levels(responses, name) for name in (*factors, *ids)}
     codes = [
         f"coalesce(enum_code({identifier(name)}::VARCHAR::{_kind(name)})::INTEGER, -1) AS {identifier(name)}"
         for name in levels
     ]
-    verdicts = [f"refused_{rule}" for rule in responses.rules]
-    others = [name for name in ("index", *verdicts) if name in responses.columns]
+    verdicts = [f"refused_{rule}" for rule in rules]
+    others = [name for name in ("index", *verdicts) if name in known]
     columns = responses.query(f"SELECT {', '.join([*codes, *map(identifier, others)])} FROM responses").fetchnumpy()
     code = {name: _small(np.asarray(columns[name])) for name in levels}
     text = _number([code["task"], code["text_id"]])
     row = _number([text, code["row_id"]]) if "row_id" in code else _number([text, code.get("stratum", text)])
     # Without a design an index is somebody's row number.
-    if "index" in columns and "design_id" in responses.columns and not np.ma.is_masked(columns["index"]):
+    if "index" in columns and "design_id" in known and not np.ma.is_masked(columns["index"]):
         prompt = _number([code["task"], code["setting"], _from_zero(np.asarray(columns["index"]))])
     else:
         alike = _number([row, *(code[name] for name in _ASKED if name in code)])
@@ -228,10 +234,7 @@ def count_responses(responses: Responses, run_factors: Sequence[str] = ()) -> di
         n_refused=np.zeros(0, dtype=np.uint8),
         n_texts=int(text.max(initial=-1)) + 1,
     )
-    return {
-        rule: replace(shared, n_refused=np.asarray(columns[f"refused_{rule}"]).astype(np.uint8))
-        for rule in responses.rules
-    }
+    return {rule: replace(shared, n_refused=np.asarray(columns[f"refused_{rule}"]).astype(np.uint8)) for rule in rules}
 
 
 def _kind(name: str) -> str:
