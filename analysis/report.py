@@ -86,10 +86,8 @@ def check_out(out: Path, *, force: bool) -> None:
 
 def _paper_layout(estimates: Estimates) -> dict[str, pd.DataFrame]:
     tables = estimates.tables
-    counts = {name: table for name, table in tables.items() if name.startswith("counts_by_")}
     regression = tables.get("regression")
-    laid_out = paper_tables(tables, counts, None if regression is None else regression.assign(rule=estimates.rule))
-    return dict(laid_out)
+    return paper_tables(tables, tables, None if regression is None else regression.assign(rule=estimates.rule))
 
 
 def _write(out: Path, tables: Mapping[str, pd.DataFrame], page: str) -> None:
