@@ -16,7 +16,7 @@ from refusal_metrics import register as registry
 from refusal_metrics.errors import InputError
 
 from .options import RUN_FACTORS, AllRuns, Detector, Force, Form, Models, Property, Replicates, Results, Seed
-from .tables import Format, plain
+from .values import Format, plain
 
 if TYPE_CHECKING:
     from .cells import Counts

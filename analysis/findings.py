@@ -6,7 +6,7 @@ import pandas as pd
 
 from .estimates import Estimates
 from .multiplicity import LEVEL
-from .tables import percent
+from .values import percent
 
 
 def list_findings(estimates: Estimates) -> Iterable[str]:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from .tables import interval, percent
+from .values import interval, percent
 
 _TASKS = {"nli": "NLI", "politeness": "Politeness", "offensiveness": "Offensiveness"}
 _ORDER = {

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .tables import Format
+from .values import Format
 
 Results = Annotated[
     list[str],

@@ -11,7 +11,8 @@ from .estimates import Estimates
 from .findings import counted, list_findings, name_personas
 from .layout import drawn, grid, side_by_side
 from .multiplicity import LEVEL
-from .tables import escape, plain, readable, to_markdown
+from .tables import readable, to_markdown
+from .values import escape, plain
 
 _MOST, _FEW = 20, 5
 """Rows shown of personas that differ, and of interactions."""

@@ -11,7 +11,7 @@ import pandas as pd
 from refusal_metrics.errors import unknown_name
 
 from . import published
-from .tables import percent
+from .values import percent
 
 COMPARISON = (
     *("source", "model", "published_model", "task", "response_type", "term", "rule"),

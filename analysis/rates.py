@@ -25,11 +25,15 @@ def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
     in :math:`n^*` responses, the number of independent responses that would know as much,
 
     .. math:: n^* = \min\Big(N, \frac{\hat p (1 - \hat p)}{v}
-              \Big(\frac{t_{N-1}}{t_{G-1}}\Big)^2\Big), \quad
-              v = \frac{G}{G-1} \sum_g (k_g - \hat p n_g)^2 / N^2,
+              \Big(\frac{t_{N-1}}{t_d}\Big)^2\Big), \quad
+              v = \frac{G}{G-1} \sum_g z_g^2 / N^2, \quad z_g = k_g - \hat p n_g,
 
     over the G texts g with k_g refusals in n_g responses, N in all, and 97.5 % points of Student's t.
-    Where every text has the same rate, :math:`n^* = N`.
+    Where every text has the same rate, :math:`n^* = N`. The degrees of freedom d are not G - 1 where
+    refusals come from a few of the texts, for then so few decide the variance:
+
+    .. math:: d = \min\Big(G - 1, \frac{2 G}{\kappa - (G - 3) / (G - 1)}\Big), \quad
+              \kappa = G \sum_g z_g^4 / \Big(\sum_g z_g^2\Big)^2.
 
     Parameters
     ----------
@@ -55,7 +59,8 @@ def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
     References
     ----------
     Korn and Graubard 1998, Survey Methodology 24, 193-201. Clopper and Pearson 1934,
-    doi:10.1093/biomet/26.4.404. For the variance, Liang and Zeger 1986, doi:10.1093/biomet/73.1.13.
+    doi:10.1093/biomet/26.4.404. For the variance, Liang and Zeger 1986, doi:10.1093/biomet/73.1.13;
+    for its degrees of freedom, O'Neill 2014, doi:10.1080/00031305.2014.966589.
     """
     texts = count_by_text(counts, by)
     low, high = _korn_graubard(texts)
@@ -67,9 +72,9 @@ def _korn_graubard(texts: TextCounts) -> tuple[Floats, Floats]:
     """Compute the interval of each cell: (n_cells,) its lower and its upper ends."""
     n, n_texts, k = (texts.cells[name].to_numpy(dtype=np.float64) for name in ("n", "n_texts", "n_refused"))
     rate = k / n
+    variance, freedom = _variance(texts, n, k)
     with np.errstate(divide="ignore", invalid="ignore"):
-        effective = rate * (1 - rate) / _variance(texts, n, k)
-        effective *= (student(LEVEL, n - 1) / student(LEVEL, n_texts - 1)) ** 2
+        effective = rate * (1 - rate) / variance * (student(LEVEL, n - 1) / student(LEVEL, freedom)) ** 2
         # A variance of 0 makes it infinite; with one text it is nan and stays so.
         effective = np.minimum(effective, n)
         tail = (1 - LEVEL) / 2
@@ -82,13 +87,18 @@ def _korn_graubard(texts: TextCounts) -> tuple[Floats, Floats]:
     )
 
 
-def _variance(texts: TextCounts, n: Floats, k: Floats) -> Floats:
-    """Compute the text-clustered variance of each cell's rate; nan for a single text."""
+def _variance(texts: TextCounts, n: Floats, k: Floats) -> tuple[Floats, Floats]:
+    """Compute the text-clustered variance of each cell's rate and its degrees of freedom; nan for a single text."""
     # Whole numbers until the end, so that equal rates give exactly 0.
     scores = texts.n_refused.multiply(n) - texts.n.multiply(k)
     n_texts = texts.cells["n_texts"].to_numpy(dtype=np.float64)
-    squares = scores.multiply(scores).sum(axis=0)
-    return np.where(n_texts > 1, n_texts / (n_texts - 1) * squares / n**4, np.nan)
+    squares, fourths = (scores.power(power).sum(axis=0) for power in (2, 4))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        n_others = np.where(n_texts > 1, n_texts - 1, np.nan)
+        kurtosis = n_texts * fourths / squares**2
+        # Without a variance the kurtosis is nan, and texts count in full.
+        freedom = np.fmin(n_others, 2 * n_texts / (kurtosis - (n_texts - 3) / n_others))
+        return n_texts / n_others * squares / n**4, np.where(n_texts > 1, freedom, np.nan)
 
 
 def student(level: float | Floats, freedom: "NDArray[Any]") -> Floats:

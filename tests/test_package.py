@@ -41,7 +41,8 @@ def test_the_core_install_asks_for_neither_torch_nor_vllm():
         ("refusal_metrics.sampler", ["datasets", "lm_eval", "pyarrow"]),
         ("refusal_metrics.docs", ["lm_eval", "refusal_metrics.analysis", "torch"]),
         ("refusal_metrics.metrics", ["datasets", "refusal_metrics.docs", "refusal_metrics.analysis"]),
-        ("refusal_metrics.analysis.cli", ["datasets", "lm_eval", "duckdb", "torch"]),
+        ("refusal_metrics.analysis.cli", ["datasets", "lm_eval", "duckdb", "pandas", "numpy", "torch"]),
+        ("refusal_metrics.analysis.logs", ["pandas", "numpy"]),
         ("refusal_metrics.analysis.report", ["datasets", "lm_eval", "torch"]),
     ],
 )
@@ -54,7 +55,7 @@ def test_a_module_does_not_import_what_stands_later_or_weighs_much(module, stran
 
 # How tables are shown; what is read and counted; the estimates, each family in turn; the report.
 _ANALYSIS = """
-tables runs responses logs cells
+values tables runs responses logs cells
 rates exact differences multiplicity contrasts
 iota grid shuffles moves tally sensitivity interactions
 paper paper_figures logit formula separation regression

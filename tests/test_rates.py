@@ -51,6 +51,16 @@ def test_a_rate_and_its_interval_equal_the_hand_worked_example(only_rate):
     assert stats.beta.sf(row["ci_high"], 7.7560 + 1, 38.7801 - 7.7560) == pytest.approx(0.025, rel=1e-3)
 
 
+def test_refusals_of_one_text_among_ten_give_its_variance_few_degrees_of_freedom(only_rate):
+    row = only_rate({"a": (5, 10)} | dict.fromkeys("bcdefghij", (0, 10)))
+    # p = 5/100; k - p n = 4.5 once and -.5 nine times: squares 22.5, fourth powers 410.625, kurtosis
+    # 10 * 410.625 / 22.5^2 = 8.1111, d = 20 / (8.1111 - 7/9) = 2.7273. v = 10/9 * 22.5 / 100^2 = .0025;
+    # .0475 / .0025 = 19; t_99 = 1.984217 and t_2.7273 = 3.3703 (between t_2 = 4.3027 and t_3 = 3.1824).
+    # n* = 19 * (1.984217 / 3.3703)^2 = 6.5857, p n* = .32929.
+    assert stats.beta.cdf(row["ci_low"], 0.32929, 6.5857 - 0.32929 + 1) == pytest.approx(0.025, rel=1e-3)
+    assert stats.beta.sf(row["ci_high"], 0.32929 + 1, 6.5857 - 0.32929) == pytest.approx(0.025, rel=1e-3)
+
+
 def test_texts_with_the_same_rate_are_as_good_as_independent_responses(only_rate):
     row = only_rate({"a": (4, 10), "b": (2, 5), "c": (2, 5)})
     exact = stats.binomtest(8, 20).proportion_ci(method="exact")
@@ -190,7 +200,10 @@ def test_the_variance_is_that_of_the_harness_table(make_counts, refused_of):
     error = agg_clustered_se([(row["text_id"], float(row["refused"])) for row in rows])
     assume(error > 1e-9)
     n, g, k = len(rows), len(refused_of), sum(row["refused"] for row in rows)
-    student = stats.t.ppf(0.975, n - 1) / stats.t.ppf(0.975, g - 1)
+    texts_of = pd.DataFrame(refused_of.values(), columns=["k", "n"])
+    kurtosis = stats.kurtosis(texts_of["k"] - k / n * texts_of["n"], fisher=False)
+    freedom = min(g - 1, 2 * g / (kurtosis - (g - 3) / (g - 1)))
+    student = stats.t.ppf(0.975, n - 1) / stats.t.ppf(0.975, freedom)
     effective = min(n, k / n * (1 - k / n) / error**2 * student**2)
     row = estimate_rates(make_counts(rows), ["model"]).iloc[0]
     assert row["ci_high"] == pytest.approx(stats.beta.ppf(0.975, k / n * effective + 1, (1 - k / n) * effective))

@@ -1,0 +1,72 @@
+"""How single values are written for people."""
+
+import math
+import re
+from enum import StrEnum
+
+_SMALLEST_P = 0.001
+
+
+class Format(StrEnum):
+    """The forms in which a command prints its table."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+def percent(value: float, *, signed: bool = False) -> str:
+    """Write a proportion as a percentage, or a difference of proportions as signed points.
+
+    Parameters
+    ----------
+    value : float
+        Proportion; nan gives an empty text.
+    signed : bool
+
+    Returns
+    -------
+    str
+        With two decimals, as in the paper's tables.
+    """
+    # Adding 0 makes a rounded -0.0 positive.
+    return "" if math.isnan(value) else f"{round(100 * value, 2) + 0.0:{'+' if signed else ''}.2f}"
+
+
+def interval(low: float, high: float, *, signed: bool = False) -> str:
+    """Write an interval of proportions in percent, or an empty text where there is none."""
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    return f"[{percent(low, signed=signed)}, {percent(high, signed=signed)}]"
+
+
+def number(value: float) -> str:
+    """Write a number that is no proportion, or an empty text for nan."""
+    if math.isnan(value):
+        return ""
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    # Adding 0 makes a rounded -0.0 positive.
+    return f"{round(value, 3) + 0.0:.3f}" if abs(value) < 100 else f"{value:.1f}"
+
+
+def p_text(value: float) -> str:
+    """Write a p-value."""
+    if math.isnan(value):
+        return ""
+    return "<.001" if value < _SMALLEST_P else f"{value:.3f}".removeprefix("0")
+
+
+def escape(value: object) -> str:
+    """Write a value as one line of Markdown that is read as nothing but its text, within a line or cell."""
+    text = re.sub(r"[\\`*~|]", r"\\\g<0>", plain(value))
+    # An underscore inside a word is no emphasis, and a bracket alone no link: prefix_strict, [0.00, 1.00].
+    text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text).replace("](", "]\\(")
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def plain(value: object) -> str:
+    """Write a value as one line of printable characters, so that no name can command a terminal or page."""
+    line = " ".join(str(value).split())
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
