@@ -42,20 +42,42 @@ _DOC_FIELDS = {
     "kind": "VARCHAR",
     "language": "VARCHAR",
 }
+_TEXTS = {
+    "response": "coalesce(filtered_resps[1], '')",
+    "prompt": "arguments ->> '$.gen_args_0.arg_0'",
+    "labels": "to_json(doc.labels)::VARCHAR",
+}
 # Whether lines that do not fit are passed over, and how long a line may be, in bytes. DuckDB's own
 # choices come first, because they are fastest by a third; 256 MiB is for a model that never stops.
 _WAYS_TO_READ = ((False, 1 << 24), (True, 1 << 24), (True, 1 << 28))
 _BLANK = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
 """What Python strips and so the detectors do; DuckDB's own trim knows the space only."""
 _COLUMNS = frozenset(
-    {*_DOC_FIELDS, "model", "task", "run", "log", "file", "line", "filter", "outcome", "empty", "file_row_number"}
+    {
+        *_DOC_FIELDS,
+        *_TEXTS,
+        "model",
+        "task",
+        "run",
+        "log",
+        "file",
+        "line",
+        "filter",
+        "outcome",
+        "empty",
+        "file_row_number",
+    }
 )
 """The names that no setting of a run can have as a column; nor one that begins like a verdict's."""
 _USABLE = " AND ".join(["index IS NOT NULL", *(f"refused_{rule} IS NOT NULL" for rule in RULES)])
 
 
 def load_responses(
-    results: Iterable[str | os.PathLike[str]], *, all_runs: bool = False, run_factors: Sequence[str] = ()
+    results: Iterable[str | os.PathLike[str]],
+    *,
+    all_runs: bool = False,
+    run_factors: Sequence[str] = (),
+    texts: bool = False,
 ) -> Responses:
     """Read sample logs of persona-refusal tasks, or responses tables.
 
@@ -69,6 +91,10 @@ def load_responses(
         Whether a doc that several runs asked counts each time; ``run`` is then a factor.
     run_factors : sequence of str
         Settings of runs (``temperature``, ...) that shall be factors: a doc counts once for each.
+    texts : bool
+        Whether to read what was asked and answered too: the columns ``response``, ``prompt`` (with
+        a chat API the messages, as JSON) and ``labels`` (the answers offered, as JSON). Tables have
+        them where they were written with them.
 
     Returns
     -------
@@ -90,7 +116,7 @@ def load_responses(
             if name not in responses.columns:
                 raise unknown_name("factor", name, [c for c in responses.columns if not c.startswith("refused")])
         return responses
-    return _Reader(paths, all_runs=all_runs, run_factors=run_factors).read()
+    return _Reader(paths, all_runs=all_runs, run_factors=run_factors, texts=texts).read()
 
 
 def _find_tables(path: str) -> list[Path | str]:
@@ -107,8 +133,9 @@ def _find_tables(path: str) -> list[Path | str]:
 class _Reader:
     """Reads sample logs by way of a Parquet file of their lines."""
 
-    def __init__(self, results: list[str], *, all_runs: bool, run_factors: Sequence[str]) -> None:
+    def __init__(self, results: list[str], *, all_runs: bool, run_factors: Sequence[str], texts: bool) -> None:
         self._listed = ", ".join(results)
+        self._texts = texts
         found = find_logs(results)
         self._logs = [log for log in found if may_be_ours(log)]
         if not self._logs:
@@ -167,6 +194,9 @@ class _Reader:
         rates = {f"refusal_rate_{rule}": "DOUBLE" for rule in RULES}
         columns = {"doc": f"STRUCT({fields})", "filtered_resps": "VARCHAR[]", "filter": "VARCHAR"} | rates
         own = ", ".join(f'doc."{name}"' for name in _DOC_FIELDS if name != "kind")
+        if self._texts:
+            columns |= {"doc": f"STRUCT({fields}, labels VARCHAR[])", "arguments": "JSON"}
+            own += f", {', '.join(f'{sql} AS {name}' for name, sql in _TEXTS.items())}"
         # Looked up and not joined, because the lines would not keep their order through a join.
         named = ", ".join(f'CAST($told_{n} AS VARCHAR[])[number] AS "{name}"' for n, name in enumerate(told))
         verdicts = ", ".join(f"refusal_rate_{rule} > 0.5 AS refused_{rule}" for rule in RULES)

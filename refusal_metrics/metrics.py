@@ -47,7 +47,7 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str | None]) -> di
     """
     values: dict[str, Any] = {}
     for rule, detect in RULES.items():
-        refused = float(detect(results[0] or "").refused)
+        refused = float(detect(results[0] or "", doc["labels"]).refused)
         values[f"refusal_rate_{rule}"] = refused
         values[f"refusal_rate_{rule}_clustered_se"] = [doc["text_id"], refused]
         for response_type in RESPONSE_TYPES:

@@ -11,8 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis.logs import load_responses
 
-from refusal_metrics.detectors import EMPTY, detect_prefix
+from refusal_metrics.detectors import detect_prefix
 from refusal_metrics.errors import InputError
+from refusal_metrics.verdict import EMPTY
 
 
 def tally(responses):

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from refusal_metrics.metrics import agg_clustered_se, agg_persona_spread, agg_rate, process_results
 
-DOC = {"text_id": "nli/1", "persona": "man", "response_type": "semi-forced", "setting": "persona"}
+DOC = {
+    "text_id": "nli/1",
+    "labels": ["entailment", "neutral"],
+    "persona": "man",
+    "response_type": "semi-forced",
+    "setting": "persona",
+}
 
 labelled = st.lists(st.tuples(st.sampled_from("abcde"), st.sampled_from([0.0, 1.0])), min_size=1, max_size=60)
 

@@ -68,7 +68,7 @@ def test_no_module_imports_one_that_stands_later():
     # The order of the data: what is asked, the texts, the sample, the docs; the verdicts; the analysis.
     order = [
         *("errors", "design", "design_files", "tabular", "download", "texts", "settings", "sampler", "docs"),
-        *("detectors", "metrics", "register"),
+        *("verdict", "detectors", "metrics", "register"),
         *(f"analysis.{name}" for name in _ANALYSIS.split()),
     ]
     folders = {"": files("refusal_metrics"), "analysis.": files("refusal_metrics.analysis")}
