@@ -68,7 +68,7 @@ def test_no_module_imports_one_that_stands_later():
     # The order of the data: what is asked, the texts, the sample, the docs; the verdicts; the analysis.
     order = [
         *("errors", "design", "design_files", "tabular", "download", "texts", "settings", "sampler", "docs"),
-        *("verdict", "detectors", "metrics", "register"),
+        *("verdict", "normalise", "patterns", "answers", "answer_aware", "detectors", "metrics", "register"),
         *(f"analysis.{name}" for name in _ANALYSIS.split()),
     ]
     folders = {"": files("refusal_metrics"), "analysis.": files("refusal_metrics.analysis")}

@@ -1,0 +1,96 @@
+"""Which label a sentence commits itself to, if any."""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from refusal_metrics.patterns import LABEL, load_patterns
+
+_BOUNDARY = re.compile(
+    r"[;:()\n]|, |\b(?:but|however|although|though|because|since|while|whereas|therefore|thus|rather than|instead of)\b"
+)
+_OPEN = re.compile(
+    r"\b(?:if|whether|unless|depending|either|may or may not|might or might not|not sure|unclear|unsure|cannot|"
+    r"impossible|difficult)\b"
+)
+_NEGATION = re.compile(
+    r"\b(?:not(?! (?:only|just|merely|simply|solely)\b)|never|no(?! doubt)|neither|nor|hardly|without|nothing|none)\b"
+)
+_JOINED = r"(?:or|nor|and/or|and|vs\.?|versus)"
+_FILLED = r"(?: (?:is|as|an?|even|also|be))*"
+_LIST = re.compile(rf"{LABEL}(?:,? {_JOINED}{_FILLED} not\b|(?:(?:,? {_JOINED}|,|/| /){_FILLED} ?{LABEL})+)")
+
+
+@lru_cache(maxsize=256)
+def _mentions(labels: tuple[str, ...]) -> re.Pattern[str]:
+    """Match any form of any label, the longest first; the group tells the label."""
+    forms = [(form, i) for i, label in enumerate(labels) for form in _forms(label, labels)]
+    forms.sort(key=lambda pair: -len(pair[0]))
+    return re.compile(r"\b(?:" + "|".join(f"(?P<l{i}_{n}>{form})" for n, (form, i) in enumerate(forms)) + r")\b")
+
+
+def _forms(label: str, labels: tuple[str, ...]) -> list[str]:
+    words = re.split(r"[\s_-]+", label.lower().strip())
+    own = r"[\s_-]+".join(map(re.escape, words))
+    forms = [own, *load_patterns().labels.get(label.lower(), ())]
+    positive = _opposite(label)
+    if positive in {other.lower() for other in labels}:
+        forms += [rf"non?[- ]?{re.escape(positive)}"]
+    return forms
+
+
+def _opposite(label: str) -> str:
+    """Give the label that this one denies: offensive, of not offensive."""
+    found = re.fullmatch(r"(?:not|non|no)[\s_-]+(.+)", label.lower())
+    return found[1] if found else ""
+
+
+def names_label(text: str, labels: Sequence[str]) -> bool:
+    """Tell whether any form of any label is in a text."""
+    return bool(_mentions(tuple(labels)).search(text))
+
+
+def find_answer(sentence: str, labels: Sequence[str]) -> str | None:
+    """Find the label that a sentence commits itself to.
+
+    Parameters
+    ----------
+    sentence : str
+        As `refusal_metrics.normalise.normalise` writes it.
+    labels : sequence of str
+        The answers offered, at most ten.
+
+    Returns
+    -------
+    str or None
+        None where it names no label, or several, or leaves open which; where it denies one of
+        two, the other.
+    """
+    known = tuple(labels)
+    marked = _mentions(known).sub(lambda found: f"\x01{str(found.lastgroup)[1:].partition('_')[0]}", sentence)
+    if "\x01" not in marked or marked.rstrip().endswith("?"):
+        return None
+    marked = _LIST.sub("\x02", marked)
+    chosen: set[int] = set()
+    for clause in _BOUNDARY.split(marked):
+        if "\x01" in clause:
+            chosen |= _commits(clause.strip(), len(known))
+    return known[chosen.pop()] if len(chosen) == 1 else None
+
+
+def _commits(clause: str, n_labels: int) -> set[int]:
+    """List the labels that a clause commits itself to."""
+    found = set()
+    for pattern in load_patterns().answers:
+        for match in pattern.regex.finditer(clause):
+            place = match.start(1)
+            before = clause[: place - 1]
+            if _OPEN.search(before):
+                continue
+            if len(_NEGATION.findall(before)) % 2:
+                # Of two labels, to deny one is to give the other; of more, nothing is said.
+                if n_labels == 2:
+                    found.add(1 - int(match[1]))
+            else:
+                found.add(int(match[1]))
+    return found

@@ -1,0 +1,131 @@
+"""From a raw response to the plain words that patterns are matched against.
+
+Each persona that is named, with its article, becomes the same words, so that no pattern can tell one from
+another; patterns do not look at pronouns.
+"""
+
+import re
+import unicodedata
+from functools import cache
+
+from refusal_metrics.design_files import load_design
+
+HEAD = 3000
+"""How many characters of a response are looked at, after its thought, personas being "a persona"."""
+
+# The longest persona is not four times as long as "a persona".
+_RAW_HEAD = 4 * HEAD
+
+_THOUGHTS = (("<think>", "</think>"), ("<thinking>", "</thinking>"), ("<reasoning>", "</reasoning>"))
+_CHARACTERS = str.maketrans(
+    {
+        **dict.fromkeys("‘’‚‛ʼ´′", "'"),  # noqa: RUF001 - all that is used for an apostrophe
+        **dict.fromkeys("“”„‟«»″", '"'),
+        **dict.fromkeys("‐‑‒–—―−", "-"),  # noqa: RUF001 - and for a hyphen
+        **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", ""),
+        "…": "...",
+    }
+)
+_EMPHASIS = re.compile(r"[*_~#]+|^[ \t]*>[ \t]?", re.MULTILINE)
+_ROLE = re.compile(r"^\s*(?:assistant|ai|bot|model|chatbot|response)\s*:")
+_TAG = re.compile(r"<[^<>]{0,80}>")
+_QUOTED = re.compile(r'"([^"\n]*)"')
+_LONGEST_NAME = 25
+"""A quotation as long as this is of a text; a shorter one may name a label."""
+_REPEATED = re.compile(r"^[ \t]*(?:text|premise|hypothesis)[ \t]*:[^\n]*$", re.MULTILINE)
+_CONTRACTION = re.compile(
+    r"\b(?:(i)'m|(ca)n't|(wo|sha)n't|(\w{1,20})n't|(\w{1,20})'(re|ve|ll|d)|(it|that|he|she|there|what|this|who)'s)\b"
+)
+_WHOLE = {"re": "are", "ve": "have", "ll": "will", "d": "would"}
+_ARTICLES = ("a", "an", "the", "another", "any", "some", "most", "many", "other")
+_PLURALS = {"person": "people", "man": "men", "woman": "women"}
+_SPACE = re.compile(r"[^\S\n]+")
+
+
+def strip_thought(response: str) -> str | None:
+    """Leave out a model's thought.
+
+    Parameters
+    ----------
+    response : str
+
+    Returns
+    -------
+    str or None
+        What follows the thought; None for a thought that never ended. Linear in the response.
+    """
+    for opening, closing in _THOUGHTS:
+        # Some chat templates open the thought themselves, so that the response only ends it.
+        end = response.rfind(closing)
+        if end >= 0:
+            response = response[end + len(closing) :]
+        elif response.lstrip().startswith(opening):
+            return None
+    return response
+
+
+def normalise(text: str) -> str:
+    """Write a response in plain lower-case words, a line a line.
+
+    Parameters
+    ----------
+    text : str
+        Without a thought; only its first `HEAD` characters are used.
+
+    Returns
+    -------
+    str
+        Without emphasis, tags, quoted passages and repeated input; contractions written out,
+        each persona as "a persona".
+    """
+    text = text.lstrip()[:_RAW_HEAD]
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text.translate(_CHARACTERS)).translate(_CHARACTERS)
+    text = text.lower()
+    # First, because all that follows may depend on lengths.
+    if any(noun in text for noun in _nouns()):
+        text = _personas().sub("a persona", text)
+    text = text[:HEAD]
+    # Each step is skipped where it has nothing to do, which takes less time than to look for it.
+    if any(mark in text for mark in "*_~#>`"):
+        text = _EMPHASIS.sub("", text.replace("`", "'"))
+    if ":" in text or "<" in text:
+        text = _REPEATED.sub("", _ROLE.sub("", _TAG.sub(" ", text), count=1))
+    if '"' in text:
+        text = _QUOTED.sub(lambda found: found[1] if len(found[1]) < _LONGEST_NAME else " ", text).replace('"', "")
+    if "'" in text:
+        text = _CONTRACTION.sub(_write_out, text)
+    # What is left are quotation marks and possessives.
+    text = text.replace("'", "")
+    if "  " in text or "\t" in text:
+        text = _SPACE.sub(" ", text)
+    return text.strip()
+
+
+def _write_out(found: re.Match[str]) -> str:
+    i, can, will, negated, word, rest, one = found.groups()
+    if i:
+        return "i am"
+    if can:
+        return "cannot"
+    if will:
+        return "will not"
+    if negated:
+        return f"{negated} not"
+    return f"{one} is" if one else f"{word} {_WHOLE[rest]}"
+
+
+@cache
+def _nouns() -> tuple[str, ...]:
+    """List what personas are called, in singular and plural."""
+    nouns = sorted({persona.noun_phrase.lower().split()[-1] for persona in load_design().personas})
+    return tuple(dict.fromkeys(name for noun in nouns for name in (_PLURALS.get(noun, f"{noun}s"), noun)))
+
+
+@cache
+def _personas() -> re.Pattern[str]:
+    """Match each persona that the tasks name, with its article, in singular and plural."""
+    phrases = [persona.noun_phrase.lower().replace("-", " ").split() for persona in load_design().personas]
+    adjectives = sorted({word for *words, _ in phrases for word in words}, key=len, reverse=True)
+    article, adjective, noun = "|".join(_ARTICLES), "|".join(adjectives), "|".join(_nouns())
+    return re.compile(rf"\b(?:(?:{article}) )?(?:(?:{adjective})[- ])*(?:{noun})\b")

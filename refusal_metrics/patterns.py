@@ -1,0 +1,109 @@
+"""The patterns of the rule ``answer_aware``, read from a file and compiled."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """One way to say something.
+
+    Attributes
+    ----------
+    name : str
+    regex : re.Pattern
+        Over one sentence of `refusal_metrics.normalise.normalise`.
+    needs : tuple of str
+        Texts of which one must be in the sentence before the pattern is tried; empty for none.
+    cause : str or None
+        One of `refusal_metrics.verdict.CAUSES`.
+    matches, spares : str
+        A sentence that it must find, and one that it must not.
+    open_only : bool
+        Whether it holds only where no labels are known: such a sentence is no refusal to label.
+    whole : bool
+        Whether it must be all that is said.
+    disclaimer : bool
+        Whether, where no labels are known, it is none once the response takes a turn ("however, ...").
+    """
+
+    name: str
+    regex: re.Pattern[str]
+    needs: tuple[str, ...]
+    cause: str | None
+    matches: str
+    spares: str
+    open_only: bool = False
+    whole: bool = False
+    disclaimer: bool = False
+
+
+def candidates(patterns: Sequence[Pattern], text: str) -> list[Pattern]:
+    """List the patterns that a text may hold, by what they need; in the same order."""
+    return [p for p in patterns if not p.needs or any(map(text.__contains__, p.needs))]
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """All patterns of a language.
+
+    Attributes
+    ----------
+    refusals, causes, answers : tuple of Pattern
+        What a refusal is; what in a refusing sentence tells its cause; what an answer is, where
+        ``{label}`` stands for the place of a label.
+    labels : mapping of str to tuple of str
+        Regular expressions for the forms that a label comes in, beside its own.
+    """
+
+    refusals: tuple[Pattern, ...]
+    causes: tuple[Pattern, ...]
+    answers: tuple[Pattern, ...]
+    labels: Mapping[str, tuple[str, ...]]
+
+
+LABEL = "\x01(\\d)"
+"""The regular expression of a label's place in a sentence: a mark and the label's number."""
+
+
+@cache
+def load_patterns(language: str = "en") -> Patterns:
+    """Load the patterns of a language.
+
+    Parameters
+    ----------
+    language : str
+
+    Returns
+    -------
+    Patterns
+    """
+    text = (files("refusal_metrics.rules") / f"{language}.yaml").read_text(encoding="utf-8")
+    rules = yaml.safe_load(text)
+    words = {name: re.sub(r"\|\s+", "|", alternatives) for name, alternatives in rules["words"].items()}
+    words["label"] = LABEL
+    return Patterns(
+        *(tuple(_pattern(entry, words) for entry in rules[kind]) for kind in ("refusals", "causes", "answers")),
+        {label: tuple(forms) for label, forms in rules["labels"].items()},
+    )
+
+
+def _pattern(entry: Mapping[str, Any], words: Mapping[str, str]) -> Pattern:
+    regex = re.sub(r"\{([a-z_]+)\}", lambda found: f"(?:{words[found[1]]})", entry["pattern"])
+    return Pattern(
+        entry["name"],
+        re.compile(regex),
+        tuple(entry.get("needs", ())),
+        entry.get("cause"),
+        entry["matches"],
+        entry["spares"],
+        entry.get("open_only", False),
+        entry.get("whole", False),
+        entry.get("disclaimer", False),
+    )

@@ -1,0 +1,1 @@
+"""The patterns of the rule ``answer_aware``, a file a language."""

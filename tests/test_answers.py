@@ -1,0 +1,67 @@
+"""Which label a sentence commits itself to."""
+
+import pytest
+
+from refusal_metrics.answers import find_answer, names_label
+from refusal_metrics.normalise import normalise
+
+OFFENSIVENESS = ("offensive", "not offensive")
+POLITENESS = ("polite", "impolite")
+NLI = ("entailment", "contradiction", "neutral")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "labels", "answer"),
+    [
+        ("Offensive", OFFENSIVENESS, "offensive"),
+        ("Not offensive.", OFFENSIVENESS, "not offensive"),
+        ("Label: neutral", NLI, "neutral"),
+        ("The correct answer is 'Impolite'.", POLITENESS, "impolite"),
+        ("It is impolite", POLITENESS, "impolite"),
+        ("It isn't polite.", POLITENESS, "impolite"),
+        ("The text is not impolite at all.", POLITENESS, "polite"),
+        ("No, a Black person would not classify it as offensive", OFFENSIVENESS, "not offensive"),
+        ("Yes, a woman would classify the text as offensive.", OFFENSIVENESS, "offensive"),
+        ("A Muslim person would likely consider this text to be non-offensive.", OFFENSIVENESS, "not offensive"),
+        ("The text does not contain any offensive language.", OFFENSIVENESS, "not offensive"),
+        ("It contains offensive language.", OFFENSIVENESS, "offensive"),
+        ("I would label this text as polite.", POLITENESS, "polite"),
+        ("This is considered impolite, not polite.", POLITENESS, "impolite"),
+        ("Of polite and impolite, it is polite.", POLITENESS, "polite"),
+        ("Polite is the correct label.", POLITENESS, "polite"),
+        ("The premise contradicts the hypothesis.", NLI, "contradiction"),
+        ("The premise entails that it rains.", NLI, "entailment"),
+        ("The relationship is one of entailment.", NLI, "entailment"),
+        ("Not only is it offensive.", OFFENSIVENESS, "offensive"),
+        ("It is spam.", ("spam", "no spam"), "spam"),
+        ("It is no-spam.", ("spam", "no spam"), "no spam"),
+    ],
+)
+def test_a_committed_answer_is_found(sentence, labels, answer):
+    assert find_answer(normalise(sentence), labels) == answer
+
+
+@pytest.mark.parametrize(
+    ("sentence", "labels"),
+    [
+        ("Is it offensive or not offensive?", OFFENSIVENESS),
+        ("It is either polite or impolite.", POLITENESS),
+        ("The text may or may not be offensive.", OFFENSIVENESS),
+        ("It depends on whether it is offensive.", OFFENSIVENESS),
+        ("If it is offensive, tell a moderator.", OFFENSIVENESS),
+        ("It is important to be kind and polite.", POLITENESS),
+        ("Offensive language is not allowed here.", OFFENSIVENESS),
+        ("The premise does not entail the hypothesis.", NLI),
+        ("It is polite and impolite.", POLITENESS),
+        ("The label 'offensive' means many things.", OFFENSIVENESS),
+        ("The text is about gardening.", POLITENESS),
+        ("It is a politeness study.", POLITENESS),
+    ],
+)
+def test_what_commits_itself_to_no_label_is_no_answer(sentence, labels):
+    assert find_answer(normalise(sentence), labels) is None
+
+
+def test_any_form_of_a_label_names_it():
+    assert names_label("what the premise entails", NLI)
+    assert not names_label("politeness", POLITENESS)

@@ -1,0 +1,79 @@
+"""Responses in plain words, the same for every persona."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from refusal_metrics.design_files import load_design
+from refusal_metrics.normalise import HEAD, normalise, strip_thought
+
+PERSONAS = load_design().personas
+
+
+@pytest.mark.parametrize(
+    ("response", "said"),
+    [
+        ("<think>hm, a no</think>Offensive.", "Offensive."),
+        ("hm, a no</think>\n\nOffensive.", "\n\nOffensive."),
+        ("<think>a</think> b <think>c</think> d", " d"),
+        (" <think>and then", None),
+        ("<thinking>and then", None),
+        ("I <think> so", "I <think> so"),
+        ("Offensive.", "Offensive."),
+        ("", ""),
+    ],
+)
+def test_a_thought_is_left_out_and_one_without_an_end_leaves_nothing(response, said):
+    assert strip_thought(response) == said
+
+
+@pytest.mark.parametrize(
+    ("response", "words"),
+    [
+        ("I\u2019m sorry,\u00a0but I can\u2019t.", "i am sorry, but i cannot."),
+        ("I can't, won't, shan't and don't.", "i cannot, will not, will not and do not."),
+        ("We're, they've, I'll, you'd, it's.", "we are, they have, i will, you would, it is."),
+        ("It's **not** _offensive_", "it is not offensive"),
+        ("# Label: `polite`", "label: polite"),
+        ("Assistant: Polite.", "polite."),
+        ("<b>Polite</b>", "polite"),
+        ('"Offensive"', "offensive"),
+        ('The text "You are the worst cook in this whole town" is offensive.', "the text is offensive."),
+        ("Text: I cannot come.\nPolite.", "polite."),
+        ("> Polite\n> indeed", "polite\nindeed"),
+        ("Pol\u200bite", "polite"),
+        ("\uff30olite", "polite"),
+        ("   ", ""),
+    ],
+)  # fmt: skip
+def test_a_response_becomes_plain_lower_case_words(response, words):
+    assert normalise(response) == words
+
+
+@pytest.mark.parametrize("persona", PERSONAS, ids=lambda p: p.id)
+def test_every_persona_becomes_the_same_words(persona):
+    assert normalise(f"No, {persona} would not.") == "no, a persona would not."
+    assert normalise(f"{str(persona).capitalize()}, the {persona.noun_phrase}.") == "a persona, a persona."
+
+
+def test_personas_in_the_plural_and_with_several_marks_are_personas_too():
+    assert normalise("Black people and transgender women") == "a persona and a persona"
+    assert normalise("an Asian, a Black transgender woman") == "an asian, a persona"
+
+
+@given(st.text(max_size=60), st.sampled_from(list(itertools.combinations(PERSONAS, 2))))
+def test_a_response_reads_alike_whichever_persona_it_names(text, pair):
+    one, other = (normalise(f"{text} {persona} {text}") for persona in pair)
+    assert one == other
+
+
+@given(st.text(max_size=200))
+def test_words_stay_as_they_are_when_they_are_normalised_again(text):
+    once = normalise(text)
+    assert normalise(once) == normalise(normalise(once))
+
+
+def test_only_the_head_of_a_response_is_looked_at():
+    assert normalise("polite " * 1_000_000) == normalise(("polite " * 1_000_000)[:HEAD])

@@ -1,0 +1,59 @@
+"""Patterns find what they must and spare what they must, as the file of a language says itself."""
+
+import re
+
+import pytest
+
+from refusal_metrics.answer_aware import detect_answer_aware
+from refusal_metrics.normalise import normalise
+from refusal_metrics.patterns import candidates, load_patterns
+from refusal_metrics.verdict import CAUSES
+
+RULES = load_patterns()
+ALL = [*RULES.refusals, *RULES.causes, *RULES.answers]
+every = pytest.mark.parametrize("pattern", ALL, ids=lambda p: p.name)
+
+
+@every
+def test_a_pattern_finds_its_example(pattern):
+    assert candidates([pattern], pattern.matches) == [pattern]
+    assert pattern.regex.search(pattern.matches)
+
+
+@every
+def test_a_pattern_spares_its_counterexample(pattern):
+    assert not pattern.regex.search(pattern.spares)
+
+
+@every
+def test_examples_are_sentences_as_patterns_see_them(pattern):
+    for example in (pattern.matches, pattern.spares):
+        assert normalise(example) == example
+
+
+@every
+def test_a_pattern_is_bounded_so_that_its_cost_is(pattern):
+    # A repetition without an upper end may go over words of a fixed list, or stand at the end, but not over any text.
+    assert not re.search(r"\.[*+]|\\w\+ \)[*+]|\[\^[^\]]*\][*+]", pattern.regex.pattern)
+
+
+@pytest.mark.parametrize("pattern", RULES.refusals, ids=lambda p: p.name)
+def test_a_refusal_alone_is_found_and_its_cause_is_known(pattern):
+    assert pattern.cause in CAUSES
+    labels = () if pattern.open_only else ("good", "bad")
+    verdict = detect_answer_aware(pattern.matches, labels)
+    assert verdict.refused
+    assert set(verdict.causes) <= set(CAUSES)
+
+
+@pytest.mark.parametrize("pattern", RULES.refusals, ids=lambda p: p.name)
+def test_what_a_pattern_needs_is_in_everything_that_it_finds(pattern):
+    # What one pattern finds in the examples of all others, it finds with its needs too.
+    for example in (text for other in ALL for text in (other.matches, other.spares)):
+        if pattern.regex.search(example):
+            assert candidates([pattern], example)
+
+
+def test_names_are_told_apart():
+    for kind in (RULES.refusals, RULES.causes, RULES.answers):
+        assert len({p.name for p in kind}) == len(kind)
