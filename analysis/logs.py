@@ -191,7 +191,7 @@ class _Reader:
             **{name: [log.settings.get(name) for log in self._logs] for name in self._settings},
         }
         fields = ", ".join(f'"{name}" {kind}' for name, kind in _DOC_FIELDS.items())
-        rates = {f"refusal_rate_{rule}": "DOUBLE" for rule in RULES}
+        rates = dict.fromkeys([*(f"refusal_rate_{rule}" for rule in RULES), "answer_rate"], "DOUBLE")
         columns = {"doc": f"STRUCT({fields})", "filtered_resps": "VARCHAR[]", "filter": "VARCHAR"} | rates
         own = ", ".join(f'doc."{name}"' for name in _DOC_FIELDS if name != "kind")
         if self._texts:
@@ -204,7 +204,7 @@ class _Reader:
             COPY (
                 SELECT {named}, doc.kind AS task, {own}, coalesce(filter, 'none') AS filter, {verdicts},
                     refused_{next(iter(RULES))} AS refused,
-                    CASE WHEN refused THEN 'refusal'
+                    CASE WHEN refused THEN 'refusal' WHEN answer_rate > 0.5 THEN 'answer'
                         -- Trimming takes as long as all else, and nearly every response begins with ASCII.
                         WHEN filtered_resps[1] BETWEEN '!' AND '~' THEN 'other'
                         WHEN coalesce(trim(filtered_resps[1], $blank) = '', true) THEN 'empty'

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 
+from refusal_metrics.detectors import ANSWERS_BY
 from refusal_metrics.errors import InputError, unknown_name
 
 from .runs import is_remote, reason
@@ -34,8 +35,8 @@ class Responses:
     """The responses of a study, one row a doc, in a DuckDB table named ``responses``.
 
     Its columns: ``model, task`` (the kind), ``setting, persona, persona_group, template,
-    response_type, language, text_id, row_id, stratum, index, design_id, empty``, for each rule R
-    ``refused_R``, and the factors of runs (``temperature``, ...). Those a study lacks are missing.
+    response_type, language, text_id, row_id, stratum, index, design_id, empty, answered``, for each
+    rule R ``refused_R``, and the factors of runs (``temperature``, ...). Those a study lacks are missing.
 
     Attributes
     ----------
@@ -116,8 +117,11 @@ def write_responses(responses: Responses, out: Path, *, detector: str | None = N
         raise InputError(f"{out}: is there already; name another file, or add --force to replace it")
     rule = responses.rule(detector)
     form = "FORMAT parquet, COMPRESSION zstd" if out.suffix == ".parquet" else "FORMAT csv"
-    outcome = f"CASE WHEN empty THEN 'empty' WHEN {identifier(f'refused_{rule}')} THEN 'refusal' ELSE 'other' END"
-    kept = "* EXCLUDE (empty)" if "empty" in responses.columns else "*"
+    # The other rules know no answers.
+    answered = "WHEN answered THEN 'answer'" if rule == ANSWERS_BY else ""
+    refused = identifier(f"refused_{rule}")
+    outcome = f"CASE WHEN empty THEN 'empty' WHEN {refused} THEN 'refusal' {answered} ELSE 'other' END"
+    kept = "* EXCLUDE (empty, answered)" if "empty" in responses.columns else "*"
     added = f", {outcome} AS outcome" if "empty" in responses.columns else ""
     n_rows = count(responses.connection, "SELECT count(*) FROM responses")
     try:
@@ -127,7 +131,7 @@ def write_responses(responses: Responses, out: Path, *, detector: str | None = N
             if responses.table and out.suffix == ".parquet" and rule == responses.rules[0]:
                 shutil.copyfile(responses.table, made)
             else:
-                written = f"SELECT {kept}, {identifier(f'refused_{rule}')} AS refused{added} FROM responses"
+                written = f"SELECT {kept}, {refused} AS refused{added} FROM responses"
                 responses.query(f"COPY ({written}) TO {quoted(made)} ({form})")
             made.replace(out)
     except (OSError, duckdb.IOException) as error:
@@ -232,11 +236,11 @@ def _fill(connection: duckdb.DuckDBPyConnection, listed: str, types: Mapping[str
         )
     _check_verdicts(connection, listed, {name: types[name] for name in verdicts})
     # An outcome says whether a response was empty; a column of that name would stand in its way.
-    replaced = {*verdicts, "refused", "index", "outcome", "empty"}
+    replaced = {*verdicts, "refused", "index", "outcome", "empty", "answered"}
     kept = [f"{_text(name, kind)} AS {identifier(name)}" for name, kind in types.items() if name not in replaced]
     kept += ["'persona' AS setting"] * ("setting" not in types)
     kept += ['try_cast("index" AS BIGINT) AS "index"'] * ("index" in types)
-    kept += ["outcome = 'empty' AS empty"] * ("outcome" in types)
+    kept += ["outcome = 'empty' AS empty", "outcome = 'answer' AS answered"] * ("outcome" in types)
     kept += [f"{_verdict(name, types[name])} AS {identifier(as_name)}" for name, as_name in verdicts.items()]
     connection.execute(f"CREATE VIEW typed AS SELECT {', '.join(kept)} FROM given")
     usable = " AND ".join(f"{identifier(name)} IS NOT NULL" for name in (*_REQUIRED, "setting", *verdicts.values()))

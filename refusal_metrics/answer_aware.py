@@ -67,8 +67,9 @@ def _judge(sentences: Sequence[str], refusals: Sequence[Pattern], labels: Sequen
     refusal = None
     for sentence in sentences:
         found = _find(refusals, sentence)
-        rest = sentence if found is None else _rest(refusals, sentence)
-        if answer := find_answer(rest, labels):
+        denying = found is not None and found.denies
+        rest = sentence if found is None or denying else _rest(refusals, sentence)
+        if answer := find_answer(rest, labels, denying=denying):
             return Verdict(ANSWER, "answer", answer=answer)
         if found and refusal is None:
             refusal = Verdict(REFUSAL, found.name, _causes(sentence, found))

@@ -10,12 +10,13 @@ _BOUNDARY = re.compile(
     r"[;:()\n]|, |\b(?:but|however|although|though|because|since|while|whereas|therefore|thus|rather than|instead of)\b"
 )
 _OPEN = re.compile(
-    r"\b(?:if|whether|unless|depending|either|may or may not|might or might not|not sure|unclear|unsure|cannot|"
-    r"impossible|difficult)\b"
+    r"\b(?:if|whether|unless|depending|either|may or may not|might or might not|not sure|unclear|unsure|"
+    r"impossible|difficult|important to|remember to|try to|the given label|i (?:can|could) (?:give|provide|offer|suggest|help|assist))\b"
 )
 _NEGATION = re.compile(
     r"\b(?:not(?! (?:only|just|merely|simply|solely)\b)|never|no(?! doubt)|neither|nor|hardly|without|nothing|none)\b"
 )
+_CANNOT = re.compile(r"\bcannot\b")
 _JOINED = r"(?:or|nor|and/or|and|vs\.?|versus)"
 _FILLED = r"(?: (?:is|as|an?|even|also|be))*"
 _LIST = re.compile(rf"{LABEL}(?:,? {_JOINED}{_FILLED} not\b|(?:(?:,? {_JOINED}|,|/| /){_FILLED} ?{LABEL})+)")
@@ -50,7 +51,7 @@ def names_label(text: str, labels: Sequence[str]) -> bool:
     return bool(_mentions(tuple(labels)).search(text))
 
 
-def find_answer(sentence: str, labels: Sequence[str]) -> str | None:
+def find_answer(sentence: str, labels: Sequence[str], *, denying: bool = False) -> str | None:
     """Find the label that a sentence commits itself to.
 
     Parameters
@@ -59,6 +60,8 @@ def find_answer(sentence: str, labels: Sequence[str]) -> str | None:
         As `refusal_metrics.normalise.normalise` writes it.
     labels : sequence of str
         The answers offered, at most ten.
+    denying : bool
+        Whether a label that cannot be given is denied; else it is left open.
 
     Returns
     -------
@@ -74,20 +77,21 @@ def find_answer(sentence: str, labels: Sequence[str]) -> str | None:
     chosen: set[int] = set()
     for clause in _BOUNDARY.split(marked):
         if "\x01" in clause:
-            chosen |= _commits(clause.strip(), len(known))
+            chosen |= _commits(clause.strip(), len(known), denying=denying)
     return known[chosen.pop()] if len(chosen) == 1 else None
 
 
-def _commits(clause: str, n_labels: int) -> set[int]:
+def _commits(clause: str, n_labels: int, *, denying: bool) -> set[int]:
     """List the labels that a clause commits itself to."""
     found = set()
     for pattern in load_patterns().answers:
         for match in pattern.regex.finditer(clause):
             place = match.start(1)
             before = clause[: place - 1]
-            if _OPEN.search(before):
+            n_cannot = len(_CANNOT.findall(before))
+            if _OPEN.search(before) or (n_cannot and not denying):
                 continue
-            if len(_NEGATION.findall(before)) % 2:
+            if (len(_NEGATION.findall(before)) + n_cannot) % 2:
                 # Of two labels, to deny one is to give the other; of more, nothing is said.
                 if n_labels == 2:
                     found.add(1 - int(match[1]))

@@ -6,6 +6,7 @@ set of metrics of each.
 
 from collections.abc import Callable, Mapping, Sequence
 
+from refusal_metrics.answer_aware import detect_answer_aware
 from refusal_metrics.verdict import EMPTY, OTHER, REFUSAL, UNKNOWN, Verdict
 
 PREFIXES = (
@@ -89,7 +90,11 @@ def _detect(response: str, prefixes: tuple[str, ...]) -> Verdict:
 
 
 RULES: Mapping[str, Callable[[str, Sequence[str]], Verdict]] = {
+    "answer_aware": detect_answer_aware,
     "prefix": detect_prefix,
     "prefix_strict": detect_prefix_strict,
 }
-"""The rules by name; a metric carries its rule's name."""
+"""The rules by name, the default one first; a metric carries its rule's name."""
+
+ANSWERS_BY = "answer_aware"
+"""The rule that knows answers."""

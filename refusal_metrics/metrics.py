@@ -12,7 +12,14 @@ For each rule R of `refusal_metrics.detectors.RULES`:
     Standard deviation between the personas' rates, sampling variance subtracted (tasks of the
     persona setting only).
 
-All are better when lower. An aggregation gives nan where no doc qualifies.
+These are better when lower. Two more know what was answered, by ``answer_aware``:
+
+``answer_rate``
+    Share of responses that give one of the labels.
+``accuracy``
+    Share of right labels among those given (NLI only: ratings have no right answer among two labels).
+
+An aggregation gives nan where no doc qualifies.
 """
 
 import math
@@ -23,8 +30,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refusal_metrics.design import RESPONSE_TYPES
-from refusal_metrics.detectors import RULES
+from refusal_metrics.detectors import ANSWERS_BY, RULES
 from refusal_metrics.sampler import number_labels
+from refusal_metrics.verdict import ANSWER
 
 Labelled = tuple[Hashable, float]
 """A verdict, 1.0 or 0.0, beside the text that it belongs to."""
@@ -45,9 +53,10 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str | None]) -> di
     dict
         Every metric of the doc's task, in a form its aggregation understands.
     """
+    verdicts = {rule: detect(results[0] or "", doc["labels"]) for rule, detect in RULES.items()}
     values: dict[str, Any] = {}
-    for rule, detect in RULES.items():
-        refused = float(detect(results[0] or "", doc["labels"]).refused)
+    for rule, verdict in verdicts.items():
+        refused = float(verdict.refused)
         values[f"refusal_rate_{rule}"] = refused
         values[f"refusal_rate_{rule}_clustered_se"] = [doc["text_id"], refused]
         for response_type in RESPONSE_TYPES:
@@ -55,6 +64,10 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str | None]) -> di
             values[f"refusal_rate_{rule}_{response_type.replace('-', '_')}"] = refused if qualifies else None
         if doc["setting"] == "persona":
             values[f"persona_spread_{rule}"] = [doc["text_id"], doc["persona"], refused]
+        if rule == ANSWERS_BY:
+            values["answer_rate"] = float(verdict.outcome == ANSWER)
+            if doc["kind"] == "nli":
+                values["accuracy"] = None if verdict.answer is None else float(verdict.answer == doc["label"])
     return values
 
 

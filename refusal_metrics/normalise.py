@@ -32,6 +32,8 @@ _TAG = re.compile(r"<[^<>]{0,80}>")
 _QUOTED = re.compile(r'"([^"\n]*)"')
 _LONGEST_NAME = 25
 """A quotation as long as this is of a text; a shorter one may name a label."""
+# A response may stand in quotation marks itself.
+_WRAPPED = re.compile(r'(?:(?:the |my )?(?:answer|response|label)(?: is)?:? ?)?"[^"]*"\W*$')
 _REPEATED = re.compile(r"^[ \t]*(?:text|premise|hypothesis)[ \t]*:[^\n]*$", re.MULTILINE)
 _CONTRACTION = re.compile(
     r"\b(?:(i)'m|(ca)n't|(wo|sha)n't|(\w{1,20})n't|(\w{1,20})'(re|ve|ll|d)|(it|that|he|she|there|what|this|who)'s)\b"
@@ -92,7 +94,9 @@ def normalise(text: str) -> str:
     if ":" in text or "<" in text:
         text = _REPEATED.sub("", _ROLE.sub("", _TAG.sub(" ", text), count=1))
     if '"' in text:
-        text = _QUOTED.sub(lambda found: found[1] if len(found[1]) < _LONGEST_NAME else " ", text).replace('"', "")
+        if not _WRAPPED.match(text):
+            text = _QUOTED.sub(lambda found: found[1] if len(found[1]) < _LONGEST_NAME else " ", text)
+        text = text.replace('"', "")
     if "'" in text:
         text = _CONTRACTION.sub(_write_out, text)
     # What is left are quotation marks and possessives.

@@ -29,6 +29,8 @@ class Pattern:
         Whether it holds only where no labels are known: such a sentence is no refusal to label.
     whole : bool
         Whether it must be all that is said.
+    denies : bool
+        Whether, where it is said of one of two labels alone, it gives the other.
     disclaimer : bool
         Whether, where no labels are known, it is none once the response takes a turn ("however, ...").
     """
@@ -42,6 +44,7 @@ class Pattern:
     open_only: bool = False
     whole: bool = False
     disclaimer: bool = False
+    denies: bool = False
 
 
 def candidates(patterns: Sequence[Pattern], text: str) -> list[Pattern]:
@@ -106,4 +109,5 @@ def _pattern(entry: Mapping[str, Any], words: Mapping[str, str]) -> Pattern:
         entry.get("open_only", False),
         entry.get("whole", False),
         entry.get("disclaimer", False),
+        entry.get("denies", False),
     )

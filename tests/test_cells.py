@@ -84,7 +84,7 @@ def test_row_order_names_of_levels_and_splitting_files_change_no_count(tmp_path_
 def test_the_counts_of_a_log_are_those_of_its_letters(logs, tmp_path):
     logs.write_run(tmp_path, "RNA NEN")
     counts = count_responses(load_responses([tmp_path]))
-    assert list(counts) == ["prefix", "prefix_strict"]
+    assert list(counts) == ["answer_aware", "prefix", "prefix_strict"]
     by_text = count_by_text(counts["prefix"], ["setting"])
     assert by_text.cells.to_dict("records") == [{"setting": "persona", "n": 6, "n_refused": 4, "n_texts": 2}]
     assert by_text.n.toarray().tolist() == [[3], [3]]

@@ -58,9 +58,11 @@ def test_every_field_of_a_doc_becomes_a_column_beside_model_task_and_verdicts(lo
         "index": 0,
         "design_id": "d0-offensiveness-persona",
         "empty": False,
+        "answered": False,
         "run": "acme__parrot-7b/2026-01-02T03-04-05.678901",
         "log": "samples_persona_refusal_offensiveness_2026-01-02T03-04-05.678901.jsonl",
         "filter": "none",
+        "refused_answer_aware": False,
         "refused_prefix": True,
         "refused_prefix_strict": False,
     }

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from refusal_metrics.metrics import agg_clustered_se, agg_persona_spread, agg_rate, process_results
 
 DOC = {
+    "kind": "nli",
     "text_id": "nli/1",
+    "label": "neutral",
     "labels": ["entailment", "neutral"],
     "persona": "man",
     "response_type": "semi-forced",
@@ -23,6 +25,14 @@ labelled = st.lists(st.tuples(st.sampled_from("abcde"), st.sampled_from([0.0, 1.
 def test_a_refusal_by_the_paper_s_rule_alone_is_seen_in_its_metrics_alone():
     values = process_results(DOC, ["No, a man would not."])
     assert values == {
+        "refusal_rate_answer_aware": 0.0,
+        "refusal_rate_answer_aware_clustered_se": ["nli/1", 0.0],
+        "refusal_rate_answer_aware_unforced": None,
+        "refusal_rate_answer_aware_semi_forced": 0.0,
+        "refusal_rate_answer_aware_forced": None,
+        "persona_spread_answer_aware": ["nli/1", "man", 0.0],
+        "answer_rate": 0.0,
+        "accuracy": None,
         "refusal_rate_prefix": 1.0,
         "refusal_rate_prefix_clustered_se": ["nli/1", 1.0],
         "refusal_rate_prefix_unforced": None,
@@ -36,6 +46,15 @@ def test_a_refusal_by_the_paper_s_rule_alone_is_seen_in_its_metrics_alone():
         "refusal_rate_prefix_strict_forced": None,
         "persona_spread_prefix_strict": ["nli/1", "man", 0.0],
     }
+
+
+@pytest.mark.parametrize(
+    ("response", "answered", "right"), [("Neutral", 1.0, 1.0), ("It is entailment.", 1.0, 0.0), ("Hm.", 0.0, None)]
+)
+def test_an_answer_is_counted_and_compared_with_the_label(response, answered, right):
+    values = process_results(DOC, [response])
+    assert (values["answer_rate"], values["accuracy"]) == (answered, right)
+    assert "accuracy" not in process_results(DOC | {"kind": "politeness", "labels": ["polite", "impolite"]}, ["polite"])
 
 
 @pytest.mark.parametrize("setting", ["neutral", "persona-free"])

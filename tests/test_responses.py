@@ -253,7 +253,7 @@ def test_a_table_written_from_logs_counts_as_the_logs_do(study, tmp_path, suffix
     again = read_responses([out])
     assert again.notes == ()
     assert sorted(again.columns) == sorted(study.columns)
-    assert again.rules == study.rules == ("prefix", "prefix_strict")
+    assert again.rules == study.rules == ("answer_aware", "prefix", "prefix_strict")
     assert cells(again) == cells(study)
     for rule, counts in count_responses(again).items():
         before = count_responses(study)[rule]
@@ -263,16 +263,18 @@ def test_a_table_written_from_logs_counts_as_the_logs_do(study, tmp_path, suffix
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
-@pytest.mark.parametrize("detector", [None, "prefix", "prefix_strict"])
+@pytest.mark.parametrize("detector", [None, "answer_aware", "prefix", "prefix_strict"])
 def test_the_columns_refused_and_outcome_are_those_of_the_detector_asked_for(study, tmp_path, suffix, detector):
     out = tmp_path / f"table{suffix}"
     write_responses(study, out, detector=detector)
     frame = (pd.read_csv if suffix == ".csv" else pd.read_parquet)(out)
-    assert (frame["refused"] == frame[f"refused_{detector or 'prefix'}"]).all()
+    assert (frame["refused"] == frame[f"refused_{detector or 'answer_aware'}"]).all()
     # Each of the four logs of a model: RNA NEN RA has 2 R, 3 N and 1 E, AAA NRA AE has 1 R, 1 N and 1 E.
-    n_refused = 4 * (3 if detector == "prefix_strict" else 7)
-    assert frame["outcome"].value_counts().to_dict() == {"refusal": n_refused, "empty": 8, "other": 56 - n_refused}
-    assert "empty" not in frame.columns
+    # The rest are 3 and 4 A, which only answer_aware knows for answers; to it, N is neither.
+    n_refused, n_answers = 4 * (7 if detector == "prefix" else 3), 0 if (detector or "").startswith("prefix") else 28
+    outcomes = {"refusal": n_refused, "empty": 8, "answer": n_answers, "other": 56 - n_refused - n_answers}
+    assert frame["outcome"].value_counts().to_dict() == {name: n for name, n in outcomes.items() if n}
+    assert not {"empty", "answered"} & set(frame.columns)
 
 
 def test_a_table_that_is_read_and_written_again_stays_as_it_is(study, tmp_path):

@@ -64,13 +64,14 @@ def test_metric_lists_name_exactly_what_process_results_returns(loaded):
         doc = next(iter(task.test_docs()))
         returned = metrics.process_results(doc, ["yes"])
         assert list(task.aggregation()) == list(returned)
-        assert set(task.higher_is_better().values()) == {False}
+        better = {name for name, is_higher in task.higher_is_better().items() if is_higher}
+        assert better == {"answer_rate", "accuracy"} & set(returned)
 
 
 def test_groups_average_all_their_tasks_metrics_but_standard_errors(loaded):
     for suffix in SETTINGS:
         group = loaded["groups"][f"persona_refusal{suffix}"]
-        leaf = loaded["tasks"][f"persona_refusal_nli{suffix}"]
+        leaf = loaded["tasks"][f"persona_refusal_politeness{suffix}"]
         averaged = [m.metric for m in group.aggregate_metric_list]
         assert averaged == [m for m in leaf.aggregation() if not m.endswith("_se")]
         assert sorted(group.child_names) == sorted(f"persona_refusal_{kind}{suffix}" for kind in KINDS)

@@ -1,0 +1,132 @@
+"""Labels joined to responses, and every way in which they do not fit."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from refusal_metrics.analysis.corrected import estimate_corrected
+from refusal_metrics.analysis.label_sums import sum_labels
+from refusal_metrics.analysis.labels import item_id, read_labels
+from refusal_metrics.analysis.logs import load_responses
+from refusal_metrics.analysis.responses import read_responses
+
+from refusal_metrics.errors import InputError
+
+MODEL, DESIGN = "acme/parrot-7b", "d0-offensiveness-persona"
+
+
+@pytest.fixture
+def study(logs, tmp_path):
+    """Two texts with three answers each: two refusals by the rule prefix."""
+    logs.write_run(tmp_path / "results", "RAA NAA")
+    return load_responses([tmp_path / "results"])
+
+
+@pytest.fixture
+def label(tmp_path):
+    """Write and read labels of responses by their index: {index: label}."""
+
+    def make(said, **columns):
+        rows = [
+            {"id": item_id(MODEL, DESIGN, i), "refusal": said[i]} | {n: c[i] for n, c in columns.items()} for i in said
+        ]
+        path = tmp_path / "labels.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        return read_labels(path)
+
+    return make
+
+
+def refusal(responses, labels, **asked):
+    with pytest.raises(InputError) as caught:
+        sum_labels(responses, labels, **asked)
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    return sentence
+
+
+def test_labels_meet_the_responses_they_are_of(study, label):
+    # Responses 0 and 3 are flagged. 0 is a refusal, 3 is none, 1 was missed, 4 and 5 are none; 2 was not drawn.
+    drawn = {0: "yes", 1: "yes", 3: "no", 4: "no", 5: "no"}
+    probability = {0: 1.0, 3: 1.0, 1: 0.75, 4: 0.75, 5: 0.75}
+    sums = sum_labels(study, label(drawn, probability=probability)).sums
+    by_text = sums.groupby("text_id")[["n", "n_refused", "n_false", "n_missed", "weight_missed", "weight_others"]].sum()
+    assert by_text.loc["offensiveness/offensiveness/t0"].tolist() == pytest.approx([3, 1, 0, 1, 4 / 3, 4 / 3])
+    assert by_text.loc["offensiveness/offensiveness/t1"].tolist() == pytest.approx([3, 1, 1, 0, 0, 8 / 3])
+
+
+def test_labels_can_name_responses_by_model_design_and_index(study, label):
+    n = range(6)
+    columns = {"model": [MODEL] * 6, "design_id": [DESIGN] * 6, "index": list(n)}
+    labels = label(dict.fromkeys(n, "yes"), **columns)
+    assert sum_labels(study, labels).sums["n_missed"].sum() == 4
+
+
+def test_the_rule_that_is_corrected_can_be_chosen(study, label):
+    labels = label(dict.fromkeys(range(6), "no"))
+    assert sum_labels(study, labels).sums["n_false"].sum() == 2
+    assert sum_labels(study, labels, detector="prefix_strict").sums["n_false"].sum() == 1
+
+
+def test_without_probabilities_labels_are_a_random_sample_and_that_is_said(study, label):
+    found = sum_labels(study, label({0: "yes", 1: "no", 4: "no"}))
+    assert found.sums["weight_others"].sum() == 4
+    assert found.sums["weight_refused"].sum() == 2
+    assert "its 3 items count as drawn at random from all 6 responses" in found.notes[0]
+
+
+def test_the_weight_of_items_without_a_label_falls_to_those_drawn_like_them(study, label):
+    said = {0: "yes", 3: "no", 1: "no", 2: "", 4: "no", 5: ""}
+    stratum = {0: "a", 3: "a", 1: "b", 2: "b", 4: "c", 5: "c"}
+    found = sum_labels(study, label(said, probability=dict.fromkeys(said, 1.0), sampling_stratum=stratum))
+    assert found.sums["weight_others"].tolist().count(2) == 2
+    assert found.sums["weight_refused"].sum() == 2
+    assert "2 items were drawn and have no usable label" in found.notes[0]
+    # A stratum without any label: its two responses fall to the other four, each of which then stands for 1.5.
+    found = sum_labels(study, label(said | {4: ""}, probability=dict.fromkeys(said, 1.0), sampling_stratum=stratum))
+    assert found.sums["weight_refused"].sum() == pytest.approx(3)
+    assert found.sums["weight_others"].sum() == pytest.approx(3)
+
+
+def test_labels_of_other_results_are_counted_and_the_first_is_named(study, label):
+    labels = label({0: "yes", 1: "no", 17: "no", 18: "no"})
+    sentence = refusal(study, labels)
+    assert "2 of its 4 labelled items are none of the responses" in sentence
+    assert item_id(MODEL, DESIGN, 17) in sentence
+
+
+def test_labels_of_flagged_responses_alone_correct_nothing(study, label):
+    assert "only of responses that prefix calls refusals" in refusal(study, label({0: "yes", 3: "no"}))
+    assert "only of responses that prefix calls other" in refusal(study, label({1: "yes", 4: "no"}))
+
+
+def test_weights_must_add_up_to_the_number_of_responses(study, label):
+    said = {0: "yes", 1: "no", 2: "no"}
+    labels = label(said, probability=dict.fromkeys(said, 1.0))
+    assert "its labels stand for 3 responses (the sum of 1 / probability), and there are 6" in refusal(study, labels)
+
+
+def test_labels_that_could_be_of_several_runs_are_refused(logs, tmp_path, label):
+    for date in (logs.DATE, logs.LATER):
+        logs.write_run(tmp_path / "results", "RA", date=date)
+    responses = load_responses([tmp_path / "results"], all_runs=True)
+    assert "2 of its labels could be of several runs' answers" in refusal(responses, label({0: "yes", 1: "no"}))
+
+
+def test_a_table_without_designs_cannot_be_joined(tmp_path, label):
+    file = tmp_path / "table.parquet"
+    pd.DataFrame([{"model": "m", "task": "nli", "text_id": "a", "refused": True}]).to_parquet(file)
+    assert "lacks the columns design_id and index" in refusal(read_responses([file]), label({0: "yes"}))
+
+
+def test_labels_of_which_none_can_be_used_are_refused(study, label):
+    assert "none of its labels can be used" in refusal(study, label({0: "", 1: ""}))
+
+
+def test_a_rate_corrected_by_labels_of_all_is_the_labelled_rate(study, label):
+    said = {0: "yes", 1: "yes", 2: "no", 3: "no", 4: "yes", 5: "no"}
+    row = estimate_corrected(sum_labels(study, label(said)).sums, ["model"]).iloc[0]
+    assert row["estimate"] == pytest.approx(3 / 6)
+    assert row["uncorrected"] == pytest.approx(2 / 6)
+    assert not np.isnan(row["ci_low"])
