@@ -19,6 +19,7 @@ from refusal_metrics.verdict import ANSWER, EMPTY, OTHER, REFUSAL, TRUNCATED, UN
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _TURN = re.compile(r"\b(?:but|however|nevertheless|nonetheless|still|yet|that being said|that said)\b|;")
+_OF_TEXT = re.compile(r"\b(?:text|it|this|that|statement|sentence|message|comment|email|relationship)\b")
 N_SENTENCES = 12
 """The opening: so many sentences and lines of a response are looked at."""
 
@@ -67,7 +68,7 @@ def _judge(sentences: Sequence[str], refusals: Sequence[Pattern], labels: Sequen
     refusal = None
     for sentence in sentences:
         found = _find(refusals, sentence)
-        denying = found is not None and found.denies
+        denying = found is not None and found.denies and _OF_TEXT.search(sentence) is not None
         rest = sentence if found is None or denying else _rest(refusals, sentence)
         if answer := find_answer(rest, labels, denying=denying):
             return Verdict(ANSWER, "answer", answer=answer)

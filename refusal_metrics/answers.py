@@ -10,8 +10,9 @@ _BOUNDARY = re.compile(
     r"[;:()\n]|, |\b(?:but|however|although|though|because|since|while|whereas|therefore|thus|rather than|instead of)\b"
 )
 _OPEN = re.compile(
-    r"\b(?:if|whether|unless|depending|either|may or may not|might or might not|not sure|unclear|unsure|"
-    r"impossible|difficult|important to|remember to|try to|the given label|i (?:can|could) (?:give|provide|offer|suggest|help|assist))\b"
+    r"\b(?:if|whether|unless|depending|either|may or may not|might or might not|is or is not|not sure|unclear|unsure|"
+    r"impossible|difficult|important to|remember to|try to|the given label|"
+    r"i (?:can|could) (?:give|provide|offer|suggest|help|assist))\b"
 )
 _NEGATION = re.compile(
     r"\b(?:not(?! (?:only|just|merely|simply|solely)\b)|never|no(?! doubt)|neither|nor|hardly|without|nothing|none)\b"

@@ -29,11 +29,11 @@ _CHARACTERS = str.maketrans(
 _EMPHASIS = re.compile(r"[*_~#]+|^[ \t]*>[ \t]?", re.MULTILINE)
 _ROLE = re.compile(r"^\s*(?:assistant|ai|bot|model|chatbot|response)\s*:")
 _TAG = re.compile(r"<[^<>]{0,80}>")
-_QUOTED = re.compile(r'"([^"\n]*)"')
+_QUOTED = re.compile(r'((?:answer|response|label)(?: is)?:? ?)?"([^"\n]*)"')
 _LONGEST_NAME = 25
-"""A quotation as long as this is of a text; a shorter one may name a label."""
+"""A quotation as long as this is of a text, unless it is called the answer; a shorter one may name a label."""
 # A response may stand in quotation marks itself.
-_WRAPPED = re.compile(r'(?:(?:the |my )?(?:answer|response|label)(?: is)?:? ?)?"[^"]*"\W*$')
+_WRAPPED = re.compile(r'"[^"]*"\W*$')
 _REPEATED = re.compile(r"^[ \t]*(?:text|premise|hypothesis)[ \t]*:[^\n]*$", re.MULTILINE)
 _CONTRACTION = re.compile(
     r"\b(?:(i)'m|(ca)n't|(wo|sha)n't|(\w{1,20})n't|(\w{1,20})'(re|ve|ll|d)|(it|that|he|she|there|what|this|who)'s)\b"
@@ -95,7 +95,7 @@ def normalise(text: str) -> str:
         text = _REPEATED.sub("", _ROLE.sub("", _TAG.sub(" ", text), count=1))
     if '"' in text:
         if not _WRAPPED.match(text):
-            text = _QUOTED.sub(lambda found: found[1] if len(found[1]) < _LONGEST_NAME else " ", text)
+            text = _QUOTED.sub(_unquote, text)
         text = text.replace('"', "")
     if "'" in text:
         text = _CONTRACTION.sub(_write_out, text)
@@ -104,6 +104,11 @@ def normalise(text: str) -> str:
     if "  " in text or "\t" in text:
         text = _SPACE.sub(" ", text)
     return text.strip()
+
+
+def _unquote(found: re.Match[str]) -> str:
+    called, quotation = found.groups(default="")
+    return called + quotation if called or len(quotation) < _LONGEST_NAME else " "
 
 
 def _write_out(found: re.Match[str]) -> str:
