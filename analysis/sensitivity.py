@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from .cells import Counts, check_not_empty
+from .flips import TextFlips
 from .grid import Cells, Grid, number_levels
 from .iota import Floats, explain_variance, index_of, remove_noise, split_shares
 from .moves import Moved, PromptMoves, RowMoves
 from .multiplicity import holm
-from .tally import Index, Tally, gather
+from .tally import Index, Null, Tally, gather
 
 INDICES = (
     "model", "task", "factor", "iota", "ci_low", "ci_high", "null_mean", "p_value", "n_levels",
@@ -52,9 +53,10 @@ class Sensitivity:
         One row an index, columns `INDICES`; ``model`` and ``task`` are empty for the whole study,
         ``factor`` is ``a:b`` for two factors jointly. ``iota_corrected`` is the index without each
         level's noise. The interval is one-sided, from 0 to an upper bound, where ``iota`` is below
-        twice its ``null_mean``, or that is above .1. ``p_value`` is of verdicts that do not depend
-        on the factor within any text; it may be small where a factor matters in one text this way
-        and in another that way, and its levels' rates are alike. ``first_order`` and ``total`` are
+        twice its ``null_mean``, or that is above .1. ``p_value`` is the
+        larger of two for personas and templates: of verdicts that do not depend on the factor within
+        any text, and of those that may, one way in one text and the other way in another, so that
+        levels' rates are alike; for other factors it is the first, by moves. ``first_order`` and ``total`` are
         shares of the variance: what the factor alone explains, and what is explained no more where
         it is not known and all others are; both are missing for two factors jointly, the second
         also for groups and strata, and where cells are too small. From the first all noise is taken,
@@ -118,7 +120,8 @@ def estimate_sensitivity(
     counts.check_factors(run_factors)
     check_not_empty(counts, "in the persona setting")
     study = _Study(counts, run_factors)
-    null = study.permute(rng, n_replicates, n_threads)
+    moved, flipped = (draw(rng, n_replicates, n_threads) for draw in (study.permute, study.flip))
+    null = {index: Null([moved[index], *([flipped[index]] if index in flipped else [])]) for index in study.indices}
     drawn = study.resample(rng, n_replicates, n_threads)
     indices = [_tabulate_index(study, index, null[index], drawn[index]) for index in study.indices]
     levels = [_tabulate_levels(study, index, null[index], drawn[index]) for index in study.indices if index.is_single]
@@ -206,6 +209,19 @@ class _Study:
         frame = next(frame for frame in (axes.runs, axes.tasks, axes.labels) if factor in frame)
         return sorted(frame[factor].unique())
 
+    def flip(self, rng: np.random.Generator, n_flips: int, n_threads: int) -> dict[Index, Tally]:
+        """Tally the indices of labels where these do not matter on average, and may within a text."""
+        distances = {
+            i: split_shares(i.n, i.n_refused)[1] for i in self.indices if set(i.factors) <= set(self.label_factors)
+        }
+        flips = TextFlips(self.grid)
+
+        def draw(child: np.random.Generator, n_drawn: int) -> dict[Index, Tally]:
+            cells = flips.draw(child, n_drawn)
+            return {index: index.tally(cells, distance) for index, distance in distances.items()}
+
+        return gather(draw, rng, n_flips, n_threads)
+
     def permute(self, rng: np.random.Generator, n_permutations: int, n_threads: int) -> dict[Index, Tally]:
         """Tally the indices where their factors cannot matter."""
         distances = {index: split_shares(index.n, index.n_refused)[1] for index in self.indices if index.is_single}
@@ -288,10 +304,10 @@ def _is_constant(code: NDArray[np.integer], unit: NDArray[np.integer]) -> bool:
     return bool((of_unit[unit] == code).all())
 
 
-def _tabulate_index(study: _Study, index: Index, null: Tally, drawn: Tally) -> pd.DataFrame:
+def _tabulate_index(study: _Study, index: Index, null: Null, drawn: Tally) -> pd.DataFrame:
     """Lay out an index, beside its null distribution and with its interval."""
     share, distance, scale = split_shares(index.n, index.n_refused)
-    iota, null_mean = index_of(share, distance, scale), null.indices.mean(axis=0)
+    iota, null_mean = index_of(share, distance, scale), null.mean
     is_defined, has_texts = np.isfinite(iota), study.has_texts(index)
     is_clear = (iota >= _CLEAR * null_mean) & (null_mean <= _LOUD)
     low, high, higher = np.where(has_texts, drawn.quantiles([0.025, 0.95, 0.99]), np.nan)
@@ -315,7 +331,7 @@ def _tabulate_index(study: _Study, index: Index, null: Tally, drawn: Tally) -> p
     return table[table["n_levels"] > 0]
 
 
-def _tabulate_levels(study: _Study, index: Index, null: Tally, drawn: Tally) -> pd.DataFrame:
+def _tabulate_levels(study: _Study, index: Index, null: Null, drawn: Tally) -> pd.DataFrame:
     """Lay out how far the levels of a factor lie from the rate of all."""
     share, distance, scale = split_shares(index.n, index.n_refused)
     noise = _noise(study, index, drawn)

@@ -1,6 +1,6 @@
 """Indices of a study, and what replicates of them add up to."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -104,6 +104,41 @@ class Tally:
         # nanquantile warns where there is nothing.
         quantiles = np.nanquantile(np.where(is_none, 0.0, indices), levels, axis=0)
         return np.where(is_none, np.nan, quantiles)
+
+
+class Null:
+    """What an index comes to where its factors do not matter, by one or two kinds of replicates; the larger counts.
+
+    Parameters
+    ----------
+    tallies : sequence of Tally
+        Made with the observed distances where there are levels to compare.
+    """
+
+    def __init__(self, tallies: Sequence[Tally]) -> None:
+        self._tallies = tallies
+
+    @property
+    def mean(self) -> Floats:
+        """The mean index: (...) float."""
+        return self._largest(lambda tally: tally.indices.mean(axis=0))
+
+    @property
+    def magnitude(self) -> Floats:
+        """The mean magnitude of the levels' distances: (..., n_levels) float."""
+        return self._largest(lambda tally: tally.magnitude)
+
+    @property
+    def level_p_values(self) -> Floats:
+        """How often a level was as far from the rate of all as observed, itself counted: (..., n_levels) float."""
+        return self._largest(lambda tally: tally.level_p_values)
+
+    def p_value(self, iota: Floats) -> Floats:
+        """Compute how often the index was as large as this one, itself counted: (...) float, nan where it is."""
+        return self._largest(lambda tally: tally.p_value(iota))
+
+    def _largest(self, find: Callable[[Tally], Floats]) -> Floats:
+        return np.asarray(np.maximum.reduce([find(tally) for tally in self._tallies]), dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)

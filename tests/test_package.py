@@ -57,7 +57,7 @@ def test_a_module_does_not_import_what_stands_later_or_weighs_much(module, stran
 _ANALYSIS = """
 values tables runs responses logs cells
 rates exact differences multiplicity contrasts
-iota grid shuffles moves tally sensitivity interactions
+iota grid shuffles moves flips tally sensitivity interactions
 paper paper_figures logit formula separation regression
 trend
 estimates findings layout page report options cli

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from refusal_metrics.analysis.grid import Cells, Grid
 from refusal_metrics.analysis.iota import compute_iota
-from refusal_metrics.analysis.tally import Index, Tally, gather
+from refusal_metrics.analysis.tally import Index, Null, Tally, gather
 
 RNG = np.random.default_rng(0)
 N = RNG.integers(1, 9, size=(40, 2, 3)).astype(float)
@@ -119,3 +119,15 @@ def test_what_is_gathered_does_not_depend_on_threads(index, n_threads):
     assert other.n == 120
     np.testing.assert_array_equal(one.indices, other.indices)
     np.testing.assert_array_equal(one.spread, other.spread)
+
+
+def test_of_two_kinds_of_replicates_the_larger_value_counts(tally):
+    other = Tally()
+    other.add(N[:10], N_REFUSED[:10], np.full((2, 3), 0.2))
+    null = Null([tally, other])
+    np.testing.assert_array_equal(null.mean, np.maximum(tally.indices.mean(axis=0), other.indices.mean(axis=0)))
+    np.testing.assert_array_equal(null.magnitude, np.maximum(tally.magnitude, other.magnitude))
+    np.testing.assert_array_equal(null.level_p_values, np.maximum(tally.level_p_values, other.level_p_values))
+    iota = np.array([0.3, np.nan])
+    assert null.p_value(iota)[0] == max(tally.p_value(iota)[0], other.p_value(iota)[0])
+    assert np.isnan(null.p_value(iota)[1])
