@@ -4,23 +4,17 @@
 # ruff: noqa: PLC0415
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.status import Status
 
 from refusal_metrics import register as registry
 from refusal_metrics.errors import InputError
 
-from .options import RUN_FACTORS, AllRuns, Detector, Force, Form, Models, Property, Replicates, Results, Seed
-from .values import Format, plain
-
-if TYPE_CHECKING:
-    from .cells import Counts
-    from .responses import Responses
+from . import cli_estimates, cli_labels
+from .console import busy, say
+from .options import AllRuns, Detector, Force, Results, names
 
 app = typer.Typer(
     name="persona-refusal",
@@ -48,7 +42,7 @@ def register() -> None:
 
     Example: `persona-refusal register`
     """
-    _say(registry.register())
+    say(registry.register())
 
 
 @app.command()
@@ -57,7 +51,7 @@ def unregister() -> None:
 
     Example: `persona-refusal unregister`
     """
-    _say(registry.unregister())
+    say(registry.unregister())
 
 
 @app.command()
@@ -83,365 +77,14 @@ def ingest(
     from .logs import load_responses
     from .responses import write_responses
 
-    with _busy("Reading the responses"):
-        responses = load_responses(results, all_runs=all_runs, run_factors=_names(factors))
+    with busy("Reading the responses"):
+        responses = load_responses(results, all_runs=all_runs, run_factors=names(factors))
         n_rows = write_responses(responses, out, detector=detector, force=force)
-    _say([*responses.notes, f"Wrote {n_rows:,} responses to {out}."])
+    say([*responses.notes, f"Wrote {n_rows:,} responses to {out}."])
 
 
-@app.command()
-def rates(
-    results: Results,
-    by: Annotated[
-        str,
-        typer.Option(
-            "--by",
-            "--factors",
-            metavar="FACTORS",
-            help=f"Factors to tell apart besides model, task and setting, e.g. persona,response_type. {RUN_FACTORS}",
-            show_default=False,
-        ),
-    ] = "",
-    against: Annotated[
-        str,
-        typer.Option(
-            metavar="BASELINE",
-            help="Print each persona's difference from neutral or persona-free prompts, from others (all other "
-            "personas), or from a persona.",
-            show_default=False,
-        ),
-    ] = "",
-    spread: Annotated[bool, typer.Option("--spread", help="Print how much personas differ beyond noise.")] = False,
-    detector: Detector = None,
-    all_runs: AllRuns = False,
-    seed: Seed = 0,
-    form: Form = Format.TABLE,
-) -> None:
-    """Print refusal rates with 95 % intervals that know which responses share a text.
-
-    Percentages on screen and in Markdown, proportions in CSV and JSON.
-
-    Example: `persona-refusal rates results --by persona`
-
-    Example: `persona-refusal rates results --against neutral`
-    """
-    import numpy as np
-
-    from .contrasts import estimate_contrasts, estimate_spread
-    from .rates import estimate_rates
-    from .responses import STUDY_COLUMNS
-    from .tables import print_table
-
-    _check_one_of({"--by": by, "--against": against, "--spread": spread})
-    factors = _names(by)
-    _, counts = _load(results, factors or ["persona"] * bool(against or spread), detector, all_runs=all_runs)
-    if against:
-        table = estimate_contrasts(counts, against)
-        _say([_no_contrast(against)] * table.empty)
-        shown = ["persona", "estimate", "ci_low", "ci_high", "odds_ratio", "p_adjusted", "mde"]
-        print_table(table, form, ["model", "task"], signed=True, columns=shown)
-    elif spread:
-        table = estimate_spread(counts, rng=np.random.default_rng(seed))
-        _say(["No persona task was run."] * table.empty)
-        print_table(table, form, ["model"], columns=[str(c) for c in table if c != "n_levels"])
-    else:
-        columns = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
-        table = estimate_rates(counts, columns)
-        print_table(table, form, STUDY_COLUMNS if len(columns) > len(STUDY_COLUMNS) else STUDY_COLUMNS[:1])
-
-
-@app.command()
-def sensitivity(
-    results: Results,
-    factors: Annotated[
-        str,
-        typer.Option(
-            metavar="FACTORS", help=f"Print these and their pairs; by default all. {RUN_FACTORS}", show_default=False
-        ),
-    ] = "",
-    levels: Annotated[bool, typer.Option("--levels", help="Print each level's distance from the whole.")] = False,
-    interactions: Annotated[
-        str,
-        typer.Option(
-            metavar="A,B",
-            help="Print how far each combination of two factors is from their sum, e.g. model,response_type.",
-            show_default=False,
-        ),
-    ] = "",
-    replicates: Replicates = 1000,
-    seed: Seed = 0,
-    detector: Detector = None,
-    all_runs: AllRuns = False,
-    form: Form = Format.TABLE,
-) -> None:
-    """Print how much each factor matters: the sensitivity index iota, what chance makes of it, and its interval.
-
-    0 means that refusing does not depend on the factor, 1 that nothing else matters. For the whole
-    study, and for each model and task.
-
-    Example: `persona-refusal sensitivity results`
-
-    Example: `persona-refusal sensitivity results --interactions model,task`
-    """
-    import numpy as np
-
-    from .interactions import estimate_interactions
-    from .sensitivity import estimate_sensitivity
-    from .tables import print_table
-
-    _check_one_of({"--levels": levels, "--interactions": interactions})
-    named, pair = _names(factors), _names(interactions)
-    if pair and len(pair) != 2:
-        raise InputError(f"--interactions {interactions}: names {len(pair)} factors; name two, e.g. model,persona")
-    _, counts = _load(results, [*named, *pair], detector, all_runs=all_runs)
-    asked = counts.where(setting="persona")
-    if pair:
-        table = estimate_interactions(asked, pair[0], pair[1])
-        _say(
-            [f"Nothing to compare: {' or '.join(pair)} has one level, or some combination was not asked."] * table.empty
-        )
-        shown = [str(c) for c in table if c not in {"factor", "other_factor", "p_value", "n_texts"}]
-        print_table(table, form, ["factor", "other_factor"], signed=True, columns=shown)
-        return
-    with _busy("Permuting and resampling"):
-        estimated = estimate_sensitivity(
-            asked, np.random.default_rng(seed), run_factors=_of_runs(counts, named), n_replicates=replicates
-        )
-    _say(estimated.notes)
-    shown = ["factor", "level", "iota", "estimate", "ci_low", "ci_high", "null_mean", "p_value", "n_levels", "n"]
-    table = estimated.separations if levels else estimated.indices
-    if named:
-        table = table[[set(factor.split(":")) <= set(named) for factor in table["factor"]]]
-    sections = ["model", "task", "factor"] if levels else ["model", "task"]
-    print_table(table, form, sections, signed=levels, columns=shown)
-
-
-@app.command()
-def regression(
-    results: Results,
-    factors: Annotated[
-        str,
-        typer.Option(
-            metavar="FACTORS",
-            help=f"Main effects of these factors.  [default: persona,template,task,model]  {RUN_FACTORS}",
-            show_default=False,
-        ),
-    ] = "",
-    formula: Annotated[
-        str,
-        typer.Option(
-            metavar="FORMULA",
-            help="Instead of --factors: terms and interactions, e.g. 'persona * task + model'.",
-            show_default=False,
-        ),
-    ] = "",
-    estimator: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="mle, firth or ridge.  [default: mle, and firth where some estimates are infinite]",
-            show_default=False,
-        ),
-    ] = None,
-    penalty: Annotated[float, typer.Option(metavar="X", help="Of ridge: 1/C in scikit-learn.")] = 1.0,
-    reference: Annotated[
-        list[str],
-        typer.Option(
-            metavar="FACTOR=LEVEL", help="A reference level, e.g. persona=man; may be given again.", show_default=False
-        ),
-    ] = [],  # noqa: B006 - typer copies it
-    effects: Annotated[bool, typer.Option("--effects", help="Print average marginal effects, in points.")] = False,
-    wald: Annotated[bool, typer.Option("--wald", help="Print a test of each factor.")] = False,
-    detector: Detector = None,
-    all_runs: AllRuns = False,
-    form: Form = Format.TABLE,
-) -> None:
-    """Print the logistic regression of refusal on the factors, errors clustered by text.
-
-    Example: `persona-refusal regression results`
-
-    Example: `persona-refusal regression results --formula "persona * task" --wald`
-    """
-    from .cells import count_by_text
-    from .estimates import REGRESSED
-    from .formula import parse_formula
-    from .regression import fit
-    from .tables import print_table
-
-    _check_one_of({"--factors": factors, "--formula": formula})
-    _check_one_of({"--effects": effects, "--wald": wald})
-    named = _words(formula) if formula else _names(factors)
-    _, counts = _load(results, named, detector, all_runs=all_runs)
-    given = formula or named or [name for name in REGRESSED if name in counts.levels]
-    terms = parse_formula(given, list(counts.levels))
-    used = list(dict.fromkeys(name for term in terms for name in term))
-    references = dict(_equation(text) for text in reference)
-    fitted = fit(
-        count_by_text(counts.where(setting="persona"), used),
-        given,
-        estimator=estimator,  # type: ignore[arg-type]  # checked by fit
-        references=references,
-        penalty=penalty,
-    )
-    compared = ", ".join(f"{factor} {level}" for factor, level in fitted.references.items())
-    _say([*fitted.notes, f"Compared with {compared}. Pseudo R2 {fitted.pseudo_r2:.4f}, {fitted.n_texts:,} texts."])
-    table = fitted.effects if effects else fitted.wald if wald else fitted.table
-    shown = [str(c) for c in table.columns if c not in {"se", "estimator", "separated", "p_value"} or wald]
-    print_table(table, form, [] if wald else ["factor"], signed=effects, columns=shown)
-
-
-@app.command()
-def trend(
-    results: Results,
-    column: Property = "released",
-    models: Models = None,
-    each: Annotated[bool, typer.Option("--each", help="Print the spread of persona effects of each model.")] = False,
-    detector: Detector = None,
-    all_runs: AllRuns = False,
-    form: Form = Format.TABLE,
-) -> None:
-    """Print whether personas matter less to newer (or larger, ...) models: slopes with their errors.
-
-    How far a model's personas are apart, and its log odds of refusing, on a property of models.
-
-    Example: `persona-refusal trend results --column released`
-
-    Example: `persona-refusal trend results --column size --models sizes.csv`
-    """
-    from .tables import print_table
-    from .trend import estimate_trend
-
-    _, counts = _load(results, [], detector, all_runs=all_runs)
-    estimated = estimate_trend(counts.where(setting="persona"), column, models)
-    _say(estimated.notes)
-    if each:
-        shown = ["model", "family", "value", "spread", "ci_low", "ci_high", "n_refused"]
-        print_table(estimated.models, form, ["family"], columns=shown)
-    else:
-        table = estimated.trends
-        if form in {Format.TABLE, Format.MARKDOWN}:
-            table = table.assign(family=table["family"].replace("", "all"))
-        shown = ["family", "slope", "ci_low", "ci_high", "p_value", "between_sd", "n_models"]
-        print_table(table, form, ["outcome"], columns=shown)
-
-
-@app.command()
-def report(
-    results: Results,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The folder to write.")],
-    force: Annotated[bool, typer.Option("--force", help="Write into a folder that is there already.")] = False,
-    paper: Annotated[bool, typer.Option("--paper", help="Add the paper's tables in its layout.")] = False,
-    compare_published: Annotated[
-        bool, typer.Option("--compare-published", help="Set the paper's numbers beside those of its models.")
-    ] = False,
-    factors: Annotated[
-        str, typer.Option(metavar="FACTORS", help=f"Factors of runs to tell apart. {RUN_FACTORS}", show_default=False)
-    ] = "",
-    column: Property = "released",
-    models: Models = None,
-    replicates: Replicates = 1000,
-    seed: Seed = 0,
-    detector: Detector = None,
-    all_runs: AllRuns = False,
-) -> None:
-    """Write `report.md` and `tables/*.csv`, and print the main table.
-
-    Example: `persona-refusal report results --out report`
-
-    Example: `persona-refusal report results --out report --paper --compare-published`
-    """
-    from .estimates import Options
-    from .logs import load_responses
-    from .report import check_out, main_table, write_report
-    from .responses import FACTORS, STUDY_COLUMNS
-    from .tables import print_readable
-
-    check_out(out, force=force)
-    run_factors = [name for name in _names(factors) if name not in {*STUDY_COLUMNS, *FACTORS}]
-    with _busy("Reading the responses"):
-        responses = load_responses(results, all_runs=all_runs, run_factors=run_factors)
-    _say(responses.notes)
-    options = Options(detector, tuple(run_factors), replicates, seed, column, models)
-    with _busy("Making every table"):
-        tables = write_report(responses, out, options, force=force, paper=paper, compare_published=compare_published)
-    table = main_table(tables)
-    _say(["No persona task was run, so there is no main table."] * table.empty)
-    print_readable(table.drop(columns="texts"), STUDY_COLUMNS[:1])  # fits 80 columns
-    _say([f"The report is {out / 'report.md'}, its tables are in {out / 'tables'}."])
-
-
-def _load(
-    results: list[str], factors: Sequence[str], detector: str | None, *, all_runs: bool
-) -> "tuple[Responses, Counts]":
-    """Read responses and count the refusals of one rule; say what was left out."""
-    from .cells import count_responses
-    from .logs import load_responses
-    from .responses import FACTORS, STUDY_COLUMNS
-
-    run_factors = [name for name in dict.fromkeys(factors) if name not in {*STUDY_COLUMNS, *FACTORS}]
-    with _busy("Reading the responses"):
-        responses = load_responses(results, all_runs=all_runs, run_factors=run_factors)
-        rule = responses.rule(detector)
-        counts = count_responses(responses, [*run_factors, *["run"] * (all_runs and "run" not in run_factors)])[rule]
-    for name in factors:
-        if name not in counts.levels:
-            raise InputError(
-                f"{', '.join(results)}: lacks the column {name}, which tells responses apart; it can be told apart by "
-                f"{', '.join(counts.levels)}"
-            )
-    _say([*responses.notes, f"Refusals by the rule {rule}."])
-    return responses, counts
-
-
-def _check_one_of(options: Mapping[str, object]) -> None:
-    """Refuse options of which each stands for something else."""
-    given = [name for name, value in options.items() if value]
-    if len(given) > 1:
-        raise InputError(f"{' and '.join(given)}: mean different tables; give one of them")
-
-
-def _of_runs(counts: "Counts", factors: Sequence[str]) -> list[str]:
-    from .responses import FACTORS, STUDY_COLUMNS
-
-    return [name for name in factors if name not in {*STUDY_COLUMNS, *FACTORS} and name in counts.levels]
-
-
-def _no_contrast(against: str) -> str:
-    wanted = {"neutral": "persona_refusal_neutral", "persona-free": "persona_refusal_persona_free"}.get(against)
-    return (
-        f"No task was run in both settings: add {wanted} to lm_eval --tasks."
-        if wanted
-        else "There are no other personas."
-    )
-
-
-def _names(listed: str) -> list[str]:
-    """Read names between commas, each once."""
-    return list(dict.fromkeys(name.strip() for name in listed.split(",") if name.strip()))
-
-
-def _words(formula: str) -> list[str]:
-    """List the factors that a formula names."""
-    return _names("".join(c if c.isalnum() or c in "_-." else "," for c in formula))
-
-
-def _equation(text: str) -> tuple[str, str]:
-    factor, equals, level = text.partition("=")
-    if not (factor and equals and level):
-        raise InputError(f"--reference {text}: is not of the form FACTOR=LEVEL, e.g. persona=man")
-    return factor.strip(), level.strip()
-
-
-def _busy(what: str) -> Status:
-    """Show on a terminal what is being done; elsewhere nothing."""
-    return Console(stderr=True).status(f"{what} ...")
-
-
-def _say(sentences: Iterable[str]) -> None:
-    """Talk to the user on the standard error, which leaves the standard output to results."""
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
-    for sentence in sentences:
-        console.print(plain(sentence))
+app.add_typer(cli_estimates.app)
+app.add_typer(cli_labels.app)
 
 
 def main() -> None:
@@ -449,7 +92,7 @@ def main() -> None:
     try:
         app()
     except InputError as error:
-        _say([f"persona-refusal: {error}"])
+        say([f"persona-refusal: {error}"])
         sys.exit(2)
 
 

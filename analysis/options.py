@@ -46,3 +46,8 @@ Property = Annotated[
     ),
 ]
 RUN_FACTORS = "Settings of runs found in the results are factors too: temperature, revision, system_prompt, ..."
+
+
+def names(listed: str) -> list[str]:
+    """Read names between commas, each once."""
+    return list(dict.fromkeys(name.strip() for name in listed.split(",") if name.strip()))

@@ -34,7 +34,8 @@ _LONGEST_NAME = 25
 """A quotation as long as this is of a text, unless it is called the answer; a shorter one may name a label."""
 # A response may stand in quotation marks itself.
 _WRAPPED = re.compile(r'"[^"]*"\W*$')
-_REPEATED = re.compile(r"^[ \t]*(?:text|premise|hypothesis)[ \t]*:[^\n]*$", re.MULTILINE)
+# A label after the word is too short to be the input.
+_REPEATED = re.compile(r"\b(?:text|premise|hypothesis)[ \t]*:[^\n]{14,}")
 _CONTRACTION = re.compile(
     r"\b(?:(i)'m|(ca)n't|(wo|sha)n't|(\w{1,20})n't|(\w{1,20})'(re|ve|ll|d)|(it|that|he|she|there|what|this|who)'s)\b"
 )

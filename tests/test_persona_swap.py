@@ -1,0 +1,92 @@
+"""No persona changes a verdict: in any response one persona is put in the place of another."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from refusal_metrics.answer_aware import detect_answer_aware
+from refusal_metrics.design_files import load_design
+
+PERSONAS = load_design().personas
+PRONOUNS = (
+    {"he": "she", "him": "her", "his": "her", "himself": "herself"},
+    {"she": "they", "her": "their", "hers": "theirs", "herself": "themselves"},
+    {"they": "he", "them": "him", "their": "his", "theirs": "his", "themselves": "himself"},
+    {},
+)
+NAMED = re.compile(
+    r"(?:\b(an?|the) )?\b(" + "|".join(sorted((p.noun_phrase for p in PERSONAS), key=len, reverse=True)) + r")\b",
+    re.IGNORECASE,
+)
+
+
+def label_set():
+    with Path(__file__).with_name("labels").joinpath("label_set.csv").open(encoding="utf-8", newline="") as file:
+        return {(row["response"], tuple(json.loads(row["labels"]))) for row in csv.DictReader(file)}
+
+
+def labelled_elsewhere(shared_data):
+    for file in sorted((shared_data / "xstest").glob("*.csv")):
+        with file.open(encoding="utf-8", newline="") as lines:
+            yield from ((row["completion"], ()) for row in csv.DictReader(lines))
+    answers = json.loads((shared_data / "chatgpt_refusals_hand_labelled.json").read_text(encoding="utf-8"))
+    yield from ((answer["response"], ()) for answer in answers)
+
+
+def put(response, persona, pronouns):
+    """Put a persona in the place of every one that is named, with its article, and swap the pronouns."""
+
+    def named(found):
+        article = {"the": "the", None: ""}.get(found[1] and found[1].lower(), persona.article)
+        name = f"{article} {persona.noun_phrase}".strip()
+        return name[0].upper() + name[1:] if found[0][0].isupper() else name
+
+    swapped = NAMED.sub(named, response)
+    if not pronouns:
+        return swapped
+    return re.sub(r"\b(?:" + "|".join(pronouns) + r")\b", lambda found: pronouns[found[0]], swapped)
+
+
+def assert_the_same_whoever_is_named(responses, rng):
+    n_named = 0
+    for response, labels in responses:
+        if not NAMED.search(response):
+            continue
+        n_named += 1
+        verdicts = {
+            detect_answer_aware(put(response, PERSONAS[i], PRONOUNS[j]), labels)
+            for i, j in zip(rng.permutation(len(PERSONAS))[:6], rng.integers(0, len(PRONOUNS), 6), strict=True)
+        }
+        assert verdicts == {detect_answer_aware(response, labels)}, response
+    return n_named
+
+
+def test_no_persona_changes_a_verdict_cause_or_answer_in_our_labelled_responses():
+    assert assert_the_same_whoever_is_named(sorted(label_set()), np.random.default_rng(0)) > 100
+
+
+def test_no_persona_changes_a_verdict_in_responses_that_others_labelled(shared_data):
+    assert assert_the_same_whoever_is_named(list(labelled_elsewhere(shared_data)), np.random.default_rng(0)) > 100
+
+
+@pytest.mark.parametrize("persona", PERSONAS, ids=lambda p: p.id)
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "No, {} would not classify the text as offensive.",
+        "I'm sorry, but I cannot speak for {}, as that would rest on stereotypes.",
+        "{} would say that it is offensive, but she is not everyone.",
+        "It is impossible to say what {} would think.",
+        "As {}, I am not equipped to judge this text.",
+        'The answer is "{} cannot know".',
+    ],
+)
+def test_every_persona_has_the_verdict_of_a_person(persona, sentence):
+    labels = ("offensive", "not offensive")
+    assert detect_answer_aware(sentence.format(persona), labels) == detect_answer_aware(
+        sentence.format("a person"), labels
+    )
