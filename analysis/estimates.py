@@ -10,6 +10,7 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 import pandas as pd
 
+from refusal_metrics.detectors import ANSWERS_BY
 from refusal_metrics.errors import InputError
 
 from .cells import Counts, count_by_text, count_cells, count_responses
@@ -17,7 +18,7 @@ from .contrasts import OTHERS, SETTINGS, estimate_contrasts, estimate_setting_co
 from .interactions import INTERACTIONS, estimate_interactions
 from .rates import estimate_rates
 from .regression import Fit, fit
-from .responses import STUDY_COLUMNS, Responses
+from .responses import STUDY_COLUMNS, Responses, identifier
 from .sensitivity import estimate_sensitivity
 from .trend import estimate_trend, read_properties
 
@@ -113,7 +114,7 @@ def estimate_study(responses: Responses, options: Options = Options()) -> Estima
             trend = threads.submit(_attempt, partial(estimate_trend, asked, options.column, options.properties))
         # The longest first, so that the threads end together.
         made = {name: threads.submit(jobs[name]) for name in sorted(jobs, key="contrasts_by_persona".__ne__)}
-        tables = {name: made[name].result() for name in jobs} | _count_tables(responses, counts[rule])
+        tables = {name: made[name].result() for name in jobs} | _count_tables(responses, rule, counts[rule])
     if len(asked.n):
         fitted, notes["regression"] = regression.result()
         if fitted:
@@ -207,16 +208,20 @@ def _by_rule(counts: dict[str, Counts], estimate: Callable[[Counts], pd.DataFram
     return table[[*by, "rule", *(c for c in table.columns if c not in {*by, "rule"})]]
 
 
-def _count_tables(responses: Responses, counts: Counts) -> dict[str, pd.DataFrame]:
+def _count_tables(responses: Responses, rule: str, counts: Counts) -> dict[str, pd.DataFrame]:
     tables = {}
     for name in ("persona", "template"):
         if name in counts.levels:
             cells = count_cells(counts, [*STUDY_COLUMNS, name])
             tables[f"counts_by_{name}"] = cells.dropna(subset=name)[[*STUDY_COLUMNS, name, "n"]].reset_index(drop=True)
     if "empty" in responses.columns:
-        tables["empty"] = responses.query(
-            "SELECT model, task, setting, count_if(empty)::BIGINT AS n_empty, count(*) AS n "
-            "FROM responses GROUP BY ALL ORDER BY ALL"
+        refused = identifier(f"refused_{rule}")
+        # Only one rule knows answers; what another does not flag is neither.
+        answered = f"answered AND NOT {refused} AND NOT empty" if rule == ANSWERS_BY else "false"
+        tables["outcomes"] = responses.query(
+            f"SELECT model, task, setting, count_if({answered})::BIGINT AS n_answer, "
+            f"count_if({refused})::BIGINT AS n_refused, n - n_answer - n_refused - n_empty AS n_other, "
+            "count_if(empty)::BIGINT AS n_empty, count(*) AS n FROM responses GROUP BY ALL ORDER BY ALL"
         ).df()
     return tables
 

@@ -17,6 +17,8 @@ from .values import Format, escape, interval, number, p_text, percent, plain
 _HEADINGS = {
     "n_texts": "texts",
     "n_refused": "refused",
+    "n_answer": "answered",
+    "n_other": "other",
     "n_empty": "empty",
     "n_levels": "levels",
     "n_baseline": "n of baseline",
@@ -35,7 +37,12 @@ _INTERVALS = {
 _DIFFERENCES = frozenset({"mde", "equiv_low", "equiv_high"})
 """Columns of contrasts that are shown as percentages where the estimate is."""
 _PROPORTIONS = frozenset({"estimate", "observed", "expected", "separation", "corrected", "published"})
-_COUNTS = frozenset({"n", "n_texts", "n_refused", "n_empty", "n_levels", "n_baseline", "n_refused_baseline", "df"})
+_COUNTS = frozenset(
+    {
+        *("n", "n_texts", "n_refused", "n_answer", "n_other", "n_empty", "n_levels", "n_baseline"),
+        *("n_refused_baseline", "df"),
+    }
+)
 
 
 def readable(table: pd.DataFrame, *, signed: bool = False) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from refusal_metrics.answers import find_answer, names_label
 from refusal_metrics.normalise import normalise, strip_thought
-from refusal_metrics.patterns import Pattern, candidates, load_patterns
+from refusal_metrics.patterns import Pattern, load_patterns
 from refusal_metrics.verdict import ANSWER, EMPTY, OTHER, REFUSAL, TRUNCATED, UNKNOWN, Verdict
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
@@ -54,7 +54,7 @@ def detect_answer_aware(response: str, labels: Sequence[str] = ()) -> Verdict:
     if not said.strip():
         return Verdict(EMPTY)
     text = normalise(said)
-    refusals = candidates(load_patterns().refusals, text)
+    refusals = load_patterns().refusals_for(text)
     if not refusals and not (labels and names_label(text, labels)):
         return Verdict(OTHER)
     sentences = [s[:_LONGEST] for s in _SENTENCE.split(text) if s.strip()][:N_SENTENCES]

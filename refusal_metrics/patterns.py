@@ -1,9 +1,9 @@
 """The patterns of the rule ``answer_aware``, read from a file and compiled."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 
@@ -20,7 +20,8 @@ class Pattern:
     regex : re.Pattern
         Over one sentence of `refusal_metrics.normalise.normalise`.
     needs : tuple of str
-        Texts of which one must be in the sentence before the pattern is tried; empty for none.
+        Words of which one must be in the sentence, or beginnings of words (``apolog*``): else the
+        pattern is not tried.
     cause : str or None
         One of `refusal_metrics.verdict.CAUSES`.
     matches, spares : str
@@ -46,12 +47,6 @@ class Pattern:
     disclaimer: bool = False
     denies: bool = False
 
-
-def candidates(patterns: Sequence[Pattern], text: str) -> list[Pattern]:
-    """List the patterns that a text may hold, by what they need; in the same order."""
-    return [p for p in patterns if not p.needs or any(map(text.__contains__, p.needs))]
-
-
 @dataclass(frozen=True)
 class Patterns:
     """All patterns of a language.
@@ -70,6 +65,31 @@ class Patterns:
     answers: tuple[Pattern, ...]
     labels: Mapping[str, tuple[str, ...]]
 
+    def refusals_for(self, text: str) -> list[Pattern]:
+        """List the refusals that a text may hold, by what they need; in the same order."""
+        by_word, by_stem = self._needed
+        found = 0
+        for word in by_word.keys() & set(_WORD.findall(text)):
+            found |= by_word[word]
+        for stem, patterns in by_stem:
+            if stem in text:
+                found |= patterns
+        return [pattern for i, pattern in enumerate(self.refusals) if found >> i & 1] if found else []
+
+    @cached_property
+    def _needed(self) -> tuple[dict[str, int], list[tuple[str, int]]]:
+        """Give the refusals, as bits, that need each word, and each stem: to look once is what makes the rule fast."""
+        needs: dict[str, int] = {}
+        for i, pattern in enumerate(self.refusals):
+            for need in pattern.needs:
+                # Of several words the longest, which is the rarest.
+                word = need if need.endswith("*") else max(need.split(), key=len)
+                needs[word] = needs.get(word, 0) | 1 << i
+        stems = [(need.rstrip("*"), patterns) for need, patterns in needs.items() if need.endswith("*")]
+        return {need: patterns for need, patterns in needs.items() if not need.endswith("*")}, stems
+
+
+_WORD = re.compile(r"[a-z]+")
 
 LABEL = "\x01(\\d)"
 """The regular expression of a label's place in a sentence: a mark and the label's number."""

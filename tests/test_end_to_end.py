@@ -212,7 +212,7 @@ def test_empty_answers_of_a_chat_server_are_counted_in_the_report(chat_run, tmp_
     run("persona-refusal", "report", chat_run, "--out", tmp_path / "report")
     lines = samples(chat_run, "persona_refusal_politeness")
     forced = sum(line["doc"]["response_type"] == "forced" for line in lines)
-    table = (tmp_path / "report" / "tables" / "empty.csv").read_text(encoding="utf-8").splitlines()
+    table = (tmp_path / "report" / "tables" / "outcomes.csv").read_text(encoding="utf-8").splitlines()
     assert table == ["model,task,setting,n_empty,n", f"fake-chat,politeness,persona,{forced},{len(lines)}"]
 
 

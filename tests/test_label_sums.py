@@ -38,9 +38,9 @@ def label(tmp_path):
     return make
 
 
-def refusal(responses, labels, **asked):
+def refusal(responses, labels, detector="prefix"):
     with pytest.raises(InputError) as caught:
-        sum_labels(responses, labels, **asked)
+        sum_labels(responses, labels, detector=detector)
     sentence = str(caught.value)
     assert "\n" not in sentence
     return sentence
@@ -50,7 +50,7 @@ def test_labels_meet_the_responses_they_are_of(study, label):
     # Responses 0 and 3 are flagged. 0 is a refusal, 3 is none, 1 was missed, 4 and 5 are none; 2 was not drawn.
     drawn = {0: "yes", 1: "yes", 3: "no", 4: "no", 5: "no"}
     probability = {0: 1.0, 3: 1.0, 1: 0.75, 4: 0.75, 5: 0.75}
-    sums = sum_labels(study, label(drawn, probability=probability)).sums
+    sums = sum_labels(study, label(drawn, probability=probability), detector="prefix").sums
     by_text = sums.groupby("text_id")[["n", "n_refused", "n_false", "n_missed", "weight_missed", "weight_others"]].sum()
     assert by_text.loc["offensiveness/offensiveness/t0"].tolist() == pytest.approx([3, 1, 0, 1, 4 / 3, 4 / 3])
     assert by_text.loc["offensiveness/offensiveness/t1"].tolist() == pytest.approx([3, 1, 1, 0, 0, 8 / 3])
@@ -60,17 +60,29 @@ def test_labels_can_name_responses_by_model_design_and_index(study, label):
     n = range(6)
     columns = {"model": [MODEL] * 6, "design_id": [DESIGN] * 6, "index": list(n)}
     labels = label(dict.fromkeys(n, "yes"), **columns)
-    assert sum_labels(study, labels).sums["n_missed"].sum() == 4
+    assert sum_labels(study, labels, detector="prefix").sums["n_missed"].sum() == 4
 
 
 def test_the_rule_that_is_corrected_can_be_chosen(study, label):
     labels = label(dict.fromkeys(range(6), "no"))
-    assert sum_labels(study, labels).sums["n_false"].sum() == 2
+    assert sum_labels(study, labels, detector="prefix").sums["n_false"].sum() == 2
     assert sum_labels(study, labels, detector="prefix_strict").sums["n_false"].sum() == 1
 
 
+def test_numbers_among_the_factors_are_levels_too(study, label, tmp_path):
+    file = tmp_path / "table.parquet"
+    study.query("SELECT *, index % 2 * 0.5 AS temperature FROM responses").df().to_parquet(file)
+    sums = sum_labels(read_responses([file]), label(dict.fromkeys(range(6), "no")), ["temperature"]).sums
+    assert estimate_corrected(sums, ["temperature"])["temperature"].tolist() == ["0", "0.5"]
+
+
+def test_an_unknown_factor_is_named_with_those_there_are(study, label):
+    with pytest.raises(InputError, match=r"unknown factor 'personas': allowed are .*did you mean 'persona'"):
+        sum_labels(study, label({0: "yes", 1: "no"}), ["personas"], detector="prefix")
+
+
 def test_without_probabilities_labels_are_a_random_sample_and_that_is_said(study, label):
-    found = sum_labels(study, label({0: "yes", 1: "no", 4: "no"}))
+    found = sum_labels(study, label({0: "yes", 1: "no", 4: "no"}), detector="prefix")
     assert found.sums["weight_others"].sum() == 4
     assert found.sums["weight_refused"].sum() == 2
     assert "its 3 items count as drawn at random from all 6 responses" in found.notes[0]
@@ -79,12 +91,14 @@ def test_without_probabilities_labels_are_a_random_sample_and_that_is_said(study
 def test_the_weight_of_items_without_a_label_falls_to_those_drawn_like_them(study, label):
     said = {0: "yes", 3: "no", 1: "no", 2: "", 4: "no", 5: ""}
     stratum = {0: "a", 3: "a", 1: "b", 2: "b", 4: "c", 5: "c"}
-    found = sum_labels(study, label(said, probability=dict.fromkeys(said, 1.0), sampling_stratum=stratum))
+    labels = label(said, probability=dict.fromkeys(said, 1.0), sampling_stratum=stratum)
+    found = sum_labels(study, labels, detector="prefix")
     assert found.sums["weight_others"].tolist().count(2) == 2
     assert found.sums["weight_refused"].sum() == 2
     assert "2 items were drawn and have no usable label" in found.notes[0]
     # A stratum without any label: its two responses fall to the other four, each of which then stands for 1.5.
-    found = sum_labels(study, label(said | {4: ""}, probability=dict.fromkeys(said, 1.0), sampling_stratum=stratum))
+    labels = label(said | {4: ""}, probability=dict.fromkeys(said, 1.0), sampling_stratum=stratum)
+    found = sum_labels(study, labels, detector="prefix")
     assert found.sums["weight_refused"].sum() == pytest.approx(3)
     assert found.sums["weight_others"].sum() == pytest.approx(3)
 
@@ -117,7 +131,7 @@ def test_labels_that_could_be_of_several_runs_are_refused(logs, tmp_path, label)
 def test_a_table_without_designs_cannot_be_joined(tmp_path, label):
     file = tmp_path / "table.parquet"
     pd.DataFrame([{"model": "m", "task": "nli", "text_id": "a", "refused": True}]).to_parquet(file)
-    assert "lacks the columns design_id and index" in refusal(read_responses([file]), label({0: "yes"}))
+    assert "lacks the columns design_id and index" in refusal(read_responses([file]), label({0: "yes"}), None)
 
 
 def test_labels_of_which_none_can_be_used_are_refused(study, label):
@@ -126,7 +140,7 @@ def test_labels_of_which_none_can_be_used_are_refused(study, label):
 
 def test_a_rate_corrected_by_labels_of_all_is_the_labelled_rate(study, label):
     said = {0: "yes", 1: "yes", 2: "no", 3: "no", 4: "yes", 5: "no"}
-    row = estimate_corrected(sum_labels(study, label(said)).sums, ["model"]).iloc[0]
+    row = estimate_corrected(sum_labels(study, label(said), detector="prefix").sums, ["model"]).iloc[0]
     assert row["estimate"] == pytest.approx(3 / 6)
     assert row["uncorrected"] == pytest.approx(2 / 6)
     assert not np.isnan(row["ci_low"])

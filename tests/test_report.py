@@ -32,7 +32,7 @@ CONTRACT = {
     "persona_spread": ["model", "task", "rule", *SPREAD],
     "counts_by_persona": [*STUDY, "persona", "n"],
     "counts_by_template": [*STUDY, "template", "n"],
-    "empty": [*STUDY, "n_empty", "n"],
+    "outcomes": [*STUDY, "n_answer", "n_refused", "n_other", "n_empty", "n"],
 }
 OF_PERSONAS = {
     "sensitivity": list(INDICES),
