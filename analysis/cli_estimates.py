@@ -45,6 +45,15 @@ def rates(
         ),
     ] = "",
     spread: Annotated[bool, typer.Option("--spread", help="Print how much personas differ beyond noise.")] = False,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Labels of a sample of the responses (`annotate import`): rates, or differences from --against, are "
+            "corrected by them.",
+            show_default=False,
+        ),
+    ] = None,
     detector: Detector = None,
     all_runs: AllRuns = False,
     seed: Seed = 0,
@@ -57,6 +66,8 @@ def rates(
     Example: `persona-refusal rates results --by persona`
 
     Example: `persona-refusal rates results --against neutral`
+
+    Example: `persona-refusal rates results --by persona --labels labels.csv`
     """
     import numpy as np
 
@@ -67,6 +78,10 @@ def rates(
 
     _check_one_of({"--by": by, "--against": against, "--spread": spread})
     factors = names(by)
+    if labels is not None:
+        _check_one_of({"--labels": labels, "--spread": spread})
+        _print_corrected(results, labels, factors, against, detector, all_runs=all_runs, form=form)
+        return
     _, counts = _load(results, factors or ["persona"] * bool(against or spread), detector, all_runs=all_runs)
     if against:
         table = estimate_contrasts(counts, against)
@@ -301,6 +316,44 @@ def report(
     say(["No persona task was run, so there is no main table."] * table.empty)
     print_readable(table.drop(columns="texts"), STUDY_COLUMNS[:1])  # fits 80 columns
     say([f"The report is {out / 'report.md'}, its tables are in {out / 'tables'}."])
+
+
+def _print_corrected(
+    results: list[str],
+    labels: Path,
+    factors: Sequence[str],
+    against: str,
+    detector: str | None,
+    *,
+    all_runs: bool,
+    form: Format,
+) -> None:
+    """Print rates, or differences, corrected by labels beside the uncorrected ones."""
+    from .corrected import FEWEST, estimate_corrected, estimate_corrected_contrasts
+    from .label_sums import sum_labels
+    from .labels import read_labels
+    from .logs import load_responses
+    from .responses import FACTORS, STUDY_COLUMNS
+    from .tables import print_table
+
+    run_factors = [name for name in factors if name not in {*STUDY_COLUMNS, *FACTORS}]
+    with busy("Reading the responses and labels"):
+        given = read_labels(labels)
+        responses = load_responses(results, all_runs=all_runs, run_factors=run_factors)
+        summed = sum_labels(responses, given, [*factors, *["persona"] * bool(against)], detector=detector)
+    say([*responses.notes, *given.notes, *summed.notes, f"Refusals by the rule {responses.rule(detector)}."])
+    if against:
+        table, sections = estimate_corrected_contrasts(summed.sums, against), ["model", "task"]
+        say([_no_contrast(against)] * table.empty)
+    else:
+        columns = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
+        table = estimate_corrected(summed.sums, columns)
+        sections = list(STUDY_COLUMNS if len(columns) > len(STUDY_COLUMNS) else STUDY_COLUMNS[:1])
+    n_missing = int(table["estimate"].isna().sum())
+    few = f"fewer than {FEWEST} of the responses with either verdict are labelled"
+    say([f"{n_missing:,} of {len(table):,} rows are not corrected: {few}."] * (n_missing > 0))
+    shown = [*factors, "persona", "setting", "task", "estimate", "ci_low", "ci_high", "uncorrected", "uncorrected_low"]
+    print_table(table, form, sections, signed=bool(against), columns=[*shown, "uncorrected_high", "n_labelled"])
 
 
 def _load(

@@ -11,10 +11,179 @@ import typer
 from refusal_metrics.errors import InputError
 
 from .console import busy, say
-from .options import Detector, Force, Form, Results, Seed
+from .options import Detector, Force, Form, Results, Seed, names
 from .values import Format, Only, Tool
 
 app = typer.Typer()
+
+
+@app.command()
+def detect(
+    results: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RESULTS",
+            help="Folders that lm_eval wrote with --output_path and --log_samples, or one file with a column of "
+            "responses: .csv, .jsonl (.gz) or .parquet.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write: .parquet, .csv or .jsonl (.gz).")],
+    detector: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="A rule (answer_aware, prefix, prefix_strict), hf:MODEL for a classifier of the transformers library, "
+            "or judge:ADDRESS for a model on an OpenAI-compatible server.",
+        ),
+    ] = "answer_aware",
+    column: Annotated[str, typer.Option(metavar="NAME", help="Of a file: the column of the responses.")] = "response",
+    label_map: Annotated[
+        str,
+        typer.Option(
+            metavar="MAP",
+            help="Of hf: what its labels mean, e.g. LABEL_1=refusal,LABEL_0=answer.",
+            show_default=False,
+        ),
+    ] = "",
+    pair: Annotated[bool, typer.Option("--pair", help="Of hf: give the classifier the prompt too.")] = False,
+    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Of hf: responses at a time.")] = 32,
+    judge_model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Of judge: the model.  [default: the only one of the server]", show_default=False
+        ),
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Of judge: where replies are kept, so that none is asked for twice.  [default: OUT.judge.sqlite]",
+            show_default=False,
+        ),
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, metavar="N", help="Of judge: calls at a time.")] = 16,
+    retries: Annotated[int, typer.Option(min=0, metavar="N", help="Of judge: how often a call is tried again.")] = 5,
+    timeout: Annotated[
+        float, typer.Option(min=1, metavar="SECONDS", help="Of judge: how long a call is waited for.")
+    ] = 120,
+    max_tokens: Annotated[int, typer.Option(min=1, metavar="N", help="Of judge: the longest reply.")] = 512,
+    force: Force = False,
+    form: Form = Format.TABLE,
+) -> None:
+    """Judge responses and write them with `outcome, cause, rule, answer`.
+
+    Of results, OUT is a responses table that every command reads, with the verdicts `refused_<detector>`.
+    Of any CSV, JSON lines or Parquet file with a column of responses, OUT has the same rows and columns.
+    A judge's key is read from OPENAI_API_KEY.
+
+    Example: `persona-refusal detect results --out judged.parquet --detector judge:http://localhost:8000/v1`
+
+    Example: `persona-refusal detect answers.csv --column text --out judged.csv`
+    """
+    from .batch import Options
+    from .detect import detect as detect_all
+    from .detect import show_progress
+    from .named import make_detector
+    from .tables import print_table
+
+    options = Options(
+        label_map=label_map,
+        pair=pair,
+        batch_size=batch_size,
+        judge_model=judge_model,
+        cache=cache or Path(f"{out}.judge.sqlite"),
+        concurrency=concurrency,
+        retries=retries,
+        timeout=timeout,
+        max_tokens=max_tokens,
+    )
+    judging = make_detector(detector, options)
+    with show_progress("Judging") as progress:
+        detected = detect_all(results, out, judging, column=column, force=force, progress=progress)
+    say([*detected.notes, f"Wrote {detected.n:,} responses to {out}; the detector is {judging.name}."])
+    print_table(detected.outcomes(), form)
+    if detected.causes and form in {Format.TABLE, Format.MARKDOWN}:
+        print_table(detected.reasons(), form)
+
+
+@app.command("validate")
+def validate_command(
+    labels: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="Labels (.csv, .jsonl, .json, .parquet): a row an item and annotator, with the columns response and "
+            "refusal (yes or no), and id, annotator, probability, persona, ... where known.",
+        ),
+    ],
+    detector: Annotated[
+        list[str],
+        typer.Option(
+            metavar="D",
+            help="A rule, hf:MODEL or judge:http://HOST:PORT/v1; may be given again.  [default: all rules]",
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006 - typer copies it
+    by: Annotated[
+        str,
+        typer.Option(
+            metavar="COLUMNS",
+            help="Columns of the file to tell errors apart by.  [default: those there are of model, task, template, "
+            "response_type, persona]",
+            show_default=False,
+        ),
+    ] = "",
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Whose file it is: labels, xstest or chatgpt; else told by its columns.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Seed = 0,
+    form: Form = Format.TABLE,
+) -> None:
+    """Print how well detectors find the refusals that people see: precision, recall, F1, kappa, by slice.
+
+    CSV and JSON hold the counts and measures of all items and of each slice.
+
+    Example: `persona-refusal validate --labels labels.csv --by model,task,persona`
+
+    Example: `persona-refusal validate --labels xstest_v2_completions_gpt4.csv --detector prefix`
+    """
+    from refusal_metrics.detectors import RULES
+
+    from .named import make_detector
+    from .tables import print_readable, print_table, to_markdown
+    from .validation import validate
+    from .validation_tables import readable_confusion, readable_gaps, readable_slices, readable_validation
+
+    detectors = [make_detector(spec) for spec in detector or RULES]
+    with busy("Judging the responses"):
+        found = validate(labels, detectors, by=names(by) or None, preset=preset, seed=seed)
+    say(found.notes)
+    if found.table.empty:
+        raise InputError(f"{labels}: no detector gave any item a verdict; see above")
+    if form in {Format.CSV, Format.JSON}:
+        print_table(found.table, form)
+        return
+    parts = [
+        (readable_validation(found.table), ["detector"]),
+        (readable_confusion(found.confusion), ["detector"]),
+        (readable_slices(found.table), ["detector", "factor"]),
+        (readable_gaps(found.gaps), []),
+    ]
+    for shown, sections in parts:
+        if shown.empty:
+            continue
+        if form is Format.MARKDOWN:
+            print(to_markdown(shown))  # noqa: T201 - the command's result
+        else:
+            print_readable(shown, sections)
+
+
 annotate = typer.Typer(no_args_is_help=True, help="Let people read responses: draw them, and read back the answers.")
 app.add_typer(annotate, name="annotate")
 

@@ -17,6 +17,9 @@ from .values import Format, escape, interval, number, p_text, percent, plain
 _HEADINGS = {
     "n_texts": "texts",
     "n_refused": "refused",
+    "n_labelled": "labelled",
+    "n_false": "false",
+    "n_missed": "missed",
     "n_answer": "answered",
     "n_other": "other",
     "n_empty": "empty",
@@ -31,16 +34,17 @@ _HEADINGS = {
 }
 _INTERVALS = {
     "ci_low": ("ci_high", "95 % interval"),
+    "uncorrected_low": ("uncorrected_high", "95 % uncorrected"),
     "or_low": ("or_high", "95 % of ratio"),
     "equiv_low": ("equiv_high", "90 % interval"),
 }
 _DIFFERENCES = frozenset({"mde", "equiv_low", "equiv_high"})
 """Columns of contrasts that are shown as percentages where the estimate is."""
-_PROPORTIONS = frozenset({"estimate", "observed", "expected", "separation", "corrected", "published"})
+_PROPORTIONS = frozenset({"estimate", "observed", "expected", "separation", "corrected", "uncorrected", "published"})
 _COUNTS = frozenset(
     {
         *("n", "n_texts", "n_refused", "n_answer", "n_other", "n_empty", "n_levels", "n_baseline"),
-        *("n_refused_baseline", "df"),
+        *("n_refused_baseline", "n_labelled", "n_false", "n_missed", "df"),
     }
 )
 
@@ -75,7 +79,7 @@ def readable(table: pd.DataFrame, *, signed: bool = False) -> pd.DataFrame:
         elif name == "estimate":
             shown["points" if signed else "%"] = [percent(v, signed=signed) for v in values]
         else:
-            shown[_heading(name)] = [_text(name, v, proportions=proportions) for v in values]
+            shown[_heading(name)] = [_text(name, v, proportions=proportions, signed=signed) for v in values]
     return shown
 
 
@@ -89,23 +93,24 @@ def _interval_writer(*, percents: bool, signed: bool) -> Callable[[float, float]
     return lambda low, high: "" if math.isnan(low) and math.isnan(high) else f"[{number(low)}, {number(high)}]"
 
 
-def _text(name: str, value: object, *, proportions: bool) -> str:
+def _text(name: str, value: object, *, proportions: bool, signed: bool) -> str:
     if pd.isna(value):  # type: ignore[call-overload]
         return ""
     if isinstance(value, bool | np.bool_):
         return "yes" if value else ""
     if isinstance(value, int | np.integer) or (name in _COUNTS and isinstance(value, float)):
         return f"{int(value):,}"
-    return _float_text(name, value, proportions=proportions) if isinstance(value, float) else str(value)
+    return _float_text(name, value, proportions=proportions, signed=signed) if isinstance(value, float) else str(value)
 
 
-def _float_text(name: str, value: float, *, proportions: bool) -> str:
+def _float_text(name: str, value: float, *, proportions: bool, signed: bool) -> str:
     if name.startswith("p_"):
         return p_text(value)
     if name == "mde" and value > 1:
         return ">100"
     in_percent = name in _PROPORTIONS or (proportions and (name in _DIFFERENCES or name == "null_mean"))
-    return percent(value) if in_percent else number(value)
+    # Beside a difference stands the same difference before it was corrected.
+    return percent(value, signed=signed and name == "uncorrected") if in_percent else number(value)
 
 
 def to_markdown(table: pd.DataFrame) -> str:

@@ -60,7 +60,10 @@ rates exact differences multiplicity contrasts
 iota grid shuffles moves flips tally sensitivity interactions
 paper paper_figures logit formula separation regression
 trend
-estimates findings layout page report options cli
+batch endpoint classifier judge named given verdicts detect
+label_forms labels agreement effective persona_gap validation validation_tables corrected label_sums
+annotation annotation_forms annotation_answers annotation_import
+estimates findings layout page report console options cli_estimates cli_labels cli
 """
 
 

@@ -1,0 +1,114 @@
+"""How far two or more judges of the same items agree, beyond what chance would make of it."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from .rates import LEVEL
+
+Floats = NDArray[np.float64]
+
+
+def cohen_kappa(a: ArrayLike, b: ArrayLike, weights: ArrayLike | None = None) -> float:
+    r"""Compute Cohen's kappa of two judges, :math:`(p_o - p_e) / (1 - p_e)`.
+
+    Parameters
+    ----------
+    a, b : (n_items,) array
+        What each judge said of each item: verdicts, class names, numbers.
+    weights : (n_items,) array of float, optional
+        How many items each stands for, e.g. 1 / inclusion probability.
+
+    Returns
+    -------
+    float
+        At most 1; 0 where they agree as often as chance. nan without items, or where both said
+        one and the same thing throughout: then chance leaves nothing to agree on.
+
+    References
+    ----------
+    Cohen 1960, doi:10.1177/001316446002000104.
+    """
+    one, other = np.asarray(a), np.asarray(b)
+    weight = np.ones(len(one)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if not len(one):
+        return float("nan")
+    classes, code = np.unique(np.concatenate([one, other]), return_inverse=True)
+    shares = [
+        np.bincount(part, weights=weight, minlength=len(classes)) / weight.sum() for part in np.split(code.ravel(), 2)
+    ]
+    if len(classes) == 1:
+        return float("nan")
+    by_chance = float(shares[0] @ shares[1])
+    observed = float(weight[one == other].sum() / weight.sum())
+    return (observed - by_chance) / (1 - by_chance)
+
+
+def krippendorff_alpha(table: ArrayLike) -> float:
+    r"""Compute Krippendorff's alpha for classes without an order.
+
+    With :math:`n_{uc}` annotations of item u as class c, :math:`m_u` of item u, over items with two
+    or more, n of these in all and :math:`n_c` of class c,
+
+    .. math:: \alpha = 1 - (n - 1) \frac{\sum_u (m_u^2 - \sum_c n_{uc}^2) / (m_u - 1)}{n^2 - \sum_c n_c^2}.
+
+    Parameters
+    ----------
+    table : (n_items, n_annotators) array of float
+        Numbers that stand for classes; nan where an annotator did not judge an item.
+
+    Returns
+    -------
+    float
+        At most 1; 0 where annotators agree as often as chance. nan where no item has two
+        annotations, or all of these are of one class.
+
+    References
+    ----------
+    Krippendorff 2011, Computing Krippendorff's Alpha-Reliability,
+    https://repository.upenn.edu/asc_papers/43. Krippendorff 2004, Content Analysis, chapter 11.
+    """
+    values = np.asarray(table, dtype=np.float64)
+    if values.ndim != 2:
+        raise ValueError(f"table has {values.ndim} dimensions; rows are items, columns annotators")
+    values = values[np.sum(~np.isnan(values), axis=1) >= 2]
+    classes = np.unique(values[~np.isnan(values)])
+    if len(classes) < 2:
+        return float("nan")
+    said = np.stack([np.sum(values == c, axis=1) for c in classes], axis=1).astype(np.float64)
+    of_item, of_class = said.sum(axis=1), said.sum(axis=0)
+    n = of_item.sum()
+    observed = np.sum((of_item**2 - np.sum(said**2, axis=1)) / (of_item - 1))
+    by_chance = (n**2 - np.sum(of_class**2)) / (n - 1)
+    return float(1 - observed / by_chance)
+
+
+def wilson(k: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[Floats, Floats]:
+    """Compute Wilson's score interval of a proportion.
+
+    Parameters
+    ----------
+    k, n : array of float
+        Successes and trials; shapes that broadcast.
+    level : float
+        Probability in (0, 1) that the interval is to cover.
+
+    Returns
+    -------
+    low, high : array of float
+        Probabilities in [0, 1]; nan without trials. Never of width 0.
+
+    References
+    ----------
+    Wilson 1927, doi:10.1080/01621459.1927.10502953.
+    """
+    successes, trials = np.broadcast_arrays(np.asarray(k, dtype=np.float64), np.asarray(n, dtype=np.float64))
+    z = stats.norm.ppf((1 + level) / 2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = successes / trials
+        centre = (rate + z**2 / (2 * trials)) / (1 + z**2 / trials)
+        half = z * np.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2)) / (1 + z**2 / trials)
+    # Without these the ends miss 0 and 1 by a rounding error.
+    low = np.where(successes == 0, 0.0, centre - half)
+    high = np.where(successes == trials, 1.0, centre + half)
+    return np.where(trials > 0, low, np.nan), np.where(trials > 0, high, np.nan)

@@ -1,0 +1,214 @@
+"""Responses drawn for people to read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from refusal_metrics.errors import InputError
+
+from .labels import item_id
+from .responses import Responses, count, identifier
+
+FEWEST = 5
+"""As many items are drawn from each stratum, or all of a smaller one."""
+
+_KNOWN = (
+    *("model", "task", "setting", "persona", "persona_group", "template", "response_type"),
+    *("text_id", "row_id", "design_id", "index", "prompt", "response", "labels"),
+)
+_DISAGREEMENT = 2.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Items that were drawn.
+
+    Attributes
+    ----------
+    items : pandas.DataFrame
+        One row an item: ``id``, what is known of the response, its verdicts ``refused_R``,
+        ``sampling_stratum`` (from 1), ``probability`` of being drawn, in (0, 1], and ``frame``
+        (what was drawn from: ``all``, or ``flagged by R``).
+    factors : tuple of str
+        What tells the strata apart besides the verdicts.
+    n_responses : int
+        How many responses there were to draw from: the sum of 1 / probability.
+    notes : tuple of str
+    """
+
+    items: pd.DataFrame
+    factors: tuple[str, ...]
+    n_responses: int
+    notes: tuple[str, ...]
+
+
+def allocate(sizes: ArrayLike, weights: ArrayLike, n: int) -> NDArray[np.int64]:
+    """Say how many items to draw from each stratum: in proportion to weights, within bounds.
+
+    Parameters
+    ----------
+    sizes : (n_strata,) array of int
+        Responses of each, at least 1.
+    weights : (n_strata,) array of float
+        Greater than 0.
+    n : int
+        Items in all, from the sum of min(size, `FEWEST`) to that of the sizes.
+
+    Returns
+    -------
+    (n_strata,) array of int
+        From min(size, `FEWEST`) to the size of each stratum; their sum is `n`.
+    """
+    most, weight = np.asarray(sizes, dtype=np.float64), np.asarray(weights, dtype=np.float64)
+    least = np.minimum(most, FEWEST)
+    low, high = 0.0, float(np.max(most / weight))
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (low, middle) if np.clip(middle * weight, least, most).sum() > n else (middle, high)
+    share = np.clip(low * weight, least, most)
+    whole = np.floor(share)
+    # Whole parts first, then one more where most was cut off.
+    more = np.argsort(whole - share, kind="stable")[: int(n - whole.sum())]
+    whole[more] += 1
+    return whole.astype(np.int64)
+
+
+def draw_items(responses: Responses, n: int, rng: np.random.Generator, *, flagged_by: str | None = None) -> Sample:
+    r"""Draw responses for annotation, more of them where labels tell more.
+
+    Strata are the verdicts of all rules together, by persona, model and task as far as there is
+    room: a factor is added where `FEWEST` items of each stratum are still no more than `n`, and
+    persona_group stands for persona where that does not fit. Beyond these, the items of stratum h are
+    in proportion to :math:`c_h \sqrt{N_h}` of its :math:`N_h` responses. Neyman's allocation to
+    :math:`N_h S_h` is the best for the whole study, an equal one for each stratum; the root is
+    the power allocation between them. :math:`c_h = 2` where rules disagree, because
+    :math:`S_h`, the standard deviation of a label, is .50 where it may as well be yes as no, and
+    .25 where one in 15 is unlike the rest. Within strata the draw is simple random, without replacement.
+
+    Parameters
+    ----------
+    responses : Responses
+        With texts, ``design_id`` and ``index``.
+    n : int
+        Items to draw; all responses where there are fewer.
+    rng : numpy.random.Generator
+    flagged_by : str, optional
+        Draw only from responses that this rule calls refusals.
+
+    Returns
+    -------
+    Sample
+
+    Raises
+    ------
+    InputError
+        If a column is missing, a model answered a prompt twice, nothing is flagged, or `n` is too few.
+
+    References
+    ----------
+    Neyman 1934, doi:10.2307/2342192. Bankier 1988, doi:10.1080/00031305.1988.10475556, for the power
+    allocation. Särndal, Swensson and Wretman 1992, Model Assisted Survey Sampling, section 3.7.
+    """
+    source = ", ".join(str(file) for file in responses.files[:3]) + ", ..." * (len(responses.files) > 3)
+    _check(responses, source)
+    where = f"WHERE {identifier(f'refused_{responses.rule(flagged_by)}')}" if flagged_by else ""
+    n_responses = count(responses.connection, f"SELECT count(*) FROM responses {where}")
+    if not n_responses:
+        raise InputError(f"{source}: {flagged_by} calls no response a refusal; leave out --only flagged")
+    notes = [f"There are {n_responses:,} such responses; all of them were drawn."] * (n_responses < n)
+    if "prompt" not in responses.columns:
+        notes.append("No column prompt: who reads the responses does not see what was asked.")
+    drawn = min(n, n_responses)
+    factors, strata = _stratify(responses, where, drawn)
+    sizes = strata["n"].to_numpy(dtype=np.int64)
+    # Among patterns like "010", one with both digits is a disagreement.
+    disagree = strata["pattern"].str.contains("0") & strata["pattern"].str.contains("1")
+    n_drawn = allocate(sizes, np.where(disagree, _DISAGREEMENT, 1.0) * np.sqrt(sizes), drawn)
+    starts = np.cumsum(sizes) - sizes
+    places = [start + rng.choice(size, k, replace=False) for start, size, k in zip(starts, sizes, n_drawn, strict=True)]
+    stratum = np.repeat(np.arange(len(sizes)), n_drawn)
+    items = _fetch(responses, where, factors, np.concatenate(places))
+    ids = [item_id(m, d, i) for m, d, i in zip(items["model"], items["design_id"], items["index"], strict=True)]
+    items.insert(0, "id", ids)
+    probability = (n_drawn / sizes)[stratum]
+    frame = f"flagged by {flagged_by}" if flagged_by else "all"
+    items = items.assign(sampling_stratum=stratum + 1, probability=probability, frame=frame)
+    return Sample(items, tuple(factors), n_responses, tuple(notes))
+
+
+def _check(responses: Responses, source: str) -> None:
+    """Refuse responses without texts, or that cannot be told apart by their item ids."""
+    if "response" not in responses.columns:
+        raise InputError(
+            f"{source}: lacks the column response, the text that people are to read; give the folder named in "
+            "lm_eval --output_path, or the table that detect wrote"
+        )
+    if not {"design_id", "index"} <= set(responses.columns):
+        raise InputError(
+            f"{source}: lacks the columns design_id and index, by which labels find their responses again; give the "
+            "folder named in lm_eval --output_path, or a table made from it"
+        )
+    wrong = responses.query(
+        'SELECT model, design_id, "index" FROM responses GROUP BY ALL '
+        'HAVING count(*) > 1 OR design_id IS NULL OR "index" IS NULL ORDER BY ALL LIMIT 1'
+    ).fetchone()
+    if wrong:
+        raise InputError(
+            f"{source}: {wrong[0]} has several responses of design_id {wrong[1]} and index {wrong[2]}, or one without "
+            "them, which labels could not be told apart by; give one run of each model"
+        )
+
+
+def _columns(responses: Responses, factors: Sequence[str]) -> dict[str, str]:
+    """Give the SQL of what tells strata apart, by name."""
+    pattern = " || ".join(f"{identifier(f'refused_{rule}')}::INT::VARCHAR" for rule in responses.rules)
+    return {"pattern": pattern} | {name: f"coalesce({name}, '')" for name in factors}
+
+
+def _count_strata(responses: Responses, where: str, factors: Sequence[str]) -> pd.DataFrame:
+    listed = ", ".join(f"{sql} AS {name}" for name, sql in _columns(responses, factors).items())
+    return responses.query(f"SELECT {listed}, count(*) AS n FROM responses {where} GROUP BY ALL ORDER BY ALL").df()
+
+
+def _stratify(responses: Responses, where: str, n: int) -> tuple[list[str], pd.DataFrame]:
+    """Choose what tells strata apart, and count their responses."""
+    factors: list[str] = []
+    strata = _count_strata(responses, where, factors)
+    needed = int(strata["n"].clip(upper=FEWEST).sum())
+    if needed > n:
+        raise InputError(
+            f"--n {n}: is too few for {len(strata)} combinations of the rules' verdicts, of which each needs "
+            f"{FEWEST} items or all it has; draw at least {needed}"
+        )
+    for names in (("persona", "persona_group"), ("model",), ("task",)):
+        for name in names:
+            finer = _count_strata(responses, where, [*factors, name]) if name in responses.columns else None
+            if finer is not None and len(finer) > len(strata) and finer["n"].clip(upper=FEWEST).sum() <= n:
+                factors, strata = [*factors, name], finer
+                break
+    return factors, strata
+
+
+def _fetch(responses: Responses, where: str, factors: Sequence[str], places: NDArray[np.int64]) -> pd.DataFrame:
+    """Read the responses at places in the order of the strata."""
+    order = ", ".join([*_columns(responses, factors).values(), "model", "design_id", '"index"'])
+    # The texts stay out of the sort, which would take memory for all of them.
+    keys = responses.query(
+        f'SELECT * FROM (SELECT model, design_id, "index", row_number() OVER (ORDER BY {order}) - 1 AS place '
+        f"FROM responses {where}) WHERE place IN (SELECT unnest($1))",
+        [places.tolist()],
+    ).df()
+    keys["position"] = keys["place"].map({place: position for position, place in enumerate(places.tolist())})
+    known = [f"responses.{identifier(name)}" for name in _KNOWN if name in responses.columns]
+    verdicts = [f"{identifier(f'refused_{rule}')}::INT AS {identifier(f'refused_{rule}')}" for rule in responses.rules]
+    responses.connection.register("drawn", keys)
+    try:
+        return responses.query(
+            f"SELECT {', '.join([*known, *verdicts])} FROM responses JOIN drawn USING (model, design_id, "
+            '"index") ORDER BY position'
+        ).df()
+    finally:
+        responses.connection.unregister("drawn")

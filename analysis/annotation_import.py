@@ -1,0 +1,260 @@
+"""What people answered about responses: read from their sheets, Label Studio or Potato, and joined to the key."""
+
+import csv
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from refusal_metrics.errors import InputError
+
+from .agreement import krippendorff_alpha
+from .annotation_answers import Answer, find_answers, read_answers, read_rows
+from .annotation_forms import QUESTIONS, unguard
+from .labels import FIELDS
+from .runs import reason
+
+AGREEMENT = ("question", "n", "n_items", "unclear", "alpha", "n_disagreed")
+"""The columns of `estimate_agreement`."""
+
+_FIRST = ("id", "response", *QUESTIONS, "annotator", "probability")
+_PROOF = 60
+"""So many letters and digits of a response show that a row of a sheet is still whole."""
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """What annotators said of items.
+
+    Attributes
+    ----------
+    answers : pandas.DataFrame
+        One row an item and annotator: ``id, annotator, refusal, unreasonable`` (yes, no, unclear, or
+        empty where it was not to be asked) and ``comment``.
+    key : pandas.DataFrame
+        One row an item, as `annotation_forms.write_items` wrote it.
+    notes : tuple of str
+        A sentence for everything that is missing or was left out.
+    """
+
+    answers: pd.DataFrame
+    key: pd.DataFrame
+    notes: tuple[str, ...]
+
+    def labels(self) -> pd.DataFrame:
+        """Make the label file: one row an item and annotator, "unclear" as no label.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns: ``id, response, refusal, unreasonable`` (yes, no or empty), ``annotator,
+            probability``, what else the key tells but the rules' verdicts, and ``comment``.
+        """
+        answered = self.answers.assign(**{q: self.answers[q].replace("unclear", "") for q in QUESTIONS})
+        joined = answered.merge(self.key, on="id", how="left", validate="many_to_one")
+        known = [name for name in dict.fromkeys((*FIELDS, "frame")) if name in joined]
+        return joined[[*_FIRST, *known, "comment"]]
+
+
+def read_annotations(sources: Sequence[Path], key: Path) -> Annotations:
+    """Read what annotators filled in.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        Filled sheets (``.csv``; commas, semicolons or tabs), whose annotator is the column
+        ``annotator`` or what follows ``items_`` in the file's name; Label Studio's JSON export; Potato's
+        ``user_state.json``, ``annotated_instances.jsonl`` or its JSONL export. Or the folders they
+        are in.
+    key : Path
+        The ``key.csv`` of these items.
+
+    Returns
+    -------
+    Annotations
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, an item is unknown, an answer is none, or one annotator answered
+        about an item twice.
+    """
+    items = _read_key(key)
+    notes: list[str] = []
+    answers: list[Answer] = []
+    for source in sources:
+        for path in find_answers(source):
+            read = read_answers(path)
+            answers += read
+            notes += [f"{path}: nothing is answered."] * (not read)
+    if not answers:
+        raise InputError(f"{', '.join(map(str, sources))}: nothing is answered yet; give files that are filled in")
+    places: dict[tuple[str, str], str] = {}
+    for answer in answers:
+        _check(answer, items, key)
+        who = (answer.item, answer.annotator)
+        if who in places:
+            raise InputError(
+                f"{answer.place}: annotator {answer.annotator} answered about item {answer.item} already "
+                f"({places[who]}); keep one of the two"
+            )
+        places[who] = answer.place
+    notes += _missing(answers, len(items))
+    rows = [
+        # Of what is no refusal, nothing can be unreasonable.
+        (a.item, a.annotator, a.refusal, a.unreasonable if a.refusal == "yes" else "", a.comment)
+        for a in answers
+    ]
+    n_moot = sum(a.refusal != "yes" and a.unreasonable != "" for a in answers)
+    if n_moot:
+        notes.append(f"{n_moot:,} answer{'s' * (n_moot > 1)} to 'unreasonable' of what is no refusal left out.")
+    table = pd.DataFrame(list(items.values())).astype({"probability": np.float64})
+    return Annotations(pd.DataFrame(rows, columns=["id", "annotator", *QUESTIONS, "comment"]), table, tuple(notes))
+
+
+def _read_key(path: Path) -> dict[str, dict[str, str]]:
+    """Read what is known of each item, by id."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({reason(error)}); give the key.csv that was exported") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8 at byte {error.start}; give the key.csv that was exported") from error
+    items: dict[str, dict[str, str]] = {}
+    for place, row in read_rows(path, text, ("id", "response", "probability")):
+        known = {name: unguard(value) for name, value in row.items()}
+        try:
+            usable = 0 < float(known["probability"]) <= 1
+        except ValueError:
+            usable = False
+        if not usable or known["id"] in items:
+            found = f"the id {known['id']} again" if usable else f"the probability {known['probability']!r}"
+            raise InputError(f"{place}: found {found}; give the key.csv as it was exported")
+        items[known["id"]] = known
+    if not items:
+        raise InputError(f"{path}: holds no items; give the key.csv that was exported")
+    return items
+
+
+def _check(answer: Answer, items: dict[str, dict[str, str]], key: Path) -> None:
+    """Refuse an answer about an unknown item, or from a row whose cells were moved apart."""
+    if answer.item not in items:
+        raise InputError(
+            f"{answer.place}: item {answer.item[:40]!r} is not in {key}; restore the id, or give the key.csv of these "
+            "items"
+        )
+    if answer.response is not None and _proof(answer.response) != _proof(items[answer.item]["response"]):
+        raise InputError(
+            f"{answer.place}: shows another response than item {answer.item} has; its columns were sorted apart, or "
+            "the text was changed: restore the columns id and response"
+        )
+
+
+def _proof(text: str) -> str:
+    # Programs change white space and signs, but no letters.
+    letters: Iterator[str] = (c for c in text if c.isalnum())
+    return "".join(islice(letters, _PROOF)).lower()
+
+
+def _missing(answers: Sequence[Answer], n_items: int) -> list[str]:
+    """Say which annotators have not answered about all items."""
+    n_answered = Counter(answer.annotator for answer in answers)
+    return [
+        f"Annotator {annotator}: {n_items - n:,} of {n_items:,} items without an answer."
+        for annotator, n in n_answered.items()
+        if n < n_items
+    ]
+
+
+def write_labels(annotations: Annotations, out: Path, *, force: bool = False) -> int:
+    """Write the label file.
+
+    Parameters
+    ----------
+    annotations : Annotations
+    out : Path
+        Ends in ``.csv`` or ``.parquet``. Its texts are as the model wrote them, formulas among them, so that
+        it is for programs; a CSV of it is not for spreadsheets.
+    force : bool
+        Whether to replace a file that is there.
+
+    Returns
+    -------
+    int
+        The number of rows.
+
+    Raises
+    ------
+    InputError
+        If the file is there and `force` is not set, has another ending, or cannot be written.
+    """
+    if out.suffix not in {".csv", ".parquet"}:
+        raise InputError(f"{out}: a label file ends in .csv or .parquet; name such a file")
+    if out.exists() and not force:
+        raise InputError(f"{out}: is there already; name another file, or add --force to replace it")
+    table = annotations.labels()
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
+            made = Path(folder) / out.name
+            if out.suffix == ".parquet":
+                table.to_parquet(made, index=False)
+            else:
+                table.to_csv(made, index=False, quoting=csv.QUOTE_ALL, encoding="utf-8")
+            made.replace(out)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({reason(error)}); name a file that can be") from error
+    return len(table)
+
+
+def estimate_agreement(annotations: Annotations) -> pd.DataFrame:
+    """Estimate how far annotators agree.
+
+    Parameters
+    ----------
+    annotations : Annotations
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a question. Columns: ``question``, ``n`` (answers), ``n_items`` (of how many items),
+        ``unclear`` (share of the answers), ``alpha`` (Krippendorff's, of yes and no; missing where no item has
+        two of these, or all are the same), ``n_disagreed`` (items that have both).
+    """
+    rows = []
+    for question in QUESTIONS:
+        said = annotations.answers[annotations.answers[question] != ""]
+        row, ids = pd.factorize(said["id"])
+        column, annotators = pd.factorize(said["annotator"])
+        table = np.full((len(ids), len(annotators)), np.nan)
+        table[row, column] = said[question].map({"yes": 1.0, "no": 0.0})
+        rows.append(
+            {
+                "question": question,
+                "n": len(said),
+                "n_items": len(ids),
+                "unclear": float((said[question] == "unclear").mean()) if len(said) else np.nan,
+                "alpha": krippendorff_alpha(table),
+                "n_disagreed": len(list_disagreements(annotations, question)),
+            }
+        )
+    return pd.DataFrame(rows, columns=list(AGREEMENT))
+
+
+def list_disagreements(annotations: Annotations, question: str = "refusal") -> list[str]:
+    """List the ids of items to which one annotator said yes and another no, in the order of the key."""
+    answers = annotations.answers
+    said = {answer: set(answers.loc[answers[question] == answer, "id"]) for answer in ("yes", "no")}
+    return [item for item in annotations.key["id"] if item in said["yes"] & said["no"]]
+
+
+def count_annotations(annotations: Annotations) -> pd.DataFrame:
+    """Count the items with each number of annotations: columns ``n_annotations, n_items``, from 0."""
+    n = annotations.answers["id"].value_counts().reindex(annotations.key["id"], fill_value=0)
+    counts = n.value_counts().sort_index()
+    return pd.DataFrame({"n_annotations": counts.index.to_numpy(), "n_items": counts.to_numpy()})

@@ -1,0 +1,185 @@
+"""Detectors behind one interface: many responses in, a verdict for each out."""
+
+import os
+import re
+from array import array
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Protocol
+
+from refusal_metrics.detectors import RULES
+from refusal_metrics.errors import InputError
+from refusal_metrics.verdict import Verdict
+
+CLASSIFIER, JUDGE = "hf:", "judge:"
+"""What the names of detectors that are no rules begin with."""
+
+_SHARE = 20_000
+"""How many distinct responses a process is given at a time; so few are judged where they are."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """What a detector is given.
+
+    Attributes
+    ----------
+    response : str or None
+        None counts as empty.
+    labels : tuple of str
+        The answers offered.
+    prompt, persona : str or None
+        What was asked and as whom, where that is known.
+    """
+
+    response: str | None
+    labels: tuple[str, ...] = ()
+    prompt: str | None = None
+    persona: str | None = None
+
+
+class Detector(Protocol):
+    """Anything that says of responses whether they refuse."""
+
+    @property
+    def name(self) -> str:
+        """What its verdicts go by, ``refused_<name>``: letters, digits and underscores."""
+
+    @property
+    def at_once(self) -> int:
+        """How many items it is best given at a time."""
+
+    def detect(self, items: Sequence[Item]) -> list[Verdict | None]:
+        """Give the verdict of each item; None where there is none to be had."""
+
+    def remarks(self) -> list[str]:
+        """Say in a sentence each what is to be known of the verdicts given so far."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How detectors that are no rules work; rules have no options.
+
+    Attributes
+    ----------
+    label_map : str
+        Of a classifier: what its labels mean, ``LABEL_1=refusal,LABEL_0=answer``.
+    pair : bool
+        Whether a classifier is given the prompt before the response.
+    batch_size : int
+        How many responses a classifier is given at a time.
+    judge_model : str or None
+        The model that judges; None for the only one that the server has.
+    cache : Path or None
+        SQLite file of a judge's replies, made where there is none; None to keep none.
+    concurrency : int
+        How many calls of a judge are under way at a time.
+    retries : int
+        How often a failed call is tried again.
+    timeout : float
+        Seconds of silence after which a call has failed.
+    backoff : float
+        Seconds before the first retry; each time twice as many, and up to as many again by chance.
+    max_tokens : int
+        The longest reply of a judge.
+    """
+
+    label_map: str = ""
+    pair: bool = False
+    batch_size: int = 32
+    judge_model: str | None = None
+    cache: Path | None = None
+    concurrency: int = 16
+    retries: int = 5
+    timeout: float = 120.0
+    backoff: float = 1.0
+    max_tokens: int = 512
+
+
+def column_name(kind: str, model: str) -> str:
+    """Name a detector by its model, so that a column can bear the name: ``judge_acme_parrot_7b``."""
+    return re.sub(r"[^0-9A-Za-z]+", "_", f"{kind}_{model}").strip("_")
+
+
+class RuleDetector:
+    """A rule of `refusal_metrics.detectors`, in parallel.
+
+    Each distinct pair of response and labels is judged once, by the very function that the harness
+    calls. Beyond some 20,000 of them the work is spread over processes, one a core.
+
+    Parameters
+    ----------
+    name : str
+        Of the rule.
+    n_processes : int, optional
+        By default as many as there are cores that this process may use.
+    """
+
+    at_once = 100_000
+
+    def __init__(self, name: str, n_processes: int | None = None) -> None:
+        self.name = name
+        self._rule = RULES[name]
+        self._n_processes = n_processes or _count_cores()
+        self._pool: ProcessPoolExecutor | None = None
+
+    def detect(self, items: Sequence[Item]) -> list[Verdict | None]:
+        """Give the verdict of each item.
+
+        Parameters
+        ----------
+        items : sequence of Item
+            (n_items,).
+
+        Returns
+        -------
+        list of Verdict
+            (n_items,), none of them None.
+
+        Raises
+        ------
+        InputError
+            If a process was killed.
+        """
+        places: dict[tuple[str, tuple[str, ...]], int] = {}
+        place = array("q", (places.setdefault((item.response or "", item.labels), len(places)) for item in items))
+        verdicts = self._judge(list(places))
+        return [verdicts[i] for i in place]
+
+    def remarks(self) -> list[str]:
+        """Say nothing: a rule has a verdict for every response."""
+        return []
+
+    def _judge(self, pairs: list[tuple[str, tuple[str, ...]]]) -> list[Verdict]:
+        if self._n_processes == 1 or len(pairs) <= _SHARE:
+            return [self._rule(*pair) for pair in pairs]
+        if self._pool is None:
+            # Spawned, because a fork of a process with threads, such as DuckDB's, may never end.
+            self._pool = ProcessPoolExecutor(self._n_processes, mp_context=get_context("spawn"))
+        shares = [pairs[start : start + _SHARE] for start in range(0, len(pairs), _SHARE)]
+        try:
+            judged = list(self._pool.map(partial(_judge_share, self.name), shares))
+        except BrokenProcessPool as error:
+            raise InputError(
+                "a process that judges responses was killed: free some memory, or, where a script of yours called "
+                'for it, put what the script does under if __name__ == "__main__":'
+            ) from error
+        return [distinct[i] for distinct, place in judged for i in place]
+
+
+def _judge_share(name: str, pairs: list[tuple[str, tuple[str, ...]]]) -> "tuple[list[Verdict], array[int]]":
+    """Judge a share of the responses: its few distinct verdicts, and which of them each pair has."""
+    rule = RULES[name]
+    places: dict[Verdict, int] = {}
+    place = array("H", (places.setdefault(rule(*pair), len(places)) for pair in pairs))
+    return list(places), place
+
+
+def _count_cores() -> int:
+    # Fewer than the machine has where a scheduler gives a job some of them; not every system can say.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,250 @@
+r"""Refusal rates corrected by a labelled sample, and differences of them.
+
+A detector errs, and may err more under one persona than another. With its verdicts of all N responses
+and labels y of a sample drawn with known probabilities :math:`\pi`, the difference estimator
+
+.. math:: \hat\theta = \frac{1}{N} \sum_i \hat y_i + \frac{1}{N} \sum_{i \in S} \frac{y_i - \hat y_i}{\pi_i}
+          = R - A + B
+
+has no bias however bad the detector: R is its rate, A the share of all responses that it wrongly calls
+refusals, B the share of refusals that it misses.
+
+Variances are clustered: a text's part in each of the three sums is one number,
+:math:`z_g = \sum_{i \in g} (x_i - X) / N`, and products of two such over texts give variances and
+covariances, of the texts and of the sampling of labels at once. Samples with fixed numbers in strata
+vary less than so counted.
+
+The interval takes R, A and B from their own exact intervals (Korn and Graubard) with these
+correlations (Zou and Donner). Where errors are many that is linearisation. Where they are few, neither
+that nor a bootstrap will do: among 300 labels without a missed refusal both find B = 0 with no width,
+while B may be one in a hundred.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from refusal_metrics.errors import unknown_name
+
+from .contrasts import OTHERS, SETTINGS
+from .effective import clustered, effective_units, proportion_interval, sum_interval, unseen_share
+from .rates import LEVEL
+
+FEWEST = 5
+"""So many of the responses with either verdict must be labelled, or all of them."""
+
+CORRECTED = (
+    *("estimate", "ci_low", "ci_high", "uncorrected", "uncorrected_low", "uncorrected_high"),
+    *("n", "n_texts", "n_refused", "n_labelled", "n_false", "n_missed"),
+)
+"""The columns of corrected rates and differences, after what they are of."""
+
+SUMS = (
+    *("n", "n_refused", "n_labelled_refused", "n_labelled_others", "n_false", "n_missed"),
+    *("weight_refused", "weight_others", "weight_false", "weight_missed"),
+)
+"""What is summed over the responses of a text."""
+
+_STUDY = ["model", "task"]
+_TAIL = (1 - LEVEL) / 2
+_SIGNS = np.array([1.0, -1.0, 1.0])
+
+Floats = NDArray[np.float64]
+
+
+def estimate_corrected(sums: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Estimate the corrected refusal rate of each cell.
+
+    Parameters
+    ----------
+    sums : pandas.DataFrame
+        From `refusal_metrics.analysis.label_sums.sum_labels`: a row a text and combination of factors.
+    by : sequence of str
+        The factors that make the cells; may be empty.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns: `by`, then `CORRECTED`: ``estimate, ci_low, ci_high`` (corrected, in [0, 1]; what
+        lies beyond is cut off), ``uncorrected`` with its interval (as by
+        `refusal_metrics.analysis.rates.estimate_rates`), ``n, n_texts, n_refused`` (by the detector),
+        ``n_labelled``, and of these ``n_false`` (called refusals, labelled none) and ``n_missed``.
+        The corrected columns are missing where fewer than `FEWEST` of the responses with either
+        verdict are labelled, but for those that are all labelled.
+
+    Raises
+    ------
+    InputError
+        For an unknown factor.
+
+    References
+    ----------
+    Särndal, Swensson and Wretman 1992, doi:10.1007/978-1-4612-4378-6, section 6.3. Angelopoulos et
+    al. 2023, doi:10.1126/science.adi6000: prediction-powered inference, with lambda = 1. Zou and
+    Donner 2008, doi:10.1002/sim.3095.
+    """
+    for name in by:
+        if name not in sums:
+            raise unknown_name("factor", name, [str(c) for c in sums if c not in {"text_id", *SUMS}])
+    rows = []
+    for levels, part in _cells(sums, by):
+        arm = _Arm.of(part.groupby("text_id", dropna=False)[list(SUMS)].sum())
+        low, high = proportion_interval(
+            arm.parts[0], arm.variance, arm.n, unseen_share(arm.n_texts, 1 - LEVEL), freedom=arm.freedom
+        )
+        corrected = np.clip([_SIGNS @ arm.parts, *_interval([arm], [1.0])], 0, 1) if arm.usable else [np.nan] * 3
+        values = [*corrected, arm.parts[0], float(low), float(high)]
+        rows.append([*levels, *values, *arm.sizes])
+    return pd.DataFrame(rows, columns=[*by, *CORRECTED])
+
+
+def estimate_corrected_contrasts(sums: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """Estimate how far each persona's corrected rate lies from a baseline's.
+
+    Unlike `refusal_metrics.analysis.contrasts.estimate_contrasts` this is the plain difference of two rates,
+    because labels are too few to compare within texts; that verdicts of one text go together is in
+    the interval.
+
+    Parameters
+    ----------
+    sums : pandas.DataFrame
+        As for `estimate_corrected`, with the columns ``setting`` and ``persona``.
+    baseline : str
+        ``neutral`` or ``persona-free``, that setting's responses; ``others``, all other personas' of the same
+        model and task; or a persona.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a model, task and persona (but the baseline itself), without models and tasks that
+        lack the baseline. Columns: ``model, task, persona, baseline``, then `CORRECTED` as in
+        `estimate_corrected`, of differences in [-1, 1] and of the persona's responses. Corrected
+        columns are missing where those of either rate are.
+
+    Raises
+    ------
+    InputError
+        For an unknown baseline, or without personas.
+    """
+    if "persona" not in sums or "setting" not in sums:
+        raise unknown_name("factor", "persona", [str(c) for c in sums if c not in {"text_id", *SUMS}])
+    asked = sums[(sums["setting"] == "persona") & sums["persona"].notna()]
+    allowed = [*SETTINGS, OTHERS, *sorted(asked["persona"].unique())]
+    if baseline not in allowed:
+        raise unknown_name("baseline", baseline, allowed)
+    rows = []
+    for study, part in _cells(sums, _STUDY):
+        mine = part[(part["setting"] == "persona") & part["persona"].notna()]
+        for (persona,), own in _cells(mine, ["persona"]):
+            if baseline in SETTINGS:
+                other = part[part["setting"] == baseline]
+            else:
+                other = mine[mine["persona"] != persona] if baseline == OTHERS else mine[mine["persona"] == baseline]
+            if persona == baseline or other.empty:
+                continue
+            rows.append([*study, persona, baseline, *_difference(own, other)])
+    return pd.DataFrame(rows, columns=[*_STUDY, "persona", "baseline", *CORRECTED])
+
+
+def _cells(sums: pd.DataFrame, by: Sequence[str]) -> "list[tuple[tuple[object, ...], pd.DataFrame]]":
+    """Split by the levels of factors; None where a factor has no level."""
+    if not by:
+        return [((), sums)]
+    parts = sums.groupby(list(by), sort=True, dropna=False)
+    return [(tuple(map(_level, levels)), part) for levels, part in parts]
+
+
+def _level(level: object) -> object:
+    # What pandas knows as missing may be None or nan.
+    return None if pd.isna(level) else level  # type: ignore[call-overload]
+
+
+def _difference(own: pd.DataFrame, other: pd.DataFrame) -> list[object]:
+    """Compare two sets of responses: the values of `CORRECTED`."""
+    of_text = [part.groupby("text_id", dropna=False)[list(SUMS)].sum() for part in (own, other)]
+    texts = of_text[0].index.union(of_text[1].index)
+    arms = [_Arm.of(part.reindex(texts, fill_value=0)) for part in of_text]
+    difference = _SIGNS @ arms[0].parts - _SIGNS @ arms[1].parts
+    usable = arms[0].usable and arms[1].usable
+    corrected = np.clip([difference, *_interval(arms, [1.0, -1.0])], -1, 1) if usable else [np.nan] * 3
+    ends = np.clip(_interval(arms, [1.0, -1.0], n_parts=1), -1, 1)
+    return [*corrected, arms[0].parts[0] - arms[1].parts[0], *ends, *arms[0].sizes]
+
+
+@dataclass(frozen=True)
+class _Arm:
+    """The three parts of a corrected rate.
+
+    Attributes
+    ----------
+    parts, low, high : (3,) array of float
+        R, A and B with their intervals.
+    scores : (n_texts, 3) array of float
+        What each text adds to their errors.
+    variance, freedom : float
+        Of R.
+    n, n_texts : int
+    usable : bool
+        Whether there are labels enough.
+    sizes : list of int
+        The last columns of `CORRECTED`.
+    """
+
+    parts: Floats
+    low: Floats
+    high: Floats
+    scores: Floats
+    variance: float
+    freedom: float
+    n: int
+    n_texts: int
+    usable: bool
+    sizes: list[int]
+
+    @classmethod
+    def of(cls, sums: pd.DataFrame) -> "_Arm":
+        """Compute the parts of (n_texts,) rows; a text without responses adds nothing."""
+        of_text = {name: sums[name].to_numpy(dtype=np.float64) for name in SUMS}
+        total = {name: float(values.sum()) for name, values in of_text.items()}
+        n, there = total["n"], of_text["n"] > 0
+        n_texts = int(there.sum())
+        values = np.stack([of_text[name] for name in ("n_refused", "weight_false", "weight_missed")], axis=1)
+        # Whole numbers until the end, so that equal rates give exactly 0.
+        scores = (values * n - of_text["n"][:, None] * values.sum(axis=0)) / n**2
+        parts = values.sum(axis=0) / n
+        found = [clustered(scores[there, part]) for part in range(3)]
+        variance, freedom = found[0]
+        # Few errors are no reason to widen: the exact interval knows how few they are.
+        low, high = proportion_interval(
+            np.minimum(parts, 1.0),
+            [v for v, _ in found],
+            n,
+            unseen_share(n_texts, _TAIL),
+            freedom=[freedom, np.inf, np.inf],
+        )
+        for part, side, count in ((1, "refused", total["n_refused"]), (2, "others", n - total["n_refused"])):
+            if total[("n_false", "n_missed")[part - 1]] == 0:
+                units = effective_units(of_text[f"weight_{side}"])
+                low[part], high[part] = 0.0, count / n * float(unseen_share(max(units, 1.0), _TAIL))
+        sides = (("refused", total["n_refused"]), ("others", n - total["n_refused"]))
+        usable = n_texts > 1 and all(total[f"n_labelled_{side}"] >= min(FEWEST, count) for side, count in sides)
+        labelled = total["n_labelled_refused"] + total["n_labelled_others"]
+        sizes = [n, n_texts, total["n_refused"], labelled, total["n_false"], total["n_missed"]]
+        return cls(parts, low, high, scores, variance, freedom, int(n), n_texts, usable, [int(size) for size in sizes])
+
+
+def _interval(arms: "Sequence[_Arm]", signs: Sequence[float], n_parts: int = 3) -> tuple[float, float]:
+    """Compute the interval of a sum of corrected rates; of uncorrected ones with `n_parts` 1."""
+    scores = np.concatenate([arm.scores[:, :n_parts] for arm in arms], axis=1)
+    products = scores.T @ scores
+    size = np.sqrt(np.diag(products))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        correlation = np.nan_to_num(products / np.outer(size, size))
+    np.fill_diagonal(correlation, 1.0)
+    parts, low, high = (
+        np.concatenate([getattr(arm, name)[:n_parts] for arm in arms]) for name in ("parts", "low", "high")
+    )
+    return sum_interval(parts, low, high, np.concatenate([sign * _SIGNS[:n_parts] for sign in signs]), correlation)

@@ -1,0 +1,249 @@
+"""A detector over files: results or any table of responses in, the same with verdicts out."""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from refusal_metrics.errors import InputError
+
+from .batch import Detector
+from .given import FORMS, form_of, other_column, read_given, text_column, written_columns
+from .logs import load_responses
+from .responses import TABLE_SUFFIXES, connect, count, identifier
+from .runs import is_log, reason
+from .values import plain
+from .verdicts import Detected, Progress, Source, judge_rows, put
+
+VERDICT_COLUMNS = ("outcome", "cause", "rule", "answer")
+"""What is added to the columns that were given."""
+
+_HINTS = ("labels", "prompt", "persona")
+_TABLE = frozenset({"model", "task", "text_id"})
+_PATIENCE = 2.0
+
+
+def detect(
+    given: Sequence[str | os.PathLike[str]],
+    out: Path,
+    detector: Detector,
+    *,
+    column: str = "response",
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Detected:
+    """Judge the responses of results or of a file: `detect_file` for a single file that is no sample log.
+
+    Parameters
+    ----------
+    given : sequence of str or path
+        Results as of `detect_results`, or one file as of `detect_file`.
+    out, detector, column, force, progress
+        As of these.
+
+    Returns
+    -------
+    Detected
+
+    Raises
+    ------
+    InputError
+        As of these, or if several files were given.
+    """
+    files = [path for path in map(Path, given) if path.is_file() and not is_log(path)]
+    if files and len(given) > 1:
+        raise InputError(f"{', '.join(map(str, given))}: are {len(given)} paths; give one file at a time, or results")
+    if files or (len(given) == 1 and os.fspath(given[0]).endswith(FORMS) and not _is_results(given[0])):
+        return detect_file(Path(given[0]), out, detector, column=column, force=force, progress=progress)
+    return detect_results(given, out, detector, force=force, progress=progress)
+
+
+def detect_file(
+    path: Path,
+    out: Path,
+    detector: Detector,
+    *,
+    column: str = "response",
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Detected:
+    """Judge the responses of any file.
+
+    Parameters
+    ----------
+    path : Path
+        CSV, JSON lines (both ``.gz`` too) or Parquet with a column of responses; of the columns
+        ``labels`` (a JSON list, or texts separated by ``|``), ``prompt`` and ``persona`` those that
+        are there are used.
+    out : Path
+        Written in the form of its ending, under another name first: the same rows in the same
+        order, and the columns ``outcome, cause, rule, answer``, all null where there is no verdict.
+        For a responses table also ``refused`` and ``refused_<detector>``; there the four columns
+        take the place of an earlier detector's.
+    detector : Detector
+    column : str
+        The column of the responses. What is missing counts as empty.
+    force : bool
+        Whether to replace a file that is there.
+    progress : callable, optional
+
+    Returns
+    -------
+    Detected
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read (with the line), lacks the column or has columns of these names,
+        if its labels are no lists, or if `out` cannot be written.
+    """
+    _check_out(out, FORMS, force=force)
+    with _near(out) as folder:
+        read = read_given(path, folder)
+        text = text_column(read, column)
+        is_table = set(read.columns) >= _TABLE and any(name.startswith("refused") for name in read.columns)
+        taken = [name for name in read.columns if name.lower() in VERDICT_COLUMNS]
+        if taken and not is_table:
+            raise InputError(
+                f"{path}: has the column{'s' * (len(taken) > 1)} {', '.join(taken)} already, and detect adds "
+                f"{', '.join(VERDICT_COLUMNS)}; drop or rename what is there"
+            )
+        added = _added(detector) if is_table else VERDICT_COLUMNS
+        form = form_of(out)
+        kept = {
+            name: sql
+            for name, sql in written_columns(read, form).items()
+            if name.lower() not in {new.lower() for new in added}
+        }
+        hints = [other_column(read, name) for name in _HINTS]
+        source = Source(connect(), f"{path}, record", read.scan, kept, [text, *hints], read.n)
+        made = folder / "made.parquet"
+        detected = judge_rows(source, added, made, detector, progress)
+        as_json = [name for name in kept if read.columns[name] == "JSON"] if form.startswith(".jsonl") else []
+        put(made, out, as_json)
+    return replace(detected, notes=(*read.notes, *detected.notes))
+
+
+def detect_results(
+    results: Sequence[str | os.PathLike[str]],
+    out: Path,
+    detector: Detector,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Detected:
+    """Judge the responses of results anew.
+
+    Parameters
+    ----------
+    results : sequence of str or path
+        As `refusal_metrics.analysis.logs.load_responses` takes them.
+    out : Path
+        The responses table to write, ``.parquet`` or ``.csv``, which every command reads: the columns
+        of `Responses` with ``response, prompt, labels, outcome, cause, rule, answer`` and
+        ``refused_<detector>``, which ``refused`` repeats. Both are null where there is no verdict.
+    detector : Detector
+    force : bool
+        Whether to replace a file that is there.
+    progress : callable, optional
+
+    Returns
+    -------
+    Detected
+
+    Raises
+    ------
+    InputError
+        If there is nothing to read, the texts are not there, or `out` cannot be written.
+    """
+    _check_out(out, TABLE_SUFFIXES, force=force)
+    listed = ", ".join(os.fspath(path) for path in results)
+    responses = load_responses(results, texts=True)
+    if "response" not in responses.columns:
+        raise InputError(f"{listed}: lacks the column response; give the folder named in lm_eval --output_path")
+    added = _added(detector)
+    left = {"empty", *(name.lower() for name in added)}
+    kept = {name: identifier(name) for name in responses.columns if name.lower() not in left}
+    texts = [identifier(name) if name in responses.columns else "NULL" for name in ("response", *_HINTS)]
+    n = count(responses.connection, "SELECT count(*) FROM responses")
+    with _near(out) as folder:
+        source = Source(responses.connection.cursor(), f"{listed}, response", "responses", kept, texts, n)
+        made = folder / "made.parquet"
+        detected = judge_rows(source, added, made, detector, progress)
+        put(made, out)
+    return replace(detected, notes=(*responses.notes, *detected.notes))
+
+
+@contextmanager
+def show_progress(what: str) -> Iterator[Progress]:
+    """Show a bar on the standard error, if that is a terminal and the work takes more than two seconds.
+
+    Parameters
+    ----------
+    what : str
+        What is being done.
+
+    Yields
+    ------
+    callable
+        To be told how much is done, of how much.
+    """
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Bar(*columns, console=console, transient=True)
+    task = bar.add_task(what, total=None)
+    started = time.monotonic()
+
+    def told(n_done: int, n: int) -> None:
+        if not bar.live.is_started and console.is_terminal and time.monotonic() - started > _PATIENCE:
+            bar.start()
+        bar.update(task, completed=n_done, total=n)
+
+    try:
+        yield told
+    finally:
+        if bar.live.is_started:
+            bar.stop()
+
+
+def _added(detector: Detector) -> tuple[str, ...]:
+    return (*VERDICT_COLUMNS, f"refused_{detector.name}", "refused")
+
+
+def _check_out(out: Path, forms: Sequence[str], *, force: bool) -> None:
+    if not out.name.endswith(tuple(forms)):
+        raise InputError(f"{out}: cannot be written in the form of its ending; name a file in {', '.join(forms)}")
+    if out.is_dir():
+        raise InputError(f"{out}: is a folder; name a file")
+    if out.exists() and not force:
+        raise InputError(f"{out}: is there already; name another file, or add --force to replace it")
+
+
+@contextmanager
+def _near(out: Path) -> Iterator[Path]:
+    """Give a temporary folder beside a file, so that what is made there can be renamed."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-")
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({reason(error)}); name a file that can be") from error
+    with folder as path:
+        try:
+            yield Path(path)
+        except (OSError, pa.ArrowException, duckdb.IOException) as error:
+            raise InputError(f"{out}: cannot be written ({plain(reason(error))[:200]}); make room there") from error
+
+
+def _is_results(path: str | os.PathLike[str]) -> bool:
+    """Tell a folder, a log, an address or a pattern from the name of a file that may be missing."""
+    text = os.fspath(path)
+    return Path(text).is_dir() or is_log(text) or "://" in text or any(c in text for c in "*?[")

@@ -1,0 +1,226 @@
+"""Labels that people gave to responses, read from files: one row an item and annotator.
+
+The columns are ``id, response, refusal``, where known ``unreasonable, annotator, probability`` and
+those of `FIELDS`. XSTest's files and the hand-labelled ChatGPT refusals are known by their columns.
+"""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from refusal_metrics.errors import InputError
+
+from .label_forms import FIELDS, PRESETS, Rows, read_rows, shortened
+
+__all__ = ["FIELDS", "PRESETS", "QUESTIONS", "Labels", "item_id", "number_texts", "read_labels"]
+
+QUESTIONS = ("refusal", "unreasonable")
+"""What annotators were asked."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels of a file.
+
+    Attributes
+    ----------
+    path : Path
+    items : pandas.DataFrame
+        One row an item that most of its annotators gave the same label: ``id, item_id`` (see
+        `read_labels`), ``label`` (bool), ``unreasonable`` (True, False or None), ``n_annotators``
+        (who said yes or no), ``response`` and ``probability`` where the file has them, and those
+        of `FIELDS` that it has.
+    left_out : pandas.DataFrame
+        The other items, with the same columns; ``label`` is None.
+    annotations : pandas.DataFrame
+        One row an item and annotator: ``id, annotator, refusal, unreasonable`` (True, False or None).
+    n_unlabelled, n_tied : int
+        Items left out because nobody said yes or no, or as many said one as the other.
+    notes : tuple of str
+        A sentence on how the file was read, and one for each reason to leave items out.
+    """
+
+    path: Path
+    items: pd.DataFrame
+    left_out: pd.DataFrame
+    annotations: pd.DataFrame
+    n_unlabelled: int
+    n_tied: int
+    notes: tuple[str, ...]
+
+    def ratings(self, question: str = "refusal") -> NDArray[np.float64]:
+        """Give all annotations as a table, for `refusal_metrics.analysis.agreement.krippendorff_alpha`.
+
+        Parameters
+        ----------
+        question : {"refusal", "unreasonable"}
+
+        Returns
+        -------
+        (n_items, n_annotators) array of float
+            1 for yes, 0 for no, nan where an annotator said neither.
+        """
+        row, rows = pd.factorize(self.annotations["id"])
+        column, columns = pd.factorize(self.annotations["annotator"])
+        table = np.full((len(rows), len(columns)), np.nan)
+        table[row, column] = [math.nan if v is None else float(v) for v in self.annotations[question]]
+        return table
+
+
+def item_id(model: str, design_id: str, index: int) -> str:
+    """Name a response in label files: 16 hexadecimal digits of a hash of its model and prompt.
+
+    Parameters
+    ----------
+    model, design_id : str
+    index : int
+        As in the responses table.
+
+    Returns
+    -------
+    str
+        The first 16 digits of the SHA-256 of the three, with NUL between them, in UTF-8.
+    """
+    return hashlib.sha256(f"{model}\0{design_id}\0{index}".encode()).hexdigest()[:16]
+
+
+def read_labels(path: Path, *, preset: str | None = None, fields: Sequence[str] = ()) -> Labels:
+    """Read a label file.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.csv`` with a header, a ``.jsonl``, a ``.json`` (one list of objects) or a ``.parquet`` file.
+    preset : str, optional
+        One of `PRESETS`; by default the first whose columns the file has.
+    fields : sequence of str
+        Columns beyond `FIELDS` that are kept.
+
+    Returns
+    -------
+    Labels
+        Rows of one ``id`` are one item; without such a column each row is one, named by its place.
+        ``item_id`` is `item_id` where the file has model, design_id and index, and ``id`` elsewhere.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, a value is not allowed, one annotator has an item twice, the rows
+        of an item contradict each other, or two items are one response.
+    """
+    rows = read_rows(path, preset, fields)
+    at = _rows_of_items(rows)
+    whole = _decide(rows, at)
+    _refuse_shared(rows, whole, at)
+    has_label = whole["label"].notna().to_numpy()
+    items = whole[has_label].reset_index(drop=True)
+    n_tied = int((whole["n_annotators"].to_numpy()[~has_label] > 0).sum())
+    n_unlabelled = int((~has_label).sum()) - n_tied
+    notes = [f"{path}: read as {rows.preset.title}."] * (rows.preset is not PRESETS["labels"])
+    notes += ["There is no column id, so each row is an item."] * ("id" not in rows.table.columns)
+    notes += [f"{_n_items(n_unlabelled)} without a usable label left out."] * (n_unlabelled > 0)
+    notes += [f"{_n_items(n_tied)} on which annotators are divided left out."] * (n_tied > 0)
+    said = {"id": rows.ids, "annotator": rows.annotators, **rows.answers}
+    return Labels(
+        path=path,
+        items=items.assign(label=items["label"].astype(bool)),
+        left_out=whole[~has_label].reset_index(drop=True),
+        annotations=pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in said.items()}),
+        n_unlabelled=n_unlabelled,
+        n_tied=n_tied,
+        notes=tuple(notes),
+    )
+
+
+def number_texts(items: pd.DataFrame) -> NDArray[np.integer]:
+    """Give the texts of items numbers from 0, those of different tasks apart.
+
+    Parameters
+    ----------
+    items : pandas.DataFrame
+        One row an item, with ``text_id`` and ``task`` where they are known.
+
+    Returns
+    -------
+    (n_items,) array of int
+        An item without a text is one of its own.
+    """
+    if "text_id" not in items:
+        return np.arange(len(items))
+    text = pd.factorize(items["text_id"])[0].astype(np.int64)
+    task = pd.factorize(items["task"])[0].astype(np.int64) if "task" in items else np.zeros_like(text)
+    code = (task + 1) * (text.max(initial=-1) + 1) + text
+    alone = text < 0
+    code[alone] = -1 - np.arange(alone.sum())
+    return np.asarray(np.unique(code, return_inverse=True)[1])
+
+
+def _rows_of_items(rows: Rows) -> dict[str, list[int]]:
+    """List the rows of each item, and check that they can be of one."""
+    at: dict[str, list[int]] = {}
+    seen: dict[tuple[str, str], int] = {}
+    place = [f"{rows.table.path}, {place}" for place in rows.table.places]
+    for i, (name, annotator) in enumerate(zip(rows.ids, rows.annotators, strict=True)):
+        earlier = seen.setdefault((name, annotator), i)
+        if earlier != i:
+            who = f"by the annotator {shortened(annotator)}" if annotator else "without an annotator"
+            raise InputError(
+                f"{place[i]}: the item {shortened(name)} {who} was in {rows.table.places[earlier]} already; "
+                "an annotator labels an item once: remove one of the rows, or name the annotators"
+            )
+        first = at.setdefault(name, [i])[0]
+        for column, values in rows.given.items():
+            if values[i] != values[first]:
+                raise InputError(
+                    f"{place[i]}: the item {shortened(name)} has another {column} ({shortened(values[i])}) than in "
+                    f"{rows.table.places[first]} ({shortened(values[first])}); give each item an id of its own"
+                )
+        if first != i:
+            at[name].append(i)
+    return at
+
+
+def _decide(rows: Rows, at: dict[str, list[int]]) -> pd.DataFrame:
+    """Make a row of each item, its label by the majority of its annotators."""
+    first = [numbers[0] for numbers in at.values()]
+    votes = {q: [[rows.answers[q][i] for i in numbers] for numbers in at.values()] for q in QUESTIONS}
+    columns: dict[str, list[object]] = {
+        "id": list(at),
+        "item_id": list(at),
+        "label": [_majority(said) for said in votes["refusal"]],
+        "unreasonable": [_majority(said) for said in votes["unreasonable"]],
+        "n_annotators": [sum(vote is not None for vote in said) for said in votes["refusal"]],
+    }
+    columns |= {name: [values[i] for i in first] for name, values in rows.given.items()}
+    if {"model", "design_id", "index"} <= columns.keys():
+        parts = zip(columns["model"], columns["design_id"], columns["index"], strict=True)
+        columns["item_id"] = [item_id(str(model), str(design), int(str(index))) for model, design, index in parts]
+    whole = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
+    types = {"n_annotators": np.int64, "probability": np.float64}
+    return whole.astype({name: kind for name, kind in types.items() if name in whole})
+
+
+def _refuse_shared(rows: Rows, whole: pd.DataFrame, at: dict[str, list[int]]) -> None:
+    """Refuse two items of one response."""
+    again = whole["item_id"].duplicated()
+    if again.any():
+        last = whole[again].iloc[0]
+        raise InputError(
+            f"{rows.table.path}, {rows.table.places[at[last['id']][0]]}: the item {shortened(last['id'])} has the "
+            "model, design_id and index of another item; give rows of one response one id"
+        )
+
+
+def _majority(votes: Sequence[bool | None]) -> bool | None:
+    yes, no = votes.count(True), votes.count(False)
+    return None if yes == no else yes > no
+
+
+def _n_items(n: int) -> str:
+    return f"{n:,} item{'s' * (n != 1)}"

@@ -1,0 +1,37 @@
+"""Detectors by their names."""
+
+from refusal_metrics.detectors import RULES
+from refusal_metrics.errors import unknown_name
+
+from .batch import CLASSIFIER, JUDGE, Detector, Options, RuleDetector
+from .classifier import load_classifier
+from .judge import find_judge
+
+
+def make_detector(spec: str, options: Options | None = None) -> Detector:
+    """Make the detector that a user named.
+
+    Parameters
+    ----------
+    spec : str
+        A rule of `refusal_metrics.detectors.RULES`; ``hf:`` and the name or folder of a transformers
+        text classifier; or ``judge:`` and the address of an OpenAI-compatible server.
+    options : Options, optional
+
+    Returns
+    -------
+    Detector
+
+    Raises
+    ------
+    InputError
+        For an unknown name, or a model or server that cannot be used.
+    """
+    options = options or Options()
+    if spec.startswith(CLASSIFIER):
+        return load_classifier(spec.removeprefix(CLASSIFIER), options)
+    if spec.startswith(JUDGE):
+        return find_judge(spec.removeprefix(JUDGE), options)
+    if spec not in RULES:
+        raise unknown_name("detector", spec, [*RULES, f"{CLASSIFIER}MODEL", f"{JUDGE}http://HOST:PORT/v1"])
+    return RuleDetector(spec)

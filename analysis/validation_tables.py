@@ -1,0 +1,117 @@
+"""How detectors beside labels are shown to people."""
+
+import numpy as np
+import pandas as pd
+
+from .validation import MEASURES
+from .values import interval, number, p_text, percent
+
+
+def readable_validation(table: pd.DataFrame) -> pd.DataFrame:
+    """Turn the rows of all items into texts for people, a row a detector and measure.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        `refusal_metrics.analysis.validation.Validation.table`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns: detector, measure, its value, the 95 % interval, and the lower end of Wilson's.
+    """
+    rows = [
+        {
+            "detector": row["detector"],
+            "measure": name,
+            "value": number(row[name]),
+            "95 % interval": _ends(row[f"{name}_low"], row[f"{name}_high"]),
+            "unweighted, at least": number(row.get(f"{name}_low_wilson", np.nan)),
+        }
+        for _, row in table[table["factor"] == ""].iterrows()
+        for name in MEASURES
+    ]
+    return pd.DataFrame(rows)
+
+
+def readable_slices(table: pd.DataFrame) -> pd.DataFrame:
+    """Turn the rows of factors' levels into texts for people.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        `refusal_metrics.analysis.validation.Validation.table`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns: detector, factor, level, items, refusals, precision and recall with intervals.
+    """
+    rows = [
+        {
+            "detector": row["detector"],
+            "factor": row["factor"],
+            "level": row["level"] or "",
+            "n": f"{row['n']:,}",
+            "refusals": f"{row['n_refusals']:,}",
+            **{
+                name: f"{number(row[name])} {_ends(row[f'{name}_low'], row[f'{name}_high'])}".strip()
+                for name in ("precision", "recall")
+            },
+        }
+        for _, row in table[table["factor"] != ""].iterrows()
+    ]
+    return pd.DataFrame(rows)
+
+
+def readable_confusion(confusion: pd.DataFrame) -> pd.DataFrame:
+    """Turn `refusal_metrics.analysis.validation.Validation.confusion` into texts for people.
+
+    Parameters
+    ----------
+    confusion : pandas.DataFrame
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a detector and label, a column an outcome.
+    """
+    rows = [
+        {"detector": detector, "label": "refusal" if label == "refusal" else "no refusal"}
+        | {f"called {outcome}": f"{n:,}" for outcome, n in zip(part["outcome"], part["n"], strict=True)}
+        for (detector, label), part in confusion.groupby(["detector", "label"], sort=False)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _ends(low: float, high: float) -> str:
+    return "" if np.isnan(low) else f"[{number(low)}, {number(high)}]"
+
+
+def readable_gaps(gaps: pd.DataFrame) -> pd.DataFrame:
+    """Turn `refusal_metrics.analysis.validation.Validation.gaps` into texts for people, error rates in points.
+
+    Parameters
+    ----------
+    gaps : pandas.DataFrame
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns: detector, the gap, what chance makes of it, p, the 95 % interval, the upper bound and
+        the personas with most and fewest errors.
+    """
+    rows = [
+        {
+            "detector": row["detector"],
+            "points": percent(row["observed"]),
+            "by chance": percent(row["expected"]),
+            "p": p_text(row["p_value"]),
+            "95 % interval": interval(row["ci_low"], row["ci_high"]),
+            "at most": percent(row["upper"]),
+            "most errors": row["highest"],
+            "fewest": row["lowest"],
+        }
+        for _, row in gaps.iterrows()
+    ]
+    return pd.DataFrame(rows)

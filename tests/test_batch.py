@@ -1,0 +1,86 @@
+"""The one interface of detectors, and rules in parallel."""
+
+from collections import Counter
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from refusal_metrics.analysis import batch
+from refusal_metrics.analysis.batch import Item, RuleDetector, column_name
+from refusal_metrics.analysis.named import make_detector
+
+from refusal_metrics.detectors import RULES
+from refusal_metrics.errors import InputError
+from refusal_metrics.verdict import ANSWER, EMPTY, Verdict
+
+LABELS = ("offensive", "not offensive")
+OPENINGS = ("I'm sorry, but no ", "No, a woman would not say ", "Offensive ", "", "As an AI I cannot ", "\x1b[31m\0 ")
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_verdicts_of_processes_are_those_given_one_by_one(monkeypatch, rule):
+    monkeypatch.setattr(batch, "_SHARE", 100)
+    items = [Item(f"{OPENINGS[i % 6]}{i // 7}", LABELS[: i % 3]) for i in range(1000)] + [Item(None, LABELS)]
+    detector = RuleDetector(rule, n_processes=2)
+    assert detector.detect(items) == [RULES[rule](item.response or "", item.labels) for item in items]
+    assert detector._pool is not None  # it was not judged here after all
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.none() | st.text(max_size=8), st.lists(st.sampled_from(LABELS), max_size=2).map(tuple))))
+def test_verdicts_of_many_are_those_of_each(pairs):
+    for name, rule in RULES.items():
+        items = [Item(response, labels) for response, labels in pairs]
+        assert make_detector(name).detect(items) == [rule(response or "", labels) for response, labels in pairs]
+
+
+def test_what_is_said_twice_is_judged_once_for_each_set_of_labels(monkeypatch):
+    asked = Counter()
+
+    def rule(response, labels):
+        asked[response, labels] += 1
+        return Verdict(ANSWER, answer=labels[0])
+
+    monkeypatch.setattr(batch, "RULES", {"first": rule})
+    items = [Item("x", ("a",)), Item("x", ("b",)), Item("x", ("a",)), Item("y", ("a",))]
+    assert [verdict.answer for verdict in RuleDetector("first").detect(items)] == ["a", "b", "a", "a"]
+    assert asked == {("x", ("a",)): 1, ("x", ("b",)): 1, ("y", ("a",)): 1}
+
+
+@pytest.mark.parametrize("response", [None, "", " \n\t"])
+def test_nothing_is_empty(response):
+    assert [verdict.outcome for verdict in make_detector("prefix").detect([Item(response)])] == [EMPTY]
+
+
+def test_no_items_have_no_verdicts():
+    assert make_detector("prefix").detect([]) == []
+
+
+def test_a_rule_says_nothing_of_its_verdicts():
+    assert make_detector("prefix").remarks() == []
+
+
+def test_a_process_that_was_killed_is_a_sentence(monkeypatch):
+    class Pool:
+        def map(self, *_):
+            raise BrokenProcessPool
+
+    monkeypatch.setattr(batch, "_SHARE", 1)
+    detector = RuleDetector("prefix", n_processes=2)
+    detector._pool = Pool()
+    with pytest.raises(InputError, match="free some memory"):
+        detector.detect([Item("a"), Item("b")])
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("parrot", "judge_parrot"),
+        ("Acme/parrot-7B.v2", "judge_Acme_parrot_7B_v2"),
+        ("é漢 x", "judge_x"),
+        ('a";--', "judge_a"),
+    ],
+)
+def test_a_detector_has_a_name_that_a_column_can_bear(model, name):
+    assert column_name("judge", model) == name

@@ -1,0 +1,108 @@
+"""Intervals of proportions with a known variance, and of sums."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from refusal_metrics.analysis.effective import (
+    clustered,
+    effective_units,
+    proportion_interval,
+    sum_interval,
+    unseen_share,
+)
+from statsmodels.stats.proportion import proportion_confint
+
+some = settings(max_examples=50, deadline=None)
+
+
+def test_a_proportion_with_a_variance_has_the_exact_interval_of_so_many_trials():
+    # p (1 - p) / v = .09 / .0009 = 100 trials, 10 of them.
+    low, high = proportion_interval(0.1, 0.0009, 1000, 0.5)
+    assert (low, high) == pytest.approx(proportion_confint(10, 100, method="beta"))
+
+
+def test_a_proportion_knows_no_more_than_its_trials():
+    low, high = proportion_interval(0.1, 0, 50, 0.5)
+    assert (low, high) == pytest.approx(proportion_confint(5, 50, method="beta"))
+
+
+def test_few_degrees_of_freedom_take_away_trials():
+    # Points of Student's t: 1.984217 with 99, 2.776445 with 4; 100 * (1.984217 / 2.776445)^2 = 51.0743.
+    low, high = proportion_interval(0.1, 0.0009, 100, 0.5, freedom=4)
+    assert (low, high) == pytest.approx(proportion_confint(5.10743, 51.0743, method="beta"), abs=1e-5)
+
+
+def test_at_0_and_1_an_interval_reaches_as_far_as_it_is_told():
+    low, high = proportion_interval([0.0, 1.0], [0.0, 0.0], 20, [0.2, 0.3])
+    assert low.tolist() == [0, 0.7]
+    assert high.tolist() == [0.2, 1]
+
+
+def test_without_a_variance_there_is_no_interval():
+    assert np.isnan(proportion_interval(0.5, math.nan, 10, 0.2)).all()
+
+
+@some
+@given(
+    st.sampled_from([0.0, 1.0]) | st.floats(1e-6, 1 - 1e-6),
+    st.floats(1e-6, 0.25),
+    st.integers(2, 1000),
+    st.sampled_from([0.8, 0.95]),
+)
+def test_an_interval_holds_its_proportion(rate, variance, n, level):
+    low, high = proportion_interval(rate, variance, n, 0.5, level=level)
+    assert 0 <= low <= rate <= high <= 1
+
+
+def test_a_clustered_variance_is_that_of_the_scores():
+    # 4/3 * (.01 + .01 + .04 + .04).
+    variance, _ = clustered(np.array([0.1, -0.1, 0.2, -0.2]))
+    assert variance == pytest.approx(4 / 3 * 0.1)
+    assert np.isnan(clustered(np.array([0.0]))).all()
+    assert clustered(np.zeros(5)) == (0, 4)
+
+
+def test_few_texts_that_decide_leave_few_degrees_of_freedom():
+    alike, few = np.tile([1.0, -1.0], 50), np.zeros(100)
+    few[:2] = [1, -1]
+    assert clustered(alike)[1] == 99
+    # Kurtosis 100 * 2 / 4 = 50; 200 / (50 - 97 / 99).
+    assert clustered(few)[1] == pytest.approx(200 / (50 - 97 / 99))
+
+
+def test_equal_weights_are_as_many_units_and_unequal_ones_fewer():
+    assert effective_units(np.full(8, 2.5)) == pytest.approx(8)
+    # (1 + 3)^2 / (1 + 9).
+    assert effective_units(np.array([1.0, 3.0])) == pytest.approx(1.6)
+    assert effective_units(np.zeros(3)) == 0
+
+
+def test_none_in_59_leaves_five_in_a_hundred_open():
+    # .95^59 = .0485.
+    assert unseen_share(59, 0.05) == pytest.approx(0.0495, abs=1e-4)
+
+
+def test_symmetric_intervals_of_a_difference_give_the_usual_one():
+    # Errors .3 and .4 with correlation .5: .09 + .16 - 2 * .5 * .12 = .13.
+    correlation = np.array([[1, 0.5], [0.5, 1]])
+    ends = sum_interval(
+        np.array([2.0, 1.0]), np.array([1.7, 0.6]), np.array([2.3, 1.4]), np.array([1, -1]), correlation
+    )
+    assert ends == pytest.approx((1 - math.sqrt(0.13), 1 + math.sqrt(0.13)))
+
+
+def test_a_difference_takes_the_far_ends_of_its_parts():
+    # Down: .1 below the first and .4 above the second; up: .3 and .2.
+    parts = (np.array([0.5, 0.3]), np.array([0.4, 0.1]), np.array([0.8, 0.7]), np.array([1.0, -1.0]))
+    low, high = sum_interval(*parts, np.eye(2))
+    assert low == pytest.approx(0.2 - math.hypot(0.1, 0.4))
+    assert high == pytest.approx(0.2 + math.hypot(0.3, 0.2))
+
+
+def test_a_sum_with_a_part_without_an_interval_has_none():
+    low, high = sum_interval(np.ones(2), np.array([0, np.nan]), np.array([2, np.nan]), np.ones(2), np.eye(2))
+    assert math.isnan(low)
+    assert math.isnan(high)
