@@ -184,7 +184,11 @@ def validate_command(
             print_readable(shown, sections)
 
 
-annotate = typer.Typer(no_args_is_help=True, help="Let people read responses: draw them, and read back the answers.")
+annotate = typer.Typer(
+    no_args_is_help=True,
+    help="Let people read responses: draw them, and read back the answers.\n\n"
+    "Example: `persona-refusal annotate export results --out labels --n 100`",
+)
 app.add_typer(annotate, name="annotate")
 
 

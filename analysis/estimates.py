@@ -219,9 +219,10 @@ def _count_tables(responses: Responses, rule: str, counts: Counts) -> dict[str, 
         # Only one rule knows answers; what another does not flag is neither.
         answered = f"answered AND NOT {refused} AND NOT empty" if rule == ANSWERS_BY else "false"
         tables["outcomes"] = responses.query(
-            f"SELECT model, task, setting, count_if({answered})::BIGINT AS n_answer, "
-            f"count_if({refused})::BIGINT AS n_refused, n - n_answer - n_refused - n_empty AS n_other, "
-            "count_if(empty)::BIGINT AS n_empty, count(*) AS n FROM responses GROUP BY ALL ORDER BY ALL"
+            "SELECT model, task, setting, n_answer, n_refused, n - n_answer - n_refused - n_empty AS n_other, n_empty, "
+            f"n FROM (SELECT model, task, setting, count_if({answered})::BIGINT AS n_answer, "
+            f"count_if({refused})::BIGINT AS n_refused, count_if(empty)::BIGINT AS n_empty, count(*) AS n "
+            "FROM responses GROUP BY ALL) ORDER BY ALL"
         ).df()
     return tables
 

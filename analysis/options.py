@@ -17,7 +17,11 @@ Results = Annotated[
 ]
 Detector = Annotated[
     str | None,
-    typer.Option(metavar="RULE", help="The rule: prefix or prefix_strict.  [default: prefix]", show_default=False),
+    typer.Option(
+        metavar="RULE",
+        help="The rule: answer_aware, prefix, prefix_strict, or one that `detect` added.  [default: answer_aware]",
+        show_default=False,
+    ),
 ]
 Form = Annotated[Format, typer.Option("--format", help="How to print.")]
 AllRuns = Annotated[

@@ -68,11 +68,11 @@ def test_csv_on_the_standard_output_is_the_table_and_nothing_else(results):
     assert ended.returncode == 0
     table = pd.read_csv(io.StringIO(ended.stdout))
     assert list(table) == ["model", "task", "setting", *ESTIMATES]
-    # Persona: RNA RAA, 3 of 6 by prefix; persona-free: 0 of 3.
+    # Persona: RNA RAA, 2 of 6 (to answer_aware, N is no refusal); persona-free: 0 of 3.
     assert table["setting"].tolist() == ["persona", "persona-free"]
-    assert table["estimate"].tolist() == [0.5, 0.0]
+    assert table["estimate"].tolist() == pytest.approx([1 / 3, 0.0])
     assert table["n"].tolist() == [6, 3]
-    assert ended.stderr == f"{REPEATED}\nRefusals by the rule prefix.\n"
+    assert ended.stderr == f"{REPEATED}\nRefusals by the rule answer_aware.\n"
 
 
 def test_json_on_the_standard_output_is_the_table_and_nothing_else(results):
@@ -88,7 +88,8 @@ def test_json_on_the_standard_output_is_the_table_and_nothing_else(results):
 
 @pytest.mark.parametrize("form", ["table", "markdown"])
 def test_tables_for_people_are_percentages(results, form):
-    printed = invoke("rates", results, "--format", form).stdout
+    printed = invoke("rates", results, "--format", form, "--detector", "prefix").stdout
+    # R and N are 3 of the 6.
     assert "50.00" in printed
     # Persona-free: none of 3 responses to one text.
     assert "[0.00, 95.00]" in printed
@@ -341,7 +342,7 @@ def test_a_mistake_ends_with_2_and_one_line_on_the_standard_error(results, tmp_p
 MISTAKES = {
     "rates --by personna": "unknown factor 'personna': allowed are model, task, setting, persona, persona_group,",
     "rates --by tempearture": "did you mean 'temperature'?",
-    "rates --detector prefixed": "unknown detector 'prefixed': allowed are prefix, prefix_strict",
+    "rates --detector prefixed": "unknown detector 'prefixed': allowed are answer_aware, prefix, prefix_strict",
     "rates --against neutrl": "unknown baseline 'neutrl': allowed are neutral, persona-free, others, black, muslim",
     "rates --by persona --spread": "--by and --spread: mean different tables; give one of them",
     "rates --against neutral --spread": "--against and --spread: mean different",
