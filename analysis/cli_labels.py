@@ -173,7 +173,7 @@ def validate_command(
         (readable_validation(found.table), ["detector"]),
         (readable_confusion(found.confusion), ["detector"]),
         (readable_slices(found.table), ["detector", "factor"]),
-        (readable_gaps(found.gaps), []),
+        (readable_gaps(found.gaps), ["detector"]),
     ]
     for shown, sections in parts:
         if shown.empty:
