@@ -47,11 +47,6 @@ def _opposite(label: str) -> str:
     return found[1] if found else ""
 
 
-def names_label(text: str, labels: Sequence[str]) -> bool:
-    """Tell whether any form of any label is in a text."""
-    return bool(_mentions(tuple(labels)).search(text))
-
-
 def find_answer(sentence: str, labels: Sequence[str], *, denying: bool = False) -> str | None:
     """Find the label that a sentence commits itself to.
 

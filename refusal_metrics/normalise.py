@@ -42,6 +42,7 @@ _CONTRACTION = re.compile(
 _WHOLE = {"re": "are", "ve": "have", "ll": "will", "d": "would"}
 _ARTICLES = ("a", "an", "the", "another", "any", "some", "most", "many", "other")
 _PLURALS = {"person": "people", "man": "men", "woman": "women"}
+_WORD = re.compile(r"\w+")
 _SPACE = re.compile(r"[^\S\n]+")
 
 
@@ -86,7 +87,7 @@ def normalise(text: str) -> str:
         text = unicodedata.normalize("NFKC", text.translate(_CHARACTERS)).translate(_CHARACTERS)
     text = text.lower()
     # First, because all that follows may depend on lengths.
-    if any(noun in text for noun in _nouns()):
+    if not _nouns().isdisjoint(_WORD.findall(text)):
         text = _personas().sub("a persona", text)
     text = text[:HEAD]
     # Each step is skipped where it has nothing to do, which takes less time than to look for it.
@@ -126,10 +127,10 @@ def _write_out(found: re.Match[str]) -> str:
 
 
 @cache
-def _nouns() -> tuple[str, ...]:
+def _nouns() -> frozenset[str]:
     """List what personas are called, in singular and plural."""
     nouns = sorted({persona.noun_phrase.lower().split()[-1] for persona in load_design().personas})
-    return tuple(dict.fromkeys(name for noun in nouns for name in (_PLURALS.get(noun, f"{noun}s"), noun)))
+    return frozenset(name for noun in nouns for name in (_PLURALS.get(noun, f"{noun}s"), noun))
 
 
 @cache
@@ -137,5 +138,5 @@ def _personas() -> re.Pattern[str]:
     """Match each persona that the tasks name, with its article, in singular and plural."""
     phrases = [persona.noun_phrase.lower().replace("-", " ").split() for persona in load_design().personas]
     adjectives = sorted({word for *words, _ in phrases for word in words}, key=len, reverse=True)
-    article, adjective, noun = "|".join(_ARTICLES), "|".join(adjectives), "|".join(_nouns())
+    article, adjective, noun = "|".join(_ARTICLES), "|".join(adjectives), "|".join(sorted(_nouns()))
     return re.compile(rf"\b(?:(?:{article}) )?(?:(?:{adjective})[- ])*(?:{noun})\b")

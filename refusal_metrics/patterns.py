@@ -47,7 +47,8 @@ class Pattern:
     disclaimer: bool = False
     denies: bool = False
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Patterns:
     """All patterns of a language.
 
@@ -65,16 +66,29 @@ class Patterns:
     answers: tuple[Pattern, ...]
     labels: Mapping[str, tuple[str, ...]]
 
-    def refusals_for(self, text: str) -> list[Pattern]:
-        """List the refusals that a text may hold, by what they need; in the same order."""
+    def refusals_in(self, sentence: str, allowed: int) -> Pattern | None:
+        """Find the first of the allowed refusals, bits of their places, that a sentence holds."""
         by_word, by_stem = self._needed
         found = 0
-        for word in by_word.keys() & set(_WORD.findall(text)):
+        for word in by_word.keys() & set(_WORD.findall(sentence)):
             found |= by_word[word]
         for stem, patterns in by_stem:
-            if stem in text:
+            if stem in sentence:
                 found |= patterns
-        return [pattern for i, pattern in enumerate(self.refusals) if found >> i & 1] if found else []
+        found &= allowed
+        while found:
+            lowest = found & -found
+            pattern = self.refusals[lowest.bit_length() - 1]
+            if pattern.regex.search(sentence):
+                return pattern
+            found -= lowest
+        return None
+
+    @cache  # noqa: B019 - the patterns of a language live as long as the process
+    def allowing(self, *, open_ended: bool, whole: bool) -> int:
+        """Give the refusals, as bits, that hold where labels are not known, or where a sentence is all that is said."""
+        allowed = [(open_ended or not p.open_only) and (whole or not p.whole) for p in self.refusals]
+        return sum(1 << i for i, is_allowed in enumerate(allowed) if is_allowed)
 
     @cached_property
     def _needed(self) -> tuple[dict[str, int], list[tuple[str, int]]]:

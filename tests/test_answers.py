@@ -2,7 +2,7 @@
 
 import pytest
 
-from refusal_metrics.answers import find_answer, names_label
+from refusal_metrics.answers import find_answer
 from refusal_metrics.normalise import normalise
 
 OFFENSIVENESS = ("offensive", "not offensive")
@@ -60,8 +60,3 @@ def test_a_committed_answer_is_found(sentence, labels, answer):
 )
 def test_what_commits_itself_to_no_label_is_no_answer(sentence, labels):
     assert find_answer(normalise(sentence), labels) is None
-
-
-def test_any_form_of_a_label_names_it():
-    assert names_label("what the premise entails", NLI)
-    assert not names_label("a question of policy", POLITENESS)
