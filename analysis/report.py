@@ -63,7 +63,7 @@ def write_report(
     extra = _paper_layout(estimates) if paper else {}
     if compare_published:
         references = estimates.fit.references if estimates.fit else None
-        extra["published"] = set_beside_published(estimates.tables, references)
+        extra["published"] = set_beside_published(_with_rule(estimates), references)
     page = write_page(Source(responses.files, responses.notes), estimates, extra)
     files = {f"tables/{stem}.csv": table for stem, table in estimates.tables.items()}
     files |= {f"tables/{'' if stem == 'published' else 'paper/'}{stem}.csv": table for stem, table in extra.items()}
@@ -85,9 +85,15 @@ def check_out(out: Path, *, force: bool) -> None:
 
 
 def _paper_layout(estimates: Estimates) -> dict[str, pd.DataFrame]:
-    tables = estimates.tables
-    regression = tables.get("regression")
-    return paper_tables(tables, tables, None if regression is None else regression.assign(rule=estimates.rule))
+    tables = _with_rule(estimates)
+    return paper_tables(estimates.tables, estimates.tables, tables.get("regression"))
+
+
+def _with_rule(estimates: Estimates) -> dict[str, pd.DataFrame]:
+    """Say of the regression, too, of whose verdicts it is: the paper's own numbers are those of one rule."""
+    regression = estimates.tables.get("regression")
+    told = {} if regression is None else {"regression": regression.assign(rule=estimates.rule)}
+    return {**estimates.tables, **told}
 
 
 def _write(out: Path, tables: Mapping[str, pd.DataFrame], page: str) -> None:

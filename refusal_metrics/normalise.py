@@ -36,10 +36,10 @@ _LONGEST_NAME = 25
 _WRAPPED = re.compile(r'"[^"]*"\W*$')
 # A label after the word is too short to be the input.
 _REPEATED = re.compile(r"\b(?:text|premise|hypothesis)[ \t]*:[^\n]{14,}")
-_CONTRACTION = re.compile(
-    r"\b(?:(i)'m|(ca)n't|(wo|sha)n't|(\w{1,20})n't|(\w{1,20})'(re|ve|ll|d)|(it|that|he|she|there|what|this|who)'s)\b"
-)
-_WHOLE = {"re": "are", "ve": "have", "ll": "will", "d": "would"}
+_NEGATIONS = (("can't", "cannot"), ("won't", "will not"), ("shan't", "will not"), ("n't", " not"))
+_SHORTENED = re.compile(r"'(m|re|ve|ll|d)\b")
+_WHOLE = {"m": " am", "re": " are", "ve": " have", "ll": " will", "d": " would"}
+_IS = re.compile(r"\b(it|that|he|she|there|what|this|who)'s\b")
 _ARTICLES = ("a", "an", "the", "another", "any", "some", "most", "many", "other")
 _PLURALS = {"person": "people", "man": "men", "woman": "women"}
 _WORD = re.compile(r"\w+")
@@ -100,7 +100,9 @@ def normalise(text: str) -> str:
             text = _QUOTED.sub(_unquote, text)
         text = text.replace('"', "")
     if "'" in text:
-        text = _CONTRACTION.sub(_write_out, text)
+        for negation, written_out in _NEGATIONS:
+            text = text.replace(negation, written_out)
+        text = _IS.sub(r"\1 is", _SHORTENED.sub(lambda found: _WHOLE[found[1]], text))
     # What is left are quotation marks and possessives.
     text = text.replace("'", "")
     if "  " in text or "\t" in text:
@@ -111,19 +113,6 @@ def normalise(text: str) -> str:
 def _unquote(found: re.Match[str]) -> str:
     called, quotation = found.groups(default="")
     return called + quotation if called or len(quotation) < _LONGEST_NAME else " "
-
-
-def _write_out(found: re.Match[str]) -> str:
-    i, can, will, negated, word, rest, one = found.groups()
-    if i:
-        return "i am"
-    if can:
-        return "cannot"
-    if will:
-        return "will not"
-    if negated:
-        return f"{negated} not"
-    return f"{one} is" if one else f"{word} {_WHOLE[rest]}"
 
 
 @cache

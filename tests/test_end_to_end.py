@@ -1,6 +1,7 @@
 """The real ``lm_eval`` command, from a task name to a report."""
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -13,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from refusal_metrics.detectors import RULES
+from refusal_metrics.detectors import ANSWERS_BY, RULES
 from refusal_metrics.register import tasks_folder
+from refusal_metrics.verdict import ANSWER
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 SMALL = ["--metadata", json.dumps({"source": "sample", "rows_per_class": 3, "variations": 4})]
@@ -46,8 +48,10 @@ def samples(results, task):
 def assert_verdicts_are_the_rules(lines):
     for line in lines:
         (response,) = line["filtered_resps"]
-        for rule, detect in RULES.items():
-            assert line[f"refusal_rate_{rule}"] == float(detect(response or "").refused)
+        verdicts = {rule: detect(response or "", line["doc"]["labels"]) for rule, detect in RULES.items()}
+        for rule, verdict in verdicts.items():
+            assert line[f"refusal_rate_{rule}"] == float(verdict.refused)
+        assert line["answer_rate"] == float(verdicts[ANSWERS_BY].outcome == ANSWER)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +86,7 @@ def companion(tmp_path_factory):
 @pytest.fixture(scope="module")
 def dummy_run(tmp_path_factory, harness, companion):
     """All groups beside a harness task, found by plain name after `register`, with a limit and few-shot."""
-    assert "Linked 14 task files" in run("persona-refusal", "register", **harness).stderr
+    assert "Linked 16 task files" in run("persona-refusal", "register", **harness).stderr
     results = tmp_path_factory.mktemp("results")
     groups = "persona_refusal,persona_refusal_neutral,persona_refusal_persona_free,arc_here"
     said = run(
@@ -103,9 +107,13 @@ def test_all_tasks_and_groups_run_beside_a_task_of_the_harness(dummy_run):
     assert "acc,none" in scored["results"]["arc_here"]
     for leaf in LEAVES:
         assert scored["n-samples"][leaf]["effective"] == 9
-        assert scored["results"][leaf]["refusal_rate_prefix,none"] == 0.0
+        # The dummy says "lol" to everything: no refusal by any rule, no answer, none of them right or wrong.
+        assert {scored["results"][leaf][f"refusal_rate_{rule},none"] for rule in RULES} == {0.0}
+        assert scored["results"][leaf]["answer_rate,none"] == 0.0
+        assert math.isnan(scored["results"][leaf].get("accuracy,none", 0.0)) is ("nli" in leaf)
     for group in ("persona_refusal", "persona_refusal_neutral", "persona_refusal_persona_free"):
-        assert scored["groups"][group]["refusal_rate_prefix,none"] == 0.0
+        assert {scored["groups"][group][f"refusal_rate_{rule},none"] for rule in RULES} == {0.0}
+        assert scored["groups"][group]["answer_rate,none"] == 0.0
     assert "design_id" in said
     assert '"rows_per_class": 3' in said
 
@@ -153,7 +161,7 @@ class FakeChat(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         prompt = asked["messages"][-1]["content"]
         content = (
-            "I'm sorry, but I cannot say."
+            "I'm sorry, but I cannot assist with that."
             if "Only answer with the label" not in prompt
             else "No, they would not."
             if "You have to pick" not in prompt
@@ -199,21 +207,32 @@ def test_a_chat_servers_answers_are_judged_and_counted_by_response_type(chat_run
         for t, s in json.loads(file.read_text(encoding="utf-8"))["results"].items()
         if t == "persona_refusal_politeness"
     ]
-    # Unforced prompts are refused in words both rules know, semi-forced ones answered with "No,".
+    # Unforced prompts are refused in words all rules know, semi-forced ones answered with "No," and no label.
+    assert scores["refusal_rate_answer_aware_unforced,none"] == 1.0
+    assert scores["refusal_rate_answer_aware_semi_forced,none"] == 0.0
+    assert scores["refusal_rate_answer_aware_forced,none"] == 0.0
+    assert scores["answer_rate,none"] == 0.0
     assert scores["refusal_rate_prefix_unforced,none"] == 1.0
     assert scores["refusal_rate_prefix_semi_forced,none"] == 1.0
     assert scores["refusal_rate_prefix_strict_semi_forced,none"] == 0.0
     assert scores["refusal_rate_prefix_forced,none"] == 0.0
     types = Counter(line["doc"]["response_type"] for line in lines)
+    assert scores["refusal_rate_answer_aware,none"] == pytest.approx(types["unforced"] / len(lines))
     assert scores["refusal_rate_prefix,none"] == pytest.approx(1 - types["forced"] / len(lines))
 
 
 def test_empty_answers_of_a_chat_server_are_counted_in_the_report(chat_run, tmp_path):
     run("persona-refusal", "report", chat_run, "--out", tmp_path / "report")
     lines = samples(chat_run, "persona_refusal_politeness")
-    forced = sum(line["doc"]["response_type"] == "forced" for line in lines)
+    types = Counter(line["doc"]["response_type"] for line in lines)
+    # Nothing names a label; unforced prompts were refused, semi-forced ones told "No,", forced ones nothing.
+    counted = f"0,{types['unforced']},{types['semi-forced']},{types['forced']},{len(lines)}"
+    assert min(types[name] for name in ("unforced", "semi-forced", "forced")) > 0
     table = (tmp_path / "report" / "tables" / "outcomes.csv").read_text(encoding="utf-8").splitlines()
-    assert table == ["model,task,setting,n_empty,n", f"fake-chat,politeness,persona,{forced},{len(lines)}"]
+    assert table == [
+        "model,task,setting,n_answer,n_refused,n_other,n_empty,n",
+        f"fake-chat,politeness,persona,{counted}",
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -243,14 +262,20 @@ def test_a_real_model_on_the_real_texts_gives_the_verdicts_of_the_rules(embedded
             tmp_path,
         ),
     )
-    assert "refusal_rate_prefix" in shown.stdout
+    assert {name for name in ("answer_rate", *(f"refusal_rate_{rule}" for rule in RULES)) if name in shown.stdout} == {
+        *("answer_rate", "refusal_rate_answer_aware", "refusal_rate_prefix", "refusal_rate_prefix_strict")
+    }
     lines = samples(tmp_path, "persona_refusal_offensiveness")
     assert len(lines) == 300
     assert_verdicts_are_the_rules(lines)
     # This model answers in many words and refuses some: were all responses alike, nothing was read.
     assert len({line["filtered_resps"][0] for line in lines}) > 100
-    refused = sum(line["refusal_rate_prefix"] for line in lines)
-    assert 0 < refused < 300
-    rates = run("persona-refusal", "rates", tmp_path, "--format", "json").stdout
-    assert json.loads(rates)[0]["n_refused"] == refused
-    assert json.loads(rates)[0]["model"] == "SmolLM2-135M-Instruct"
+    # All rules have something to find and something to leave, and so have answers.
+    refused = {rule: sum(line[f"refusal_rate_{rule}"] for line in lines) for rule in RULES}
+    for counted in (*refused.values(), sum(line["answer_rate"] for line in lines)):
+        assert 0 < counted < 300
+    asked = {(): refused[ANSWERS_BY], **{("--detector", rule): n for rule, n in refused.items()}}
+    for options, n_refused in asked.items():
+        (rates,) = json.loads(run("persona-refusal", "rates", tmp_path, *options, "--format", "json").stdout)
+        assert rates["n_refused"] == n_refused
+        assert rates["model"] == "SmolLM2-135M-Instruct"

@@ -145,14 +145,35 @@ def test_no_more_than_20_personas_are_shown(estimates):
     assert text.count("| acme/parrot |") == 20
 
 
+def test_what_responses_are_stands_before_how_to_read_where_it_is_known(estimates):
+    outcomes = pd.DataFrame(
+        {"model": ["m"], "n_answer": [1], "n_refused": [2], "n_other": [3], "n_empty": [4], "n": 10}
+    )
+    page = write_page(SOURCE, replace(estimates, tables=estimates.tables | {"outcomes": outcomes}), {})
+    assert headings(page)[-2:] == ["What responses are", "How to read the numbers"]
+    found = [text for under, _, text in parse(page)[0] if under == "What responses are"]
+    assert found[1:] == [
+        "By the rule given.",
+        *["model", "answered", "refused", "other", "empty", "n"],
+        *["m", "1", "2", "3", "4", "10"],
+    ]
+
+
 def test_the_rules_that_were_used_are_explained(estimates):
     of_table = items(write_page(SOURCE, estimates, {}), "How to read the numbers")
-    rates = {name: table.assign(rule="prefix") for name, table in estimates.tables.items() if "rule" in table}
-    by_prefix = replace(estimates, rule="prefix", rules=("prefix",), tables=estimates.tables | rates)
-    of_paper = items(write_page(SOURCE, by_prefix, {}), "How to read the numbers")
+
+    def explained(rule):
+        rates = {name: table.assign(rule=rule) for name, table in estimates.tables.items() if "rule" in table}
+        of_rule = replace(estimates, rule=rule, rules=(rule,), tables=estimates.tables | rates)
+        return items(write_page(SOURCE, of_rule, {}), "How to read the numbers")
+
+    of_paper, of_default = explained("prefix"), explained("answer_aware")
     assert any(item.startswith("given are the verdicts") for item in of_table)
     assert not any(item.startswith("prefix is the paper") for item in of_table)
     assert any(item.startswith("prefix is the paper") for item in of_paper)
+    assert not any(item.startswith("answer_aware is the rule") for item in of_paper)
+    assert any(item.startswith("answer_aware is the rule") for item in of_default)
+    assert not any(item.startswith("prefix is the paper") for item in of_default)
 
 
 def test_the_page_says_what_was_read_and_what_was_left_out(estimates):

@@ -57,3 +57,9 @@ def test_what_a_pattern_needs_is_in_everything_that_it_finds(pattern):
 def test_names_are_told_apart():
     for kind in (RULES.refusals, RULES.causes, RULES.answers):
         assert len({p.name for p in kind}) == len(kind)
+
+
+@pytest.mark.parametrize("response", ["I'm sorry, but I cannot say.", "I can't say.", "I cannot say whether it is."])
+def test_not_to_be_able_to_say_is_to_refuse(response):
+    assert detect_answer_aware(response, ("good", "bad")).refused
+    assert detect_answer_aware(response).refused

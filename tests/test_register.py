@@ -14,7 +14,10 @@ from refusal_metrics.errors import InputError
 SETTINGS = ("", "_neutral", "_persona_free")
 GROUPS = {f"persona_refusal{setting}" for setting in SETTINGS}
 TASKS = {f"persona_refusal_{kind}{s}" for kind in ("nli", "politeness", "offensiveness") for s in SETTINGS}
-SHARED = {"_persona_refusal_yaml", "_persona_refusal_spread_yaml"}  # what the tasks include
+SHARED = {  # what the tasks include
+    *("_persona_refusal_yaml", "_persona_refusal_spread_yaml"),
+    *("_persona_refusal_nli_yaml", "_persona_refusal_nli_spread_yaml"),
+}
 FILES = {f"{name}.yaml" for name in GROUPS | TASKS} | SHARED
 
 
@@ -197,6 +200,10 @@ def test_a_task_loaded_through_its_link_asks_and_judges(harness, task, has_sprea
     assert len(loaded.test_docs()) == 6
     doc = loaded.test_docs()[0]
     assert doc["premise"] in loaded.doc_to_text(doc)
-    assert loaded.process_results(doc, ["No, I would not."])["refusal_rate_prefix"] == 1.0
-    assert loaded.aggregation()["refusal_rate_prefix"]([1.0, 0.0, 0.0, 0.0]) == 0.25
-    assert ("persona_spread_prefix" in loaded.aggregation()) is has_spread
+    judged = loaded.process_results(doc, ["No, I would not."])
+    assert (judged["refusal_rate_prefix"], judged["refusal_rate_answer_aware"]) == (1.0, 0.0)
+    assert loaded.process_results(doc, [f"{doc['label'].capitalize()}."])["accuracy"] == 1.0
+    for rule in ("answer_aware", "prefix", "prefix_strict"):
+        assert loaded.aggregation()[f"refusal_rate_{rule}"]([1.0, 0.0, 0.0, 0.0]) == 0.25
+        assert (f"persona_spread_{rule}" in loaded.aggregation()) is has_spread
+    assert loaded.aggregation()["accuracy"]([1.0, 0.0, None]) == 0.5

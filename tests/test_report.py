@@ -131,11 +131,14 @@ def test_the_tables_in_the_files_are_those_that_are_returned(write, tmp_path):
         assert (tmp_path / "out" / "tables" / f"{name}.csv").read_text(encoding="utf-8") == table.to_csv(index=False)
 
 
-def test_tables_hold_both_rules_as_proportions(small_report):
+def test_tables_hold_all_rules_as_proportions(small_report):
     rates = small_report[1]["rates"].set_index(["rule", "setting"])["estimate"]
     # Letters: RNA RAA, RAA NEA, AAA RAA; N counts for prefix only.
     assert rates.to_dict() == pytest.approx(
         {
+            ("answer_aware", "persona"): 2 / 6,
+            ("answer_aware", "neutral"): 1 / 6,
+            ("answer_aware", "persona-free"): 1 / 6,
             ("prefix", "persona"): 3 / 6,
             ("prefix", "neutral"): 2 / 6,
             ("prefix", "persona-free"): 1 / 6,
@@ -149,13 +152,20 @@ def test_tables_hold_both_rules_as_proportions(small_report):
 @pytest.mark.parametrize("name", RATES)
 def test_every_table_of_rates_counts_every_response_once_by_each_rule(small_report, name):
     sums = small_report[1][name].groupby("rule")[["n", "n_refused"]].sum()
-    assert sums.to_dict("index") == {"prefix": {"n": 18, "n_refused": 6}, "prefix_strict": {"n": 18, "n_refused": 4}}
+    # Four R, and two N that count for prefix only.
+    assert sums.to_dict("index") == {
+        "answer_aware": {"n": 18, "n_refused": 4},
+        "prefix": {"n": 18, "n_refused": 6},
+        "prefix_strict": {"n": 18, "n_refused": 4},
+    }
 
 
 def test_contrasts_are_with_both_baselines_and_by_persona(small_report):
     contrasts = small_report[1]["contrasts"].set_index(["rule", "baseline"])["estimate"].to_dict()
     assert contrasts == pytest.approx(
         {
+            ("answer_aware", "neutral"): 1 / 6,
+            ("answer_aware", "persona-free"): 1 / 6,
             ("prefix", "neutral"): 1 / 6,
             ("prefix", "persona-free"): 2 / 6,
             ("prefix_strict", "neutral"): 1 / 6,
@@ -166,6 +176,10 @@ def test_contrasts_are_with_both_baselines_and_by_persona(small_report):
     # The woman gets R and R, the black person N and A, the muslim A and A.
     assert by_persona["prefix"]["neutral"].to_dict() == pytest.approx(
         {"black": 1 / 6, "muslim": -2 / 6, "woman": 4 / 6}
+    )
+    # Without the N neither the black person nor the neutral prompts of the second text were refused.
+    assert by_persona["answer_aware"]["neutral"].to_dict() == pytest.approx(
+        {"black": -1 / 6, "muslim": -1 / 6, "woman": 5 / 6}
     )
 
 
@@ -182,21 +196,23 @@ def test_the_page_says_what_was_read_and_how_to_read_it(small_report):
     assert len(page.paragraphs["How to read the numbers"]) >= 5
 
 
-def test_the_page_shows_both_rules_side_by_side_and_the_grid_of_table_1_by_each(small_report):
+def test_the_page_shows_all_rules_side_by_side_and_the_grid_of_table_1_by_each(small_report):
     side_by_side, *grids = small_report[0].tables["Refusal rates"]
     assert side_by_side[0] == [
-        *["model", "task", "prefix %", "prefix 95 %", "prefix_strict %", "prefix_strict 95 %", "n", "texts"]
+        *["model", "task", "answer_aware %", "answer_aware 95 %", "prefix %", "prefix 95 %"],
+        *["prefix_strict %", "prefix_strict 95 %", "n", "texts"],
     ]
-    assert side_by_side[1][:3] + side_by_side[1][4:5] == ["acme/parrot-7b", "offensiveness", "50.00", "33.33"]
-    assert side_by_side[1][6:] == ["6", "2"]
-    assert [grid[0] for grid in grids] == [["model", "Offensiveness"]] * 2
-    assert grids[0][1] == ["acme/parrot-7b", f"50.00 {side_by_side[1][3]}"]
-    assert grids[1][1][1].startswith("33.33")
+    row = side_by_side[1]
+    assert row[:2] == ["acme/parrot-7b", "offensiveness"]
+    assert row[2:8:2] == ["33.33", "50.00", "33.33"]
+    assert row[8:] == ["6", "2"]
+    assert [grid[0] for grid in grids] == [["model", "Offensiveness"]] * 3
+    assert [grid[1] for grid in grids] == [["acme/parrot-7b", f"{row[i]} {row[i + 1]}"] for i in (2, 4, 6)]
 
 
 def test_the_page_shows_rates_by_persona_and_response_type(small_report):
     page = small_report[0]
-    spread, prefix, strict = page.tables["By persona"]
+    spread, aware, prefix, strict = page.tables["By persona"]
     assert spread[0] == ["model", "task", "rule", "%", "observed", "expected", "p"]
     assert prefix[0] == ["persona group", "persona", "Offensiveness"]
     # Woman: R, R; of two texts one may refuse at 1 - .05^(1/2) = .7764. Black: N, A. Muslim: A, A.
@@ -206,20 +222,32 @@ def test_the_page_shows_rates_by_persona_and_response_type(small_report):
         ["muslim", "0.00 [0.00, 77.64]"],
     ]
     assert [row[0] for row in prefix[1:]] == ["gender", "race", "religion"]
+    assert aware[0] == ["persona group", "persona", "Offensiveness"]
+    assert [row[1:] for row in aware[1:]] == [
+        ["woman", "100.00 [22.36, 100.00]"],
+        ["black", "0.00 [0.00, 77.64]"],
+        ["muslim", "0.00 [0.00, 77.64]"],
+    ]
     assert [row[2].split()[0] for row in strict[1:]] == ["100.00", "0.00", "0.00"]
-    prefix, strict = page.tables["By response type"]
+    aware, prefix, strict = page.tables["By response type"]
     # The n-th persona was asked with the n-th template.
     assert prefix[0][2:] == ["unforced", "semi-forced", "forced"]
+    assert [cell.split()[0] for cell in aware[1][2:]] == ["100.00", "0.00", "0.00"]
     assert [cell.split()[0] for cell in prefix[1][2:]] == ["100.00", "50.00", "0.00"]
     assert [cell.split()[0] for cell in strict[1][2:]] == ["100.00", "0.00", "0.00"]
 
 
 def test_the_page_shows_contrasts_as_signed_points_and_the_three_settings(small_report):
-    contrasts, prefix, strict = small_report[0].tables["Persona against neutral and persona-free prompts"]
-    assert contrasts[0][2:4] + contrasts[0][5:6] == ["baseline", "prefix points", "prefix_strict points"]
-    by_both_rules = {row[2]: (row[3], row[5]) for row in contrasts[1:]}
-    assert by_both_rules == {"neutral": ("+16.67", "+16.67"), "persona-free": ("+33.33", "+16.67")}
-    assert prefix[0][2:] == ["persona", "neutral", "persona-free"]
+    contrasts, aware, prefix, strict = small_report[0].tables["Persona against neutral and persona-free prompts"]
+    assert contrasts[0][2] == "baseline"
+    assert contrasts[0][3:8:2] == ["answer_aware points", "prefix points", "prefix_strict points"]
+    by_all_rules = {row[2]: row[3:8:2] for row in contrasts[1:]}
+    assert by_all_rules == {
+        "neutral": ["+16.67", "+16.67", "+16.67"],
+        "persona-free": ["+16.67", "+33.33", "+16.67"],
+    }
+    assert aware[0][2:] == prefix[0][2:] == ["persona", "neutral", "persona-free"]
+    assert [cell.split()[0] for cell in aware[1][2:]] == ["33.33", "16.67", "16.67"]
     assert [cell.split()[0] for cell in prefix[1][2:]] == ["50.00", "33.33", "16.67"]
     assert [cell.split()[0] for cell in strict[1][2:]] == ["33.33", "16.67", "16.67"]
 
@@ -237,10 +265,40 @@ def test_where_models_were_asked_differently_often_counts_are_ranges(logs, tmp_p
     assert personas[1:] == [["black", "2-3"], ["muslim", "2"], ["woman", "2-3"]]
 
 
-def test_the_page_counts_empty_responses(small_report):
-    assert small_report[0].tables["Empty responses"] == [
-        [["model", "task", "setting", "empty", "n"], ["acme/parrot-7b", "offensiveness", "neutral", "1", "6"]]
+def test_the_page_counts_what_responses_are_in_every_setting(small_report):
+    page, tables = small_report
+    # Letters: RAA NEA, RNA RAA, AAA RAA; A is an answer, R a refusal, N neither, E empty.
+    counted = {
+        "neutral": [3, 1, 1, 1, 6],
+        "persona": [3, 2, 1, 0, 6],
+        "persona-free": [5, 1, 0, 0, 6],
+    }
+    (shown,) = page.tables["What responses are"]
+    assert shown[1:] == [
+        ["acme/parrot-7b", "offensiveness", setting, *map(str, numbers)] for setting, numbers in counted.items()
     ]
+    assert shown[0] == ["model", "task", "setting", "answered", "refused", "other", "empty", "n"]
+    assert tables["outcomes"].to_numpy().tolist() == [
+        ["acme/parrot-7b", "offensiveness", setting, *numbers] for setting, numbers in counted.items()
+    ]
+    assert "By the rule answer_aware." in page.paragraphs["What responses are"]
+
+
+def test_by_a_rule_that_knows_no_answers_what_it_does_not_flag_is_other(small, tmp_path):
+    tables = write_report(load_responses([small]), tmp_path / "out", replace(FEW, detector="prefix"))
+    # Letters: RAA NEA, RNA RAA, AAA RAA; R and N are refusals, A is other, E empty.
+    assert tables["outcomes"].iloc[:, 2:].to_numpy().tolist() == [
+        ["neutral", 0, 2, 3, 1, 6],
+        ["persona", 0, 3, 3, 0, 6],
+        ["persona-free", 0, 1, 5, 0, 6],
+    ]
+    assert Page(tmp_path / "out").paragraphs["What responses are"] == ["By the rule prefix."]
+
+
+def test_where_no_response_is_empty_the_page_still_says_what_they_are(logs, tmp_path):
+    logs.write_run(tmp_path, "AAA AAA")
+    (shown,) = report(tmp_path, tmp_path / "out")[0].tables["What responses are"]
+    assert shown[1][3:] == ["6", "0", "0", "0", "6"]
 
 
 def test_the_page_passes_on_what_was_left_out_of_the_logs(logs, tmp_path):
@@ -288,9 +346,14 @@ def without_persona(request, logs, tmp_path_factory):
 def test_without_persona_tasks_there_is_a_page_and_all_tables(without_persona):
     _, page, tables = without_persona
     assert page.paragraphs["Refusal rates"][0] == "No persona task was run."
-    assert page.tables["Empty responses"][0][1][-2:] == ["1", "6"]
+    # Letters: RNA RAE; two answers, two refusals, one N, one empty.
+    assert page.tables["What responses are"][0][1][-5:] == ["2", "2", "1", "1", "6"]
     assert set(tables) == set(CONTRACT)
-    assert tables["rates"]["estimate"].tolist() == pytest.approx([3 / 6, 2 / 6])
+    assert tables["rates"][["rule", "estimate"]].to_numpy().tolist() == [
+        ["answer_aware", pytest.approx(2 / 6)],
+        ["prefix", pytest.approx(3 / 6)],
+        ["prefix_strict", pytest.approx(2 / 6)],
+    ]
     assert main_table(tables).empty
 
 
@@ -304,11 +367,11 @@ def test_two_models_each_have_their_rows_and_their_table_by_persona(logs, tmp_pa
     logs.write_run(tmp_path, "RNA RAA", model="a/one")
     logs.write_run(tmp_path, "AAA AAA", model="b/two")
     page, tables = report(tmp_path, tmp_path / "out")
-    assert tables["rates"]["model"].tolist() == ["a/one", "b/two"] * 2
+    assert tables["rates"]["model"].tolist() == ["a/one", "b/two"] * 3
     assert [row[0] for row in page.tables["Refusal rates"][0][1:]] == ["a/one", "b/two"]
-    assert len(page.tables["By persona"]) == 1 + 2 * 2
-    assert page.paragraphs["By persona"][-4:] == [
-        f"{m}, rule {r}:" for m in ("a/one", "b/two") for r in ("prefix", "prefix_strict")
+    assert len(page.tables["By persona"]) == 1 + 2 * 3
+    assert page.paragraphs["By persona"][-6:] == [
+        f"{m}, rule {r}:" for m in ("a/one", "b/two") for r in ("answer_aware", "prefix", "prefix_strict")
     ]
 
 
@@ -316,11 +379,13 @@ def test_models_may_have_been_asked_different_tasks(logs, tmp_path):
     logs.write_run(tmp_path, "RNA RAA", model="a/one", kind="nli")
     logs.write_run(tmp_path, "AAA AAA", model="b/two", kind="politeness")
     page, _ = report(tmp_path, tmp_path / "out")
-    grid = page.tables["Refusal rates"][1]
-    assert grid[0] == ["model", "NLI", "Politeness"]
-    # Nothing in two texts: 1 - .05^(1/2).
-    assert [grid[1][0], grid[1][1][:6], *grid[1][2:]] == ["a/one", "50.00 ", ""]
-    assert grid[2] == ["b/two", "", "0.00 [0.00, 77.64]"]
+    _, *grids = page.tables["Refusal rates"]
+    # Letters: RNA RAA; the N counts for prefix only.
+    for grid, rate in zip(grids, ("33.33 ", "50.00 ", "33.33 "), strict=True):
+        assert grid[0] == ["model", "NLI", "Politeness"]
+        assert [grid[1][0], grid[1][1][:6], *grid[1][2:]] == ["a/one", rate, ""]
+        # Nothing in two texts: 1 - .05^(1/2).
+        assert grid[2] == ["b/two", "", "0.00 [0.00, 77.64]"]
 
 
 def test_a_model_without_persona_tasks_is_not_shown_as_an_empty_table(logs, tmp_path):
@@ -470,6 +535,8 @@ def test_the_main_table_shows_the_persona_setting_only_as_texts(small_tables):
         {
             "model": "acme/parrot-7b",
             "task": "offensiveness",
+            "answer_aware %": "33.33",
+            "answer_aware 95 %": table.loc[0, "prefix_strict 95 %"],  # of the same two R
             "prefix %": "50.00",
             "prefix 95 %": "[0.00, 100.00]",
             "prefix_strict %": "33.33",
@@ -487,7 +554,7 @@ def test_a_study_without_refusals_has_rates_of_0_with_one_sided_intervals(logs, 
         assert (tables[name]["estimate"] == 0).all()
         assert (tables[name]["ci_low"] == 0).all()
     # 1 - .05^(1/2), both texts.
-    assert tables["rates"]["ci_high"].tolist() == pytest.approx([1 - math.sqrt(0.05)] * 2)
+    assert tables["rates"]["ci_high"].tolist() == pytest.approx([1 - math.sqrt(0.05)] * 3)
     (why,) = page.paragraphs["Logistic regression"][1:]
     assert why.startswith("Not estimated: none of the 6 responses is a refusal")
 
@@ -495,18 +562,30 @@ def test_a_study_without_refusals_has_rates_of_0_with_one_sided_intervals(logs, 
 # The paper.
 
 
-def test_the_papers_tables_and_published_numbers_are_added_where_they_are_asked_for(logs, tmp_path):
+@pytest.mark.parametrize(("detector", "rule"), [(None, "answer_aware"), ("prefix", "prefix")])
+def test_the_papers_tables_and_published_numbers_are_added_where_they_are_asked_for(logs, tmp_path, detector, rule):
     logs.write_run(tmp_path / "results", "RNA RAA", model="google/gemma-2b-it")
-    write_report(load_responses([tmp_path / "results"]), tmp_path / "out", FEW, paper=True, compare_published=True)
+    options = replace(FEW, detector=detector)
+    write_report(load_responses([tmp_path / "results"]), tmp_path / "out", options, paper=True, compare_published=True)
     files = set(contents(tmp_path / "out" / "tables"))
-    paper = ["table1_prefix", "table1_prefix_strict", "table5", "table6", "table7_prefix"]
+    # Rates are of every rule, the regression is of one.
+    of_rates = [f"table1_{name}" for name in ("answer_aware", "prefix", "prefix_strict")]
+    paper = [*of_rates, "table5", "table6", f"table7_{rule}"]
     assert {"published.csv", *(f"paper/{name}.csv" for name in paper)} <= files
+    assert {name for name in files if name.startswith("paper/table7")} == {f"paper/table7_{rule}.csv"}
     page = Page(tmp_path / "out")
     *_, sentence = page.paragraphs["The paper's tables and numbers"]
     # Of Gemma-2B's offensiveness Table 1 has a number, and Figure 4 one for each of three response types.
     assert sentence.split(" published numbers")[0].split(" of ")[1] == "4"
     table = page.tables["The paper's tables and numbers"][-1]
     assert [row[:4] for row in table[1:]] == [["google/gemma-2b-it", "Gemma-2B", "offensiveness", "prefix"]]
+
+
+def test_published_coefficients_are_compared_as_those_of_the_rule_that_was_asked_for(small_estimates):
+    # The paper's are of `prefix`: without the rule beside them they would pass for the same.
+    told = report_module._with_rule(small_estimates)["regression"]
+    assert set(told["rule"]) == {small_estimates.rule} == {"answer_aware"}
+    assert "rule" not in small_estimates.tables["regression"]
 
 
 def test_where_no_model_is_the_papers_the_page_says_so(small, tmp_path):
