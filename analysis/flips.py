@@ -41,7 +41,7 @@ class TextFlips:
         self._deviations = sparse.coo_array((deviation, (cell, counts.text[varies])), shape=shape).tocsr()
         self._shape = (n_runs, n_tasks, n_labels)
         self._n = grid.observed.n
-        self._expected = grid.observed.n_refused - self._add_up(np.ones((counts.n_texts, 1)))
+        self._expected: Floats = grid.observed.n_refused - self._add_up(np.ones((counts.n_texts, 1)))
 
     def draw(self, rng: np.random.Generator, n_drawn: int) -> Cells:
         """Turn each text round or not.
@@ -56,9 +56,11 @@ class TextFlips:
         Cells
             Refusals of each run and task add up to what was observed; those of a cell may be fractions.
         """
-        signs = rng.integers(0, 2, (self._deviations.shape[1], n_drawn)) * 2.0 - 1
-        return Cells(self._n, self._expected + self._add_up(signs))
+        signs: Floats = rng.choice(np.array([-1.0, 1.0]), (self._deviations.shape[1], n_drawn))
+        turned = self._add_up(signs)
+        return Cells(self._n, np.add(self._expected, turned))
 
     def _add_up(self, signs: Floats) -> Floats:
         """Add up the deviations of texts with these signs: (n_texts, n_drawn) to (n_drawn, runs, tasks, labels)."""
-        return np.asarray(self._deviations @ signs).T.reshape(signs.shape[1], *self._shape)
+        added = np.asarray(self._deviations @ signs, dtype=np.float64)
+        return added.T.reshape(signs.shape[1], *self._shape)

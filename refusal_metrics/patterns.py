@@ -125,10 +125,11 @@ def load_patterns(language: str = "en") -> Patterns:
     rules = yaml.safe_load(text)
     words = {name: re.sub(r"\|\s+", "|", alternatives) for name, alternatives in rules["words"].items()}
     words["label"] = LABEL
-    return Patterns(
-        *(tuple(_pattern(entry, words) for entry in rules[kind]) for kind in ("refusals", "causes", "answers")),
-        {label: tuple(forms) for label, forms in rules["labels"].items()},
+    refusals, causes, answers = (
+        tuple(_pattern(entry, words) for entry in rules[kind]) for kind in ("refusals", "causes", "answers")
     )
+    labels = {label: tuple(forms) for label, forms in rules["labels"].items()}
+    return Patterns(refusals, causes, answers, labels)
 
 
 def _pattern(entry: Mapping[str, Any], words: Mapping[str, str]) -> Pattern:
