@@ -76,20 +76,22 @@ def rates(
     from .responses import STUDY_COLUMNS
     from .tables import print_table
 
-    _check_one_of({"--by": by, "--against": against, "--spread": spread})
+    _check_one_of({"--against": against, "--spread": spread})
     factors = names(by)
     if labels is not None:
         _check_one_of({"--labels": labels, "--spread": spread})
         _print_corrected(results, labels, factors, against, detector, all_runs=all_runs, form=form)
         return
-    _, counts = _load(results, factors or ["persona"] * bool(against or spread), detector, all_runs=all_runs)
+    if against or spread:
+        _check_of_runs(factors)
+    _, counts = _load(results, [*factors, *["persona"] * bool(against or spread)], detector, all_runs=all_runs)
     if against:
-        table = estimate_contrasts(counts, against)
+        table = estimate_contrasts(counts, against, factors)
         say([_no_contrast(against)] * table.empty)
         shown = ["persona", "estimate", "ci_low", "ci_high", "odds_ratio", "p_adjusted", "mde"]
-        print_table(table, form, ["model", "task"], signed=True, columns=shown)
+        print_table(table, form, ["model", "task", *factors], signed=True, columns=shown)
     elif spread:
-        table = estimate_spread(counts, rng=np.random.default_rng(seed))
+        table = estimate_spread(counts, factors, rng=np.random.default_rng(seed))
         say(["No persona task was run."] * table.empty)
         print_table(table, form, ["model"], columns=[str(c) for c in table if c != "n_levels"])
     else:
@@ -384,6 +386,17 @@ def _check_one_of(options: Mapping[str, object]) -> None:
     given = [name for name, value in options.items() if value]
     if len(given) > 1:
         raise InputError(f"{' and '.join(given)}: mean different tables; give one of them")
+
+
+def _check_of_runs(factors: Sequence[str]) -> None:
+    """Refuse to tell apart, within a model and task, what personas are compared over."""
+    from .responses import FACTORS, STUDY_COLUMNS
+
+    if wrong := [name for name in factors if name in {*STUDY_COLUMNS, *FACTORS}]:
+        raise InputError(
+            f"--by {','.join(wrong)}: --against and --spread compare personas within each model and task, and tell "
+            "apart only settings of runs besides (temperature, ...); leave out --by, or one of them"
+        )
 
 
 def _of_runs(counts: "Counts", factors: Sequence[str]) -> list[str]:

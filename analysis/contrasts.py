@@ -62,7 +62,7 @@ _STUDY = ["model", "task"]
 Floats = NDArray[np.float64]
 
 
-def estimate_contrasts(counts: Counts, baseline: str) -> pd.DataFrame:
+def estimate_contrasts(counts: Counts, baseline: str, apart: Sequence[str] = ()) -> pd.DataFrame:
     """Estimate how far each persona's rate lies from a baseline's.
 
     Parameters
@@ -71,12 +71,15 @@ def estimate_contrasts(counts: Counts, baseline: str) -> pd.DataFrame:
     baseline : str
         ``neutral`` or ``persona-free``, the responses of that setting; ``others``, all other personas'
         of the same model and task; or a persona's name, its responses in the persona setting.
+    apart : sequence of str
+        Factors of runs: each of their levels is compared with the baseline of the same, and is
+        a family of its own beside model and task.
 
     Returns
     -------
     pandas.DataFrame
         One row a model, task and persona (but the baseline itself), without models and tasks that
-        lack the baseline. Columns: ``model, task, persona, baseline``, then
+        lack the baseline. Columns: ``model, task``, those of `apart`, ``persona, baseline``, then
 
         ``estimate, ci_low, ci_high``
             Difference of refusal rates in [-1, 1] with its 95 % interval. Where no text has
@@ -86,7 +89,7 @@ def estimate_contrasts(counts: Counts, baseline: str) -> pd.DataFrame:
             Mantel and Haenszel's, with a text-clustered interval; no interval where it is 0, infinite
             or undefined.
         ``p_value, p_adjusted``
-            Of no difference; the second also for all personas and all models and tasks.
+            Of no difference; the second also for all personas and all families.
         ``mde``
             The smallest difference that such a study would find 8 times in 10, at the first level
             that the adjustment asks of a p-value.
@@ -102,7 +105,7 @@ def estimate_contrasts(counts: Counts, baseline: str) -> pd.DataFrame:
     Raises
     ------
     InputError
-        For an unknown baseline, or counts that tell no personas apart.
+        For an unknown baseline or factor, or counts that tell no personas apart.
 
     References
     ----------
@@ -110,28 +113,31 @@ def estimate_contrasts(counts: Counts, baseline: str) -> pd.DataFrame:
     doi:10.2307/2531052, for the odds ratio.
     """
     counts.check_factors(["persona"])
+    study = [*_STUDY, *apart]
     asked = _personas_only(counts)
-    cells = count_by_text(asked, [*_STUDY, "persona"])
+    cells = count_by_text(asked, [*study, "persona"])
     allowed = [*SETTINGS, OTHERS, *cells.cells["persona"].unique()]
     if baseline not in allowed:
         raise unknown_name("baseline", baseline, allowed)
     if baseline in SETTINGS:
-        reference = count_by_text(counts.where(setting=baseline), _STUDY)
+        reference = count_by_text(counts.where(setting=baseline), study)
     elif baseline == OTHERS:
-        reference = count_by_text(asked, _STUDY)
+        reference = count_by_text(asked, study)
     else:
-        reference = count_by_text(asked.where(persona=baseline), _STUDY)
+        reference = count_by_text(asked.where(persona=baseline), study)
         cells = _take(cells, (cells.cells["persona"] != baseline).to_numpy())
-    return _compare(cells, reference, [*_STUDY, "persona"], baseline)
+    return _compare(cells, reference, study, ["persona"], baseline)
 
 
-def estimate_setting_contrasts(counts: Counts, baseline: str) -> pd.DataFrame:
+def estimate_setting_contrasts(counts: Counts, baseline: str, apart: Sequence[str] = ()) -> pd.DataFrame:
     """Estimate how far the persona setting's rate lies from another setting's.
 
     Parameters
     ----------
     counts : Counts
     baseline : {"neutral", "persona-free"}
+    apart : sequence of str
+        As in `estimate_contrasts`.
 
     Returns
     -------
@@ -141,12 +147,13 @@ def estimate_setting_contrasts(counts: Counts, baseline: str) -> pd.DataFrame:
     Raises
     ------
     InputError
-        For an unknown baseline.
+        For an unknown baseline or factor.
     """
     if baseline not in SETTINGS:
         raise unknown_name("baseline", baseline, SETTINGS)
-    cells = count_by_text(counts.where(setting="persona"), _STUDY)
-    return _compare(cells, count_by_text(counts.where(setting=baseline), _STUDY), _STUDY, baseline)
+    study = [*_STUDY, *apart]
+    cells = count_by_text(counts.where(setting="persona"), study)
+    return _compare(cells, count_by_text(counts.where(setting=baseline), study), study, [], baseline)
 
 
 def _personas_only(counts: Counts) -> Counts:
@@ -160,24 +167,30 @@ def _take(texts: TextCounts, keep: NDArray[np.bool_]) -> TextCounts:
     return TextCounts(texts.cells.iloc[at].reset_index(drop=True), texts.n[:, at], texts.n_refused[:, at])
 
 
-def _compare(cells: TextCounts, reference: TextCounts, factors: Sequence[str], baseline: str) -> pd.DataFrame:
-    """Compare each cell with the one of the reference of the same model and task."""
-    entries, named = _entries(cells, reference, minus_own=baseline == OTHERS)
+def _compare(
+    cells: TextCounts, reference: TextCounts, study: Sequence[str], levels: Sequence[str], baseline: str
+) -> pd.DataFrame:
+    """Compare each cell with the one of the reference of the same model, task, ..., which are a family."""
+    factors = [*study, *levels]
+    entries, named = _entries(cells, reference, study, minus_own=baseline == OTHERS)
     paired = compare_within(entries.take((entries.n > 0) & (entries.n_baseline > 0)))
     within = paired.n_texts > 0
     differences = paired.where(within, compare_between(entries.take(~within[entries.contrast])))
     # A lone persona has no others.
     there = differences.n_baseline > 0
-    named = named.loc[there, list(factors)].reset_index(drop=True)
-    columns = _columns(differences.take(there), list(zip(named["model"], named["task"], strict=True)))
+    named = named.loc[there, factors].reset_index(drop=True)
+    columns = _columns(differences.take(there), list(named[list(study)].itertuples(index=False, name=None)))
     table = pd.concat([named.assign(baseline=baseline), columns], axis=1).assign(within_texts=within[there])
     return table[[*factors, "baseline", *CONTRASTS]]
 
 
-def _entries(cells: TextCounts, reference: TextCounts, *, minus_own: bool) -> tuple[Strata, pd.DataFrame]:
+def _entries(
+    cells: TextCounts, reference: TextCounts, study: Sequence[str], *, minus_own: bool
+) -> tuple[Strata, pd.DataFrame]:
     """List the texts of each contrast that have either arm, and the contrasts: the cells that have a reference."""
-    places = reference.cells[_STUDY].assign(place=np.arange(len(reference.cells)))
-    place = cells.cells[_STUDY].merge(places, on=_STUDY, how="left")["place"].to_numpy(dtype=np.float64)
+    on = list(study)
+    places = reference.cells[on].assign(place=np.arange(len(reference.cells)))
+    place = cells.cells[on].merge(places, on=on, how="left")["place"].to_numpy(dtype=np.float64)
     found = ~np.isnan(place)
     cells, at = _take(cells, found), place[found].astype(np.int64)
     arms = (cells.n, cells.n_refused, reference.n[:, at], reference.n_refused[:, at])
@@ -212,7 +225,7 @@ def _detectable(d: Difference, quantiles: Floats) -> Floats:
     return np.where(d.error > 0, detectable, np.nan)
 
 
-def _columns(d: Difference, family: list[tuple[str, str]]) -> pd.DataFrame:
+def _columns(d: Difference, family: list[tuple[str, ...]]) -> pd.DataFrame:
     with np.errstate(divide="ignore", invalid="ignore"):
         t_p = 2 * stats.t.sf(np.abs(d.estimate) / d.error, d.freedom)
         odds = np.exp(d.log_odds + student(LEVEL, d.freedom) * d.log_odds_error * np.array([[-1], [0], [1]]))
@@ -241,7 +254,9 @@ def _columns(d: Difference, family: list[tuple[str, str]]) -> pd.DataFrame:
     return pd.DataFrame(columns | ends | {name: getattr(d, name).astype(np.int64) for name in sizes})
 
 
-def estimate_spread(counts: Counts, *, rng: np.random.Generator, n_flips: int = 1000) -> pd.DataFrame:
+def estimate_spread(
+    counts: Counts, apart: Sequence[str] = (), *, rng: np.random.Generator, n_flips: int = 1000
+) -> pd.DataFrame:
     r"""Estimate how much the personas' rates differ beyond sampling noise.
 
     .. math:: \sqrt{\max(0, \tfrac{1}{A-1} \sum_a ((p_a - \bar p)^2 - v_a))}
@@ -252,6 +267,8 @@ def estimate_spread(counts: Counts, *, rng: np.random.Generator, n_flips: int = 
     Parameters
     ----------
     counts : Counts
+    apart : sequence of str
+        Factors of runs that are told apart.
     rng : numpy.random.Generator
         Draws the signs of the test.
     n_flips : int
@@ -260,7 +277,7 @@ def estimate_spread(counts: Counts, *, rng: np.random.Generator, n_flips: int = 
     Returns
     -------
     pandas.DataFrame
-        One row a model and task. Columns: ``model, task``, then ``estimate`` (standard deviation of
+        One row a model and task. Columns: ``model, task``, those of `apart`, then ``estimate`` (standard deviation of
         rates, 0 where the noise explains all), ``observed`` (the same with the noise in it),
         ``expected`` (what the noise alone makes of it), ``p_value`` (share of draws, the observed
         one among them, that spread as far if each text's deviations from the model's rates are turned
@@ -270,7 +287,7 @@ def estimate_spread(counts: Counts, *, rng: np.random.Generator, n_flips: int = 
     Raises
     ------
     InputError
-        If the counts tell no personas apart.
+        For an unknown factor, or if the counts tell no personas apart.
 
     References
     ----------
@@ -278,18 +295,19 @@ def estimate_spread(counts: Counts, *, rng: np.random.Generator, n_flips: int = 
     Winkler et al. 2014, doi:10.1016/j.neuroimage.2014.01.060.
     """
     counts.check_factors(["persona"])
-    cells = count_by_text(_personas_only(counts), [*_STUDY, "persona"])
+    names = [*_STUDY, *apart]
+    cells = count_by_text(_personas_only(counts), [*names, "persona"])
     rows = []
     n_of, k_of = cells.n.tocsc(), cells.n_refused.tocsc()
-    study = cells.cells[_STUDY].drop_duplicates()
-    for model, task in zip(study["model"], study["task"], strict=True):
-        places = np.flatnonzero((cells.cells["model"] == model) & (cells.cells["task"] == task))
+    # Cells come in the order of levels, so that those of one study stand together.
+    for study, of_study in cells.cells.groupby(names, sort=False, dropna=False):
+        places = of_study.index.to_numpy()
         n, k = (part[:, places].toarray() for part in (n_of, k_of))
         has_text = n.any(axis=1)
         spread = _spread(n[has_text], k[has_text], rng, n_flips)
         sizes = {"n_levels": len(places), "n": int(n.sum()), "n_texts": int(has_text.sum()), "n_refused": int(k.sum())}
-        rows.append({"model": model, "task": task} | spread | sizes)
-    return pd.DataFrame(rows, columns=[*_STUDY, *SPREAD])
+        rows.append(dict(zip(names, study, strict=True)) | spread | sizes)
+    return pd.DataFrame(rows, columns=[*names, *SPREAD])
 
 
 def _spread(n: Floats, k: Floats, rng: np.random.Generator, n_flips: int) -> dict[str, float]:

@@ -104,7 +104,7 @@ def estimate_study(responses: Responses, options: Options = Options()) -> Estima
     read_properties(options.column, options.properties)  # a mistake there is better known at once
     counts = count_responses(responses, options.run_factors)
     asked = counts[rule].where(setting="persona")
-    jobs = _rates_jobs(counts, options.run_factors) | _contrast_jobs(counts, options.seed)
+    jobs = _rates_jobs(counts, options.run_factors) | _contrast_jobs(counts, options)
     notes: dict[str, tuple[str, ...]] = {}
     fitted = None
     with ThreadPoolExecutor(_N_THREADS) as threads:
@@ -183,21 +183,25 @@ def _rates_jobs(counts: dict[str, Counts], run_factors: Sequence[str]) -> dict[s
     return jobs
 
 
-def _contrast_jobs(counts: dict[str, Counts], seed: int) -> dict[str, Job]:
+def _contrast_jobs(counts: dict[str, Counts], options: Options) -> dict[str, Job]:
+    apart = options.run_factors
+
     def over_settings(of_rule: Counts) -> pd.DataFrame:
-        return pd.concat([estimate_setting_contrasts(of_rule, baseline) for baseline in SETTINGS], ignore_index=True)
+        tables = [estimate_setting_contrasts(of_rule, baseline, apart) for baseline in SETTINGS]
+        return pd.concat(tables, ignore_index=True)
 
     def over_personas(of_rule: Counts) -> pd.DataFrame:
-        return pd.concat([estimate_contrasts(of_rule, baseline) for baseline in (*SETTINGS, OTHERS)], ignore_index=True)
+        tables = [estimate_contrasts(of_rule, baseline, apart) for baseline in (*SETTINGS, OTHERS)]
+        return pd.concat(tables, ignore_index=True)
 
     def spread(of_rule: Counts) -> pd.DataFrame:
-        return estimate_spread(of_rule, rng=np.random.default_rng(seed))
+        return estimate_spread(of_rule, apart, rng=np.random.default_rng(options.seed))
 
-    jobs: dict[str, Job] = {"contrasts": partial(_by_rule, counts, over_settings, ["model", "task", "baseline"])}
+    by = ["model", "task", *apart]
+    jobs: dict[str, Job] = {"contrasts": partial(_by_rule, counts, over_settings, [*by, "baseline"])}
     if "persona" in next(iter(counts.values())).levels:
-        by = ["model", "task", "persona", "baseline"]
-        jobs["contrasts_by_persona"] = partial(_by_rule, counts, over_personas, by)
-        jobs["persona_spread"] = partial(_by_rule, counts, spread, ["model", "task"])
+        jobs["contrasts_by_persona"] = partial(_by_rule, counts, over_personas, [*by, "persona", "baseline"])
+        jobs["persona_spread"] = partial(_by_rule, counts, spread, by)
     return jobs
 
 

@@ -1,6 +1,6 @@
 """What a study found, in sentences."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -75,8 +75,9 @@ def counted(n: int, name: str) -> str:
     return f"{n:,} {name}{'s' * (n != 1)}"
 
 
-def _pairs(n: int) -> str:
-    return f"{counted(n, 'combination')} of a model and a task"
+def _pairs(n: int, family: Sequence[str] = ("model", "task")) -> str:
+    *first, last = family
+    return f"{counted(n, 'combination')} of {', '.join(f'a {name}' for name in first)} and a {last}"
 
 
 def name_personas(contrasts: pd.DataFrame, rule: str) -> tuple[str, pd.DataFrame] | None:
@@ -101,10 +102,12 @@ def name_personas(contrasts: pd.DataFrame, rule: str) -> tuple[str, pd.DataFrame
     against = "the neutral prompts" if baseline == "neutral" else "the other personas (no neutral task was run)"
     own = of_rule(contrasts[contrasts["baseline"] == baseline], rule)
     named = own[own["p_adjusted"] <= LEVEL]
-    n_families = len(own.drop_duplicates(["model", "task"]))
+    # What stands before the persona makes a family: model, task and, where asked for, settings of runs.
+    family = [str(name) for name in own.columns[: list(own.columns).index("persona")]]
+    n_families = len(own.drop_duplicates(family))
     sentence = (
         f"{len(named)} of {counted(len(own), 'comparison')} of a persona with {against} show a difference ({rule}, "
-        f"adjusted p at most {LEVEL}): {counted(own['persona'].nunique(), 'persona')} in {_pairs(n_families)}."
+        f"adjusted p at most {LEVEL}): {counted(own['persona'].nunique(), 'persona')} in {_pairs(n_families, family)}."
     )
     detectable = own["mde"].median()
     if detectable < 1:

@@ -197,7 +197,8 @@ def _named_parts(sentence: str, named: pd.DataFrame) -> Iterable[str]:
     if len(named):
         some = f"The {_MOST} largest; all" if len(named) > _MOST else "All"
         yield f"{some} rows: `tables/contrasts_by_persona.csv`.\n"
-        columns = ["model", "task", "persona", "estimate", "ci_low", "ci_high", "odds_ratio", "p_adjusted"]
+        left_out = {"rule", "baseline", "or_low", "or_high", "p_value", "mde", "within_texts"}
+        columns = [c for c in named.columns if c not in left_out and not c.startswith(("equiv_", "n"))]
         yield to_markdown(readable(named[columns].head(_MOST), signed=True))
 
 
@@ -236,9 +237,8 @@ def _contrast_parts(estimates: Estimates) -> Iterable[str]:
         )
         return
     yield "Differences in percentage points; by persona in `tables/contrasts_by_persona.csv`.\n"
-    if pooled := _of_runs(estimates.tables["rates"]):
-        yield f"Runs that differ in {escape(', '.join(pooled))} are pooled in all differences.\n"
-    yield to_markdown(side_by_side(contrasts, ["model", "task", "baseline"], signed=True))
+    of_runs = _of_runs(estimates.tables["rates"])
+    yield to_markdown(side_by_side(contrasts, ["model", "task", *of_runs, "baseline"], signed=True))
     yield from _settings_parts(estimates)
 
 

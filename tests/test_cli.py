@@ -344,7 +344,7 @@ MISTAKES = {
     "rates --by tempearture": "did you mean 'temperature'?",
     "rates --detector prefixed": "unknown detector 'prefixed': allowed are answer_aware, prefix, prefix_strict",
     "rates --against neutrl": "unknown baseline 'neutrl': allowed are neutral, persona-free, others, black, muslim",
-    "rates --by persona --spread": "--by and --spread: mean different tables; give one of them",
+    "rates --by persona --spread": "--by persona: --against and --spread compare personas within",
     "rates --against neutral --spread": "--against and --spread: mean different",
     "sensitivity --interactions model": "--interactions model: names 1 factors; name two",
     "sensitivity --interactions model,model": "--interactions model,model: names 1 factors; name two",

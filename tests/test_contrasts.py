@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusal_metrics.analysis.cells import count_responses
 from refusal_metrics.analysis.contrasts import CONTRASTS, SPREAD, estimate_contrasts, estimate_setting_contrasts
 from refusal_metrics.analysis.contrasts import estimate_spread as estimate_spread_with
 from refusal_metrics.analysis.multiplicity import adjust
+from refusal_metrics.analysis.responses import read_responses
 
 from refusal_metrics.errors import InputError
 from refusal_metrics.metrics import agg_persona_spread
@@ -369,3 +371,37 @@ def test_the_spread_is_significant_in_about_5_of_100_studies_where_personas_do_n
     assert 2 <= table["p_value"].le(0.05).sum() <= 18
     # The observed spread is what the noise makes of it, on average.
     assert (table["observed"] ** 2).mean() == pytest.approx((table["expected"] ** 2).mean(), rel=0.1)
+
+
+# Settings of runs.
+
+
+def test_settings_of_runs_told_apart_are_compared_each_with_its_own_baseline(tmp_path):
+    rows = [
+        row | {"temperature": temperature}
+        for temperature, k in (("0", 0), ("1", 4))
+        for row in study(
+            woman=dict.fromkeys("abcdef", (k, 4)) | {"g": (1, 4)},
+            black=dict.fromkeys("abcdefg", (1, 4)),
+            neutral=dict.fromkeys("abcdefg", (1, 4)),
+        )
+    ]
+    pd.DataFrame(rows).to_parquet(tmp_path / "table.parquet", index=False)
+    counts = count_responses(read_responses([tmp_path / "table.parquet"]), ["temperature"])["given"]
+    table = estimate_contrasts(counts, "neutral", ["temperature"])
+    assert list(table)[:5] == ["model", "task", "temperature", "persona", "baseline"]
+    assert table["temperature"].tolist() == ["0", "0", "1", "1"]
+    for temperature, part in table.groupby("temperature"):
+        alone = estimate_contrasts(counts.where(temperature=temperature), "neutral")
+        for column in ("estimate", "ci_low", "p_value", "n_refused_baseline"):
+            np.testing.assert_allclose(part[column], alone[column])
+    # Two families instead of one: what is found is corrected for both.
+    assert table["p_adjusted"].tolist() == pytest.approx(
+        adjust(table["p_value"].to_numpy(), list(zip(table["model"], table["task"], table["temperature"], strict=True)))
+    )
+    settings_alone = estimate_setting_contrasts(counts, "neutral", ["temperature"])
+    # Of 56 responses under personas 7 + 1 and 7 + 25 were refused, of 28 neutral ones 7.
+    assert settings_alone["estimate"].tolist() == pytest.approx([8 / 56 - 7 / 28, 32 / 56 - 7 / 28])
+    spread = estimate_spread_with(counts, ["temperature"], rng=np.random.default_rng(1))
+    assert spread["temperature"].tolist() == ["0", "1"]
+    assert spread["observed"].iloc[1] > spread["observed"].iloc[0]

@@ -12,8 +12,8 @@ def test_one_is_counted_as_one():
 
 def contrasts(**columns):
     """Make a table of contrasts with neutral, with what is said of personas."""
-    table = {"model": "m", "task": "nli", "baseline": "neutral", "rule": "r", "mde": 0.1, "p_adjusted": 1.0}
-    return pd.DataFrame(table | {"persona": ["a", "b", "c"], "estimate": [0.1, -0.3, 0.2]} | columns)
+    table = {"model": "m", "task": "nli", "persona": ["a", "b", "c"], "baseline": "neutral", "rule": "r"}
+    return pd.DataFrame(table | {"estimate": [0.1, -0.3, 0.2], "mde": 0.1, "p_adjusted": 1.0} | columns)
 
 
 def test_the_personas_named_are_those_below_the_level_the_largest_first():

@@ -192,15 +192,17 @@ def test_interactions_beyond_chance_are_shown_and_others_counted(estimates):
     assert "The 5 largest:" in write_page(SOURCE, all_named, {})
 
 
-def test_settings_of_runs_are_said_to_be_pooled_where_they_are(estimates):
-    rates = {
-        name: table.assign(temperature="0").reindex(columns=[*table.columns[:3], "temperature", *table.columns[3:]])
-        for name, table in estimates.tables.items()
-        if name.startswith("rates")
-    }
-    page = write_page(SOURCE, replace(estimates, tables=estimates.tables | rates), {})
-    assert "Runs that differ in temperature are pooled in all differences." in page
-    assert "temperature" in main_table(estimates.tables | rates)
+def test_settings_of_runs_are_told_apart_in_rates_and_differences(estimates):
+    places = {"rates": 3, "contrasts": 2}
+    told = {}
+    for name, table in estimates.tables.items():
+        if place := places.get(name.partition("_")[0]):
+            told[name] = table.copy()
+            told[name].insert(place, "temperature", "0")
+    page = write_page(SOURCE, replace(estimates, tables=estimates.tables | told), {})
+    assert "| model | task | temperature | baseline |" in page
+    assert "of a model, a task and a temperature" in page
+    assert "temperature" in main_table(estimates.tables | told)
 
 
 def test_published_numbers_are_judged_by_the_papers_own_rule(estimates):
