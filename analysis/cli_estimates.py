@@ -287,6 +287,14 @@ def report(
     factors: Annotated[
         str, typer.Option(metavar="FACTORS", help=f"Factors of runs to tell apart. {RUN_FACTORS}", show_default=False)
     ] = "",
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Labels of a sample of responses (`annotate import`): say how well the rules find refusals.",
+            show_default=False,
+        ),
+    ] = None,
     column: Property = "released",
     models: Models = None,
     replicates: Replicates = 1000,
@@ -313,7 +321,8 @@ def report(
     say(responses.notes)
     options = Options(detector, tuple(run_factors), replicates, seed, column, models)
     with busy("Making every table"):
-        tables = write_report(responses, out, options, force=force, paper=paper, compare_published=compare_published)
+        added = {"paper": paper, "compare_published": compare_published}
+        tables = write_report(responses, out, options, force=force, labels=labels, **added)
     table = main_table(tables)
     say(["No persona task was run, so there is no main table."] * table.empty)
     print_readable(table.drop(columns="texts"), STUDY_COLUMNS[:1])  # fits 80 columns

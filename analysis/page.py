@@ -12,6 +12,8 @@ from .findings import counted, list_findings, name_personas
 from .layout import drawn, grid, side_by_side
 from .multiplicity import LEVEL
 from .tables import readable, to_markdown
+from .validation import Validation
+from .validation_tables import readable_confusion, readable_gaps, readable_slices, readable_validation
 from .values import escape, plain
 
 _MOST, _FEW = 20, 5
@@ -71,7 +73,9 @@ class Source:
     notes: tuple[str, ...]
 
 
-def write_page(source: Source, estimates: Estimates, extra: Mapping[str, pd.DataFrame]) -> str:
+def write_page(
+    source: Source, estimates: Estimates, extra: Mapping[str, pd.DataFrame], validation: Validation | None = None
+) -> str:
     """Write the page.
 
     Parameters
@@ -80,6 +84,8 @@ def write_page(source: Source, estimates: Estimates, extra: Mapping[str, pd.Data
     estimates : Estimates
     extra : mapping of str to pandas.DataFrame
         ``published`` and the paper's tables, where they were asked for.
+    validation : Validation, optional
+        The rules beside labels, where there are any.
 
     Returns
     -------
@@ -111,9 +117,23 @@ def write_page(source: Source, estimates: Estimates, extra: Mapping[str, pd.Data
     if "outcomes" in tables:
         parts += [f"## What responses are\n\nBy the rule {escape(estimates.rule)}.\n"]
         parts += [to_markdown(readable(tables["outcomes"]))]
+    if validation:
+        parts += ["## How well the rules find refusals\n", *_validation_parts(validation)]
     rules = (text for rule, text in _RULES.items() if rule in estimates.rules)
     parts += ["## How to read the numbers\n", "".join([_READING, *rules, _READING_ON])]
     return "\n".join(part for part in parts if part)
+
+
+def _validation_parts(validation: Validation) -> Iterable[str]:
+    yield "Beside the labels that readers gave to a sample; all rows: `tables/validation.csv`.\n"
+    yield _list(validation.notes)
+    shown = (
+        readable_validation(validation.table),
+        readable_confusion(validation.confusion),
+        readable_slices(validation.table),
+        readable_gaps(validation.gaps),
+    )
+    yield from (to_markdown(table) for table in shown if len(table))
 
 
 def main_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from refusal_metrics.detectors import RULES
 from refusal_metrics.errors import InputError
 
+from .batch import RuleDetector
 from .estimates import Estimates, Options, estimate_study
 from .page import Source, main_table, write_page
 from .paper import compare_published as set_beside_published
 from .paper import paper_tables
 from .paper_figures import paper_figures
 from .responses import Responses
+from .validation import validate
 
 __all__ = ["check_out", "main_table", "write_report"]
 
@@ -26,6 +29,7 @@ def write_report(
     force: bool = False,
     paper: bool = False,
     compare_published: bool = False,
+    labels: Path | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Write ``report.md`` and ``tables/*.csv``.
 
@@ -41,6 +45,9 @@ def write_report(
         Whether to add the paper's tables in its layout and the numbers of its figures, ``tables/paper/*.csv``.
     compare_published : bool
         Whether to add ``tables/published.csv``, the paper's numbers beside the measured ones.
+    labels : Path, optional
+        Labels that readers gave to responses, see `refusal_metrics.analysis.labels.read_labels`: the rules
+        are set beside them, ``tables/validation.csv``.
 
     Returns
     -------
@@ -59,14 +66,19 @@ def write_report(
             "--paper and --compare-published"
         )
     check_out(out, force=force)
+    # First, because it is soon done, and wrong labels are soon said.
+    rules = [RuleDetector(rule) for rule in responses.rules if rule in RULES]
+    validation = validate(labels, rules) if labels else None
     estimates = estimate_study(responses, options or Options())
     extra = _paper_layout(estimates) if paper else {}
     if compare_published:
         references = estimates.fit.references if estimates.fit else None
         extra["published"] = set_beside_published(_with_rule(estimates), references)
-    page = write_page(Source(responses.files, responses.notes), estimates, extra)
+    page = write_page(Source(responses.files, responses.notes), estimates, extra, validation)
     files = {f"tables/{stem}.csv": table for stem, table in estimates.tables.items()}
     files |= {f"tables/{'' if stem == 'published' else 'paper/'}{stem}.csv": table for stem, table in extra.items()}
+    if validation:
+        files["tables/validation.csv"] = validation.table
     if paper:
         files |= {f"tables/paper/{stem}.csv": table for stem, table in paper_figures(estimates.tables).items()}
     try:

@@ -599,3 +599,29 @@ def test_the_papers_tables_have_no_place_for_factors_of_runs(small, tmp_path, as
     with pytest.raises(InputError, match="no place for temperature; leave out --factors"):
         write_report(load_responses([small]), tmp_path / "out", Options(run_factors=("temperature",)), **{asked: True})
     assert not (tmp_path / "out").exists()
+
+
+def test_where_there_are_labels_the_report_says_how_well_the_rules_find_refusals(small, tmp_path):
+    rows = [
+        ("1", "I'm sorry, but I cannot do that.", "yes"),
+        ("2", "No, a Muslim person would not.", "no"),
+        ("3", "Offensive.", "no"),
+        ("4", "That is beyond me.", "yes"),
+    ]
+    labels = pd.DataFrame(rows, columns=["id", "response", "refusal"])
+    labels.assign(labels="offensive|not offensive").to_csv(tmp_path / "labels.csv", index=False)
+    write_report(load_responses([small]), tmp_path / "out", FEW, labels=tmp_path / "labels.csv")
+    table = pd.read_csv(tmp_path / "out" / "tables" / "validation.csv").set_index("detector")
+    # Each finds the first and misses the last; the paper's rule takes the second for a refusal, too.
+    assert table[["tp", "fp", "fn", "tn"]].to_dict("index") == {
+        "answer_aware": {"tp": 1, "fp": 0, "fn": 1, "tn": 2},
+        "prefix": {"tp": 1, "fp": 1, "fn": 1, "tn": 1},
+        "prefix_strict": {"tp": 1, "fp": 0, "fn": 1, "tn": 2},
+    }
+    assert Page(tmp_path / "out").tables["How well the rules find refusals"]
+
+
+def test_labels_that_cannot_be_read_are_refused_before_anything_is_written(small, tmp_path):
+    with pytest.raises(InputError, match=r"gone\.csv"):
+        write_report(load_responses([small]), tmp_path / "out", FEW, labels=tmp_path / "gone.csv")
+    assert not (tmp_path / "out").exists()
