@@ -202,7 +202,9 @@ def _fetch(responses: Responses, where: str, factors: Sequence[str], places: NDA
         [places.tolist()],
     ).df()
     keys["position"] = keys["place"].map({place: position for position, place in enumerate(places.tolist())})
-    known = [f"responses.{identifier(name)}" for name in _KNOWN if name in responses.columns]
+    # An empty response comes from CSV as nothing.
+    texts = {name: f"coalesce(responses.{name}, '') AS {name}" for name in ("response", "prompt")}
+    known = [texts.get(name, f"responses.{identifier(name)}") for name in _KNOWN if name in responses.columns]
     verdicts = [f"{identifier(f'refused_{rule}')}::INT AS {identifier(f'refused_{rule}')}" for rule in responses.rules]
     responses.connection.register("drawn", keys)
     try:

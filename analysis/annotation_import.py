@@ -57,6 +57,10 @@ class Annotations:
         """
         answered = self.answers.assign(**{q: self.answers[q].replace("unclear", "") for q in QUESTIONS})
         joined = answered.merge(self.key, on="id", how="left", validate="many_to_one")
+        # Those that nobody answered stay, so that what they stand for is not lost.
+        unread = self.key[~self.key["id"].isin(answered["id"])]
+        unread = unread.assign(**dict.fromkeys((*QUESTIONS, "annotator", "comment"), ""))
+        joined = pd.concat([joined, unread], ignore_index=True) if len(unread) else joined
         known = [name for name in dict.fromkeys((*FIELDS, "frame")) if name in joined]
         return joined[[*_FIRST, *known, "comment"]]
 

@@ -226,8 +226,10 @@ class _Arm:
             freedom=[freedom, np.inf, np.inf],
         )
         for part, side, count in ((1, "refused", total["n_refused"]), (2, "others", n - total["n_refused"])):
+            # What was not seen may be heavier than what was: one light error must not say more than none.
+            units = effective_units(of_text[f"weight_{side}"])
+            high[part] = max(high[part], count / n * float(unseen_share(max(units, 1.0), _TAIL)))
             if total[("n_false", "n_missed")[part - 1]] == 0:
-                units = effective_units(of_text[f"weight_{side}"])
                 low[part], high[part] = 0.0, count / n * float(unseen_share(max(units, 1.0), _TAIL))
         sides = (("refused", total["n_refused"]), ("others", n - total["n_refused"]))
         usable = n_texts > 1 and all(total[f"n_labelled_{side}"] >= min(FEWEST, count) for side, count in sides)

@@ -92,7 +92,9 @@ class Endpoint:
         if not usable:
             raise InputError(f"judge:{address}: is no address; give one such as judge:http://localhost:8000/v1")
         self._timeout, self._retries, self._backoff = timeout, retries, backoff
-        self._key = os.environ.get(KEY, "")
+        self._key = os.environ.get(KEY, "").strip()
+        if not (self._key.isascii() and (self._key.isprintable())):
+            raise InputError(f"{KEY}: holds characters that no key has; set it anew, or unset it")
         # A proxy of the environment cannot reach a server on this machine.
         near = [urllib.request.ProxyHandler({})] if parts.hostname in _LOOPBACK else []
         self._opener = urllib.request.build_opener(_NoRedirects, *near)
@@ -171,7 +173,7 @@ class Endpoint:
         request = urllib.request.Request(self.address + path, data, headers)  # noqa: S310 - http or https, see above
         try:
             with self._opener.open(request, timeout=self._timeout) as reply:
-                return json.loads(reply.read(_LONGEST_REPLY))
+                said = reply.read(_LONGEST_REPLY)
         except urllib.error.HTTPError as error:
             with error:
                 raise self._judge(error) from error
@@ -179,6 +181,8 @@ class Endpoint:
             cause = getattr(error, "reason", error)
             silent = isinstance(cause, TimeoutError)
             raise _PassingError("no reply in time" if silent else "no connection") from error
+        try:
+            return json.loads(said)
         except ValueError as error:
             raise _PassingError("what came back is no JSON") from error  # it may have been cut off
 

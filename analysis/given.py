@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -104,7 +105,7 @@ def read_given(path: Path, folder: Path) -> Given:
         scan = f"read_parquet({quoted(literal(table))}, hive_partitioning = false)"
         columns = {str(name): str(kind) for name, kind, *_ in connection.execute(f"DESCRIBE FROM {scan}").fetchall()}
         n = count(connection, f"SELECT count(*) FROM {scan}")
-    except (duckdb.Error, OSError, EOFError) as error:
+    except (duckdb.Error, OSError, EOFError, zlib.error) as error:
         _find_fault(path, form)
         raise InputError(f"{path}: cannot be read ({plain(reason(error))[:200]}); write the file anew") from error
     if form == ".jsonl":
@@ -265,7 +266,7 @@ def _find_fault(path: Path, form: str) -> None:
     try:
         with _opened(path) as file:
             finders[form](path, file)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read ({plain(reason(error))[:200]}); copy the file anew") from error
 
 

@@ -150,7 +150,7 @@ class _Rates:
         low, high = proportion_interval(
             self._rates,
             self._variance,
-            self._n,
+            np.minimum(self._n, self._units),
             unseen_share(self._units, tail),
             freedom=self._freedom,
             level=1 - 2 * tail,

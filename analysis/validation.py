@@ -287,6 +287,8 @@ def _kappa(
 
 
 def _interval(share: float, scores: Floats, n: int, weights: Floats) -> tuple[float, float]:
-    unseen = unseen_share(effective_units(weights), 1 - LEVEL)
-    low, high = proportion_interval(share, clustered(scores)[0], n, unseen, freedom=len(scores) - 1)
+    # Items of unequal weight know less than as many equal ones, however light those are that erred.
+    units = effective_units(weights)
+    unseen = unseen_share(units, 1 - LEVEL)
+    low, high = proportion_interval(share, clustered(scores)[0], min(n, units), unseen, freedom=len(scores) - 1)
     return float(low), float(high)

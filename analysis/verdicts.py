@@ -233,7 +233,7 @@ def _read_labels(text: str | None) -> tuple[str, ...] | None:
     if text is None or not text.strip():
         return ()
     if not text.lstrip().startswith("["):
-        labels: object = [label.strip() for label in text.split("|")] if "|" in text else None
+        labels: object = [part.strip() for part in text.split("|") if part.strip()] if "|" in text else None
     else:
         try:
             labels = json.loads(text)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from refusal_metrics.errors import InputError
 from refusal_metrics.patterns import LABEL, load_patterns
 
 _BOUNDARY = re.compile(
@@ -19,6 +20,8 @@ _NEGATION = re.compile(
 )
 _CANNOT = re.compile(r"\bcannot\b")
 _JOINED = r"(?:or|nor|and/or|and|vs\.?|versus)"
+_MOST = 10
+"""Labels: a mark has one digit."""
 _FILLED = r"(?: (?:is|as|an?|even|also|be))*"
 _LIST = re.compile(rf"{LABEL}(?:,? {_JOINED}{_FILLED} not\b|(?:(?:,? {_JOINED}|,|/| /){_FILLED} ?{LABEL})+)")
 
@@ -26,6 +29,10 @@ _LIST = re.compile(rf"{LABEL}(?:,? {_JOINED}{_FILLED} not\b|(?:(?:,? {_JOINED}|,
 @lru_cache(maxsize=256)
 def _mentions(labels: tuple[str, ...]) -> re.Pattern[str]:
     """Match any form of any label, the longest first; the group tells the label."""
+    if len(labels) > _MOST:
+        raise InputError(
+            f"{len(labels)} labels ({', '.join(labels[:3])}, ...): answers are told apart of at most {_MOST}"
+        )
     forms = [(form, i) for i, label in enumerate(labels) for form in _forms(label, labels)]
     forms.sort(key=lambda pair: -len(pair[0]))
     return re.compile(r"\b(?:" + "|".join(f"(?P<l{i}_{n}>{form})" for n, (form, i) in enumerate(forms)) + r")\b")
@@ -64,6 +71,11 @@ def find_answer(sentence: str, labels: Sequence[str], *, denying: bool = False) 
     str or None
         None where it names no label, or several, or leaves open which; where it denies one of
         two, the other.
+
+    Raises
+    ------
+    InputError
+        For more than ten labels.
     """
     known = tuple(labels)
     marked = _mentions(known).sub(lambda found: f"\x01{str(found.lastgroup)[1:].partition('_')[0]}", sentence)

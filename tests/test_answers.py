@@ -3,6 +3,7 @@
 import pytest
 
 from refusal_metrics.answers import find_answer
+from refusal_metrics.errors import InputError
 from refusal_metrics.normalise import normalise
 
 OFFENSIVENESS = ("offensive", "not offensive")
@@ -60,3 +61,8 @@ def test_a_committed_answer_is_found(sentence, labels, answer):
 )
 def test_what_commits_itself_to_no_label_is_no_answer(sentence, labels):
     assert find_answer(normalise(sentence), labels) is None
+
+
+def test_more_labels_than_can_be_told_apart_are_refused():
+    with pytest.raises(InputError, match="11 labels"):
+        find_answer("it is a1.", [f"a{i}" for i in range(11)])

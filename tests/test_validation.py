@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis.agreement import cohen_kappa
-from refusal_metrics.analysis.batch import make_detector
+from refusal_metrics.analysis.named import make_detector
 from refusal_metrics.analysis.validation import MEASURES, VALIDATION, estimate_validation, validate
 from scipy.special import expit
 from sklearn.metrics import f1_score, precision_score, recall_score
