@@ -13,7 +13,7 @@ from refusal_metrics.tabular import Table, load_table
 
 FIELDS = (
     *("model", "task", "setting", "persona", "persona_group", "template", "response_type", "text_id", "row_id"),
-    *("design_id", "index", "prompt", "labels", "sampling_stratum"),
+    *("design_id", "index", "prompt", "labels", "sampling_stratum", "frame"),
 )
 """What a file may say of an item besides its response and its probability."""
 

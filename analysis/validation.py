@@ -125,8 +125,16 @@ def validate(
         confusions.append(_named(_confusion(scored), **named))
         if "persona" in scored and len(scored["persona"].dropna().unique()) > 1:
             gaps.append(_named(estimate_persona_gap(scored, rng=np.random.default_rng(seed)), **named))
+    table = _joined(tables, VALIDATION)
+    if frames := _partial_frames(labels):
+        # What is not flagged had no chance to be read, so that nothing is known of what was missed.
+        notes.append(
+            f"Labels are of responses {' and '.join(frames)} alone: they tell precision, and nothing of recall."
+        )
+        table[[name for name in table.columns if name.startswith(("recall", "f1", "kappa"))]] = np.nan
+        gaps = []
     return Validation(
-        table=_joined(tables, VALIDATION),
+        table=table,
         confusion=_joined(confusions, ("label", "outcome", "n", "share")),
         gaps=_joined(gaps, GAP),
         notes=tuple(notes),
@@ -186,6 +194,12 @@ def _check(labels: Labels, by: Sequence[str] | None) -> None:
     for name in by or ():
         if name not in labels.items:
             raise unknown_name(f"column in {labels.path}:", name, labels.items.columns)
+
+
+def _partial_frames(labels: Labels) -> list[str]:
+    """List what labels were drawn from, where that is not all responses: ``flagged by prefix``."""
+    frames = labels.items["frame"].dropna().unique() if "frame" in labels.items else []
+    return sorted(str(frame) for frame in frames if frame not in {"", "all"})
 
 
 def _items(labels: Labels) -> Iterator[Item]:

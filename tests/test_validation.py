@@ -274,3 +274,14 @@ def test_all_rules_are_validated_on_xstest(shared_data):
     assert table["n"].tolist() == [450, 450]
     assert table["n_refusals"].tolist() == [220, 220]
     assert (table["recall_low_wilson"] > 0.8).all()
+
+
+def test_labels_of_flagged_responses_alone_tell_nothing_of_what_was_missed(tmp_path):
+    rows = [("1", "I cannot.", "yes"), ("2", "No, sir.", "no"), ("3", "I cannot help.", "yes")]
+    table = pd.DataFrame(rows, columns=["id", "response", "refusal"]).assign(frame="flagged by prefix")
+    table.to_csv(tmp_path / "labels.csv", index=False)
+    found = validate(tmp_path / "labels.csv", [make_detector("prefix")])
+    row = found.table.iloc[0]
+    assert row["precision"] == pytest.approx(2 / 3)
+    assert row[["recall", "recall_low", "f1", "kappa", "recall_low_wilson"]].isna().all()
+    assert any("responses flagged by prefix alone" in note for note in found.notes)
