@@ -198,8 +198,10 @@ def _check(labels: Labels, by: Sequence[str] | None) -> None:
 
 def _partial_frames(labels: Labels) -> list[str]:
     """List what labels were drawn from, where that is not all responses: ``flagged by prefix``."""
-    frames = labels.items["frame"].dropna().unique() if "frame" in labels.items else []
-    return sorted(str(frame) for frame in frames if frame not in {"", "all"})
+    if "frame" not in labels.items:
+        return []
+    frames = labels.items["frame"].dropna().astype(str).unique()
+    return sorted(set(frames) - {"", "all"})
 
 
 def _items(labels: Labels) -> Iterator[Item]:
