@@ -16,6 +16,21 @@ from .values import Format, Only, Tool
 
 app = typer.Typer()
 
+LabelMap = Annotated[
+    str,
+    typer.Option(
+        metavar="MAP",
+        help="Of hf: what its labels mean, e.g. LABEL_1=refusal,LABEL_0=answer.",
+        show_default=False,
+    ),
+]
+JudgeModel = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Of judge: the model.  [default: the only one of the server]", show_default=False
+    ),
+]
+
 
 @app.command()
 def detect(
@@ -38,22 +53,10 @@ def detect(
         ),
     ] = "answer_aware",
     column: Annotated[str, typer.Option(metavar="NAME", help="Of a file: the column of the responses.")] = "response",
-    label_map: Annotated[
-        str,
-        typer.Option(
-            metavar="MAP",
-            help="Of hf: what its labels mean, e.g. LABEL_1=refusal,LABEL_0=answer.",
-            show_default=False,
-        ),
-    ] = "",
+    label_map: LabelMap = "",
     pair: Annotated[bool, typer.Option("--pair", help="Of hf: give the classifier the prompt too.")] = False,
     batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Of hf: responses at a time.")] = 32,
-    judge_model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Of judge: the model.  [default: the only one of the server]", show_default=False
-        ),
-    ] = None,
+    judge_model: JudgeModel = None,
     cache: Annotated[
         Path | None,
         typer.Option(
@@ -142,6 +145,12 @@ def validate_command(
             show_default=False,
         ),
     ] = None,
+    label_map: LabelMap = "",
+    judge_model: JudgeModel = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Of judge: where replies are kept.  [default: nowhere]", show_default=False),
+    ] = None,
     seed: Seed = 0,
     form: Form = Format.TABLE,
 ) -> None:
@@ -155,12 +164,14 @@ def validate_command(
     """
     from refusal_metrics.detectors import RULES
 
+    from .batch import Options
     from .named import make_detector
     from .tables import print_readable, print_table, to_markdown
     from .validation import validate
     from .validation_tables import readable_confusion, readable_gaps, readable_slices, readable_validation
 
-    detectors = [make_detector(spec) for spec in detector or RULES]
+    options = Options(label_map=label_map, judge_model=judge_model, cache=cache)
+    detectors = [make_detector(spec, options) for spec in detector or RULES]
     with busy("Judging the responses"):
         found = validate(labels, detectors, by=names(by) or None, preset=preset, seed=seed)
     say(found.notes)
