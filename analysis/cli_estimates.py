@@ -325,7 +325,10 @@ def report(
         tables = write_report(responses, out, options, force=force, labels=labels, **added)
     table = main_table(tables)
     say(["No persona task was run, so there is no main table."] * table.empty)
-    print_readable(table.drop(columns="texts"), STUDY_COLUMNS[:1])  # fits 80 columns
+    # Of three rules all intervals would not fit 80 columns; they are in the report.
+    intervals = [name for name in table.columns if name.endswith("95 %")]
+    left_out = ["texts", *intervals[1:]]
+    print_readable(table.drop(columns=left_out), STUDY_COLUMNS[:1])
     say([f"The report is {out / 'report.md'}, its tables are in {out / 'tables'}."])
 
 
