@@ -3,13 +3,13 @@
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from refusal_metrics.errors import InputError
+from refusal_metrics.tabular import long_fields
 
 from .annotation_forms import ANSWERS, QUESTIONS, unguard
 from .runs import reason
@@ -17,7 +17,6 @@ from .runs import reason
 _STATE, _LINES = "user_state.json", "annotated_instances.jsonl"
 """What Potato 2 and Potato 1 keep in a folder of each annotator."""
 _UNFILLED = "label_studio.json"
-_LONGEST_FIELD = 1 << 30
 _SEPARATORS = ",;\t"
 
 
@@ -175,7 +174,7 @@ def read_rows(path: Path, text: str, needed: Iterable[str]) -> Iterator[tuple[st
     first = text.split("\n", 1)[0]
     separator = max(_SEPARATORS, key=first.count)
     line = 1
-    with _long_fields(), StringIO(text, newline="") as file:
+    with long_fields(), StringIO(text, newline="") as file:
         reader = csv.reader(file, strict=True, delimiter=separator)
         try:
             header = [name.strip() for name in next(reader, [])]
@@ -198,16 +197,6 @@ def read_rows(path: Path, text: str, needed: Iterable[str]) -> Iterator[tuple[st
                 yield place, dict(zip(header, cells, strict=True))
         except csv.Error as error:
             raise InputError(f"{path}, line {line}: is not valid CSV ({error}); save the sheet anew") from error
-
-
-@contextmanager
-def _long_fields() -> Iterator[None]:
-    """Let the csv module, which stops at 128 KiB, read longer responses."""
-    before = csv.field_size_limit(_LONGEST_FIELD)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
 
 
 # Label Studio and Potato.

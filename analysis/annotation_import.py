@@ -17,6 +17,7 @@ from .agreement import krippendorff_alpha
 from .annotation_answers import Answer, find_answers, read_answers, read_rows
 from .annotation_forms import QUESTIONS, unguard
 from .labels import FIELDS
+from .responses import check_new
 from .runs import reason
 
 AGREEMENT = ("question", "n", "n_items", "unclear", "alpha", "n_disagreed")
@@ -199,8 +200,7 @@ def write_labels(annotations: Annotations, out: Path, *, force: bool = False) ->
     """
     if out.suffix not in {".csv", ".parquet"}:
         raise InputError(f"{out}: a label file ends in .csv or .parquet; name such a file")
-    if out.exists() and not force:
-        raise InputError(f"{out}: is there already; name another file, or add --force to replace it")
+    check_new(out, force=force)
     table = annotations.labels()
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """Detectors behind one interface: many responses in, a verdict for each out."""
 
+import json
 import os
 import re
 from array import array
@@ -99,6 +100,28 @@ class Options:
     timeout: float = 120.0
     backoff: float = 1.0
     max_tokens: int = 512
+
+
+def read_offered(text: str) -> tuple[str, ...] | None:
+    """Read the answers offered: a JSON list of texts, or texts between bars (|).
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    tuple of str or None
+        None for what begins as a list and is none of texts.
+    """
+    if not text.lstrip().startswith("["):
+        return tuple(part.strip() for part in text.split("|") if part.strip())
+    try:
+        offered = json.loads(text)
+    except ValueError:
+        return None
+    is_texts = isinstance(offered, list) and all(isinstance(part, str) for part in offered)
+    return tuple(offered) if is_texts else None
 
 
 def column_name(kind: str, model: str) -> str:

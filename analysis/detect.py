@@ -19,7 +19,7 @@ from refusal_metrics.errors import InputError
 from .batch import Detector
 from .given import FORMS, form_of, other_column, read_given, text_column, written_columns
 from .logs import load_responses
-from .responses import TABLE_SUFFIXES, connect, count, identifier
+from .responses import TABLE_SUFFIXES, check_new, connect, count, identifier
 from .runs import is_log, reason
 from .values import plain
 from .verdicts import Detected, Progress, Source, judge_rows, put
@@ -222,10 +222,7 @@ def _added(detector: Detector) -> tuple[str, ...]:
 def _check_out(out: Path, forms: Sequence[str], *, force: bool) -> None:
     if not out.name.endswith(tuple(forms)):
         raise InputError(f"{out}: cannot be written in the form of its ending; name a file in {', '.join(forms)}")
-    if out.is_dir():
-        raise InputError(f"{out}: is a folder; name a file")
-    if out.exists() and not force:
-        raise InputError(f"{out}: is there already; name another file, or add --force to replace it")
+    check_new(out, force=force)
 
 
 @contextmanager

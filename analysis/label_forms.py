@@ -1,15 +1,15 @@
 """The forms that label files come in, and how their values are read."""
 
-import csv
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from refusal_metrics.errors import InputError, unknown_name
-from refusal_metrics.tabular import Table, load_table
+from refusal_metrics.tabular import Table, load_table, long_fields
+
+from .batch import read_offered
 
 FIELDS = (
     *("model", "task", "setting", "persona", "persona_group", "template", "response_type", "text_id", "row_id"),
@@ -22,7 +22,6 @@ _YES_NO: Mapping[str, bool | None] = {
     **dict.fromkeys(("no", "false", "0", "0.0"), False),
     "": None,
 }
-_LONGEST_FIELD = 1 << 30
 _WRONG = "wrong"
 
 
@@ -133,7 +132,7 @@ def read_rows(path: Path, preset: str | None, fields: Sequence[str]) -> Rows:
 
 def _load(path: Path) -> Table:
     if path.suffix.lower() != ".json":
-        with _long_fields():
+        with long_fields():
             return load_table(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
@@ -152,16 +151,6 @@ def _load(path: Path) -> Table:
     names = dict.fromkeys(name for record in records for name in record)
     columns = {name: [record.get(name) for record in records] for name in names}
     return Table(path, columns, [f"record {i}" for i in range(1, len(records) + 1)])
-
-
-@contextmanager
-def _long_fields() -> Iterator[None]:
-    """Let the csv module, which stops at 128 KiB, read longer responses."""
-    before = csv.field_size_limit(_LONGEST_FIELD)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
 
 
 def _preset(table: Table, name: str | None) -> Preset:
@@ -215,20 +204,17 @@ def _index(table: Table, row: int, value: object) -> int:
 
 
 def _offered(table: Table, row: int, value: object) -> tuple[str, ...]:
-    """Read the answers offered: a JSON list, or texts between bars."""
-    text = value.strip() if isinstance(value, str) else value
-    if isinstance(text, str) and text.startswith("["):
-        try:
-            text = json.loads(text)
-        except ValueError as error:
-            raise _wrong(table, row, "labels", "a JSON list of texts, or texts between bars (|)") from error
-    if isinstance(text, str):
-        return tuple(part.strip() for part in text.split("|") if part.strip())
-    if text_of(text) == "":
+    """Read the answers offered, from a text or, where the file knows lists, a list."""
+    if text_of(value) == "":
         return ()
-    if not isinstance(text, list) or not all(isinstance(part, str) for part in text):
+    offered = None
+    if isinstance(value, str):
+        offered = read_offered(value)
+    elif isinstance(value, list) and all(isinstance(part, str) for part in value):
+        offered = tuple(value)
+    if offered is None:
         raise _wrong(table, row, "labels", "a JSON list of texts, or texts between bars (|)")
-    return tuple(text)
+    return offered
 
 
 def _probabilities(table: Table) -> list[object]:

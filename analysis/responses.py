@@ -111,10 +111,7 @@ def write_responses(responses: Responses, out: Path, *, detector: str | None = N
     """
     if out.suffix not in TABLE_SUFFIXES:
         raise InputError(f"{out}: a responses table ends in {' or '.join(TABLE_SUFFIXES)}; name such a file")
-    if out.is_dir():
-        raise InputError(f"{out}: is a folder; name a file")
-    if out.exists() and not force:
-        raise InputError(f"{out}: is there already; name another file, or add --force to replace it")
+    check_new(out, force=force)
     rule = responses.rule(detector)
     form = "FORMAT parquet, COMPRESSION zstd" if out.suffix == ".parquet" else "FORMAT csv"
     # The other rules know no answers.
@@ -174,6 +171,20 @@ def read_responses(files: Sequence[Path | str]) -> Responses:
     if "design_id" in responses.columns:
         _refuse_mixed_designs(responses)
     return responses
+
+
+def check_new(out: Path, *, force: bool) -> None:
+    """Check that a file may be written.
+
+    Raises
+    ------
+    InputError
+        If it is a folder, or is there and `force` is not set.
+    """
+    if out.is_dir():
+        raise InputError(f"{out}: is a folder; name a file")
+    if out.exists() and not force:
+        raise InputError(f"{out}: is there already; name another file, or add --force to replace it")
 
 
 class Folder:

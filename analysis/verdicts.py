@@ -1,6 +1,5 @@
 """Rows in, rows with verdicts out: read, judged and written in blocks, so that memory does not grow with them."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 from refusal_metrics.errors import InputError
 from refusal_metrics.verdict import CAUSES, OUTCOMES, TRUNCATED, Verdict
 
-from .batch import Detector, Item
+from .batch import Detector, Item, read_offered
 from .given import form_of
 from .responses import connect, identifier, literal, quoted
 from .runs import reason
@@ -229,19 +228,10 @@ def _items(texts: "Sequence[pa.ChunkedArray]", place: str, n_before: int) -> lis
 
 @lru_cache(maxsize=4096)
 def _read_labels(text: str | None) -> tuple[str, ...] | None:
-    """Read the answers offered: a JSON list or texts between bars; None for what is neither."""
+    """Read the answers offered, none in an empty text; None for what is neither a list nor has bars."""
     if text is None or not text.strip():
         return ()
-    if not text.lstrip().startswith("["):
-        labels: object = [part.strip() for part in text.split("|") if part.strip()] if "|" in text else None
-    else:
-        try:
-            labels = json.loads(text)
-        except ValueError:
-            labels = None
-    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-        return None
-    return tuple(labels)
+    return read_offered(text) if "|" in text or text.lstrip().startswith("[") else None
 
 
 def _shares(column: str, counted: Mapping[str, int]) -> pd.DataFrame:

@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -12,6 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from refusal_metrics.errors import InputError, unknown_name
+
+_LONGEST_FIELD = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -151,3 +154,13 @@ def _parquet(path: Path) -> Table:
         raise InputError(f"{path}: is not a valid Parquet file ({' '.join(str(error).split())})") from error
     columns = {name: table[name].to_pylist() for name in table.column_names}
     return Table(path, columns, [f"row {i}" for i in range(1, table.num_rows + 1)])
+
+
+@contextmanager
+def long_fields() -> Iterator[None]:
+    """Let the csv module, which stops at 128 KiB a field, read longer ones inside a ``with`` block."""
+    before = csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
