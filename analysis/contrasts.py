@@ -89,7 +89,7 @@ def estimate_contrasts(counts: Counts, baseline: str, apart: Sequence[str] = ())
             Mantel and Haenszel's, with a text-clustered interval; no interval where it is 0, infinite
             or undefined.
         ``p_value, p_adjusted``
-            Of no difference; the second also for all personas and all families.
+            Of no difference; the second is corrected for all personas and all families.
         ``mde``
             The smallest difference that such a study would find 8 times in 10, at the first level
             that the adjustment asks of a p-value.
