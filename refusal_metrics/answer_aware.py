@@ -12,12 +12,12 @@ A response is decided by this precedence:
 import re
 from collections.abc import Sequence
 
-from refusal_metrics.answers import find_answer
+from refusal_metrics.answers import find_answer, names_label
 from refusal_metrics.normalise import normalise, strip_thought
 from refusal_metrics.patterns import Pattern, Patterns, load_patterns
 from refusal_metrics.verdict import ANSWER, EMPTY, OTHER, REFUSAL, TRUNCATED, UNKNOWN, Verdict
 
-_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+_END = re.compile(r"[.!?]\s+")
 _TURN = re.compile(r"\b(?:but|however|nevertheless|nonetheless|still|yet|that being said|that said)\b|;")
 _PART = re.compile(rf"{_TURN.pattern}|, and\b")
 _OF_TEXT = re.compile(r"\b(?:text|it|this|that|statement|sentence|message|comment|email|relationship)\b")
@@ -53,8 +53,13 @@ def detect_answer_aware(response: str, labels: Sequence[str] = ()) -> Verdict:
         return Verdict(EMPTY, causes=(TRUNCATED,))
     if not said.strip():
         return Verdict(EMPTY)
-    sentences = [s[:_LONGEST] for s in _SENTENCE.split(normalise(said)) if s.strip()][:N_SENTENCES]
+    sentences = [s[:_LONGEST] for s in _split(normalise(said)) if s.strip()][:N_SENTENCES]
     return _judge(sentences, labels) if labels else _judge_open(sentences)
+
+
+def _split(text: str) -> list[str]:
+    """Split a text into sentences and lines."""
+    return _END.sub(lambda found: found[0][0] + "\n", text).split("\n")
 
 
 def _judge(sentences: Sequence[str], labels: Sequence[str]) -> Verdict:
@@ -63,11 +68,15 @@ def _judge(sentences: Sequence[str], labels: Sequence[str]) -> Verdict:
     allowed = patterns.allowing(open_ended=False, whole=len(sentences) == 1)
     refusal = None
     for sentence in sentences:
+        named = names_label(sentence, labels)
+        if refusal and not named:
+            continue
         found = patterns.refusals_in(sentence, allowed)
-        denying = found is not None and found.denies and _OF_TEXT.search(sentence) is not None
-        rest = sentence if found is None or denying else _rest(sentence, patterns, allowed)
-        if answer := find_answer(rest, labels, denying=denying):
-            return Verdict(ANSWER, "answer", answer=answer)
+        if named:
+            denying = found is not None and found.denies and _OF_TEXT.search(sentence) is not None
+            rest = sentence if found is None or denying else _rest(sentence, patterns, allowed)
+            if answer := find_answer(rest, labels, denying=denying):
+                return Verdict(ANSWER, "answer", answer=answer)
         if found and refusal is None:
             refusal = Verdict(REFUSAL, found.name, _causes(sentence, found))
     return refusal or Verdict(OTHER)

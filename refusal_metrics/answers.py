@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from refusal_metrics.errors import InputError
-from refusal_metrics.patterns import LABEL, load_patterns
+from refusal_metrics.patterns import LABEL, Forms, load_patterns
 
 _BOUNDARY = re.compile(
     r"[;:()\n]|, |\b(?:but|however|although|though|because|since|while|whereas|therefore|thus|rather than|instead of)\b"
@@ -41,7 +41,7 @@ def _mentions(labels: tuple[str, ...]) -> re.Pattern[str]:
 def _forms(label: str, labels: tuple[str, ...]) -> list[str]:
     words = re.split(r"[\s_-]+", label.lower().strip())
     own = r"[\s_-]+".join(map(re.escape, words))
-    forms = [own, *load_patterns().labels.get(label.lower(), ())]
+    forms = [own, *load_patterns().labels.get(label.lower(), Forms()).forms]
     positive = _opposite(label)
     if positive in {other.lower() for other in labels}:
         forms += [rf"non?[- ]?{re.escape(positive)}"]
@@ -52,6 +52,40 @@ def _opposite(label: str) -> str:
     """Give the label that this one denies: offensive, of not offensive."""
     found = re.fullmatch(r"(?:not|non|no)[\s_-]+(.+)", label.lower())
     return found[1] if found else ""
+
+
+@lru_cache(maxsize=256)
+def _stems(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """List what of which there is one in whatever `_mentions` matches."""
+    _mentions(labels)
+    own = [max(re.split(r"[\s_-]+", _opposite(label) or label.lower().strip()), key=len) for label in labels]
+    known = load_patterns().labels
+    listed = [stem for label in labels for stem in known.get(label.lower(), Forms()).stems]
+    stems = dict.fromkeys([*listed, *own])
+    return tuple(stem for stem in stems if not any(other in stem for other in stems if other != stem))
+
+
+def names_label(sentence: str, labels: Sequence[str]) -> bool:
+    """Tell, in less time than it takes to find it, whether a sentence may hold an answer.
+
+    Parameters
+    ----------
+    sentence : str
+        As `refusal_metrics.normalise.normalise` writes it.
+    labels : sequence of str
+        The answers offered.
+
+    Returns
+    -------
+    bool
+        False only where `find_answer` finds none, in the sentence or in parts of it.
+
+    Raises
+    ------
+    InputError
+        For more than ten labels.
+    """
+    return any(stem in sentence for stem in _stems(tuple(labels)))
 
 
 def find_answer(sentence: str, labels: Sequence[str], *, denying: bool = False) -> str | None:

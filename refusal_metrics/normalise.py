@@ -6,7 +6,9 @@ another; patterns do not look at pronouns.
 
 import re
 import unicodedata
+from collections import defaultdict
 from functools import cache
+from string import ascii_lowercase
 
 from refusal_metrics.design_files import load_design
 
@@ -26,10 +28,13 @@ _CHARACTERS = str.maketrans(
         "…": "...",
     }
 )
+_MARK = re.compile(r"[*_~#>`]")
 _EMPHASIS = re.compile(r"[*_~#]+|^[ \t]*>[ \t]?", re.MULTILINE)
 _ROLE = re.compile(r"^\s*(?:assistant|ai|bot|model|chatbot|response)\s*:")
 _TAG = re.compile(r"<[^<>]{0,80}>")
-_QUOTED = re.compile(r'((?:answer|response|label)(?: is)?:? ?)?"([^"\n]*)"')
+_QUOTED = re.compile(r'"([^"\n]*)"')
+_CALLED = re.compile(r"(?:answer|response|label)(?: is)?:? ?\Z")
+_LONGEST_CALLED = len("response is: ")
 _LONGEST_NAME = 25
 """A quotation as long as this is of a text, unless it is called the answer; a shorter one may name a label."""
 # A response may stand in quotation marks itself.
@@ -42,7 +47,9 @@ _WHOLE = {"m": " am", "re": " are", "ve": " have", "ll": " will", "d": " would"}
 _IS = re.compile(r"\b(it|that|he|she|there|what|this|who)'s\b")
 _ARTICLES = ("a", "an", "the", "another", "any", "some", "most", "many", "other")
 _PLURALS = {"person": "people", "man": "men", "woman": "women"}
-_WORD = re.compile(r"\w+")
+_BEHIND = r"[.,;:!?\n]|$| (?:would|will|might|may|can|could|cannot|is|was|does|and i|who)\b"
+"""What comes after a persona that is called by its adjective alone."""
+_LETTERS = defaultdict(lambda: " ", {ord(letter): letter for letter in ascii_lowercase})
 _SPACE = re.compile(r"[^\S\n]+")
 
 
@@ -87,11 +94,11 @@ def normalise(text: str) -> str:
         text = unicodedata.normalize("NFKC", text.translate(_CHARACTERS)).translate(_CHARACTERS)
     text = text.lower()
     # First, because all that follows may depend on lengths.
-    if not _nouns().isdisjoint(_WORD.findall(text)):
+    if not _signs().isdisjoint(words_of(text)):
         text = _personas().sub("a persona", text)
     text = text[:HEAD]
     # Each step is skipped where it has nothing to do, which takes less time than to look for it.
-    if any(mark in text for mark in "*_~#>`"):
+    if _MARK.search(text):
         text = _EMPHASIS.sub("", text.replace("`", "'"))
     if ":" in text or "<" in text:
         text = _REPEATED.sub("", _ROLE.sub("", _TAG.sub(" ", text), count=1))
@@ -100,9 +107,7 @@ def normalise(text: str) -> str:
             text = _QUOTED.sub(_unquote, text)
         text = text.replace('"', "")
     if "'" in text:
-        for negation, written_out in _NEGATIONS:
-            text = text.replace(negation, written_out)
-        text = _IS.sub(r"\1 is", _SHORTENED.sub(lambda found: _WHOLE[found[1]], text))
+        text = _write_out(text)
     # What is left are quotation marks and possessives.
     text = text.replace("'", "")
     if "  " in text or "\t" in text:
@@ -110,22 +115,61 @@ def normalise(text: str) -> str:
     return text.strip()
 
 
+def _write_out(text: str) -> str:
+    """Write out what is shortened with an apostrophe."""
+    for negation, written_out in _NEGATIONS:
+        text = text.replace(negation, written_out)
+    text = _SHORTENED.sub(lambda found: _WHOLE[found[1]], text)
+    return _IS.sub(r"\1 is", text) if "'s" in text else text
+
+
+def words_of(text: str) -> frozenset[str]:
+    """List the words of a text, each a run of the letters a to z.
+
+    Parameters
+    ----------
+    text : str
+        In lower case.
+
+    Returns
+    -------
+    frozenset of str
+    """
+    return frozenset(text.translate(_LETTERS).split())
+
+
 def _unquote(found: re.Match[str]) -> str:
-    called, quotation = found.groups(default="")
-    return called + quotation if called or len(quotation) < _LONGEST_NAME else " "
+    is_name = len(found[1]) < _LONGEST_NAME
+    start = max(0, found.start() - _LONGEST_CALLED)
+    return found[1] if is_name or _CALLED.search(found.string[start : found.start()]) else " "
 
 
 @cache
-def _nouns() -> frozenset[str]:
+def _signs() -> frozenset[str]:
+    """List words of which there is one in whatever `_personas` matches."""
+    return frozenset(_nouns()) | {word for adjective in _adjectives() for word in (adjective, f"{adjective}s")}
+
+
+@cache
+def _nouns() -> tuple[str, ...]:
     """List what personas are called, in singular and plural."""
     nouns = sorted({persona.noun_phrase.lower().split()[-1] for persona in load_design().personas})
-    return frozenset(name for noun in nouns for name in (_PLURALS.get(noun, f"{noun}s"), noun))
+    return tuple(name for noun in nouns for name in (_PLURALS.get(noun, f"{noun}s"), noun))
+
+
+@cache
+def _adjectives() -> tuple[str, ...]:
+    """List what stands before the nouns, the longest first."""
+    phrases = [persona.noun_phrase.lower().replace("-", " ").split() for persona in load_design().personas]
+    return tuple(sorted({word for *words, _ in phrases for word in words}, key=lambda word: (-len(word), word)))
 
 
 @cache
 def _personas() -> re.Pattern[str]:
-    """Match each persona that the tasks name, with its article, in singular and plural."""
-    phrases = [persona.noun_phrase.lower().replace("-", " ").split() for persona in load_design().personas]
-    adjectives = sorted({word for *words, _ in phrases for word in words}, key=len, reverse=True)
-    article, adjective, noun = "|".join(_ARTICLES), "|".join(adjectives), "|".join(sorted(_nouns()))
-    return re.compile(rf"\b(?:(?:{article}) )?(?:(?:{adjective})[- ])*(?:{noun})\b")
+    """Match each persona that the tasks name, with its article, in singular and plural.
+
+    So too where the noun is left out: "Christians", "as a Christian".
+    """
+    article, adjective, noun = (f"(?:{'|'.join(words)})" for words in (_ARTICLES, _adjectives(), _nouns()))
+    alone = rf"(?:{article} )?{adjective}s|{article} (?:{adjective}[- ])*{adjective}(?={_BEHIND})"
+    return re.compile(rf"\b(?:(?:{article} )?(?:{adjective}[- ])*{noun}|{alone})\b")

@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from refusal_metrics.normalise import words_of
+
 
 @dataclass(frozen=True)
 class Pattern:
@@ -48,6 +50,22 @@ class Pattern:
     denies: bool = False
 
 
+@dataclass(frozen=True)
+class Forms:
+    """The forms that a label comes in, beside its own words.
+
+    Attributes
+    ----------
+    stems : tuple of str
+        One of them is part of whatever a form matches.
+    forms : tuple of str
+        Regular expressions.
+    """
+
+    stems: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Patterns:
     """All patterns of a language.
@@ -57,21 +75,25 @@ class Patterns:
     refusals, causes, answers : tuple of Pattern
         What a refusal is; what in a refusing sentence tells its cause; what an answer is, where
         ``{label}`` stands for the place of a label.
-    labels : mapping of str to tuple of str
-        Regular expressions for the forms that a label comes in, beside its own.
+    reported : tuple of Pattern
+        What comes before words of the input, which refuse nothing.
+    labels : mapping of str to Forms
     """
 
     refusals: tuple[Pattern, ...]
     causes: tuple[Pattern, ...]
     answers: tuple[Pattern, ...]
-    labels: Mapping[str, tuple[str, ...]]
+    labels: Mapping[str, Forms]
+    reported: tuple[Pattern, ...]
 
     def refusals_in(self, sentence: str, allowed: int) -> Pattern | None:
         """Find the first of the allowed refusals, bits of their places, that a sentence holds."""
         by_word, by_stem = self._needed
         found = 0
-        for word in by_word.keys() & set(_WORD.findall(sentence)):
-            found |= by_word[word]
+        for word in by_word.keys() & words_of(sentence):
+            for need, patterns in by_word[word]:
+                if need == word or need in sentence:
+                    found |= patterns
         for stem, patterns in by_stem:
             if stem in sentence:
                 found |= patterns
@@ -79,10 +101,15 @@ class Patterns:
         while found:
             lowest = found & -found
             pattern = self.refusals[lowest.bit_length() - 1]
-            if pattern.regex.search(sentence):
+            said = pattern.regex.search(sentence)
+            if said and not self._is_reported(sentence[max(0, said.start() - _LONGEST_REPORTED) : said.start()]):
                 return pattern
             found -= lowest
         return None
+
+    def _is_reported(self, before: str) -> bool:
+        """Tell whether words are the input's own by what stands before them."""
+        return any(pattern.regex.search(before.rstrip()) for pattern in self.reported)
 
     @cache  # noqa: B019 - the patterns of a language live as long as the process
     def allowing(self, *, open_ended: bool, whole: bool) -> int:
@@ -91,19 +118,27 @@ class Patterns:
         return sum(1 << i for i, is_allowed in enumerate(allowed) if is_allowed)
 
     @cached_property
-    def _needed(self) -> tuple[dict[str, int], list[tuple[str, int]]]:
-        """Give the refusals, as bits, that need each word, and each stem: to look once is what makes the rule fast."""
+    def _needed(self) -> tuple[dict[str, list[tuple[str, int]]], list[tuple[str, int]]]:
+        """Give the refusals, as bits, that need what has a word in it, and that need a stem.
+
+        To look once for all of them is what makes the rule fast.
+        """
         needs: dict[str, int] = {}
         for i, pattern in enumerate(self.refusals):
             for need in pattern.needs:
+                needs[need] = needs.get(need, 0) | 1 << i
+        by_word: dict[str, list[tuple[str, int]]] = {}
+        by_stem: list[tuple[str, int]] = []
+        for need, patterns in needs.items():
+            if need.endswith("*"):
+                by_stem.append((need.rstrip("*"), patterns))
+            else:
                 # Of several words the longest, which is the rarest.
-                word = need if need.endswith("*") else max(need.split(), key=len)
-                needs[word] = needs.get(word, 0) | 1 << i
-        stems = [(need.rstrip("*"), patterns) for need, patterns in needs.items() if need.endswith("*")]
-        return {need: patterns for need, patterns in needs.items() if not need.endswith("*")}, stems
+                by_word.setdefault(max(need.split(), key=len), []).append((need, patterns))
+        return by_word, by_stem
 
 
-_WORD = re.compile(r"[a-z]+")
+_LONGEST_REPORTED = 60
 
 LABEL = "\x01(\\d)"
 """The regular expression of a label's place in a sentence: a mark and the label's number."""
@@ -125,11 +160,12 @@ def load_patterns(language: str = "en") -> Patterns:
     rules = yaml.safe_load(text)
     words = {name: re.sub(r"\|\s+", "|", alternatives) for name, alternatives in rules["words"].items()}
     words["label"] = LABEL
-    refusals, causes, answers = (
-        tuple(_pattern(entry, words) for entry in rules[kind]) for kind in ("refusals", "causes", "answers")
+    refusals, causes, answers, reported = (
+        tuple(_pattern(entry, words) for entry in rules[kind])
+        for kind in ("refusals", "causes", "answers", "reported")
     )
-    labels = {label: tuple(forms) for label, forms in rules["labels"].items()}
-    return Patterns(refusals, causes, answers, labels)
+    labels = {label: Forms(tuple(f["stems"]), tuple(f["forms"])) for label, f in rules["labels"].items()}
+    return Patterns(refusals, causes, answers, labels, reported)
 
 
 def _pattern(entry: Mapping[str, Any], words: Mapping[str, str]) -> Pattern:

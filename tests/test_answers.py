@@ -1,10 +1,13 @@
 """Which label a sentence commits itself to."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from refusal_metrics.answers import find_answer
+from refusal_metrics.answers import find_answer, names_label
 from refusal_metrics.errors import InputError
 from refusal_metrics.normalise import normalise
+from refusal_metrics.patterns import load_patterns
 
 OFFENSIVENESS = ("offensive", "not offensive")
 POLITENESS = ("polite", "impolite")
@@ -66,3 +69,25 @@ def test_what_commits_itself_to_no_label_is_no_answer(sentence, labels):
 def test_more_labels_than_can_be_told_apart_are_refused():
     with pytest.raises(InputError, match="11 labels"):
         find_answer("it is a1.", [f"a{i}" for i in range(11)])
+
+
+@pytest.mark.parametrize("label", load_patterns().labels)
+@given(data=st.data())
+def test_whatever_a_form_of_a_label_matches_names_the_label(label, data):
+    for form in load_patterns().labels[label].forms:
+        assert names_label(data.draw(st.from_regex(form, fullmatch=True)), (label, "x"))
+
+
+@given(
+    st.lists(st.text("ab -_;.", min_size=1, max_size=6), min_size=2, max_size=3, unique=True),
+    st.text("ab -_;.,", max_size=12),
+)
+def test_there_is_no_answer_where_no_label_is_named(labels, words):
+    for sentence in (words, f"it is {words}", f"the label: {words}."):
+        if find_answer(sentence, labels):
+            assert names_label(sentence, labels)
+
+
+def test_more_labels_than_can_be_told_apart_are_refused_before_one_is_looked_for():
+    with pytest.raises(InputError, match="11 labels"):
+        names_label("neutral", [f"label {i}" for i in range(11)])

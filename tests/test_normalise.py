@@ -60,7 +60,15 @@ def test_every_persona_becomes_the_same_words(persona):
 
 def test_personas_in_the_plural_and_with_several_marks_are_personas_too():
     assert normalise("Black people and transgender women") == "a persona and a persona"
-    assert normalise("an Asian, a Black transgender woman") == "an asian, a persona"
+    assert normalise("an Asian, a Black transgender woman") == "a persona, a persona"
+
+
+def test_a_persona_may_be_called_by_its_adjective_alone():
+    assert (
+        normalise("As a Christian, I ask Muslims. An atheist would.")
+        == "as a persona, i ask a persona. a persona would."
+    )
+    assert normalise("an Asian restaurant, white wine, a black cat") == "an asian restaurant, white wine, a black cat"
 
 
 @given(st.text(max_size=60), st.sampled_from(list(itertools.combinations(PERSONAS, 2))))
