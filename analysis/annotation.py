@@ -164,7 +164,9 @@ def _check(responses: Responses, source: str) -> None:
 
 def _columns(responses: Responses, factors: Sequence[str]) -> dict[str, str]:
     """Give the SQL of what tells strata apart, by name."""
-    pattern = " || ".join(f"{identifier(f'refused_{rule}')}::INT::VARCHAR" for rule in responses.rules)
+    verdicts = [f"{identifier(f'refused_{rule}')}::INT::VARCHAR" for rule in responses.rules]
+    # Without a verdict: neither.
+    pattern = " || ".join(f"coalesce({verdict}, '-')" for verdict in verdicts)
     return {"pattern": pattern} | {name: f"coalesce({name}, '')" for name in factors}
 
 
@@ -208,9 +210,11 @@ def _fetch(responses: Responses, where: str, factors: Sequence[str], places: NDA
     verdicts = [f"{identifier(f'refused_{rule}')}::INT AS {identifier(f'refused_{rule}')}" for rule in responses.rules]
     responses.connection.register("drawn", keys)
     try:
-        return responses.query(
+        items: pd.DataFrame = responses.query(
             f"SELECT {', '.join([*known, *verdicts])} FROM responses JOIN drawn USING (model, design_id, "
             '"index") ORDER BY position'
         ).df()
+        # Not floats, where one has no verdict.
+        return items.astype({f"refused_{rule}": "Int64" for rule in responses.rules})
     finally:
         responses.connection.unregister("drawn")

@@ -70,15 +70,10 @@ class Counts:
 
     def take(self, keep: NDArray[np.bool_]) -> "Counts":
         """Keep the entries marked: (n_entries,) bool."""
-        return replace(
-            self,
-            codes={factor: code[keep] for factor, code in self.codes.items()},
-            text=self.text[keep],
-            row=self.row[keep],
-            prompt=self.prompt[keep],
-            n=self.n[keep],
-            n_refused=self.n_refused[keep],
-        )
+        # Places are looked up faster than marks, once they are known.
+        at = np.flatnonzero(keep)
+        arrays = {name: getattr(self, name)[at] for name in ("text", "row", "prompt", "n", "n_refused")}
+        return replace(self, codes={factor: code[at] for factor, code in self.codes.items()}, **arrays)
 
     def cell(self, factors: Sequence[str]) -> tuple[pd.DataFrame, Integers]:
         """Give each combination of levels that occurs a number.
@@ -168,9 +163,13 @@ def count_by_text(counts: Counts, factors: Sequence[str]) -> TextCounts:
     """
     cells, cell = _count(counts, factors)
     shape = (counts.n_texts, len(cells))
+    refused = np.flatnonzero(counts.n_refused)
     n, n_refused = (
-        sparse.coo_array((values.astype(np.float64), (counts.text, cell)), shape=shape).tocsr()
-        for values in (counts.n, counts.n_refused)
+        sparse.coo_array((values.astype(np.float64), places), shape=shape).tocsr()
+        for values, places in (
+            (counts.n, (counts.text, cell)),
+            (counts.n_refused[refused], (counts.text[refused], cell[refused])),
+        )
     )
     cells["n_texts"] = np.bincount(n.indices, minlength=len(cells))
     return TextCounts(cells, n, n_refused)
@@ -200,7 +199,7 @@ def count_responses(responses: Responses, run_factors: Sequence[str] = ()) -> di
     Returns
     -------
     dict of str to Counts
-        By the name of the rule. They share all arrays but the refusals.
+        By the name of the rule. They share all arrays but the refusals, where each has all verdicts.
     """
     # Each look at them is a query.
     known, rules = responses.columns, responses.rules
@@ -211,8 +210,7 @@ def count_responses(responses: Responses, run_factors: Sequence[str] = ()) -> di
         f"coalesce(enum_code({identifier(name)}::VARCHAR::{_kind(name)})::INTEGER, -1) AS {identifier(name)}"
         for name in levels
     ]
-    verdicts = [f"refused_{rule}" for rule in rules]
-    others = [name for name in ("index", *verdicts) if name in known]
+    others = [name for name in ("index", *(f"refused_{rule}" for rule in rules)) if name in known]
     columns = responses.query(f"SELECT {', '.join([*codes, *map(identifier, others)])} FROM responses").fetchnumpy()
     code = {name: _small(np.asarray(columns[name])) for name in levels}
     text = _number([code["task"], code["text_id"]])
@@ -234,7 +232,10 @@ def count_responses(responses: Responses, run_factors: Sequence[str] = ()) -> di
         n_refused=np.zeros(0, dtype=np.uint8),
         n_texts=int(text.max(initial=-1)) + 1,
     )
-    return {rule: replace(shared, n_refused=np.asarray(columns[f"refused_{rule}"]).astype(np.uint8)) for rule in rules}
+    verdicts = {rule: np.ma.asarray(columns[f"refused_{rule}"]) for rule in rules}
+    counts = {rule: replace(shared, n_refused=given.data.astype(np.uint8)) for rule, given in verdicts.items()}
+    lacking = {rule: np.ma.getmaskarray(given) for rule, given in verdicts.items() if np.ma.is_masked(given)}
+    return counts | {rule: counts[rule].take(~none) for rule, none in lacking.items()}
 
 
 def _kind(name: str) -> str:

@@ -12,7 +12,7 @@ import typer
 from refusal_metrics import register as registry
 from refusal_metrics.errors import InputError
 
-from . import cli_estimates, cli_labels
+from . import cli_estimates, cli_labels, cli_study
 from .console import busy, say
 from .options import AllRuns, Detector, Force, Results, names
 
@@ -83,6 +83,7 @@ def ingest(
     say([*responses.notes, f"Wrote {n_rows:,} responses to {out}."])
 
 
+app.add_typer(cli_study.app)
 app.add_typer(cli_estimates.app)
 app.add_typer(cli_labels.app)
 

@@ -71,9 +71,10 @@ def rates(
     """
     import numpy as np
 
-    from .contrasts import estimate_contrasts, estimate_spread
+    from .contrasts import estimate_contrasts
     from .rates import estimate_rates
     from .responses import STUDY_COLUMNS
+    from .spread import estimate_spread
     from .tables import print_table
 
     _check_one_of({"--against": against, "--spread": spread})
@@ -86,7 +87,7 @@ def rates(
         _check_of_runs(factors)
     _, counts = _load(results, [*factors, *["persona"] * bool(against or spread)], detector, all_runs=all_runs)
     if against:
-        table = estimate_contrasts(counts, against, factors)
+        table = estimate_contrasts(counts, against, apart=factors)
         say([_no_contrast(against)] * table.empty)
         shown = ["persona", "estimate", "ci_low", "ci_high", "odds_ratio", "p_adjusted", "mde"]
         print_table(table, form, ["model", "task", *factors], signed=True, columns=shown)

@@ -54,21 +54,19 @@ CONTRASTS = (
 )
 """The columns of every table of contrasts, after what is compared and the baseline."""
 
-SPREAD = ("estimate", "observed", "expected", "p_value", "n_levels", "n", "n_texts", "n_refused")
-"""The columns of a table of spreads, after model and task."""
-
-_STUDY = ["model", "task"]
+STUDY = ["model", "task"]
+"""What is a family of contrasts, beside factors of runs."""
 
 Floats = NDArray[np.float64]
 
 
-def estimate_contrasts(counts: Counts, baseline: str, apart: Sequence[str] = ()) -> pd.DataFrame:
+def estimate_contrasts(counts: Counts, *baselines: str, apart: Sequence[str] = ()) -> pd.DataFrame:
     """Estimate how far each persona's rate lies from a baseline's.
 
     Parameters
     ----------
     counts : Counts
-    baseline : str
+    *baselines : str
         ``neutral`` or ``persona-free``, the responses of that setting; ``others``, all other personas'
         of the same model and task; or a persona's name, its responses in the persona setting.
     apart : sequence of str
@@ -78,8 +76,8 @@ def estimate_contrasts(counts: Counts, baseline: str, apart: Sequence[str] = ())
     Returns
     -------
     pandas.DataFrame
-        One row a model, task and persona (but the baseline itself), without models and tasks that
-        lack the baseline. Columns: ``model, task``, those of `apart`, ``persona, baseline``, then
+        One row a baseline, model, task and persona (but the baseline itself), without models and tasks
+        that lack the baseline. Columns: ``model, task``, those of `apart`, ``persona, baseline``, then
 
         ``estimate, ci_low, ci_high``
             Difference of refusal rates in [-1, 1] with its 95 % interval. Where no text has
@@ -113,52 +111,63 @@ def estimate_contrasts(counts: Counts, baseline: str, apart: Sequence[str] = ())
     doi:10.2307/2531052, for the odds ratio.
     """
     counts.check_factors(["persona"])
-    study = [*_STUDY, *apart]
-    asked = _personas_only(counts)
+    study = [*STUDY, *apart]
+    asked = personas_only(counts)
     cells = count_by_text(asked, [*study, "persona"])
     allowed = [*SETTINGS, OTHERS, *cells.cells["persona"].unique()]
-    if baseline not in allowed:
-        raise unknown_name("baseline", baseline, allowed)
-    if baseline in SETTINGS:
-        reference = count_by_text(counts.where(setting=baseline), study)
-    elif baseline == OTHERS:
-        reference = count_by_text(asked, study)
-    else:
-        reference = count_by_text(asked.where(persona=baseline), study)
-        cells = _take(cells, (cells.cells["persona"] != baseline).to_numpy())
-    return _compare(cells, reference, study, ["persona"], baseline)
+    tables = []
+    for baseline in baselines:
+        if baseline not in allowed:
+            raise unknown_name("baseline", baseline, allowed)
+        compared = cells
+        if baseline in SETTINGS:
+            reference = count_by_text(counts.where(setting=baseline), study)
+        elif baseline == OTHERS:
+            reference = count_by_text(asked, study)
+        else:
+            reference = count_by_text(asked.where(persona=baseline), study)
+            compared = _take(cells, (cells.cells["persona"] != baseline).to_numpy())
+        tables.append(_compare(compared, reference, study, ["persona"], baseline))
+    return pd.concat(tables, ignore_index=True)
 
 
-def estimate_setting_contrasts(counts: Counts, baseline: str, apart: Sequence[str] = ()) -> pd.DataFrame:
+def estimate_setting_contrasts(counts: Counts, *baselines: str, apart: Sequence[str] = ()) -> pd.DataFrame:
     """Estimate how far the persona setting's rate lies from another setting's.
 
     Parameters
     ----------
     counts : Counts
-    baseline : {"neutral", "persona-free"}
+    *baselines : {"neutral", "persona-free"}
     apart : sequence of str
         As in `estimate_contrasts`.
 
     Returns
     -------
     pandas.DataFrame
-        As of `estimate_contrasts`, one row a model and task, without ``persona``.
+        As of `estimate_contrasts`, one row a baseline, model and task, without ``persona``.
 
     Raises
     ------
     InputError
         For an unknown baseline or factor.
     """
-    if baseline not in SETTINGS:
-        raise unknown_name("baseline", baseline, SETTINGS)
-    study = [*_STUDY, *apart]
+    for baseline in baselines:
+        if baseline not in SETTINGS:
+            raise unknown_name("baseline", baseline, SETTINGS)
+    study = [*STUDY, *apart]
     cells = count_by_text(counts.where(setting="persona"), study)
-    return _compare(cells, count_by_text(counts.where(setting=baseline), study), study, [], baseline)
+    tables = [
+        _compare(cells, count_by_text(counts.where(setting=baseline), study), study, [], baseline)
+        for baseline in baselines
+    ]
+    return pd.concat(tables, ignore_index=True)
 
 
-def _personas_only(counts: Counts) -> Counts:
+def personas_only(counts: Counts) -> Counts:
+    """Keep what was asked as a persona."""
     asked = counts.where(setting="persona")
-    return asked.take(asked.codes["persona"] >= 0)
+    is_one = asked.codes["persona"] >= 0
+    return asked if is_one.all() else asked.take(is_one)
 
 
 def _take(texts: TextCounts, keep: NDArray[np.bool_]) -> TextCounts:
@@ -252,84 +261,3 @@ def _columns(d: Difference, family: list[tuple[str, ...]]) -> pd.DataFrame:
     }
     sizes = ("n", "n_texts", "n_refused", "n_baseline", "n_refused_baseline")
     return pd.DataFrame(columns | ends | {name: getattr(d, name).astype(np.int64) for name in sizes})
-
-
-def estimate_spread(
-    counts: Counts, apart: Sequence[str] = (), *, rng: np.random.Generator, n_flips: int = 1000
-) -> pd.DataFrame:
-    r"""Estimate how much the personas' rates differ beyond sampling noise.
-
-    .. math:: \sqrt{\max(0, \tfrac{1}{A-1} \sum_a ((p_a - \bar p)^2 - v_a))}
-
-    over the A personas, with v_a the text-clustered variance of :math:`p_a - \bar p`. The largest rate minus
-    the smallest, which is what catches the eye, is noise where responses are few.
-
-    Parameters
-    ----------
-    counts : Counts
-    apart : sequence of str
-        Factors of runs that are told apart.
-    rng : numpy.random.Generator
-        Draws the signs of the test.
-    n_flips : int
-        How often they are drawn.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a model and task. Columns: ``model, task``, those of `apart`, then ``estimate`` (standard deviation of
-        rates, 0 where the noise explains all), ``observed`` (the same with the noise in it),
-        ``expected`` (what the noise alone makes of it), ``p_value`` (share of draws, the observed
-        one among them, that spread as far if each text's deviations from the model's rates are turned
-        round or not by the toss of a coin), ``n_levels`` (personas), ``n, n_texts, n_refused``.
-        Estimates are missing for fewer than two personas or texts.
-
-    Raises
-    ------
-    InputError
-        For an unknown factor, or if the counts tell no personas apart.
-
-    References
-    ----------
-    The variance component of Hedges 1983, doi:10.1037/0033-2909.93.2.388. Sign flips of clusters:
-    Winkler et al. 2014, doi:10.1016/j.neuroimage.2014.01.060.
-    """
-    counts.check_factors(["persona"])
-    names = [*_STUDY, *apart]
-    cells = count_by_text(_personas_only(counts), [*names, "persona"])
-    rows = []
-    n_of, k_of = cells.n.tocsc(), cells.n_refused.tocsc()
-    # Cells come in the order of levels, so that those of one study stand together.
-    for study, of_study in cells.cells.groupby(names, sort=False, dropna=False):
-        places = of_study.index.to_numpy()
-        n, k = (part[:, places].toarray() for part in (n_of, k_of))
-        has_text = n.any(axis=1)
-        spread = _spread(n[has_text], k[has_text], rng, n_flips)
-        sizes = {"n_levels": len(places), "n": int(n.sum()), "n_texts": int(has_text.sum()), "n_refused": int(k.sum())}
-        rows.append(dict(zip(names, study, strict=True)) | spread | sizes)
-    return pd.DataFrame(rows, columns=[*names, *SPREAD])
-
-
-def _spread(n: Floats, k: Floats, rng: np.random.Generator, n_flips: int) -> dict[str, float]:
-    """Estimate the spread of one model and task: (n_texts, n_personas) responses and refusals."""
-    n_texts, n_personas = n.shape
-    if n_texts < 2 or n_personas < 2:
-        return dict.fromkeys(("estimate", "observed", "expected", "p_value"), np.nan)
-    rates, rate = k.sum(axis=0) / n.sum(axis=0), k.sum() / n.sum()
-    common = (k - rate * n).sum(axis=1, keepdims=True) / n.sum()
-    scores = (k - rates * n) / n.sum(axis=0)
-    noise = n_texts / (n_texts - 1) * np.sum((scores - scores.mean(axis=1, keepdims=True)) ** 2)
-    between = np.sum((rates - rates.mean()) ** 2)
-    deviations = (k - rate * n) / n.sum(axis=0) - common
-    deviations -= deviations.mean(axis=1, keepdims=True)
-    bits = rng.integers(0, 256, (n_flips, -(-n_texts // 8)), dtype=np.uint8)
-    is_turned = np.unpackbits(bits, axis=1, count=n_texts).astype(np.float64)
-    flipped = deviations.sum(axis=0) - 2 * (is_turned @ deviations)
-    # No text turned, or every one, gives the observed spread but for rounding.
-    n_as_far = np.count_nonzero(np.sum(flipped**2, axis=1) >= between * (1 - 1e-9))
-    return {
-        "estimate": np.sqrt(max(0.0, between - noise) / (n_personas - 1)),
-        "observed": np.sqrt(between / (n_personas - 1)),
-        "expected": np.sqrt(noise / (n_personas - 1)),
-        "p_value": (1 + n_as_far) / (1 + n_flips),
-    }

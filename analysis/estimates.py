@@ -14,12 +14,13 @@ from refusal_metrics.detectors import ANSWERS_BY
 from refusal_metrics.errors import InputError
 
 from .cells import Counts, count_by_text, count_cells, count_responses
-from .contrasts import OTHERS, SETTINGS, estimate_contrasts, estimate_setting_contrasts, estimate_spread
+from .contrasts import OTHERS, SETTINGS, estimate_contrasts, estimate_setting_contrasts
 from .interactions import INTERACTIONS, estimate_interactions
 from .rates import estimate_rates
 from .regression import Fit, fit
 from .responses import STUDY_COLUMNS, Responses, identifier
 from .sensitivity import estimate_sensitivity
+from .spread import estimate_spread
 from .trend import estimate_trend, read_properties
 
 Estimated = TypeVar("Estimated")
@@ -187,12 +188,10 @@ def _contrast_jobs(counts: dict[str, Counts], options: Options) -> dict[str, Job
     apart = options.run_factors
 
     def over_settings(of_rule: Counts) -> pd.DataFrame:
-        tables = [estimate_setting_contrasts(of_rule, baseline, apart) for baseline in SETTINGS]
-        return pd.concat(tables, ignore_index=True)
+        return estimate_setting_contrasts(of_rule, *SETTINGS, apart=apart)
 
     def over_personas(of_rule: Counts) -> pd.DataFrame:
-        tables = [estimate_contrasts(of_rule, baseline, apart) for baseline in (*SETTINGS, OTHERS)]
-        return pd.concat(tables, ignore_index=True)
+        return estimate_contrasts(of_rule, *SETTINGS, OTHERS, apart=apart)
 
     def spread(of_rule: Counts) -> pd.DataFrame:
         return estimate_spread(of_rule, apart, rng=np.random.default_rng(options.seed))
@@ -226,7 +225,8 @@ def _count_tables(responses: Responses, rule: str, counts: Counts) -> dict[str, 
             "SELECT model, task, setting, n_answer, n_refused, n - n_answer - n_refused - n_empty AS n_other, n_empty, "
             f"n FROM (SELECT model, task, setting, count_if({answered})::BIGINT AS n_answer, "
             f"count_if({refused})::BIGINT AS n_refused, count_if(empty)::BIGINT AS n_empty, count(*) AS n "
-            "FROM responses GROUP BY ALL) ORDER BY ALL"
+            # Whether a response is an answer or empty is said by whoever judged last, and may be of some alone.
+            f"FROM responses WHERE {refused} IS NOT NULL AND empty IS NOT NULL GROUP BY ALL) ORDER BY ALL"
         ).df()
     return tables
 

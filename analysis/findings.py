@@ -25,6 +25,9 @@ def list_findings(estimates: Estimates) -> Iterable[str]:
     for rule in estimates.rules:
         rates = of_rule(tables["rates"], rule)
         rates = rates[rates["setting"] == "persona"]
+        if rates.empty:
+            yield f"The rule {rule} judged no persona prompt."
+            continue
         share = percent(rates["n_refused"].sum() / rates["n"].sum())
         sentence = f"The rule {rule} took {share} % of the persona prompts for refused"
         low, high = (rates.loc[rates["estimate"].agg(end)] for end in ("idxmin", "idxmax"))
@@ -96,11 +99,12 @@ def name_personas(contrasts: pd.DataFrame, rule: str) -> tuple[str, pd.DataFrame
     named : pandas.DataFrame
         Their rows, the largest difference first. None instead of both where there is no baseline.
     """
+    contrasts = of_rule(contrasts, rule)
     baseline = next((b for b in ("neutral", "others") if (contrasts["baseline"] == b).any()), None)
     if baseline is None:
         return None
     against = "the neutral prompts" if baseline == "neutral" else "the other personas (no neutral task was run)"
-    own = of_rule(contrasts[contrasts["baseline"] == baseline], rule)
+    own = contrasts[contrasts["baseline"] == baseline]
     named = own[own["p_adjusted"] <= LEVEL]
     # What stands before the persona makes a family: model, task and, where asked for, settings of runs.
     family = [str(name) for name in own.columns[: list(own.columns).index("persona")]]

@@ -18,7 +18,7 @@ from refusal_metrics.errors import InputError
 
 from .label_forms import FIELDS, PRESETS, Rows, read_rows, shortened
 
-__all__ = ["FIELDS", "PRESETS", "QUESTIONS", "Labels", "item_id", "number_texts", "read_labels"]
+__all__ = ["FIELDS", "PRESETS", "QUESTIONS", "Labels", "item_id", "number_texts", "read_labels", "weigh_labels"]
 
 QUESTIONS = ("refusal", "unreasonable")
 """What annotators were asked."""
@@ -125,7 +125,8 @@ def read_labels(path: Path, *, preset: str | None = None, fields: Sequence[str] 
     notes = [f"{path}: read as {rows.preset.title}."] * (rows.preset is not PRESETS["labels"])
     notes += ["There is no column id, so each row is an item."] * ("id" not in rows.table.columns)
     notes += [f"{_n_items(n_unlabelled)} without a usable label left out."] * (n_unlabelled > 0)
-    notes += [f"{_n_items(n_tied)} on which annotators are divided left out."] * (n_tied > 0)
+    divided = f"{_n_items(n_tied)} on which they are divided left out"
+    notes += [f"Measured on items that annotators agree on: {divided}."] * (n_tied > 0)
     said = {"id": rows.ids, "annotator": rows.annotators, **rows.answers}
     return Labels(
         path=path,
@@ -136,6 +137,54 @@ def read_labels(path: Path, *, preset: str | None = None, fields: Sequence[str] 
         n_tied=n_tied,
         notes=tuple(notes),
     )
+
+
+def weigh_labels(labels: Labels, n_responses: int | None = None) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Give each labelled item the number of responses that it stands for.
+
+    Items that were drawn and have no usable label (nobody gave one, or annotators are divided) give
+    their weight to those that were drawn with the same probability, and ``sampling_stratum`` where
+    there is one; what a class without any label stands for falls to all others.
+
+    Parameters
+    ----------
+    labels : Labels
+        With at least one item.
+    n_responses : int, optional
+        How many there were to draw from, for labels without the column ``probability``: these count as
+        drawn at random from so many, and by default as one response each.
+
+    Returns
+    -------
+    items : pandas.DataFrame
+        Those of `labels`, with the column ``weight``.
+    notes : tuple of str
+        A sentence for each thing that was assumed.
+    """
+    drawn = pd.concat([labels.items.assign(used=True), labels.left_out.assign(used=False)], ignore_index=True)
+    notes = []
+    is_sample = "probability" in drawn or n_responses is not None
+    if "probability" not in drawn:
+        drawn["probability"] = len(drawn) / n_responses if n_responses else 1.0
+        if n_responses:
+            notes.append(
+                f"{labels.path}: has no column probability, so its {len(drawn):,} items count as drawn at random from "
+                f"all {n_responses:,} responses."
+            )
+    used, weight = drawn["used"].to_numpy(dtype=bool), 1 / drawn["probability"].to_numpy(dtype=np.float64)
+    number = pd.factorize(drawn["probability"])[0]
+    if "sampling_stratum" in drawn:
+        number = number * len(drawn) + pd.factorize(drawn["sampling_stratum"], use_na_sentinel=False)[0]
+    number = np.unique(number, return_inverse=True)[1]
+    whole = np.bincount(number, weight)
+    of_used = np.bincount(number[used], weight[used], minlength=len(whole))
+    reached = of_used > 0
+    raised = np.divide(whole, of_used, out=np.zeros_like(whole), where=reached)
+    raised *= whole.sum() / whole[reached].sum()
+    if is_sample and len(labels.left_out):
+        lost = f"the weight of {_n_items(len(labels.left_out))} without a usable label"
+        notes.append(f"{labels.path}: {lost} falls to those drawn with the same probability.")
+    return labels.items.assign(weight=(weight * raised[number])[used]), tuple(notes)
 
 
 def number_texts(items: pd.DataFrame) -> NDArray[np.integer]:

@@ -13,20 +13,24 @@ _ORDER = {
 
 
 def side_by_side(table: pd.DataFrame, by: list[str], *, signed: bool = False) -> pd.DataFrame:
-    """Set the rules' estimates beside each other, one row for each combination of `by`."""
-    parts = {rule: table[table["rule"] == rule].reset_index(drop=True) for rule in table["rule"].unique()}
-    if not parts:
+    """Set the rules' estimates beside each other, one row for each combination of `by`.
+
+    A rule may lack some, and its `n` may differ where it has not judged all responses.
+    """
+    if table.empty:
         return pd.DataFrame(columns=[*by, "n", "texts"])
-    first = next(iter(parts.values()))
-    wide: pd.DataFrame = first[by].rename(columns=lambda name: str(name).replace("_", " "))
-    for rule, part in parts.items():
-        wide[f"{rule} {'points' if signed else '%'}"] = [percent(v, signed=signed) for v in part["estimate"]]
-        wide[f"{rule} 95 %"] = [
-            interval(low, high, signed=signed) for low, high in zip(part["ci_low"], part["ci_high"], strict=True)
-        ]
+    wide = table[by].drop_duplicates(ignore_index=True)
+    for rule, part in table.groupby("rule", sort=False):
+        ends = zip(part["ci_low"], part["ci_high"], strict=True)
+        shown = {
+            f"{rule} {'points' if signed else '%'}": [percent(value, signed=signed) for value in part["estimate"]],
+            f"{rule} 95 %": [interval(low, high, signed=signed) for low, high in ends],
+        }
+        wide = wide.merge(part[by].assign(**shown), how="left", on=by)
     for column, heading in {"n": "n", "n_texts": "texts"}.items():
-        wide[heading] = first[column].map("{:,}".format)
-    return wide
+        sizes = table.groupby(by, sort=False, dropna=False, as_index=False)[column].agg(["min", "max"])
+        wide = wide.merge(sizes[by].assign(**{heading: _range(sizes)}), how="left", on=by)
+    return wide.fillna("").rename(columns=lambda name: str(name).replace("_", " ") if name in by else name)
 
 
 def grid(table: pd.DataFrame, rows: list[str], column: str, rule: str) -> pd.DataFrame:
@@ -54,8 +58,11 @@ def drawn(counts: pd.DataFrame, factor: str) -> pd.DataFrame:
     """Lay out how often each level was drawn; a range where the models differ."""
     asked = counts[counts["setting"] == "persona"]
     drawn = asked.groupby([factor, "task"], as_index=False)["n"].agg(["min", "max"])
-    same = drawn["min"] == drawn["max"]
-    drawn["cell"] = (
-        drawn["min"].map("{:,}".format).where(same, [f"{a:,}-{b:,}" for a, b in drawn[["min", "max"]].to_numpy()])
-    )
+    drawn["cell"] = _range(drawn)
     return _spread(drawn, [factor], "task", "cell")
+
+
+def _range(sizes: pd.DataFrame) -> list[str]:
+    """Write whole numbers from ``min`` to ``max``."""
+    ends = zip(sizes["min"], sizes["max"], strict=True)
+    return [f"{low:,}" if low == high else f"{low:,}-{high:,}" for low, high in ends]

@@ -98,13 +98,20 @@ class PromptMoves:
         tasks[:, self._texts] = rng.permuted(tasks[:, self._texts], axis=1)
         of_run_and_task = (self._run * n_tasks + self._task) * n_labels
         of_task_and_label = self._task * n_labels + self._label
+        of_run = np.arange(n_runs) * (n_tasks * n_labels)
+        of_model = of_run[self._run_of]
         for i in range(n_drawn):
             label = self._labels.draw(rng)
             by_label[i] = self._count(of_run_and_task + label)
-            run = self._run_of[self._models.draw(rng) + self._rest]
-            by_all[i] = self._count(run * (n_tasks * n_labels) + (tasks[i] * n_labels)[self._text] + label)
+            model = self._models.draw(rng)
+            # Looked up without a check of bounds, which takes as long as to look up.
+            place = of_model.take(model if self._rest is None else model + self._rest, mode="clip")
+            place += (tasks[i] * n_labels).take(self._text, mode="clip")
+            place += label
+            by_all[i] = self._count(place)
             if self._runs is not None:
-                by_run[i] = self._count(self._runs.draw(rng) * (n_tasks * n_labels) + of_task_and_label)
+                place = of_run.take(self._runs.draw(rng), mode="clip")
+                by_run[i] = self._count(place + of_task_and_label)
         n = self._grid.observed.n
         n_by_run, n_by_label = self._count_tasks(tasks)
         return Moved(
@@ -173,7 +180,7 @@ def _labels_within_texts(grid: Grid, refused: Integers) -> Shuffles:
 
 def _models_within_prompts(
     grid: Grid, entries: Integers, refused: Integers, rng: np.random.Generator
-) -> tuple[Steps, Integers, Integers]:
+) -> tuple[Steps, Integers | None, Integers]:
     """Step models within prompts, each with all its runs.
 
     Parameters
@@ -187,8 +194,8 @@ def _models_within_prompts(
     -------
     steps : Steps
         Gives the model of each refusal, times ``n_others``.
-    other : (n_refused,) int
-        The levels of its other run factors.
+    other : (n_refused,) int, or None
+        The levels of its other run factors, if there are several.
     run_of : (n_models * n_others,) int
         The run with this model and these levels.
     """
@@ -202,7 +209,7 @@ def _models_within_prompts(
     first = np.flatnonzero(np.diff(unit, prepend=-1))
     group = number(prompt[first], number_patterns(unit, other[run]))
     steps = Steps(group, model[run[first]] * n_others, unit[refused], rng)
-    return steps, other[run[refused]], run_of
+    return steps, other[run[refused]] if n_others > 1 else None, run_of
 
 
 def _runs_of_models(grid: Grid, entries: Integers, refused: Integers, rng: np.random.Generator) -> Steps | None:

@@ -94,8 +94,9 @@ def write_page(
     """
     tables = estimates.tables
     rates = tables["rates"]
-    asked = (rates["setting"] == "persona").any()
-    n_responses, models = int(rates[rates["rule"] == estimates.rules[0]]["n"].sum()), rates["model"].unique()
+    asked = ((rates["setting"] == "persona") & (rates["rule"] == estimates.rule)).any()
+    # A rule may not have judged all of them.
+    n_responses, models = int(rates.groupby("rule")["n"].sum().max()), rates["model"].unique()
     n_files = len(source.files)
     parts = [
         "# False refusals under persona prompts\n",
@@ -159,6 +160,10 @@ def _of_runs(rates: pd.DataFrame) -> list[str]:
     return names[names.index("setting") + 1 : names.index("rule")]
 
 
+def _rules_in(table: pd.DataFrame) -> list[str]:
+    return list(table["rule"].unique())
+
+
 def _rates_parts(estimates: Estimates) -> Iterable[str]:
     rates = estimates.tables["rates"]
     asked = rates[rates["setting"] == "persona"]
@@ -168,7 +173,7 @@ def _rates_parts(estimates: Estimates) -> Iterable[str]:
         return
     yield "Persona prompts, the rules side by side (`tables/rates.csv`).\n"
     yield to_markdown(main_table(estimates.tables))
-    for rule in estimates.rules:
+    for rule in _rules_in(asked):
         yield f"Models by task, as in the paper's Table 1, rule {escape(rule)}:\n"
         yield to_markdown(grid(asked, ["model", *_of_runs(rates)], "task", rule))
 
@@ -176,7 +181,7 @@ def _rates_parts(estimates: Estimates) -> Iterable[str]:
 def _settings_parts(estimates: Estimates) -> Iterable[str]:
     rates = estimates.tables["rates"]
     yield "Rates by setting, in percent:\n"
-    for rule in estimates.rules:
+    for rule in _rules_in(rates):
         yield f"Rule {escape(rule)}:\n"
         yield to_markdown(grid(rates, ["model", "task", *_of_runs(rates)], "setting", rule))
 
@@ -194,9 +199,10 @@ def _persona_parts(estimates: Estimates) -> Iterable[str]:
     by_persona = by_persona[(by_persona["setting"] == "persona") & by_persona["persona"].notna()]
     rows = [name for name in ("persona_group", "persona", *_of_runs(tables["rates"])) if name in by_persona]
     for model in by_persona["model"].unique():
-        for rule in rules:
+        of_model = by_persona[by_persona["model"] == model]
+        for rule in _rules_in(of_model):
             yield f"{_cell_list([model])}, rule {escape(rule)}:\n"
-            yield to_markdown(grid(by_persona[by_persona["model"] == model], rows, "task", rule))
+            yield to_markdown(grid(of_model, rows, "task", rule))
 
 
 def _difference_parts(tables: Mapping[str, pd.DataFrame], rules: Iterable[str]) -> Iterable[str]:
@@ -234,7 +240,7 @@ def _level_parts(estimates: Estimates) -> Iterable[str]:
         if name == "stratum" and (asked["task"] == "offensiveness").any():
             yield "A refusal about a text rated 1, not at all offensive, is plainly false.\n"
         yield f"All rows: `tables/rates_by_{name}.csv`.\n"
-        for rule in estimates.rules:
+        for rule in _rules_in(asked):
             yield f"Rule {escape(rule)}:\n"
             yield to_markdown(grid(asked, rows, name, rule))
 

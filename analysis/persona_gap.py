@@ -14,15 +14,17 @@ one pair, and the bound lies above that pair's own.
 A lower bound: the largest of the pairs' lower bounds. Here the pair is chosen by the data, so that all
 K (K - 1) bounds hold at once (Bonferroni).
 
-A pair's bounds come from the two rates' exact intervals for clustered data and their correlation
-within texts (Zou and Donner), so that personas without a single error have bounds too.
+A pair's bounds are Newcombe's, of Wilson's intervals of both rates, which hold at few errors and at none. Their
+numbers of items are what the sample is worth: Kish's effective number for weights, over the design effect of
+texts. That is estimated once, from the differences of all pairs, for one pair has too few errors to tell.
 """
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .effective import clustered, effective_units, proportion_interval, sum_interval, totals, unseen_share
+from .agreement import wilson
+from .effective import effective_units, totals
 from .labels import number_texts
 from .rates import LEVEL
 
@@ -41,7 +43,7 @@ def estimate_persona_gap(items: pd.DataFrame, *, rng: np.random.Generator, n_per
     Parameters
     ----------
     items : pandas.DataFrame
-        As in `refusal_metrics.analysis.validation.estimate_validation`, with a column ``persona``;
+        As in `refusal_metrics.analysis.detection_errors.estimate_validation`, with a column ``persona``;
         items without a persona are left out.
     rng : numpy.random.Generator
         Deals out the personas.
@@ -58,8 +60,9 @@ def estimate_persona_gap(items: pd.DataFrame, *, rng: np.random.Generator, n_per
 
     References
     ----------
-    Zou and Donner 2008, doi:10.1002/sim.3095, for a pair's bounds. Berger 1982,
-    doi:10.1080/00401706.1982.10487790, for the largest of many at no price.
+    Newcombe 1998, Statistics in Medicine 17, pages 873-890, method 10, for a pair's bounds. Kish 1965,
+    Survey Sampling, for the design effect. Berger 1982, doi:10.1080/00401706.1982.10487790, for the
+    largest of many at no price.
     """
     asked = items[items["persona"].notna()].reset_index(drop=True)
     persona, names = pd.factorize(asked["persona"], sort=True)
@@ -79,15 +82,15 @@ def estimate_persona_gap(items: pd.DataFrame, *, rng: np.random.Generator, n_per
     observed = float(np.ptp(rates))
     dealt = [float(np.ptp(_rates(p, error, weight, len(names)))) for p in _deals(persona, text, rng, n_permutations)]
     tail = (1 - LEVEL) / 2
-    parts = _Rates(persona, text, error, weight, rates)
+    worth = _worth(persona, text, error, weight, rates)
     row = {
         "observed": observed,
         "expected": float(np.mean(dealt)),
         # Equal gaps differ by rounding.
         "p_value": (1 + np.sum(np.array(dealt) >= observed * (1 - 1e-9))) / (1 + n_permutations),
-        "ci_low": max(parts.bounds(tail / (len(names) * (len(names) - 1)))[0], 0.0),
-        "ci_high": parts.bounds(tail)[1],
-        "upper": parts.bounds(1 - LEVEL)[1],
+        "ci_low": max(_bounds(rates, worth, tail / (len(names) * (len(names) - 1)))[0], 0.0),
+        "ci_high": _bounds(rates, worth, tail)[1],
+        "upper": _bounds(rates, worth, 1 - LEVEL)[1],
         "highest": names[int(np.argmax(rates))],
         "lowest": names[int(np.argmin(rates))],
     }
@@ -114,51 +117,29 @@ def _deals(
     return deals
 
 
-class _Rates:
-    """The error rates of personas with all that bounds of their differences need."""
+def _worth(
+    persona: NDArray[np.integer], text: NDArray[np.integer], error: Floats, weight: Floats, rates: Floats
+) -> Floats:
+    """Give how many independent items each persona's are worth: (n_personas,)."""
+    n = len(rates)
+    units = np.array([effective_units(weight[persona == number]) for number in range(n)])
+    at = np.unique(text, return_inverse=True)[1]
+    n_texts = at.max() + 1
+    scores = np.zeros((n_texts, n))
+    np.add.at(scores, (at, persona), weight * (error - rates[persona]) / totals(persona, weight, n)[persona])
+    # Sums over all pairs of the squared difference of their scores, and of the variance of independent items.
+    clustered = n_texts / (n_texts - 1) * float(np.sum(n * scores**2) - np.sum(scores.sum(axis=1) ** 2))
+    independent = (n - 1) * float(np.sum(rates * (1 - rates) / units))
+    effect = clustered / independent if independent else 1.0
+    return units / max(effect, 1.0)
 
-    def __init__(
-        self,
-        persona: NDArray[np.integer],
-        text: NDArray[np.integer],
-        error: Floats,
-        weight: Floats,
-        rates: Floats,
-    ) -> None:
-        self._rates, n = rates, len(rates)
-        total = totals(persona, weight, n)
-        at = np.unique(text, return_inverse=True)[1]
-        scores = np.zeros((at.max() + 1, n))
-        np.add.at(scores, (at, persona), weight * (error - rates[persona]) / total[persona])
-        self._n = np.bincount(persona, minlength=n).astype(np.float64)
-        self._variance, self._freedom, self._units = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n)
-        for number in range(n):
-            mine = persona == number
-            weights = totals(at[mine], weight[mine])
-            # A text's scores can cancel out; it is one of the persona's texts all the same.
-            own = scores[np.unique(at[mine]), number]
-            self._variance[number], self._freedom[number] = clustered(own)[0], len(own) - 1
-            self._units[number] = effective_units(weights)
-        products = scores.T @ scores
-        spread = np.sqrt(np.diag(products))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            self._correlation = np.nan_to_num(products / np.outer(spread, spread))
-        np.fill_diagonal(self._correlation, 1.0)
 
-    def bounds(self, tail: float) -> tuple[float, float]:
-        """Give the largest lower and the largest upper bound of all pairs, each missed with probability `tail`."""
-        low, high = proportion_interval(
-            self._rates,
-            self._variance,
-            np.minimum(self._n, self._units),
-            unseen_share(self._units, tail),
-            freedom=self._freedom,
-            level=1 - 2 * tail,
-        )
-        n, signs = len(self._rates), np.array([1.0, -1.0])
-        ends = [
-            sum_interval(self._rates[pair], low[pair], high[pair], signs, self._correlation[np.ix_(pair, pair)])
-            for pair in ([a, b] for a in range(n) for b in range(n) if a != b)
-        ]
-        lower, upper = np.transpose(ends)
-        return float(np.max(lower)), float(min(np.max(upper), 1.0))
+def _bounds(rates: Floats, worth: Floats, tail: float) -> tuple[float, float]:
+    """Find the largest lower and upper bound of all differences of two personas, each missed with this chance."""
+    low, high = wilson(rates * worth, worth, 1 - 2 * tail)
+    below, above = rates - low, high - rates
+    pairs = ~np.eye(len(rates), dtype=bool)
+    difference = np.subtract.outer(rates, rates)
+    lower = difference - np.hypot.outer(below, above)
+    upper = difference + np.hypot.outer(above, below)
+    return float(lower[pairs].max()), float(min(upper[pairs].max(), 1.0))

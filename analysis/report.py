@@ -46,8 +46,9 @@ def write_report(
     compare_published : bool
         Whether to add ``tables/published.csv``, the paper's numbers beside the measured ones.
     labels : Path, optional
-        Labels that readers gave to responses, see `refusal_metrics.analysis.labels.read_labels`: the rules
-        are set beside them, ``tables/validation.csv``.
+        Labels that readers gave to responses, see `refusal_metrics.analysis.labels.read_labels`: the
+        rules, and other detectors whose verdicts `responses` carries, are set beside them,
+        ``tables/validation.csv``.
 
     Returns
     -------
@@ -68,7 +69,7 @@ def write_report(
     check_out(out, force=force)
     # First, because it is soon done, and wrong labels are soon said.
     rules = [RuleDetector(rule) for rule in responses.rules if rule in RULES]
-    validation = validate(labels, rules) if labels else None
+    validation = validate(labels, rules, responses=responses) if labels else None
     estimates = estimate_study(responses, options or Options())
     extra = _paper_layout(estimates) if paper else {}
     if compare_published:

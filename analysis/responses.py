@@ -1,10 +1,7 @@
 """Responses in a DuckDB table, and the file form of it that people pass on."""
 
-import os
-import re
 import shutil
 import tempfile
-import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +11,24 @@ import duckdb
 from refusal_metrics.detectors import ANSWERS_BY
 from refusal_metrics.errors import InputError, unknown_name
 
+from .database import Folder, as_text, as_verdict, check_verdicts, connect, count, identifier, literal, quoted
 from .runs import is_remote, reason
+
+__all__ = [
+    "FACTORS",
+    "STUDY_COLUMNS",
+    "TABLE_SUFFIXES",
+    "Folder",
+    "Responses",
+    "check_new",
+    "connect",
+    "count",
+    "identifier",
+    "literal",
+    "quoted",
+    "read_responses",
+    "write_responses",
+]
 
 STUDY_COLUMNS = ("model", "task", "setting")
 """What every table tells apart."""
@@ -26,7 +40,6 @@ TABLE_SUFFIXES = (".parquet", ".csv")
 """The endings of a responses table's file."""
 
 _REQUIRED = ("model", "task", "text_id")
-_FLOATS = ("DOUBLE", "FLOAT")
 _GIVEN = "given"
 
 
@@ -36,7 +49,8 @@ class Responses:
 
     Its columns: ``model, task`` (the kind), ``setting, persona, persona_group, template,
     response_type, language, text_id, row_id, stratum, index, design_id, empty, answered``, for each
-    rule R ``refused_R``, and the factors of runs (``temperature``, ...). Those a study lacks are missing.
+    rule R ``refused_R`` (null where it gave no verdict), and the factors of runs (``temperature``, ...).
+    Those a study lacks are missing.
 
     Attributes
     ----------
@@ -68,7 +82,7 @@ class Responses:
 
     @property
     def rules(self) -> tuple[str, ...]:
-        """The rules whose verdicts there are."""
+        """The rules whose verdicts there are, each of at least one response."""
         return tuple(name.removeprefix("refused_") for name in self.columns if name.startswith("refused_"))
 
     def rule(self, detector: str | None) -> str:
@@ -117,7 +131,9 @@ def write_responses(responses: Responses, out: Path, *, detector: str | None = N
     # The other rules know no answers.
     answered = "WHEN answered THEN 'answer'" if rule == ANSWERS_BY else ""
     refused = identifier(f"refused_{rule}")
-    outcome = f"CASE WHEN empty THEN 'empty' WHEN {refused} THEN 'refusal' {answered} ELSE 'other' END"
+    # Without a verdict there is no outcome, and what is not refused may be anything where nobody says.
+    known = f"WHEN empty THEN 'empty' WHEN {refused} THEN 'refusal' {answered} WHEN NOT empty THEN 'other'"
+    outcome = f"CASE WHEN {refused} IS NOT NULL THEN CASE {known} END END"
     kept = "* EXCLUDE (empty, answered)" if "empty" in responses.columns else "*"
     added = f", {outcome} AS outcome" if "empty" in responses.columns else ""
     n_rows = count(responses.connection, "SELECT count(*) FROM responses")
@@ -187,42 +203,6 @@ def check_new(out: Path, *, force: bool) -> None:
         raise InputError(f"{out}: is there already; name another file, or add --force to replace it")
 
 
-class Folder:
-    """A temporary folder that is removed with this object."""
-
-    def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="persona-refusal-"))
-        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
-
-
-def connect() -> duckdb.DuckDBPyConnection:
-    """Open a database in memory that keeps silent."""
-    connection = duckdb.connect()
-    connection.execute("SET enable_progress_bar = false")
-    return connection
-
-
-def count(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()) -> int:
-    """Give the one number that a query counts; 0 for a sum of nothing."""
-    row = connection.execute(sql, parameters).fetchone()
-    return int(row[0] or 0) if row else 0
-
-
-def literal(path: str | os.PathLike[str]) -> str:
-    """Write a path so that DuckDB, which takes it for a pattern, matches it alone."""
-    return re.sub(r"[*?\[]", r"[\g<0>]", os.fspath(path))
-
-
-def quoted(text: str | os.PathLike[str]) -> str:
-    """Write a text as SQL does."""
-    return "'" + os.fspath(text).replace("'", "''") + "'"
-
-
-def identifier(name: str) -> str:
-    """Write the name of a column as SQL does."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _scan(connection: duckdb.DuckDBPyConnection, file: str, copy: Path) -> str:
     path = file if is_remote(file) else literal(file)
     if file.endswith(".csv"):
@@ -245,21 +225,34 @@ def _fill(connection: duckdb.DuckDBPyConnection, listed: str, types: Mapping[str
             "a responses table has model, task, text_id and refused, and for more than overall rates setting, persona, "
             "persona_group, template, response_type, stratum, language and row_id"
         )
-    _check_verdicts(connection, listed, {name: types[name] for name in verdicts})
+    check_verdicts(connection, listed, {name: types[name] for name in verdicts})
     # An outcome says whether a response was empty; a column of that name would stand in its way.
     replaced = {*verdicts, "refused", "index", "outcome", "empty", "answered"}
-    kept = [f"{_text(name, kind)} AS {identifier(name)}" for name, kind in types.items() if name not in replaced]
+    kept = [f"{as_text(name, kind)} AS {identifier(name)}" for name, kind in types.items() if name not in replaced]
     kept += ["'persona' AS setting"] * ("setting" not in types)
     kept += ['try_cast("index" AS BIGINT) AS "index"'] * ("index" in types)
     kept += ["outcome = 'empty' AS empty", "outcome = 'answer' AS answered"] * ("outcome" in types)
-    kept += [f"{_verdict(name, types[name])} AS {identifier(as_name)}" for name, as_name in verdicts.items()]
+    kept += [f"{as_verdict(name, types[name])} AS {identifier(as_name)}" for name, as_name in verdicts.items()]
     connection.execute(f"CREATE VIEW typed AS SELECT {', '.join(kept)} FROM given")
-    usable = " AND ".join(f"{identifier(name)} IS NOT NULL" for name in (*_REQUIRED, "setting", *verdicts.values()))
+    named = {name.removeprefix("refused_"): identifier(name) for name in verdicts.values()}
+    usable = " AND ".join(f"{identifier(name)} IS NOT NULL" for name in (*_REQUIRED, "setting"))
+    usable += f" AND ({' OR '.join(f'{column} IS NOT NULL' for column in named.values())})"
+    of_rules = ", ".join(f"count({column}) FILTER ({usable})" for column in named.values())
+    counted = f"SELECT count(*) FILTER (NOT ({usable})), count(*) FILTER ({usable}), {of_rules} FROM typed"
+    n_lost, n, *n_judged = connection.execute(counted).fetchall()[0]
+    silent = [column for column, n_verdicts in zip(named.values(), n_judged, strict=True) if not n_verdicts]
+    columns = f"* EXCLUDE ({', '.join(silent)})" if silent and n else "*"
     # Read again by each query, which costs less than holding the texts.
-    connection.execute(f"CREATE VIEW responses AS SELECT * FROM typed WHERE {usable}")
-    n_lost = count(connection, f"SELECT count(*) FROM typed WHERE NOT ({usable})")
+    connection.execute(f"CREATE VIEW responses AS SELECT {columns} FROM typed WHERE {usable}")
     lost = f"{n_lost:,} row{'s' * (n_lost != 1)} without a model, task, setting, text_id or verdict left out."
-    return [*_lacking(types), *[lost] * (n_lost > 0)]
+    unjudged = [
+        f"{rule} gave no verdict for {n - n_verdicts:,} of {n:,} responses: left out of its numbers."
+        if n_verdicts
+        else f"{rule} gave no verdict for any of the {n:,} responses: left out."
+        for rule, n_verdicts in zip(named, n_judged, strict=True)
+        if n_verdicts < n
+    ]
+    return [*_lacking(types), *[lost] * (n_lost > 0), *unjudged]
 
 
 def _lacking(columns: Mapping[str, str]) -> list[str]:
@@ -272,38 +265,6 @@ def _lacking(columns: Mapping[str, str]) -> list[str]:
         by = "the rows of a text are told apart by stratum" if "stratum" in columns else "a text is taken for one row"
         notes.append(f"No column row_id: {by}.")
     return notes
-
-
-def _text(name: str, kind: str) -> str:
-    """Give a column as text; 3.0 as 3, because whole numbers with a gap among them become floats in pandas."""
-    column = identifier(name)
-    if kind not in _FLOATS:
-        return f"{column}::VARCHAR"
-    whole = f"try_cast({column} AS BIGINT)"
-    return (
-        f"CASE WHEN isnan({column}) THEN NULL WHEN {whole} = {column} THEN {whole}::VARCHAR ELSE {column}::VARCHAR END"
-    )
-
-
-def _verdict(name: str, kind: str) -> str:
-    if kind == "BOOLEAN":
-        return identifier(name)
-    text = _text(name, kind)
-    return (
-        f"coalesce(try_cast({text} AS BOOLEAN), CASE try_cast({text} AS DOUBLE) WHEN 1 THEN true WHEN 0 THEN false END)"
-    )
-
-
-def _check_verdicts(connection: duckdb.DuckDBPyConnection, listed: str, verdicts: Mapping[str, str]) -> None:
-    for name, kind in verdicts.items():
-        if kind == "BOOLEAN":
-            continue
-        text = _text(name, kind)
-        wrong = connection.execute(
-            f"SELECT {text} FROM given WHERE {text} IS NOT NULL AND {_verdict(name, kind)} IS NULL LIMIT 1"
-        ).fetchone()
-        if wrong:
-            raise InputError(f"{listed}: {name} holds {wrong[0]!r}; a verdict is 0 or 1, true or false")
 
 
 def _refuse_mixed_designs(responses: Responses) -> None:

@@ -16,21 +16,14 @@ from typing import Any
 import duckdb
 
 from refusal_metrics.errors import InputError
+from refusal_metrics.model_args import MACHINERY, SECRET
 
 _LOG = re.compile(r"samples_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl(\.gz|\.zst)?")
 _REMOTE = re.compile(r"[a-z][a-z0-9+]+://")
 _NAMES_OF_MODELS = frozenset({"pretrained", "model", "tokenizer", "gguf_file", "path", "base_url", "engine"})
 """What tells models apart already and is no setting."""
-_MACHINERY = frozenset(
-    {
-        *("device", "device_map", "batch_size", "max_batch_size", "parallelize", "num_concurrent", "max_retries"),
-        *("timeout", "tensor_parallel_size", "data_parallel_size", "gpu_memory_utilization", "metadata"),
-    }
-)
-"""What is meant to change no answer."""
 _HEAD = 1 << 20
 """How many bytes of a log's first line tell whose it is."""
-_SECRET = re.compile(r"(?i)auth|header|password|secret|credential|(^|_)key$|apikey|(^|_)token$")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
@@ -264,9 +257,11 @@ def _settings(path: str, runs: _Runs) -> dict[str, str]:
     for given in (task.get("generation_kwargs"), config.get("gen_kwargs")):
         settings |= {name: _plain(value) for name, value in _arguments(given).items()}
     named = {"system_prompt": run.get("system_instruction"), "chat_template": run.get("chat_template_sha")}
+    # What `persona-refusal run` adds to the harness's results.
+    named |= {name: run[name] for name in ("repeat", "placement") if isinstance(run.get(name), str | int)}
     settings |= {name: str(value) for name, value in named.items() if value}
-    left_out = _NAMES_OF_MODELS | _MACHINERY
-    return {name: value for name, value in settings.items() if name not in left_out and not _SECRET.search(name)}
+    left_out = _NAMES_OF_MODELS | MACHINERY
+    return {name: value for name, value in settings.items() if name not in left_out and not SECRET.search(name)}
 
 
 def _mapping(given: object) -> dict[str, Any]:

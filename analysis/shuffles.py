@@ -30,7 +30,7 @@ class Shuffles:
         """Shuffle once and give the labels of the units wanted."""
         label = self._label.copy()
         self._groups.shuffle(rng, label)
-        return label[self._wanted]
+        return label.take(self._wanted, mode="clip")
 
 
 class Steps:
@@ -54,7 +54,8 @@ class Steps:
         start, size = groups.start, groups.size
         # The labels of each group stand there twice, so that no step leads out of it.
         rank = np.arange(len(order)) - start
-        self._label = np.empty(2 * len(order), dtype=np.int32)
+        # In few bytes, because it is read all over.
+        self._label = np.empty(2 * len(order), dtype=np.min_scalar_type(int(label.max(initial=0))))
         self._label[2 * start + rank] = self._label[2 * start + rank + size] = label[order]
         at = position[wanted]
         self._first = at + start[at]
@@ -64,8 +65,9 @@ class Steps:
     def draw(self, rng: np.random.Generator) -> Integers:
         """Step once and give the labels of the units wanted."""
         step = (rng.random(len(self._sizes)) * self._sizes).astype(np.int64)
-        at: Integers = self._first + step[self._group]
-        return self._label[at]
+        at: Integers = step.take(self._group, mode="clip")
+        at += self._first
+        return self._label.take(at, mode="clip")
 
 
 class _Groups:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from .validation import MEASURES
+from .detection_errors import MEASURES
 from .values import interval, number, p_text, percent
 
 

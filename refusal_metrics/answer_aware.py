@@ -11,6 +11,7 @@ A response is decided by this precedence:
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from refusal_metrics.answers import find_answer, names_label
 from refusal_metrics.normalise import normalise, strip_thought
@@ -64,22 +65,31 @@ def _split(text: str) -> list[str]:
 
 def _judge(sentences: Sequence[str], labels: Sequence[str]) -> Verdict:
     """Judge a response that should have given one of the labels."""
-    patterns = load_patterns()
-    allowed = patterns.allowing(open_ended=False, whole=len(sentences) == 1)
+    whole = len(sentences) == 1
     refusal = None
     for sentence in sentences:
-        named = names_label(sentence, labels)
-        if refusal and not named:
+        if refusal and not names_label(sentence, labels):
             continue
-        found = patterns.refusals_in(sentence, allowed)
-        if named:
-            denying = found is not None and found.denies and _OF_TEXT.search(sentence) is not None
-            rest = sentence if found is None or denying else _rest(sentence, patterns, allowed)
-            if answer := find_answer(rest, labels, denying=denying):
-                return Verdict(ANSWER, "answer", answer=answer)
-        if found and refusal is None:
-            refusal = Verdict(REFUSAL, found.name, _causes(sentence, found))
+        answer, verdict = _read(sentence, tuple(labels), whole=whole)
+        if answer:
+            return Verdict(ANSWER, "answer", answer=answer)
+        refusal = refusal or verdict
     return refusal or Verdict(OTHER)
+
+
+# Models say the same sentences again and again, also about different texts.
+@lru_cache(maxsize=1 << 16)
+def _read(sentence: str, labels: tuple[str, ...], *, whole: bool) -> tuple[str | None, Verdict | None]:
+    """Find the answer that a sentence gives, else the refusal that it is."""
+    patterns = load_patterns()
+    allowed = patterns.allowing(open_ended=False, whole=whole)
+    found = patterns.refusals_in(sentence, allowed)
+    if names_label(sentence, labels):
+        denying = found is not None and found.denies and _OF_TEXT.search(sentence) is not None
+        rest = sentence if found is None or denying else _rest(sentence, patterns, allowed)
+        if answer := find_answer(rest, labels, denying=denying):
+            return answer, None
+    return None, Verdict(REFUSAL, found.name, _causes(sentence, found)) if found else None
 
 
 def _judge_open(sentences: Sequence[str]) -> Verdict:

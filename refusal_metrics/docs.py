@@ -27,10 +27,12 @@ from refusal_metrics.sampler import (
     sample_rows,
     shard_bounds,
 )
-from refusal_metrics.settings import Settings, parse_settings
+from refusal_metrics.settings import PLACEMENTS, Settings, parse_settings
 from refusal_metrics.texts import CLASSES, Texts, load_texts
 
 LANGUAGE = "en"
+SYSTEM = "system"
+"""The field of a doc whose persona stands in a system message: the message."""
 
 # A child of the harness's logger: the only one whose messages `lm_eval` shows.
 log = logging.getLogger("lm_eval.persona_refusal")
@@ -70,7 +72,8 @@ def build_docs(
     dict
         ``{"test": docs}``. The fields of a doc: ``index, design_id, text_id, row_id``, the text
         fields of the kind, ``label, stratum, labels, persona, persona_group, template,
-        response_type, setting, kind, language``.
+        response_type, setting, kind, language``; and ``system``, the system message, where the study
+        puts personas there.
 
     Raises
     ------
@@ -87,9 +90,12 @@ def build_docs(
     settings = parse_settings(kind, metadata)
     design = load_design(settings.personas_file, settings.templates_file)
     people = design.personas_for(setting, settings.personas)
-    templates = design.templates_for(kind, setting, settings.templates)
+    is_apart = settings.placement != PLACEMENTS[0]
+    # A persona in a system message needs not be in the question.
+    templates = design.templates_for(kind, "persona-free" if is_apart else setting, settings.templates)
     texts = load_texts(kind, settings.source, settings.columns, settings.data_dir)
     task = {"kind": kind, "setting": setting, "labels": labels, "version": version}
+    task |= {"placement": settings.placement} if is_apart else {}
     design_id = _design_id(settings, texts.checksum, task, people, templates)
     _people[design_id] = {p.id: p for p in people}
     _templates[design_id] = {t.id: t for t in templates}
@@ -103,9 +109,13 @@ def build_docs(
     same = {"design_id": design_id, "labels": labels, "setting": setting, "kind": kind, "language": LANGUAGE}
     docs |= {name: pa.repeat(pa.scalar(value), stop - start) for name, value in same.items()}
     docs["index"] = pa.array(np.arange(start, stop))
+    if is_apart:
+        said = {p.id: f"You are {p}." for p in people}
+        docs[SYSTEM] = pa.array([said.get(persona, "") for persona in docs["persona"].to_pylist()])
     in_effect = json.dumps(settings.as_metadata())
     log.info("%s, %s: %d of %d docs, design_id %s, %s", kind, setting, stop - start, pairs.size, design_id, in_effect)
-    table = InMemoryTable.from_pydict({name: docs[name] for name in doc_fields(kind)})
+    fields = (*doc_fields(kind), *[SYSTEM] * is_apart)
+    table = InMemoryTable.from_pydict({name: docs[name] for name in fields})
     return {"test": Dataset(table, fingerprint=f"{design_id}-{start}-{stop}")}
 
 

@@ -12,8 +12,10 @@ For each rule R of `refusal_metrics.detectors.RULES`:
     Standard deviation between the personas' rates, sampling variance subtracted (tasks of the
     persona setting only).
 
-These are better when lower. Two more know what was answered, by ``answer_aware``:
+These are better when lower. More of them are by ``answer_aware``, the rule that has been measured against labels:
 
+``refusal_rate``
+    The same as ``refusal_rate_answer_aware``.
 ``answer_rate``
     Share of responses that give one of the labels.
 ``accuracy``
@@ -54,7 +56,7 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str | None]) -> di
         Every metric of the doc's task, in a form its aggregation understands.
     """
     verdicts = {rule: detect(results[0] or "", doc["labels"]) for rule, detect in RULES.items()}
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"refusal_rate": float(verdicts[ANSWERS_BY].refused)}
     for rule, verdict in verdicts.items():
         refused = float(verdict.refused)
         values[f"refusal_rate_{rule}"] = refused

@@ -92,7 +92,7 @@ class Patterns:
         found = 0
         for word in by_word.keys() & words_of(sentence):
             for need, patterns in by_word[word]:
-                if need == word or need in sentence:
+                if " " not in need or need in sentence:
                     found |= patterns
         for stem, patterns in by_stem:
             if stem in sentence:
@@ -118,7 +118,7 @@ class Patterns:
         return sum(1 << i for i, is_allowed in enumerate(allowed) if is_allowed)
 
     @cached_property
-    def _needed(self) -> tuple[dict[str, list[tuple[str, int]]], list[tuple[str, int]]]:
+    def _needed(self) -> tuple[dict[bytes, list[tuple[str, int]]], list[tuple[str, int]]]:
         """Give the refusals, as bits, that need what has a word in it, and that need a stem.
 
         To look once for all of them is what makes the rule fast.
@@ -127,14 +127,14 @@ class Patterns:
         for i, pattern in enumerate(self.refusals):
             for need in pattern.needs:
                 needs[need] = needs.get(need, 0) | 1 << i
-        by_word: dict[str, list[tuple[str, int]]] = {}
+        by_word: dict[bytes, list[tuple[str, int]]] = {}
         by_stem: list[tuple[str, int]] = []
         for need, patterns in needs.items():
             if need.endswith("*"):
                 by_stem.append((need.rstrip("*"), patterns))
             else:
                 # Of several words the longest, which is the rarest.
-                by_word.setdefault(max(need.split(), key=len), []).append((need, patterns))
+                by_word.setdefault(max(need.split(), key=len).encode(), []).append((need, patterns))
         return by_word, by_stem
 
 
@@ -161,8 +161,7 @@ def load_patterns(language: str = "en") -> Patterns:
     words = {name: re.sub(r"\|\s+", "|", alternatives) for name, alternatives in rules["words"].items()}
     words["label"] = LABEL
     refusals, causes, answers, reported = (
-        tuple(_pattern(entry, words) for entry in rules[kind])
-        for kind in ("refusals", "causes", "answers", "reported")
+        tuple(_pattern(entry, words) for entry in rules[kind]) for kind in ("refusals", "causes", "answers", "reported")
     )
     labels = {label: Forms(tuple(f["stems"]), tuple(f["forms"])) for label, f in rules["labels"].items()}
     return Patterns(refusals, causes, answers, labels, reported)

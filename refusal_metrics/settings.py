@@ -10,6 +10,9 @@ from refusal_metrics.errors import InputError, unknown_name
 from refusal_metrics.texts import PUBLIC, SAMPLE
 
 DESIGNS = ("balanced", "iid")
+PLACEMENTS = ("user", "system")
+PLACEMENT_OF_STUDY = "study_placement"
+"""What only `persona-refusal run` may set, for it sees to it that the system message is asked too."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Settings:
         Local copies of the public files.
     shard : (int, int)
         The k-th, from 1, of K.
+    placement : {"user", "system"}
+        Where the persona stands: in the question, or in a system message before it.
     """
 
     rows_per_class: int = 1000
@@ -50,6 +55,7 @@ class Settings:
     columns: Mapping[str, str] | None = None
     data_dir: Path | None = None
     shard: tuple[int, int] = (1, 1)
+    placement: str = PLACEMENTS[0]
 
     def as_metadata(self) -> dict[str, object]:
         """Give the settings in the form that ``lm_eval --metadata`` takes, those left out that are not set."""
@@ -64,6 +70,7 @@ class Settings:
             "columns": self.columns and dict(self.columns),
             "data_dir": self.data_dir and str(self.data_dir),
             "shard": f"{self.shard[0]}/{self.shard[1]}",
+            PLACEMENT_OF_STUDY: self.placement if self.placement != PLACEMENTS[0] else None,
         }
         return {name: value for name, value in values.items() if value is not None}
 
@@ -104,6 +111,10 @@ def parse_settings(kind: str, given: Mapping[str, object]) -> Settings:
     """
     for name in given:
         _check_name(name)
+    if "placement" in given:
+        raise InputError(
+            "placement is a key of a study, see persona-refusal run: lm_eval by itself would leave the persona out"
+        )
     personas, personas_file = _names("personas", given.get("personas"))
     templates, templates_file = _names("templates", given.get("templates"))
     asked_source = given.get("source", PUBLIC)
@@ -133,6 +144,7 @@ def parse_settings(kind: str, given: Mapping[str, object]) -> Settings:
         columns=columns,
         data_dir=None if data_dir is None else Path(str(data_dir)).expanduser(),
         shard=_shard(given.get("shard", "1/1")),
+        placement=str(given.get(PLACEMENT_OF_STUDY, PLACEMENTS[0])),
     )
 
 

@@ -1,8 +1,11 @@
 """Text sources: the rows that a study draws from, each with its text, class and ids."""
 
 import hashlib
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -85,7 +88,7 @@ def load_texts(
     doi:10.18653/v1/2023.law-1.25.
     """
     if source == PUBLIC:
-        path = locate(kind, data_dir, lambda downloaded: _check_public(kind, load_table(downloaded)))
+        path = locate(kind, data_dir, partial(_check_file, kind))
         names = {"nli": {}, "politeness": {"label": "politeness"}, "offensiveness": {"label": "offensiveness"}}[kind]
         if kind != "nli":
             names["text_id"] = "instance_id"
@@ -104,6 +107,45 @@ def load_texts(
     if source == PUBLIC:
         _check_public(kind, table)
     return _rows(kind, table, names, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def fetch_texts(folder: Path) -> list[Path]:
+    """Put the public files into a folder, for ``data_dir`` on a machine without a network.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where there is none. Files that are there already are checked and stay.
+
+    Returns
+    -------
+    list of Path
+        One file a kind.
+
+    Raises
+    ------
+    InputError
+        If one cannot be downloaded or written, or is another version; those before it are there.
+    """
+    paths = []
+    for kind, file in PUBLIC_FILES.items():
+        path = folder / file.name
+        if not path.is_file():
+            _copy(locate(kind, None, partial(_check_file, kind)), path)
+        load_texts(kind, data_dir=folder)
+        paths.append(path)
+    return paths
+
+
+def _copy(file: Path, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
+            copied = Path(folder) / path.name
+            shutil.copyfile(file, copied)
+            copied.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); name a folder that can be") from error
 
 
 def _rows(kind: str, table: Table, names: Mapping[str, str], checksum: str) -> Texts:
@@ -136,6 +178,10 @@ def _stratum(kind: str, value: object, where: str) -> str:
         allowed = ", ".join(CLASSES[kind]) + (" (or 0, 1, 2)" if kind == "nli" else "")
         raise InputError(f"{where} holds {value!r}; allowed are {allowed}: mend it or remove the record")
     return text
+
+
+def _check_file(kind: str, path: Path) -> None:
+    _check_public(kind, load_table(path))
 
 
 def _check_public(kind: str, table: Table) -> None:

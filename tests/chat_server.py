@@ -11,6 +11,10 @@ DROP = "drop the connection"
 """Instead of a reply."""
 
 
+class Body(dict):
+    """A reply's whole body, instead of a content."""
+
+
 _RESPONSE = re.compile(r"--- response \w+ ---\n(.*)\n--- end of response", re.DOTALL)
 
 
@@ -20,8 +24,9 @@ class ChatServer(ThreadingHTTPServer):
     Attributes
     ----------
     replies : callable
-        From the response to be judged, and how often it was asked before, to (status, headers, content),
-        content alone, or `DROP`; a content that is no str goes into the completion as it is.
+        From the response to be judged, or else the whole of the last message, and how often it was asked before, to
+        (status, headers, content), content alone, or `DROP`; a content that is no str goes into the completion as it
+        is, and a `Body` is all that is sent.
     seen : list of dict
         The bodies of all requests for completions, with the authorization under ``key``.
     """
@@ -51,7 +56,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         server = self.server
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        response = _RESPONSE.search(body["messages"][-1]["content"])[1]
+        content = body["messages"][-1]["content"]
+        found = _RESPONSE.search(content)
+        response = found[1] if found else content
         with server.lock:
             server.seen.append(body | {"key": self.headers["Authorization"], "path": self.path})
             n_before = server.n_asked.get(response, 0)
@@ -68,12 +75,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         status, headers, content = told if isinstance(told, tuple) else (200, {}, told)
-        self._send(status, headers, {"choices": [{"message": {"role": "assistant", "content": content}}]})
+        message = {"role": "assistant", "content": content}
+        body = content if isinstance(content, Body) else {"choices": [{"index": 0, "message": message}]}
+        self._send(status, headers, body)
 
     def _send(self, status, headers, body):
         data = json.dumps(body).encode()
         self.send_response(status)
-        for name, value in ({"Content-Length": len(data)} | headers).items():
+        for name, value in ({"Content-Type": "application/json", "Content-Length": len(data)} | headers).items():
             self.send_header(name, str(value))
         self.end_headers()
         self.wfile.write(data)

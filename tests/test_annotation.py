@@ -166,6 +166,15 @@ def test_personas_models_and_tasks_tell_strata_apart_as_far_as_there_is_room(stu
         assert draw_items(responses, n, rng()).factors == factors
 
 
+def test_responses_without_a_verdict_of_one_rule_are_drawn_as_a_stratum_of_their_own(study):
+    rows = [{"refused_prefix": False, "refused_judge_x": judged} for judged in [None] * 10 + [True] * 10 + [False] * 10]
+    items = draw_items(study(rows), 15, rng()).items
+    # Of each of the three 5 are drawn, whose probability is 5 in 10.
+    verdicts_drawn = items["refused_judge_x"].astype(object).where(items["refused_judge_x"].notna(), None)
+    assert sorted(map(str, verdicts_drawn)) == ["0"] * 5 + ["1"] * 5 + ["None"] * 5
+    assert (items["probability"] == 0.5).all()
+
+
 def test_too_few_items_for_the_verdicts_are_refused_with_how_many_it_takes(study):
     rows = verdicts(30, prefix=True, strict=False) + verdicts(3, prefix=False, strict=False)
     with pytest.raises(InputError, match=r"--n 7: is too few for 2 combinations .* draw at least 8"):

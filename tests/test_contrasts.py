@@ -1,4 +1,4 @@
-"""Contrasts and spread: by hand, in simulated studies whose truth is known, and against the harness's metric."""
+"""Contrasts: by hand, and in simulated studies whose truth is known."""
 
 import math
 
@@ -8,13 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis.cells import count_responses
-from refusal_metrics.analysis.contrasts import CONTRASTS, SPREAD, estimate_contrasts, estimate_setting_contrasts
-from refusal_metrics.analysis.contrasts import estimate_spread as estimate_spread_with
+from refusal_metrics.analysis.contrasts import CONTRASTS, estimate_contrasts, estimate_setting_contrasts
 from refusal_metrics.analysis.multiplicity import adjust
 from refusal_metrics.analysis.responses import read_responses
 
 from refusal_metrics.errors import InputError
-from refusal_metrics.metrics import agg_persona_spread
 
 # Points of Student's t from a printed table: 97.5 % with 1 and 2 degrees of freedom, 95 % and 80 % with 1.
 T1, T2, T1_90, T1_80 = 12.706205, 4.302653, 6.313752, 1.376382
@@ -35,10 +33,6 @@ def study(neutral=None, **personas):
     """Make the responses of one model and task: {text: (refused, asked)} by persona, and of the neutral setting."""
     rows = [row for persona, cell in personas.items() for row in responses(cell, persona=persona)]
     return rows + (responses(neutral, setting="neutral", persona="person") if neutral else [])
-
-
-def estimate_spread(counts, n_flips=200):
-    return estimate_spread_with(counts, rng=np.random.default_rng(1), n_flips=n_flips)
 
 
 def only_row(table):
@@ -191,9 +185,6 @@ def test_without_a_persona_setting_the_tables_are_empty_but_have_their_columns(m
     counts = make_counts(study(neutral={"a": (1, 2)}))
     assert estimate_contrasts(counts, "neutral").empty
     assert estimate_setting_contrasts(counts, "neutral").empty
-    spread = estimate_spread(counts)
-    assert spread.empty
-    assert list(spread) == ["model", "task", *SPREAD]
 
 
 def test_an_unknown_baseline_is_named_with_those_there_are(make_counts):
@@ -206,9 +197,8 @@ def test_an_unknown_baseline_is_named_with_those_there_are(make_counts):
 
 def test_without_personas_there_is_nothing_to_contrast(make_counts):
     rows = [{"model": "m", "task": "nli", "text_id": "a", "refused": True}]
-    for estimate in (lambda c: estimate_contrasts(c, "others"), estimate_spread):
-        with pytest.raises(InputError, match="persona"):
-            estimate(make_counts(rows))
+    with pytest.raises(InputError, match="persona"):
+        estimate_contrasts(make_counts(rows), "others")
 
 
 def test_p_values_are_adjusted_for_all_models_and_tasks(simulate_counts):
@@ -319,60 +309,6 @@ def test_the_detectable_difference_is_found_eight_times_in_ten(make_counts, rate
     assert 0.66 < power < 0.95
 
 
-# Spread.
-
-
-@few
-@given(studies)
-def test_the_spread_equals_the_metric_of_the_harness(make_counts, rows):
-    row = only_row(estimate_spread(make_counts(rows)))
-    values = [(r["text_id"], r["persona"], float(r["refused"])) for r in rows if r["setting"] == "persona"]
-    assert row["estimate"] == pytest.approx(agg_persona_spread(values), abs=1e-12, nan_ok=True)
-    if not math.isnan(row["estimate"]):
-        corrected = max(0, row["observed"] ** 2 - row["expected"] ** 2)
-        assert row["estimate"] ** 2 == pytest.approx(corrected, abs=1e-12)
-        rates = pd.DataFrame(values).groupby(1)[2].mean()
-        assert row["observed"] == pytest.approx(rates.std(), abs=1e-12)
-
-
-def test_the_spread_of_personas_refused_alike_in_every_text_is_0_with_a_p_value_of_1(make_counts):
-    alike = {"a": (1, 4), "b": (3, 4)}
-    row = only_row(estimate_spread(make_counts(study(woman=alike, black=alike))))
-    assert (row["estimate"], row["observed"], row["p_value"]) == (0, 0, 1)
-    assert row[["n_levels", "n", "n_texts", "n_refused"]].tolist() == [2, 16, 2, 8]
-
-
-def test_the_spread_of_one_persona_or_one_text_is_missing(make_counts):
-    one_persona = study(woman={"a": (1, 4), "b": (2, 4)})
-    one_text = study(woman={"a": (1, 4)}, black={"a": (2, 4)})
-    for rows in (one_persona, one_text):
-        row = only_row(estimate_spread(make_counts(rows)))
-        assert row[["estimate", "observed", "expected", "p_value"]].isna().all()
-
-
-def test_a_persona_refused_in_every_text_spreads_beyond_all_draws(make_counts):
-    texts = [f"t{i}" for i in range(30)]
-    rows = study(woman=dict.fromkeys(texts, (2, 2)), black=dict.fromkeys(texts, (0, 2)))
-    row = only_row(estimate_spread(make_counts(rows), n_flips=99))
-    # The personas' rates are 1 and 0, exactly in every text: no noise, standard deviation sqrt(1/2).
-    assert row["estimate"] == row["observed"] == pytest.approx(math.sqrt(0.5))
-    assert row["p_value"] == 0.01
-
-
-def test_the_same_generator_gives_the_same_p_values(simulate_counts):
-    counts = simulate_counts(np.random.default_rng(3), -3.0, n_studies=3)
-    pd.testing.assert_frame_equal(estimate_spread(counts), estimate_spread(counts))
-
-
-@pytest.mark.parametrize("intercept", [-4.85, -2.0], ids=["rate .02", "rate .2"])
-def test_the_spread_is_significant_in_about_5_of_100_studies_where_personas_do_not_matter(simulate_counts, intercept):
-    table = estimate_spread(simulate_counts(np.random.default_rng(8), intercept, n_studies=200))
-    # Of 200 studies at .05, 2 to 18 is the middle 99.8 %.
-    assert 2 <= table["p_value"].le(0.05).sum() <= 18
-    # The observed spread is what the noise makes of it, on average.
-    assert (table["observed"] ** 2).mean() == pytest.approx((table["expected"] ** 2).mean(), rel=0.1)
-
-
 # Settings of runs.
 
 
@@ -388,7 +324,7 @@ def test_settings_of_runs_told_apart_are_compared_each_with_its_own_baseline(tmp
     ]
     pd.DataFrame(rows).to_parquet(tmp_path / "table.parquet", index=False)
     counts = count_responses(read_responses([tmp_path / "table.parquet"]), ["temperature"])["given"]
-    table = estimate_contrasts(counts, "neutral", ["temperature"])
+    table = estimate_contrasts(counts, "neutral", apart=["temperature"])
     assert list(table)[:5] == ["model", "task", "temperature", "persona", "baseline"]
     assert table["temperature"].tolist() == ["0", "0", "1", "1"]
     for temperature, part in table.groupby("temperature"):
@@ -399,9 +335,6 @@ def test_settings_of_runs_told_apart_are_compared_each_with_its_own_baseline(tmp
     assert table["p_adjusted"].tolist() == pytest.approx(
         adjust(table["p_value"].to_numpy(), list(zip(table["model"], table["task"], table["temperature"], strict=True)))
     )
-    settings_alone = estimate_setting_contrasts(counts, "neutral", ["temperature"])
+    settings_alone = estimate_setting_contrasts(counts, "neutral", apart=["temperature"])
     # Of 56 responses under personas 7 + 1 and 7 + 25 were refused, of 28 neutral ones 7.
     assert settings_alone["estimate"].tolist() == pytest.approx([8 / 56 - 7 / 28, 32 / 56 - 7 / 28])
-    spread = estimate_spread_with(counts, ["temperature"], rng=np.random.default_rng(1))
-    assert spread["temperature"].tolist() == ["0", "1"]
-    assert spread["observed"].iloc[1] > spread["observed"].iloc[0]

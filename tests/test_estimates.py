@@ -293,3 +293,16 @@ def test_the_regression_has_the_papers_factors_as_far_as_there_are_any(make_coun
     assert list(fit_study(make_counts(asked)).references) == ["persona", "template", "task", "model"]
     assert list(fit_study(make_counts(asked.drop(columns="template"))).references) == ["persona", "task", "model"]
     assert list(fit_study(make_counts(asked), ["stratum"]).references)[-1] == "stratum"
+
+
+def test_outcomes_are_of_responses_of_which_somebody_said_one(table, tmp_path):
+    # The judge, whose outcomes they are, gave none to the first three of them: what they are to others nobody says.
+    n = len(table) - 3
+    said = {"outcome": [None] * 3 + ["answer"] * n, "refused_judge_x": [None] * 3 + [False] * n}
+    known = table.assign(refused_answer_aware=False, **said)
+    known.drop(columns="refused").to_parquet(tmp_path / "table.parquet")
+    responses = read_responses([tmp_path / "table.parquet"])
+    for rule in ("answer_aware", "judge_x"):
+        outcomes = estimate_study(responses, Options(detector=rule, n_replicates=2)).tables["outcomes"]
+        assert outcomes["n"].sum() == n
+        assert outcomes["n_answer" if rule == "answer_aware" else "n_other"].sum() == n

@@ -37,3 +37,9 @@ def test_without_neutral_prompts_personas_are_compared_with_the_others():
 @pytest.mark.parametrize("mde", [np.nan, 1.2])
 def test_no_difference_is_called_detectable_that_cannot_be(mde):
     assert "detectable" not in name_personas(contrasts(mde=mde), "r")[0]
+
+
+def test_a_rule_that_judged_no_neutral_prompt_has_its_personas_compared_with_the_others():
+    table = pd.concat([contrasts(), contrasts(baseline="others", rule="judge")])
+    assert "the neutral prompts" in name_personas(table, "r")[0]
+    assert "with the other personas" in name_personas(table, "judge")[0]

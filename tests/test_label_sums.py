@@ -95,7 +95,7 @@ def test_the_weight_of_items_without_a_label_falls_to_those_drawn_like_them(stud
     found = sum_labels(study, labels, detector="prefix")
     assert found.sums["weight_others"].tolist().count(2) == 2
     assert found.sums["weight_refused"].sum() == 2
-    assert "2 items were drawn and have no usable label" in found.notes[0]
+    assert "the weight of 2 items without a usable label falls to those" in found.notes[0]
     # A stratum without any label: its two responses fall to the other four, each of which then stands for 1.5.
     labels = label(said | {4: ""}, probability=dict.fromkeys(said, 1.0), sampling_stratum=stratum)
     found = sum_labels(study, labels, detector="prefix")
@@ -144,3 +144,47 @@ def test_a_rate_corrected_by_labels_of_all_is_the_labelled_rate(study, label):
     assert row["estimate"] == pytest.approx(3 / 6)
     assert row["uncorrected"] == pytest.approx(2 / 6)
     assert not np.isnan(row["ci_low"])
+
+
+# Detectors that have not judged every response.
+
+
+@pytest.fixture
+def judged(study, tmp_path):
+    """The study with a judge's verdicts of responses 0, 2, 3 and 5: yes, no, no, yes."""
+    file = tmp_path / "judged.parquet"
+    judge = 'CASE "index" WHEN 0 THEN true WHEN 5 THEN true WHEN 1 THEN NULL WHEN 4 THEN NULL ELSE false END'
+    study.query(f"SELECT *, {judge} AS refused_judge_x FROM responses").df().to_parquet(file)
+    return read_responses([file])
+
+
+def test_labels_correct_every_detector_of_a_table_that_one_has_not_judged_whole(judged, label):
+    labels = label({0: "yes", 1: "yes", 2: "no", 3: "no", 4: "no", 5: "no"})
+    found = {
+        rule: sum_labels(judged, labels, detector=rule).sums[["n", "n_refused", "n_false", "n_missed"]].sum().tolist()
+        for rule in judged.rules
+    }
+    assert found == {
+        # Responses 0 and 3 begin as the paper's refusals do; 3 is "No, ...", which is one to prefix alone. 1 is missed.
+        "answer_aware": [6, 1, 0, 1],
+        "prefix": [6, 2, 1, 1],
+        "prefix_strict": [6, 1, 0, 1],
+        # Of 0, 2, 3 and 5 the judge flags 0 and, wrongly, 5; it said nothing of 1.
+        "judge_x": [4, 2, 1, 0],
+    }
+
+
+def test_labelled_items_that_a_detector_gave_no_verdict_keep_their_weight_and_are_counted(judged, label):
+    # Half of all are drawn, so that each stands for two: 0 (flagged), 1 (no verdict) and 2 (not flagged).
+    labels = label({0: "yes", 1: "no", 2: "no"}, probability=dict.fromkeys(range(3), 0.5))
+    found = sum_labels(judged, labels, detector="judge_x")
+    assert found.sums[["weight_refused", "weight_others"]].sum().tolist() == [2, 2]
+    assert found.notes[-1].endswith("judge_x gave 1 of 3 labelled items no verdict; they are left out.")
+    assert not any("no verdict" in note for note in sum_labels(judged, label({0: "yes", 2: "no"})).notes)
+
+
+def test_labels_of_responses_that_a_detector_has_not_judged_correct_nothing(judged, label):
+    sentence = refusal(judged, label({1: "yes", 4: "no"}), "judge_x")
+    assert "has labels only of responses without a verdict of judge_x" in sentence
+    # Response 0 alone would do for the flagged ones; that 1 has no verdict makes it none of the others.
+    assert "only of responses that judge_x calls refusals" in refusal(judged, label({0: "yes", 1: "no"}), "judge_x")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis.agreement import krippendorff_alpha
-from refusal_metrics.analysis.labels import item_id, read_labels
+from refusal_metrics.analysis.labels import item_id, read_labels, weigh_labels
 
 from refusal_metrics.errors import InputError
 
@@ -143,7 +143,7 @@ def test_ties_and_items_without_a_label_are_left_out_and_counted(write):
     assert (labels.n_unlabelled, labels.n_tied) == (2, 1)
     assert labels.notes == (
         "2 items without a usable label left out.",
-        "1 item on which annotators are divided left out.",
+        "Measured on items that annotators agree on: 1 item on which they are divided left out.",
     )
 
 
@@ -267,3 +267,35 @@ def test_files_that_cannot_be_read_are_refused(tmp_path):
     path = tmp_path / "latin.json"
     path.write_bytes('[{"refusal": "é"}]'.encode("latin-1"))
     assert "is not UTF-8 at byte 14" in refusal(path)
+
+
+# What items stand for.
+
+
+def test_the_weight_of_items_without_a_label_falls_to_those_drawn_like_them(write):
+    # Drawn with 1/2: a, and b, over which its annotators are divided; with 1: c, and d without a label; with 1/4: e.
+    rows = annotated(a={"x": "yes"}, b={"x": "yes", "y": "no"}, c={"x": "no"}, d={"x": ""}, e={"x": "no"})
+    probability = dict(zip("abcde", (0.5, 0.5, 1, 1, 0.25), strict=True))
+    labels = read_labels(write([row | {"probability": probability[row["id"]]} for row in rows]))
+    items, notes = weigh_labels(labels)
+    # 2 + 2, 1 + 1 and 4; in all 10, as of all that were drawn.
+    assert dict(zip(items["id"], items["weight"], strict=True)) == {"a": 4, "c": 2, "e": 4}
+    (note,) = notes
+    assert "the weight of 2 items without a usable label falls to those drawn with the same probability." in note
+
+
+def test_what_a_stratum_without_a_label_stands_for_falls_to_all_others(write):
+    rows = annotated(a={"x": "yes"}, b={"x": "no"}, c={"x": ""})
+    strata = {"a": "1", "b": "2", "c": "3"}
+    labels = read_labels(write([row | {"probability": 0.5, "sampling_stratum": strata[row["id"]]} for row in rows]))
+    assert weigh_labels(labels)[0]["weight"].tolist() == [3, 3]
+
+
+def test_without_probabilities_items_count_alike_and_stand_for_as_many_as_there_are(write):
+    labels = read_labels(write(annotated(a={"x": "yes"}, b={"x": "no"}, c={"x": ""})))
+    alike, notes = weigh_labels(labels)
+    assert len(set(alike["weight"])) == 1
+    assert notes == ()
+    items, (first, _) = weigh_labels(labels, 12)
+    assert items["weight"].tolist() == [6, 6]
+    assert "its 3 items count as drawn at random from all 12 responses" in first

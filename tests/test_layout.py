@@ -80,3 +80,19 @@ def test_counts_drawn_are_a_range_where_models_differ_and_of_the_persona_setting
         ]
     )
     assert drawn(counts, "persona").to_numpy().tolist() == [["man", "1,200-1,300"], ["woman", "5"]]
+
+
+def test_a_rule_that_has_not_judged_all_is_blank_where_it_judged_nothing_and_its_numbers_are_a_range():
+    # Rule s judged 1,000 of the 1,200 responses of a, none of b's, and alone all of c's.
+    table = rates(
+        {"model": "a"},
+        {"model": "b", "estimate": 0.75},
+        {"model": "a", "rule": "s", "estimate": 0.5, "n": 1000},
+        {"model": "c", "rule": "s", "estimate": 0.625},
+    )
+    shown = side_by_side(table, ["model"])
+    assert shown[["model", "r %", "s %", "n", "texts"]].to_numpy().tolist() == [
+        ["a", "25.00", "50.00", "1,000-1,200", "12"],
+        ["b", "75.00", "", "1,200", "12"],
+        ["c", "", "62.50", "1,200", "12"],
+    ]

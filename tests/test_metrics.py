@@ -25,6 +25,7 @@ labelled = st.lists(st.tuples(st.sampled_from("abcde"), st.sampled_from([0.0, 1.
 def test_a_refusal_by_the_paper_s_rule_alone_is_seen_in_its_metrics_alone():
     values = process_results(DOC, ["No, a man would not."])
     assert values == {
+        "refusal_rate": 0.0,
         "refusal_rate_answer_aware": 0.0,
         "refusal_rate_answer_aware_clustered_se": ["nli/1", 0.0],
         "refusal_rate_answer_aware_unforced": None,

@@ -55,15 +55,16 @@ def test_a_module_does_not_import_what_stands_later_or_weighs_much(module, stran
 
 # How tables are shown; what is read and counted; the estimates, each family in turn; the report.
 _ANALYSIS = """
-values tables runs responses logs cells
-rates exact differences multiplicity contrasts
+values tables runs database responses logs cells
+rates exact differences multiplicity contrasts spread
 iota grid shuffles moves flips tally sensitivity interactions
 paper paper_figures logit formula separation regression
 trend
 batch endpoint classifier judge named given verdicts detect
-label_forms labels agreement effective persona_gap validation validation_tables corrected label_sums
+label_forms labels label_match agreement effective persona_gap detection_errors validation validation_tables corrected
+label_sums
 annotation annotation_forms annotation_answers annotation_import
-estimates findings layout page report console options cli_estimates cli_labels cli
+estimates findings layout page report console options cli_study cli_estimates cli_labels cli
 """
 
 
@@ -72,6 +73,7 @@ def test_no_module_imports_one_that_stands_later():
     order = [
         *("errors", "design", "design_files", "tabular", "download", "texts", "settings", "sampler", "docs"),
         *("verdict", "normalise", "patterns", "answers", "answer_aware", "detectors", "metrics", "register"),
+        *("model_args", "study_file", "study_folder", "study_answers", "study", "study_check", "study_run"),
         *(f"analysis.{name}" for name in _ANALYSIS.split()),
     ]
     folders = {"": files("refusal_metrics"), "analysis.": files("refusal_metrics.analysis")}

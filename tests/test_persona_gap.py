@@ -31,11 +31,10 @@ def test_the_gap_is_the_highest_error_rate_minus_the_lowest():
 
 def test_the_upper_bound_of_two_personas_is_that_of_their_difference():
     row = gap(erring(a=(4, 40), b=(12, 40)))
-    # Zou and Donner: .2 + sqrt((u_b - .3)^2 + (.1 - l_a)^2) with exact 90 % intervals of the two rates.
-    (low, _), (_, high) = (proportion_confint(k, 40, alpha=0.1, method="beta") for k in (4, 12))
-    expected = 0.2 + math.hypot(high - 0.3, 0.1 - low)
-    # The variance's divisor is 39 and not 40.
-    assert row["upper"] == pytest.approx(expected, abs=0.004)
+    # Newcombe: .2 + sqrt((u_b - .3)^2 + (.1 - l_a)^2) with Wilson's 90 % intervals of the two rates. The design effect
+    # of 80 texts of one item is 80 / 79, a divisor of 79 instead of 80.
+    (low, _), (_, high) = (proportion_confint(k * 79 / 80, 40 * 79 / 80, alpha=0.1, method="wilson") for k in (4, 12))
+    assert row["upper"] == pytest.approx(0.2 + math.hypot(high - 0.3, 0.1 - low))
     assert row["ci_low"] <= 0.2 <= row["upper"] < row["ci_high"]
 
 
@@ -43,8 +42,8 @@ def test_personas_without_an_error_have_an_upper_bound():
     row = gap(erring(a=(0, 30), b=(0, 30)))
     assert row["observed"] == row["expected"] == row["ci_low"] == 0
     assert row["p_value"] == 1
-    # Each 1 - .05^(1/30) = .095034 and nothing below 0.
-    assert row["upper"] == pytest.approx(0.095034, abs=1e-6)
+    # Wilson's upper end of 0 in 30: z^2 / (30 + z^2), z = 1.644854; nothing is below 0.
+    assert row["upper"] == pytest.approx(0.082724, abs=1e-6)
 
 
 def test_items_count_by_their_weights():
@@ -52,13 +51,13 @@ def test_items_count_by_their_weights():
     assert gap(items)["observed"] == pytest.approx(0.5)
 
 
-def test_errors_of_the_same_texts_make_the_bound_smaller():
-    rng = np.random.default_rng(3)
-    hard = np.repeat(rng.random(60) < 0.3, 2)
-    items = pd.DataFrame({"persona": np.tile(["a", "b"], 60), "label": True, "refused": ~hard})
-    shared = gap(items.assign(text_id=[str(i // 2) for i in range(120)]))
-    assert shared["observed"] == 0
-    assert shared["upper"] < 0.5 * gap(items)["upper"]
+def test_errors_that_go_together_in_texts_make_the_bound_larger():
+    # 20 texts of a persona each, with 4 items that are all right or all wrong: worth a quarter, but for 39 of 40.
+    items = erring(a=(8, 80), b=(24, 80))
+    together = gap(items.assign(text_id=[f"{i // 4}" for i in range(160)]))
+    apart = gap(erring(a=(2, 20), b=(6, 20)))
+    assert together["upper"] == pytest.approx(apart["upper"], abs=0.001)
+    assert together["upper"] > gap(items)["upper"]
 
 
 def test_personas_are_dealt_out_within_texts():

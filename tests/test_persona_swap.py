@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from refusal_metrics.answer_aware import detect_answer_aware
@@ -25,8 +26,12 @@ NAMED = re.compile(
 
 
 def label_set():
-    with Path(__file__).with_name("labels").joinpath("label_set.csv").open(encoding="utf-8", newline="") as file:
-        return {(row["response"], tuple(json.loads(row["labels"]))) for row in csv.DictReader(file)}
+    folder = Path(__file__).with_name("labels")
+    with (folder / "label_set.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for part in ("blind", "development"):
+        rows += pq.read_table(folder / f"random_{part}.parquet", columns=["response", "labels"]).to_pylist()
+    return {(row["response"], tuple(json.loads(row["labels"]))) for row in rows}
 
 
 def labelled_elsewhere(shared_data):
@@ -66,7 +71,7 @@ def assert_the_same_whoever_is_named(responses, rng):
 
 
 def test_no_persona_changes_a_verdict_cause_or_answer_in_our_labelled_responses():
-    assert assert_the_same_whoever_is_named(sorted(label_set()), np.random.default_rng(0)) > 100
+    assert assert_the_same_whoever_is_named(sorted(label_set()), np.random.default_rng(0)) > 2000
 
 
 def test_no_persona_changes_a_verdict_in_responses_that_others_labelled(shared_data):

@@ -9,14 +9,16 @@ import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 from refusal_metrics.analysis import report as report_module
-from refusal_metrics.analysis.contrasts import CONTRASTS, SPREAD
+from refusal_metrics.analysis.contrasts import CONTRASTS
 from refusal_metrics.analysis.estimates import Options, estimate_study
 from refusal_metrics.analysis.interactions import INTERACTIONS
+from refusal_metrics.analysis.labels import item_id
 from refusal_metrics.analysis.logs import load_responses
 from refusal_metrics.analysis.rates import ESTIMATES
 from refusal_metrics.analysis.regression import COLUMNS
 from refusal_metrics.analysis.report import main_table, write_report
 from refusal_metrics.analysis.sensitivity import INDICES, SEPARATIONS
+from refusal_metrics.analysis.spread import SPREAD
 
 from refusal_metrics.errors import InputError
 
@@ -625,3 +627,82 @@ def test_labels_that_cannot_be_read_are_refused_before_anything_is_written(small
     with pytest.raises(InputError, match=r"gone\.csv"):
         write_report(load_responses([small]), tmp_path / "out", FEW, labels=tmp_path / "gone.csv")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def judged(small, tmp_path_factory):
+    """The small study with a judge who read the persona prompts but one: of six, 0 is a refusal, 5 unknown."""
+    folder = tmp_path_factory.mktemp("judged")
+    judge = 'CASE WHEN setting <> \'persona\' OR "index" = 5 THEN NULL ELSE "index" = 0 END'
+    table = load_responses([small]).query(f"SELECT *, {judge} AS refused_judge_x FROM responses").df()
+    # The outcomes are not the judge's.
+    table.drop(columns=["empty", "answered"]).to_parquet(folder / "judged.parquet", index=False)
+    return load_responses([folder / "judged.parquet"])
+
+
+def labelled(folder, design="d0-offensiveness-persona", **said):
+    """Write labels of the small study's responses: i0="yes" for the one of index 0."""
+    ids = [item_id("acme/parrot-7b", design, int(name[1:])) for name in said]
+    rows = {"id": ids, "refusal": said.values(), "response": "Offensive.", "labels": "offensive|not offensive"}
+    pd.DataFrame(rows).to_csv(folder / "labels.csv", index=False)
+    return folder / "labels.csv"
+
+
+def test_a_judge_who_did_not_read_all_has_a_report_beside_the_rules(judged, tmp_path):
+    tables = write_report(judged, tmp_path / "out", FEW, paper=True)
+    rates = tables["rates"].set_index(["rule", "setting"])[["n", "n_refused"]]
+    assert rates.loc["judge_x"].loc["persona"].tolist() == [5, 1]
+    assert ("judge_x", "neutral") not in rates.index
+    # Letters RNA RAA: two of the six persona prompts are refused.
+    assert rates.loc["answer_aware"].loc["persona"].tolist() == [6, 2]
+    page = Page(tmp_path / "out")
+    texts = [text for paragraphs in page.paragraphs.values() for text in paragraphs]
+    assert "18 responses (acme/parrot-7b), read from 1 file." in texts
+    # 12 of the other two settings and one persona prompt.
+    assert "judge_x gave no verdict for 13 of 18 responses: left out of its numbers." in texts
+    (row,) = page.tables["Refusal rates"][0][1:]
+    assert row[-2:] == ["5-6", "2"]
+    assert "20.00" in row
+
+
+def test_a_rule_that_judged_no_persona_prompt_leaves_the_page_to_the_others(small, tmp_path):
+    table = load_responses([small]).query("SELECT * FROM responses").df()
+    table = table.assign(refused_judge_x=(table["index"] > 1).where(table["setting"] == "neutral"))
+    table.to_parquet(tmp_path / "judged.parquet", index=False)
+    write_report(load_responses([tmp_path / "judged.parquet"]), tmp_path / "out", FEW)
+    assert "The rule judge_x judged no persona prompt." in Page(tmp_path / "out").paragraphs["In short"]
+    write_report(load_responses([tmp_path / "judged.parquet"]), tmp_path / "two", replace(FEW, detector="judge_x"))
+    assert "In short" not in Page(tmp_path / "two").headings
+
+
+def test_labels_are_set_beside_every_detector_whose_verdicts_the_responses_carry(
+    judged, small_estimates, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(report_module, "estimate_study", lambda *_: small_estimates)
+    path = labelled(tmp_path, i0="yes", i1="no", i2="yes", i5="no")
+    write_report(judged, tmp_path / "out", labels=path)
+    table = pd.read_csv(tmp_path / "out" / "tables" / "validation.csv").set_index("detector")
+    # The judge finds 0, flags neither 1 nor 2, and has no verdict on 5.
+    assert table.loc["judge_x", ["n", "tp", "fp", "fn", "tn"]].tolist() == [3, 1, 0, 1, 1]
+    # To the rules, which read the labelled texts, all four are answers.
+    assert table.loc["answer_aware", ["n", "tp", "fp", "fn", "tn"]].tolist() == [4, 0, 0, 2, 2]
+    said = Page(tmp_path / "out").paragraphs["How well the rules find refusals"]
+    assert "judge_x: gave 1 of 4 items no verdict; they are left out." in said
+
+
+def test_the_report_says_where_labels_are_not_or_not_all_of_its_responses(
+    judged, small_estimates, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(report_module, "estimate_study", lambda *_: small_estimates)
+    path = labelled(tmp_path, i0="yes", i1="no", i77="no")
+    write_report(judged, tmp_path / "part", labels=path)
+    said = Page(tmp_path / "part").paragraphs["How well the rules find refusals"]
+    part = f"{path}: 2 of its 3 labelled items are among these responses; the numbers of judge_x are of these alone."
+    assert part in said
+    path = labelled(tmp_path, design="d1", i0="yes", i1="no")
+    write_report(judged, tmp_path / "none", labels=path)
+    said = Page(tmp_path / "none").paragraphs["How well the rules find refusals"]
+    others = "the labels are of others and say nothing of judge_x"
+    assert f"{path}: none of its 2 labelled items is among these responses; {others}." in said
+    table = pd.read_csv(tmp_path / "none" / "tables" / "validation.csv")
+    assert table["detector"].tolist() == ["answer_aware", "prefix", "prefix_strict"]

@@ -101,6 +101,43 @@ def test_a_table_of_which_nothing_is_left_is_refused(table):
         read_responses([table({"refused": None}, {"model": None})])
 
 
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_a_response_without_a_verdict_of_one_rule_stays_with_the_others(table, suffix):
+    # Of the judge: yes, nothing, no, nothing; of prefix: no, yes, no, nothing. The last row has no verdict at all.
+    rows = [
+        {"text_id": f"t{i}", "persona": persona, "refused_prefix": prefix, "refused_judge_x": judge}
+        for i, (persona, prefix, judge) in enumerate(
+            [("woman", False, True), ("man", True, None), ("man", False, False), ("man", None, None)]
+        )
+    ]
+    responses = read_responses([table(*rows, suffix=suffix)])
+    counts = {rule: count_cells(of_rule, ["persona"]) for rule, of_rule in count_responses(responses).items()}
+    assert counts["prefix"].to_numpy().tolist() == [["man", 2, 1], ["woman", 1, 0]]
+    assert counts["judge_x"].to_numpy().tolist() == [["man", 1, 0], ["woman", 1, 1]]
+    assert responses.notes == (
+        "1 row without a model, task, setting, text_id or verdict left out.",
+        "judge_x gave no verdict for 1 of 3 responses: left out of its numbers.",
+    )
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_a_rule_without_any_verdict_is_left_out_and_that_is_said(table, suffix):
+    rows = [{"text_id": text, "refused_prefix": 1, "refused_judge_x": None} for text in ("t0", "t1")]
+    responses = read_responses([table(*rows, suffix=suffix)])
+    assert responses.rules == ("prefix",)
+    assert responses.notes == ("judge_x gave no verdict for any of the 2 responses: left out.",)
+
+
+def test_a_detector_that_judged_one_of_two_tables_is_left_out_of_the_other(table):
+    one = table({"refused_prefix": True})
+    two = table({"model": "n", "refused_prefix": True, "refused_judge_x": False}, suffix=".csv")
+    responses = read_responses([one, two])
+    assert responses.notes == ("judge_x gave no verdict for 1 of 2 responses: left out of its numbers.",)
+    counts = count_responses(responses)
+    assert count_cells(counts["prefix"], ["model"])["model"].tolist() == ["m", "n"]
+    assert count_cells(counts["judge_x"], ["model"])["model"].tolist() == ["n"]
+
+
 @pytest.mark.parametrize("name", FACTORS)
 def test_a_missing_level_is_kept_as_no_level(table, name):
     responses = read_responses([table({name: None}, {"text_id": "t1"})])
@@ -275,6 +312,28 @@ def test_the_columns_refused_and_outcome_are_those_of_the_detector_asked_for(stu
     outcomes = {"refusal": n_refused, "empty": 8, "answer": n_answers, "other": 56 - n_refused - n_answers}
     assert frame["outcome"].value_counts().to_dict() == {name: n for name, n in outcomes.items() if n}
     assert not {"empty", "answered"} & set(frame.columns)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_what_nobody_said_of_a_response_is_not_written_either(table, tmp_path, suffix):
+    # The judge, whose the outcomes are, said nothing of the last three; a refusal by prefix is one nevertheless.
+    rows = [
+        {"text_id": f"t{i}", "outcome": outcome, "refused_prefix": prefix, "refused_judge_x": judge}
+        for i, (outcome, prefix, judge) in enumerate(
+            [("other", False, False), ("empty", False, False), (None, True, None), (None, False, None)]
+        )
+    ]
+    responses = read_responses([table(*rows, suffix=suffix)])
+    for rule, outcomes in {
+        "prefix": ["other", "empty", "refusal", None],
+        "judge_x": ["other", "empty", None, None],
+    }.items():
+        out = tmp_path / f"{rule}{suffix}"
+        write_responses(responses, out, detector=rule)
+        frame = (pd.read_csv if suffix == ".csv" else pd.read_parquet)(out).sort_values("text_id")
+        assert frame["outcome"].astype(object).where(frame["outcome"].notna(), None).tolist() == outcomes
+        assert frame["refused"].isna().tolist() == frame[f"refused_{rule}"].isna().tolist()
+        assert cells(read_responses([out])) == cells(responses)
 
 
 def test_a_table_that_is_read_and_written_again_stays_as_it_is(study, tmp_path):

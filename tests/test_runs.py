@@ -1,12 +1,16 @@
 """Finding the runs of the harness, their models and how they were asked."""
 
 import gzip
+import io
 import os
 
 import duckdb
+import pandas as pd
 import pytest
-from refusal_metrics.analysis import runs
+from refusal_metrics.analysis import cli, runs
+from refusal_metrics.analysis.logs import load_responses
 from refusal_metrics.analysis.runs import Log, differing_settings, ends_well, find_logs, is_log, may_be_ours
+from typer.testing import CliRunner
 
 from refusal_metrics.errors import InputError
 
@@ -183,6 +187,9 @@ def test_models_go_by_short_names_unless_two_would_share_one(logs, tmp_path, mod
         ({"config": {"model_args": "revision=00123"}}, {"revision": "00123"}),
         ({"system_instruction": "Be brief."}, {"system_prompt": "Be brief."}),
         ({"system_instruction": None, "chat_template_sha": "ab12"}, {"chat_template": "ab12"}),
+        ({"repeat": 2, "placement": "system"}, {"repeat": "2", "placement": "system"}),
+        ({"repeat": None, "placement": None}, {}),
+        ({"repeat": [1], "placement": {"a": 1}}, {}),
     ],
 )  # fmt: skip
 def test_how_a_run_was_asked_is_read_from_its_results(logs, tmp_path, asked, settings):
@@ -219,6 +226,17 @@ def test_results_that_cannot_be_opened_say_nothing(logs, tmp_path):
     os.mkfifo(log.parent / "unused")
     (log.parent / f"results_{logs.DATE}.json").mkdir()
     assert [(found.model, found.settings) for found in find_logs([tmp_path])] == [("m", {})]
+
+
+def test_the_repeats_of_a_study_tell_answers_to_one_prompt_apart(logs, tmp_path):
+    for repeat, (answers, date) in enumerate([("RRA", logs.DATE), ("RAA", logs.LATER)], start=1):
+        logs.write_run(tmp_path, answers, date=date, asked={"repeat": repeat})
+    printed = CliRunner().invoke(cli.app, ["rates", str(tmp_path), "--by", "model,repeat", "--format", "csv"])
+    assert printed.exit_code == 0, printed.output
+    table = pd.read_csv(io.StringIO(printed.stdout))
+    assert table[["repeat", "n_refused", "n"]].to_numpy().tolist() == [[1, 2, 3], [2, 1, 3]]
+    (note,) = load_responses([tmp_path]).notes[1:]
+    assert "runs that differ in repeat were pooled" in note
 
 
 def test_settings_differ_where_a_run_has_them_otherwise_or_not_at_all_and_unknown_ones_do_not():

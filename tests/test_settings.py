@@ -62,6 +62,7 @@ def test_the_defaults_are_the_documented_ones(kind):
         "columns": None,
         "data_dir": None,
         "shard": (1, 1),
+        "placement": "user",
     }
 
 

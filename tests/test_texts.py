@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import re
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 
 from refusal_metrics import download
 from refusal_metrics.design import KINDS, TEXT_FIELDS
+from refusal_metrics.download import PUBLIC_FILES, PublicFile, git_blob_id
 from refusal_metrics.errors import InputError
-from refusal_metrics.texts import CLASSES, NLI_CLASSES, RATINGS, load_texts
+from refusal_metrics.texts import CLASSES, NLI_CLASSES, RATINGS, fetch_texts, load_texts
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +118,105 @@ def test_a_download_enters_the_cache_only_if_it_is_xnli(xnli, tmp_path, monkeypa
         with pytest.raises(InputError, match="is not the test split of XNLI"):
             load_texts("nli")
     assert [p.name for p in download.cache_dir().iterdir()] == [xnli.name] * complete
+
+
+# --- The public files for machines without a network -----------------------------------------------
+
+
+@pytest.fixture
+def web(xnli, tmp_path, monkeypatch):
+    """In place of the network: XNLI, and of POPQUORN five ratings a file; gives the addresses that were opened."""
+    served = {PUBLIC_FILES["nli"].url: xnli.read_bytes()}
+    for kind in ("politeness", "offensiveness"):
+        ratings = f"instance_id,text,{kind}\n" + "".join(f"{n},text {n},{n}.0\n" for n in range(1, 6))
+        name, url = PUBLIC_FILES[kind].name, PUBLIC_FILES[kind].url
+        monkeypatch.setitem(PUBLIC_FILES, kind, PublicFile(name, url, git_blob_id(ratings.encode())))
+        served[url] = ratings.encode()
+    opened = []
+
+    def urlopen(url, timeout):
+        assert timeout > 0
+        opened.append(url)
+        return io.BytesIO(served[url])
+
+    monkeypatch.setattr("refusal_metrics.download.urllib.request.urlopen", urlopen)
+    monkeypatch.setattr(download.constants, "HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setattr(download.constants, "HF_HUB_OFFLINE", False)
+    return opened
+
+
+def test_fetched_files_are_a_data_dir(web, tmp_path):
+    folder = tmp_path / "not" / "there"
+    paths = fetch_texts(folder)
+    assert paths == [folder / file.name for file in PUBLIC_FILES.values()]
+    assert sorted(folder.iterdir()) == sorted(paths)
+    assert web == [file.url for file in PUBLIC_FILES.values()]
+    assert [len(load_texts(kind, data_dir=folder)) for kind in KINDS] == [5_010, 5, 5]
+
+
+def test_files_that_have_been_fetched_are_checked_and_stay(web, tmp_path):
+    paths = fetch_texts(tmp_path / "data")
+    paths[1].unlink()
+    before = {path: path.stat().st_ino for path in (paths[0], paths[2])}
+    assert fetch_texts(tmp_path / "data") == paths
+    assert {path: path.stat().st_ino for path in before} == before
+    assert paths[1].is_file()
+    # What is missing comes from the cache.
+    assert len(web) == 3
+
+
+@pytest.mark.usefixtures("web")
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (0, "is not a valid Parquet file"),
+        (1, "is not the pinned version of the file"),
+        (2, "is not the pinned version of the file"),
+    ],
+)
+def test_a_fetched_file_that_has_changed_is_refused_and_left_as_it_is(tmp_path, number, reason):
+    path = fetch_texts(tmp_path / "data")[number]
+    path.write_bytes(b"mine")
+    with pytest.raises(InputError, match=f"^{path}: {reason}"):
+        fetch_texts(tmp_path / "data")
+    assert path.read_bytes() == b"mine"
+
+
+@pytest.mark.usefixtures("web")
+def test_where_nothing_can_be_written_nothing_is_fetched_into(tmp_path):
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    path = tmp_path / "file" / "xnli_en_test.parquet"
+    with pytest.raises(InputError) as caught:
+        fetch_texts(tmp_path / "file")
+    assert str(caught.value) == f"{path}: cannot be written (File exists); name a folder that can be"
+
+
+@pytest.mark.usefixtures("web")
+def test_a_disk_that_is_full_leaves_no_part_of_a_file(tmp_path, monkeypatch):
+    def fill(_, target):
+        target.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("refusal_metrics.texts.shutil.copyfile", fill)
+    with pytest.raises(InputError, match=r"xnli_en_test\.parquet: cannot be written \(No space left on device\)"):
+        fetch_texts(tmp_path / "data")
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_without_a_network_what_came_before_is_there(web, tmp_path, monkeypatch):
+    def urlopen(url, timeout):
+        if url == PUBLIC_FILES["politeness"].url:
+            raise TimeoutError("timed out")
+        return opener(url, timeout)
+
+    opener = download.urllib.request.urlopen
+    monkeypatch.setattr("refusal_metrics.download.urllib.request.urlopen", urlopen)
+    with pytest.raises(InputError, match=f"^{PUBLIC_FILES['politeness'].url}: .*timed out"):
+        fetch_texts(tmp_path / "data")
+    assert [path.name for path in (tmp_path / "data").iterdir()] == [PUBLIC_FILES["nli"].name]
+    monkeypatch.setattr("refusal_metrics.download.urllib.request.urlopen", opener)
+    fetch_texts(tmp_path / "data")
+    assert web == [file.url for file in PUBLIC_FILES.values()]
 
 
 # --- The embedded sample ---------------------------------------------------------------------------

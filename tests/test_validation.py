@@ -1,19 +1,14 @@
-"""Detectors against labels: by hand, against scikit-learn, on public labels, and in simulated samples."""
+"""Detectors against labels: of files, of a table's responses, and public ones."""
 
 import json
-import math
 
-import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from refusal_metrics.analysis.agreement import cohen_kappa
+from refusal_metrics.analysis.detection_errors import VALIDATION
+from refusal_metrics.analysis.labels import item_id
 from refusal_metrics.analysis.named import make_detector
-from refusal_metrics.analysis.validation import MEASURES, VALIDATION, estimate_validation, validate
-from scipy.special import expit
-from sklearn.metrics import f1_score, precision_score, recall_score
-from statsmodels.stats.proportion import proportion_confint
+from refusal_metrics.analysis.responses import read_responses
+from refusal_metrics.analysis.validation import validate
 
 from refusal_metrics.errors import InputError
 from refusal_metrics.verdict import ANSWER, EMPTY, REFUSAL, Verdict
@@ -51,151 +46,6 @@ def write(tmp_path):
     return make
 
 
-def only_row(table):
-    assert len(table) == 1
-    return table.iloc[0]
-
-
-def counted(tp=0, fp=0, fn=0, tn=0, **columns):
-    """Make items of so many of each kind."""
-    label = np.repeat([True, False, True, False], [tp, fp, fn, tn])
-    refused = np.repeat([True, True, False, False], [tp, fp, fn, tn])
-    return pd.DataFrame({"label": label, "refused": refused} | columns)
-
-
-# By hand.
-
-
-def test_precision_and_recall_of_independent_items_have_exact_intervals():
-    row = only_row(estimate_validation(counted(tp=45, fp=5, fn=15, tn=35)))
-    assert (row["precision"], row["recall"]) == (0.9, 0.75)
-    # Clopper and Pearson's; the variance's divisor of 49 and 59 instead of 50 and 60 takes off a fiftieth.
-    for name, k, n in (("precision", 45, 50), ("recall", 45, 60)):
-        low, high = proportion_confint(k, n, method="beta")
-        assert (row[f"{name}_low"], row[f"{name}_high"]) == pytest.approx((low, high), abs=0.002)
-        assert row[f"{name}_low_wilson"] == pytest.approx(proportion_confint(k, n, method="wilson")[0])
-    # F1 is 90 / 110; 45 of 65 in the union, whose interval is turned into that of F1.
-    assert row["f1"] == pytest.approx(90 / 110)
-    low, high = (2 * j / (1 + j) for j in proportion_confint(45, 65, method="beta"))
-    assert (row["f1_low"], row["f1_high"]) == pytest.approx((low, high), abs=0.002)
-    assert row[["n", "n_texts", "n_refusals", "tp", "fp", "fn", "tn"]].tolist() == [100, 100, 60, 45, 5, 15, 35]
-
-
-def test_kappa_has_the_large_sample_interval_where_errors_are_many():
-    items = counted(tp=800, fp=200, fn=300, tn=700)
-    row = only_row(estimate_validation(items))
-    # Fleiss, Cohen and Everitt 1969, by hand from shares .4, .1, .15, .35: agreement .75, chance
-    # .55 * .5 + .45 * .5 = .5, kappa .5; A = .4 (1 - 1.05 / 2)^2 + .35 (1 - .95 / 2)^2 = .186719,
-    # B = .25 (.1 (.5 + .45)^2 + .15 (.55 + .5)^2) = .063906, C = (.5 - .5 * .5)^2 = .0625.
-    error = math.sqrt((0.186719 + 0.063906 - 0.0625) / (0.25 * 2000))
-    assert row["kappa"] == pytest.approx(0.5)
-    assert row["kappa_high"] - row["kappa_low"] == pytest.approx(2 * 1.96 * error, rel=0.02)
-
-
-def test_without_an_error_the_interval_reaches_as_far_as_none_in_so_many_texts():
-    items = counted(tp=40, tn=60, text_id=[f"t{i // 2}" for i in range(100)])
-    row = only_row(estimate_validation(items))
-    # 20 texts with refusals, 50 in all: .05^(1/20) = .860892 and .05^(1/50) = .941845.
-    for name in ("precision", "recall"):
-        assert (row[name], row[f"{name}_high"]) == (1, 1)
-        assert row[f"{name}_low"] == pytest.approx(0.860892, abs=1e-6)
-    # Chance leaves .48 to disagree on.
-    assert row["kappa_low"] == pytest.approx(1 - (1 - 0.941845) / 0.48, abs=1e-5)
-
-
-def test_items_count_by_their_weights():
-    items = counted(tp=2, fp=1, fn=1, weight=[1.0, 3.0, 2.0, 4.0])
-    row = only_row(estimate_validation(items))
-    assert row["precision"] == pytest.approx(4 / 6)
-    assert row["recall"] == pytest.approx(4 / 8)
-    assert row["f1"] == pytest.approx(8 / 14)
-
-
-def test_errors_that_go_together_in_texts_count_for_less():
-    alone = counted(tp=90, fp=10, tn=100)
-    together = alone.assign(text_id=[f"t{i // 10}" for i in range(200)])
-    widths = [
-        row["precision_high"] - row["precision_low"]
-        for row in (only_row(estimate_validation(items)) for items in (alone, together))
-    ]
-    assert widths[1] > 2 * widths[0]
-
-
-def test_texts_of_two_tasks_are_two_texts():
-    items = counted(tp=2, tn=2, text_id=["1", "1", "2", None], task=["nli", "politeness", "nli", "nli"])
-    assert only_row(estimate_validation(items))["n_texts"] == 4
-
-
-def test_where_nothing_is_flagged_there_is_no_precision():
-    row = only_row(estimate_validation(counted(fn=5, tn=5)))
-    assert row[["precision", "precision_low", "precision_high", "precision_low_wilson"]].isna().all()
-    assert row["recall"] == 0
-    # Five texts: 1 - .05^(1/5).
-    assert row["recall_high"] == pytest.approx(1 - 0.05**0.2)
-
-
-def test_each_level_of_a_factor_has_a_row_and_so_have_items_without_one():
-    items = counted(tp=2, fp=2, fn=1, tn=1, persona=["a", "b", "a", None, "b", "b"])
-    table = estimate_validation(items, ["persona"])
-    assert list(table) == list(VALIDATION)
-    assert table["factor"].tolist() == ["", *["persona"] * 3]
-    assert table["level"].tolist()[1:3] == ["a", "b"]
-    assert table["level"].isna().tolist() == [False, False, False, True]
-    assert table["n"].tolist() == [6, 2, 3, 1]
-    assert table["precision"].tolist() == [0.5, 0.5, 1, 0]
-
-
-def test_an_unknown_factor_and_no_items_are_refused():
-    with pytest.raises(InputError, match="unknown factor 'personas'"):
-        estimate_validation(counted(tp=1), ["personas"])
-    with pytest.raises(InputError, match="no items"):
-        estimate_validation(counted())
-
-
-samples = st.lists(
-    st.tuples(st.booleans(), st.booleans(), st.sampled_from([1.0, 2.5]), st.sampled_from("abcde")), min_size=1
-)
-
-
-@settings(max_examples=40, deadline=None)
-@given(samples)
-def test_estimates_equal_those_of_scikit_learn_and_lie_in_their_intervals(rows):
-    items = pd.DataFrame(rows, columns=["label", "refused", "weight", "text_id"])
-    row = only_row(estimate_validation(items))
-    asked = {"sample_weight": items["weight"], "zero_division": math.nan}
-    for name, score in (("precision", precision_score), ("recall", recall_score), ("f1", f1_score)):
-        assert row[name] == pytest.approx(score(items["label"], items["refused"], **asked), nan_ok=True)
-    kappa = cohen_kappa(items["label"], items["refused"], items["weight"])
-    assert row["kappa"] == pytest.approx(kappa, nan_ok=True)
-    for name in MEASURES:
-        low, value, high = (row[name + end] for end in ("_low", "", "_high"))
-        if not math.isnan(low):
-            assert -1 <= low <= value + 1e-9
-            assert value <= high + 1e-9
-            assert low < high
-
-
-def test_intervals_cover_in_simulated_samples_with_unlike_texts_and_weights():
-    rng = np.random.default_rng(1)
-
-    def draw(n_texts):
-        text = np.repeat(np.arange(n_texts), 5)
-        hard, errs = rng.normal(size=(2, n_texts))
-        label = rng.random(len(text)) < expit(-1.5 + hard[text])
-        chance = np.where(label, expit(2 + 1.5 * errs[text]), expit(-4 + 1.5 * errs[text]))
-        refused = rng.random(len(text)) < chance
-        return pd.DataFrame(
-            {"label": label, "refused": refused, "text_id": text, "weight": rng.choice([1, 3], len(text))}
-        )
-
-    truth = only_row(estimate_validation(draw(100_000)))
-    tables = pd.concat([estimate_validation(draw(100)) for _ in range(100)])
-    for name in MEASURES:
-        covered = (tables[f"{name}_low"].le(truth[name]) & tables[f"{name}_high"].ge(truth[name])).mean()
-        # Of 100 intervals at .95, 89 or more in all but 1 of 100 cases.
-        assert covered >= 0.89, name
-
-
 # Files.
 
 
@@ -215,6 +65,28 @@ def test_a_file_is_judged_by_each_detector(write):
     assert any("each item is a text of its own" in note for note in found.notes)
     assert any("1 / probability" in note for note in found.notes)
     assert "echo: done." in found.notes
+
+
+def test_the_weight_of_items_that_readers_are_divided_over_falls_to_those_drawn_like_them(tmp_path):
+    # Of those drawn with 1/2, a is a refusal that is found, and readers are divided over b; of those drawn with 1,
+    # c is a refusal that is missed, and d is none.
+    said = [("a", "R", "yes"), ("b", "R", "yes"), ("b", "R", "no"), ("c", "A", "yes"), ("d", "A", "no")]
+    rows = pd.DataFrame(said, columns=["id", "response", "refusal"])
+    rows["annotator"] = [*"xxyxx"]
+    rows["probability"] = [0.5, 0.5, 0.5, 1, 1]
+    rows.to_csv(tmp_path / "labels.csv", index=False)
+    found = validate(tmp_path / "labels.csv", [Echo()])
+    # a stands for 2 and for the 2 of b: 4 of the 5 refusals are found. With b's lost it were 2 of 3.
+    row = found.table.iloc[0]
+    assert row["recall"] == pytest.approx(4 / 5)
+    assert row[["n", "tp", "fn", "tn"]].tolist() == [3, 1, 1, 1]
+    assert found.confusion["share"].tolist()[:2] == pytest.approx([1 / 5, 4 / 5])
+    assert "Measured on items that annotators agree on: 1 item on which they are divided left out." in found.notes
+    assert any("the weight of 1 item without a usable label falls to those drawn" in note for note in found.notes)
+
+
+def test_of_labels_that_were_not_drawn_no_weight_is_said_to_fall_anywhere(write):
+    assert not any("weight" in note for note in validate(write("Ry An R-"), [Echo()]).notes)
 
 
 def test_items_without_a_verdict_are_left_out_and_counted(write):
@@ -256,6 +128,128 @@ def test_a_file_without_responses_or_without_labels_is_refused(write, tmp_path):
         validate(path, [Echo()])
     with pytest.raises(InputError, match="none of its labels can be used"):
         validate(write("R- A-"), [Echo()])
+
+
+# Labels of responses in a table.
+
+
+@pytest.fixture
+def judged(tmp_path):
+    """Make responses of one model with the verdicts of a judge and of prefix on each index; give the read table."""
+
+    def make(verdicts, **columns):
+        known = {"model": "m", "task": "nli", "design_id": "d0", "refused_prefix": False}
+        rows = [{"index": i, "text_id": f"t{i}", "refused_judge_x": said} for i, said in enumerate(verdicts)]
+        pd.DataFrame(rows).assign(**known, **columns).to_parquet(tmp_path / "responses.parquet", index=False)
+        return read_responses([tmp_path / "responses.parquet"])
+
+    return make
+
+
+@pytest.fixture
+def label(tmp_path):
+    """Write labels of responses by their index, as (index, label); what they are of is in the columns."""
+
+    def make(*said, design="d0", **columns):
+        rows = [{"id": item_id("m", design, i), "response": "I cannot.", "refusal": refusal} for i, refusal in said]
+        pd.DataFrame(rows).assign(**columns).to_csv(tmp_path / "labels.csv", index=False)
+        return tmp_path / "labels.csv"
+
+    return make
+
+
+def counts(found, detector):
+    return found.table.set_index("detector").loc[detector, ["tp", "fp", "fn", "tn"]].tolist()
+
+
+def test_detectors_whose_verdicts_a_table_has_are_set_beside_labels_without_being_asked(judged, label):
+    path = label((0, "yes"), (1, "no"), (2, "yes"), (3, "no"), (4, "yes"))
+    found = validate(path, [make_detector("prefix")], responses=judged([True, True, False, False, None]))
+    # Every labelled text begins as a refusal does, so that prefix flags all five; its column is not looked at.
+    assert counts(found, "prefix") == [3, 2, 0, 0]
+    # The judge's four verdicts are one of each kind.
+    assert counts(found, "judge_x") == [1, 1, 1, 1]
+    assert "judge_x: gave 1 of 5 items no verdict; they are left out." in found.notes
+    of_judge = found.confusion[found.confusion["detector"] == "judge_x"]
+    assert of_judge[of_judge["n"] > 0][["label", "outcome"]].to_numpy().tolist() == [
+        ["refusal", "refusal"],
+        ["refusal", "other"],
+        ["none", "refusal"],
+        ["none", "other"],
+    ]
+    assert (
+        "Verdicts of judge_x are those of the responses, which tell refusals alone: all else is other." in found.notes
+    )
+    assert not any("among these responses" in note for note in found.notes)
+
+
+def test_only_labels_of_responses_in_the_table_are_of_its_detectors_and_how_many_is_said(judged, label):
+    # The table has responses 0 and 1 of the four; prefix is measured on all labelled texts nevertheless.
+    path = label((0, "yes"), (1, "no"), (7, "yes"), (8, "yes"))
+    found = validate(path, [make_detector("prefix")], responses=judged([True, False]))
+    assert counts(found, "prefix") == [3, 1, 0, 0]
+    assert counts(found, "judge_x") == [1, 0, 0, 1]
+    said = f"{path}: 2 of its 4 labelled items are among these responses; the numbers of judge_x are of these alone."
+    assert said in found.notes
+
+
+def test_labels_of_other_responses_tell_of_the_rules_and_of_nothing_else(judged, label):
+    path = label((0, "yes"), (1, "no"), design="d1")
+    found = validate(path, [make_detector("prefix")], responses=judged([True, False]))
+    assert found.table["detector"].tolist() == ["prefix"]
+    others = "the labels are of others and say nothing of judge_x"
+    assert f"{path}: none of its 2 labelled items is among these responses; {others}." in found.notes
+
+
+def test_responses_with_rules_alone_are_looked_for_too(judged, label):
+    rules = [make_detector("prefix"), make_detector("prefix_strict")]
+    alone = judged([None, None])
+    assert alone.rules == ("prefix",)
+    found = validate(label((0, "yes"), (9, "no")), rules, responses=alone)
+    assert found.notes[-1].endswith("1 of its 2 labelled items is among these responses.")
+    found = validate(label((8, "yes"), (9, "no")), rules, responses=alone)
+    assert found.notes[-1].endswith("none of its 2 labelled items is among these responses; the labels are of others.")
+    found = validate(label((0, "yes"), (1, "no")), rules, responses=alone)
+    assert not any("among these" in note for note in found.notes)
+
+
+def test_a_detectors_verdicts_count_by_the_weights_of_all_labels_that_were_drawn(judged, label):
+    # Response 9 is of others and keeps its weight of 4, which falls to nobody; 0 and 1 stand for 2 and 1.
+    path = label((0, "yes"), (1, "yes"), (9, "yes"), probability=[0.5, 1, 0.25])
+    found = validate(path, [], responses=judged([True, False]))
+    assert found.table.iloc[0]["recall"] == pytest.approx(2 / 3)
+
+
+def test_labels_that_could_be_of_several_runs_are_no_verdicts_of_any(judged, label):
+    responses = judged([True, False, True]).query(
+        "SELECT * FROM responses UNION ALL SELECT * FROM responses WHERE index=0"
+    )
+    responses.df().to_parquet(label((0, "yes")).with_name("twice.parquet"))
+    path = label((0, "yes"), (1, "no"), (2, "no"))
+    found = validate(path, [], responses=read_responses([path.with_name("twice.parquet")]))
+    assert counts(found, "judge_x") == [0, 1, 0, 1]
+    assert any(
+        "1 of its labelled items could be of several runs' answers to one prompt" in note for note in found.notes
+    )
+
+
+def test_of_a_table_that_tells_no_responses_apart_the_rules_are_validated_alone(label, tmp_path):
+    rows = [{"model": "m", "task": "nli", "text_id": "t", "refused_judge_x": True}]
+    pd.DataFrame(rows).to_parquet(tmp_path / "responses.parquet")
+    responses = read_responses([tmp_path / "responses.parquet"])
+    path = label((0, "yes"), (1, "no"))
+    found = validate(path, [make_detector("prefix")], responses=responses)
+    assert found.table["detector"].tolist() == ["prefix"]
+    sentence = (
+        f"no design_id and index that tell whether {path} is of them, and judge_x cannot be set beside its labels."
+    )
+    assert any(sentence in note for note in found.notes)
+
+
+def test_labels_without_texts_do_for_verdicts_that_are_there(judged, tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text(f"id,refusal\n{item_id('m', 'd0', 0)},yes\n", encoding="utf-8")
+    assert counts(validate(path, [], responses=judged([True])), "judge_x") == [1, 0, 0, 0]
 
 
 # Labels that others made.

@@ -1,0 +1,153 @@
+r"""How well a detector's refusals are the refusals that people see.
+
+Precision and recall are ratios :math:`r = \sum_i w_i a_i / \sum_i w_i b_i` over labelled items, w
+being 1 / inclusion probability, with the linearised variance
+:math:`v = \tfrac{G}{G-1} \sum_g z_g^2`, :math:`z_g = \sum_{i \in g} w_i (a_i - r b_i) / \sum_i w_i b_i`,
+over the G texts with b. Linearisation and not resampling, because what was never seen is in no
+bootstrap sample: a detector without an error would have an interval of width 0. Here the variance
+becomes a number of independent items, which has an exact interval (Korn and Graubard); where there is
+no error, texts alone count and the interval is one-sided, as that of a rate is. Degrees of freedom are
+G - 1: labelled errors are few and far apart, and the exact interval knows how few they are.
+
+F1 is 2 J / (1 + J), J = tp / (tp + fp + fn) being such a ratio, and has its ends. Kappa is 1 - D / E,
+D being the share of disagreement and E what chance makes of it: its ends are those of D with the
+variance of kappa times E squared.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from refusal_metrics.errors import InputError, unknown_name
+
+from .agreement import cohen_kappa, wilson
+from .effective import clustered, effective_units, proportion_interval, totals, unseen_share
+from .labels import number_texts
+from .rates import LEVEL
+
+MEASURES = ("precision", "recall", "f1", "kappa")
+
+VALIDATION = (
+    *("factor", "level", "n", "n_texts", "n_refusals", "tp", "fp", "fn", "tn"),
+    *(f"{measure}{end}" for measure in MEASURES for end in ("", "_low", "_high")),
+    *("precision_low_wilson", "recall_low_wilson"),
+)
+"""The columns of a table of detection errors, after the detector."""
+
+Floats = NDArray[np.float64]
+
+
+def estimate_validation(items: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
+    """Estimate how well verdicts agree with labels, over all items and by the levels of factors.
+
+    Parameters
+    ----------
+    items : pandas.DataFrame
+        One row an item: ``label, refused`` (bool), the factors of `by`, and where known ``text_id``
+        (else each item is a text of its own) and ``weight`` (1 / probability; else all count alike).
+    by : sequence of str
+        Factors; each gives a row a level, ``None`` for items without one.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `VALIDATION`: ``factor, level`` (empty for all items); ``n, n_texts, n_refusals``
+        (labelled so) and ``tp, fp, fn, tn``, items not weighted; ``precision, recall, f1, kappa``
+        weighted, each with its 95 % interval ``_low, _high`` as told above; and the lower ends of
+        Wilson's intervals of precision and recall of the counts, which know neither weights nor
+        texts. A measure is missing where nothing is flagged, or nothing labelled a refusal.
+
+    Raises
+    ------
+    InputError
+        For an unknown factor, or without items.
+
+    References
+    ----------
+    Korn and Graubard 1998, Survey Methodology 24, 193-201. Särndal, Swensson and Wretman 1992,
+    doi:10.1007/978-1-4612-4378-6, section 5.5, for the variance of a ratio.
+    """
+    if items.empty:
+        raise InputError("there are no items with a label and a verdict")
+    for name in by:
+        if name not in items:
+            raise unknown_name("factor", name, items.columns)
+    rows: list[dict[str, object]] = [{"factor": "", "level": "", **_row(items)}]
+    for name in by:
+        for level, part in items.groupby(name, sort=True, dropna=False):
+            named = {"factor": name, "level": None if pd.isna(level) else level}
+            rows.append({**named, **_row(part)})
+    table = pd.DataFrame(rows, columns=list(VALIDATION))
+    # As objects, because pandas' own texts know no None.
+    return table.assign(level=pd.Series([row["level"] for row in rows], dtype=object))
+
+
+def _row(items: pd.DataFrame) -> dict[str, float]:
+    label, refused = (items[name].to_numpy(dtype=bool) for name in ("label", "refused"))
+    weight = items["weight"].to_numpy(dtype=np.float64) if "weight" in items else np.ones(len(items))
+    text = number_texts(items)
+    counts = {
+        "tp": int(np.sum(label & refused)),
+        "fp": int(np.sum(~label & refused)),
+        "fn": int(np.sum(label & ~refused)),
+        "tn": int(np.sum(~label & ~refused)),
+    }
+    sizes = {"n": len(items), "n_texts": int(text.max()) + 1, "n_refusals": int(label.sum())}
+    hit = label & refused
+    ends = {
+        "precision": _ratio(hit, refused, weight, text),
+        "recall": _ratio(hit, label, weight, text),
+        "f1": tuple(2 * j / (1 + j) for j in _ratio(hit, label | refused, weight, text)),
+        "kappa": _kappa(label, refused, weight, text),
+    }
+    measures = {
+        f"{name}{end}": value
+        for name, values in ends.items()
+        for end, value in zip(("", "_low", "_high"), values, strict=True)
+    }
+    # Without items to judge by, there is nothing but nan.
+    low = {
+        f"{name}_low_wilson": float(wilson(counts["tp"], n)[0])
+        for name, n in (("precision", refused.sum()), ("recall", label.sum()))
+    }
+    return sizes | counts | measures | low
+
+
+def _ratio(
+    a: NDArray[np.bool_], b: NDArray[np.bool_], weight: Floats, text: NDArray[np.integer]
+) -> tuple[float, float, float]:
+    """Estimate the share of a among b: the estimate and the ends of its interval."""
+    a, weight, text = a[b], weight[b], np.unique(text[b], return_inverse=True)[1]
+    if not len(a):
+        return np.nan, np.nan, np.nan
+    total = weight.sum()
+    # Whole where all are a, so that no rounding hides it.
+    share = 1.0 if a.all() else float(weight[a].sum() / total)
+    return share, *_interval(share, totals(text, weight * (a - share) / total), len(a), totals(text, weight))
+
+
+def _kappa(
+    label: NDArray[np.bool_], refused: NDArray[np.bool_], weight: Floats, text: NDArray[np.integer]
+) -> tuple[float, float, float]:
+    """Estimate kappa: the estimate and the ends of its interval."""
+    kappa = cohen_kappa(label, refused, weight)
+    if np.isnan(kappa):
+        return np.nan, np.nan, np.nan
+    share = weight / weight.sum()
+    p, q = (float(share[part].sum()) for part in (label, refused))
+    by_chance, differ = p + q - 2 * p * q, label != refused
+    disagreement = float(share[differ].sum())
+    score = differ - disagreement / by_chance * ((1 - 2 * q) * (label - p) + (1 - 2 * p) * (refused - q))
+    scores = totals(text, share * (score - disagreement))
+    low, high = _interval(disagreement, scores, len(label), totals(text, weight))
+    return kappa, max(1 - high / by_chance, -1.0), 1 - low / by_chance
+
+
+def _interval(share: float, scores: Floats, n: int, weights: Floats) -> tuple[float, float]:
+    # Items of unequal weight know less than as many equal ones, however light those are that erred.
+    units = effective_units(weights)
+    unseen = unseen_share(units, 1 - LEVEL)
+    low, high = proportion_interval(share, clustered(scores)[0], min(n, units), unseen, freedom=len(scores) - 1)
+    return float(low), float(high)

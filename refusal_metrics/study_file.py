@@ -1,0 +1,272 @@
+"""A study as a person writes it: which models are asked what, and how; checked with the file and key in every error."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import yaml
+
+from refusal_metrics.errors import InputError, unknown_name
+from refusal_metrics.model_args import MACHINERY, harmless
+from refusal_metrics.settings import NAMES, PLACEMENTS
+
+ENOUGH = {"prefix": 16, "answer_aware": 64}
+"""How many new tokens tell a rule as much as 256 do, of models that do not think first."""
+_THOUGHT = 4096
+"""New tokens for a model that thinks, where a study does not say how many."""
+_STUDY_KEYS = (
+    *("out", "tasks", "models", "settings", "generation", "verdict_only", "repeats", "placement", "system_prompt"),
+    "shard_docs",
+)
+_MODEL_KEYS = ("backend", "args", "batch_size", "chat_template", "think_end_token", "generation")
+_SEPARATORS = frozenset('/\\:*?"<>|')
+_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+
+
+@dataclass(frozen=True)
+class StudyModel:
+    """One model of a study.
+
+    Attributes
+    ----------
+    name : str
+        What results call it, and its folder.
+    backend : str
+        What ``lm_eval --model`` takes: hf, vllm, local-chat-completions, ...
+    args : mapping
+        What ``--model_args`` takes.
+    batch_size : int or str
+    chat_template : bool or str
+        Whether prompts are put into the model's chat template, or the name of a template.
+    generation : mapping
+        Arguments of generation, the study's and the model's own together.
+    """
+
+    name: str
+    backend: str
+    args: Mapping[str, Any] = field(default_factory=dict)
+    batch_size: int | str = 1
+    chat_template: bool | str = True
+    generation: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study.
+
+    Attributes
+    ----------
+    path : Path
+        The file that it was read from.
+    out : Path
+        The folder of its results.
+    tasks : tuple of str
+        Tasks and groups of the harness.
+    settings : mapping
+        What ``--metadata`` takes, see `refusal_metrics.settings`.
+    repeats : int
+        How often each prompt is asked.
+    placement : {"user", "system"}
+        Where the persona stands.
+    system_prompt : str or None
+        Before every prompt.
+    shard_docs : int
+        About how many prompts are written at a time, and lost at most.
+    models : tuple of StudyModel
+    """
+
+    path: Path
+    out: Path
+    tasks: tuple[str, ...]
+    settings: Mapping[str, Any]
+    repeats: int
+    placement: str
+    system_prompt: str | None
+    shard_docs: int
+    models: tuple[StudyModel, ...]
+
+    def asked(self) -> dict[str, Any]:
+        """Give all that answers depend on, for the record of the study: values that JSON has, and no secrets."""
+        return {
+            "settings": dict(self.settings),
+            "repeats": self.repeats,
+            "placement": self.placement,
+            "system_prompt": self.system_prompt,
+            "shard_docs": self.shard_docs,
+            "models": {model.name: _asked_of(model) for model in self.models},
+        }
+
+
+def _asked_of(model: StudyModel) -> dict[str, Any]:
+    """Give what a model's answers depend on: smaller batches after it ran out of memory are the same study."""
+    args = {name: value for name, value in harmless(model.args).items() if name not in {*MACHINERY, "base_url"}}
+    return {name: value for name, value in asdict(model).items() if name != "batch_size"} | {"args": args}
+
+
+def load_study(path: Path, out: Path | None = None) -> Study:
+    """Read a study.
+
+    Parameters
+    ----------
+    path : Path
+        YAML with ``tasks``, ``models`` (by name: ``backend``, ``args``, and, where need be,
+        ``batch_size, chat_template, think_end_token, generation``), and ``out``; where need be
+        ``settings, generation, verdict_only, repeats, placement, system_prompt, shard_docs``. Paths
+        are relative to the working folder, as on a command line.
+    out : Path, optional
+        Another folder for the results than the file names.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    InputError
+        With the file and the key that is missing, unknown or wrong.
+    """
+    try:
+        given = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a safe one
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "no UTF-8 text"
+        raise InputError(f"{path}: cannot be read ({reason}); name the YAML file of a study") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise InputError(f"{path}: is no YAML ({' '.join(str(error).split())}); mend it there") from error
+    reader = _Reader(path)
+    study = reader.mapping("a study", given, _STUDY_KEYS)
+    folder = out or Path(reader.text("out", study.get("out"))).expanduser()
+    tasks = reader.names("tasks", study.get("tasks"))
+    repeats = reader.count("repeats", study.get("repeats", 1))
+    generation = reader.generation("generation", study.get("generation"), study.get("verdict_only"))
+    placement = study.get("placement", PLACEMENTS[0])
+    if placement not in PLACEMENTS:
+        raise unknown_name(f"placement in {path}", placement, PLACEMENTS)
+    system_prompt = study.get("system_prompt")
+    if system_prompt is not None:
+        system_prompt = reader.text("system_prompt", system_prompt)
+    settings = reader.mapping("settings", study.get("settings") or {})
+    for name in ("placement", "shard"):
+        if name in settings:
+            what = "a key of the study itself" if name == "placement" else "what `run` itself cuts; drop it"
+            raise InputError(f"{path}: settings: {name} is {what}")
+    reader.mapping("settings", settings, tuple(name for name in NAMES if name != "shard"))
+    models = reader.mapping("models", study.get("models"))
+    if not models:
+        raise InputError(f"{path}: models: there is none; name at least one, with its backend and args")
+    read = tuple(reader.model(str(name), spec, generation) for name, spec in models.items())
+    for model in read:
+        if repeats > 1 and not model.generation.get("do_sample"):
+            raise InputError(
+                f"{path}: repeats: {repeats} of the same answer by {model.name}; set generation: "
+                "{do_sample: true, temperature: 0.7} or leave repeats out"
+            )
+    return Study(
+        path, folder, tasks, settings, repeats, placement, system_prompt,
+        reader.count("shard_docs", study.get("shard_docs", 1000)), read,
+    )  # fmt: skip
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads YAML, but for dates, which are names here (``revision: 2024-06-01``)."""
+
+    yaml_implicit_resolvers: ClassVar = {  # type: ignore[misc]  # of an instance, say the stubs
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
+        """Refuse a name that stands twice, of which YAML's own reader would take the last."""
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for name, _ in node.value:
+            if isinstance(name, yaml.ScalarNode) and name.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"{name.value!r} stands twice", problem_mark=name.start_mark)
+            seen.add(name.value if isinstance(name, yaml.ScalarNode) else None)
+        return node
+
+
+class _Reader:
+    """Reads the values of a file, naming file and key in errors."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def wrong(self, key: str, given: object, wanted: str) -> InputError:
+        """Build the error for a value of the wrong kind."""
+        found = "nothing" if given is None else repr(given)
+        return InputError(f"{self._path}: {key}: found {found}, {wanted}")
+
+    def mapping(self, key: str, given: object, allowed: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Read names with values; all names where none are given as allowed."""
+        if not isinstance(given, Mapping):
+            raise self.wrong(key, given, f"must be names with values{': ' * bool(allowed)}{', '.join(allowed)}")
+        for name in given:
+            if not isinstance(name, str):
+                raise self.wrong(key, name, "where a name must be; put it between quotes")
+            if allowed and name not in allowed:
+                raise unknown_name(f"key of {key} in {self._path}", name, allowed)
+        return dict(given)
+
+    def text(self, key: str, given: object) -> str:
+        """Read a text that is not empty."""
+        if not isinstance(given, str) or not given.strip():
+            raise self.wrong(key, given, "must be a text")
+        return given
+
+    def names(self, key: str, given: object) -> tuple[str, ...]:
+        """Read a name, or a list of them."""
+        listed = [given] if isinstance(given, str) else given
+        if not isinstance(listed, list) or not listed or not all(isinstance(name, str) for name in listed):
+            raise self.wrong(key, given, "must be a list of names")
+        return tuple(dict.fromkeys(listed))
+
+    def count(self, key: str, given: object) -> int:
+        """Read a number from 1."""
+        if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+            raise self.wrong(key, given, "must be a whole number from 1")
+        return given
+
+    def generation(self, key: str, given: object, verdict_only: object = None) -> dict[str, Any]:
+        """Read arguments of generation, and how many tokens verdicts alone need."""
+        arguments = self.mapping(key, given or {})
+        if verdict_only is not None:
+            if verdict_only not in tuple(ENOUGH):
+                raise unknown_name(f"verdict_only in {self._path}", verdict_only, ENOUGH)
+            if "max_gen_toks" in arguments:
+                raise InputError(
+                    f"{self._path}: verdict_only sets max_gen_toks, which {key} sets too; drop one of them"
+                )
+            arguments["max_gen_toks"] = ENOUGH[str(verdict_only)]
+        if "temperature" in arguments:
+            heat = arguments["temperature"]
+            if isinstance(heat, bool) or not isinstance(heat, int | float) or not heat >= 0:
+                raise self.wrong(f"{key}: temperature", heat, "must be a number from 0")
+            if arguments.setdefault("do_sample", heat > 0) != (heat > 0):
+                raise self.wrong(f"{key}: temperature", heat, f"which goes with do_sample: {str(heat > 0).lower()}")
+        return arguments
+
+    def model(self, name: str, given: object, generation: Mapping[str, Any]) -> StudyModel:
+        """Read a model; `generation` is the study's."""
+        key = f"models: {name}"
+        if not name.strip() or name.startswith(".") or _SEPARATORS & set(name):
+            raise self.wrong("models", name, "must be a name that a folder can have")
+        spec = self.mapping(key, given, _MODEL_KEYS)
+        args = self.mapping(f"{key}: args", spec.get("args") or {})
+        own = {**generation, **self.generation(f"{key}: generation", spec.get("generation"))}
+        if own.get("do_sample") and not own.get("temperature"):
+            # That of the tasks is 0.
+            raise self.wrong(f"{key}: generation: do_sample", own["do_sample"], "which needs a temperature above 0")
+        template = spec.get("chat_template", True)
+        if not isinstance(template, bool | str):
+            raise self.wrong(f"{key}: chat_template", template, "must be true, false or a template's name")
+        batch_size = spec.get("batch_size", 1)
+        if not str(batch_size).startswith("auto") and (type(batch_size) is not int or batch_size < 1):
+            raise self.wrong(f"{key}: batch_size", batch_size, "must be a number or auto")
+        if "think_end_token" in spec:
+            args["think_end_token"] = self.text(f"{key}: think_end_token", spec["think_end_token"])
+            if own.get("max_gen_toks", _THOUGHT) in ENOUGH.values():
+                raise InputError(f"{self._path}: {key}: verdict_only leaves no room for a thought; give max_gen_toks")
+            own.setdefault("max_gen_toks", _THOUGHT)
+        backend = self.text(f"{key}: backend", spec.get("backend"))
+        return StudyModel(name, backend, args, batch_size, template, own)

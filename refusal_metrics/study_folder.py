@@ -1,0 +1,265 @@
+"""The folder of a study's results: what has been written, what is being written, and what was asked.
+
+A shard is two files of one run of the harness: ``MODEL/TASK/samples_TASK_DATE.jsonl``, as ``lm_eval --log_samples``
+writes it, and ``results_DATE.json`` beside it, which holds the checksum of the first. Both are written under
+other names and renamed, the samples last: a shard is there, whole, or it is not. DATE is when the study
+began, with the shard's number for microseconds, so that it is the same whenever the shard is written.
+
+One file is locked, a byte a shard, by whoever writes the shard; the system frees what a killed process
+had locked.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from refusal_metrics.errors import InputError
+
+RECORD = "study.json"
+_LOCKS = ".study.lock"
+_WHOLE_STUDY = 0
+"""The byte that is locked while the record is read and written."""
+_UNFINISHED = ".unfinished"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """What is asked and written at a time.
+
+    Attributes
+    ----------
+    model, task : str
+    repeat : int
+        From 1.
+    number : int
+        Of the shard among all of the study, from 1.
+    start, stop : int
+        The docs of the task.
+    """
+
+    model: str
+    task: str
+    repeat: int
+    number: int
+    start: int
+    stop: int
+
+
+class StudyFolder:
+    """A study's results.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._locks: BinaryIO | None = None
+
+    def open(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Begin a study, or go on with one that asked the same.
+
+        Parameters
+        ----------
+        asked : mapping
+            All that answers depend on; ``models`` and ``designs`` may grow and shrink.
+
+        Returns
+        -------
+        dict
+            The study's record: ``began`` (a date), ``asked``, and what `note` added.
+
+        Raises
+        ------
+        InputError
+            If the folder holds a study that asked something else, or cannot be written.
+        """
+        asked = json.loads(json.dumps(asked))
+        with self._writing(), self._locked(_WHOLE_STUDY, wait=True):
+            record = self.record()
+            if not record:
+                self._check_empty()
+                now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+                record = {"began": now.isoformat(timespec="seconds").replace(":", "-"), "asked": asked}
+            else:
+                self._check_same(record["asked"], asked)
+                for name in ("models", "designs"):
+                    record["asked"][name] |= asked[name]
+            self._put(RECORD, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+        return record
+
+    def record(self) -> dict[str, Any]:
+        """Read the study's record; empty where there is none."""
+        file = self.path / RECORD
+        try:
+            record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise InputError(f"{file}: cannot be read ({error}); restore it, or name another folder") from error
+        if not isinstance(record, dict) or not {"began", "asked"} <= record.keys():
+            raise InputError(f"{file}: is no record of a study; restore it, or name another folder")
+        return record
+
+    def note(self, model: str, what: Mapping[str, Any], add: Mapping[str, float] | None = None) -> None:
+        """Put down how a model was run, and add to what was counted of it so far."""
+        with self._writing(), self._locked(_WHOLE_STUDY, wait=True):
+            record = self.record()
+            known = record.setdefault("runs", {}).setdefault(model, {})
+            known.update(what)
+            for name, number in (add or {}).items():
+                known[name] = known.get(name, 0) + number
+            self._put(RECORD, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+    @contextmanager
+    def claim(self, shard: Shard) -> Iterator[bool]:
+        """Lock a shard; gives False where another run has locked it."""
+        # Bytes of a task of a model lie together, and a million is more shards than it has.
+        digest = hashlib.blake2b(f"{shard.model}/{shard.task}".encode(), digest_size=5).digest()
+        with self._locked(1 + int.from_bytes(digest) * 1_000_000 + shard.number, wait=False) as mine:
+            yield mine
+
+    def has(self, shard: Shard, began: str) -> bool:
+        """Tell whether a shard has been written and is still what was written."""
+        samples, results = self._files(shard, began)
+        try:
+            checksum = json.loads(results.read_text(encoding="utf-8"))["samples_blake2b"]
+            with samples.open("rb") as file:
+                return bool(hashlib.file_digest(file, "blake2b").hexdigest() == checksum)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def is_damaged(self, shard: Shard, began: str) -> bool:
+        """Tell whether a shard's samples are there and not what was written."""
+        return self._files(shard, began)[0].exists() and not self.has(shard, began)
+
+    def put(self, shard: Shard, began: str, samples: Sequence[Mapping[str, Any]], results: Mapping[str, Any]) -> None:
+        """Write a shard.
+
+        Parameters
+        ----------
+        shard : Shard
+            Claimed.
+        began : str
+            The study's date.
+        samples : sequence of mapping
+            As the harness returns them.
+        results : mapping
+            What its results file says.
+
+        Raises
+        ------
+        InputError
+            If it cannot be written; what was there is as it was.
+        """
+        lines = "".join(json.dumps(_line(sample), ensure_ascii=False, default=str) + "\n" for sample in samples)
+        content = lines.encode("utf-8", errors="backslashreplace")
+        checksum = hashlib.blake2b(content).hexdigest()
+        names = [file.relative_to(self.path) for file in self._files(shard, began)]
+        with self._writing():
+            (self.path / names[0]).parent.mkdir(parents=True, exist_ok=True)
+            text = json.dumps({**results, "samples_blake2b": checksum}, indent=2, ensure_ascii=False, default=str)
+            try:
+                self._write(names[0], content)
+                self._put(str(names[1]), text + "\n")
+                self._rename(names[0])
+            except OSError:
+                # Half a file must not fill what is left of a full disk.
+                self.tidy(shard, began)
+                raise
+
+    def tidy(self, shard: Shard, began: str) -> None:
+        """Remove what a run that was killed had begun to write of a shard; only while it is claimed."""
+        for file in self._files(shard, began):
+            _unfinished(file).unlink(missing_ok=True)
+
+    def _files(self, shard: Shard, began: str) -> tuple[Path, Path]:
+        date = f"{began}.{shard.number:06}"
+        folder = self.path / shard.model / shard.task
+        return folder / f"samples_{shard.task}_{date}.jsonl", folder / f"results_{date}.json"
+
+    def _put(self, name: str, text: str) -> None:
+        self._write(Path(name), text.encode())
+        self._rename(Path(name))
+
+    def _write(self, name: Path, content: bytes) -> None:
+        """Write a file under another name, and see it onto the disk."""
+        with _unfinished(self.path / name).open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _rename(self, name: Path) -> None:
+        _unfinished(self.path / name).replace(self.path / name)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            yield
+        except OSError as error:
+            raise InputError(
+                f"{error.filename or self.path}: cannot be written ({error.strerror}); see to that, and type the same "
+                "command again: it goes on where this one stopped"
+            ) from error
+
+    @contextmanager
+    def _locked(self, byte: int, *, wait: bool) -> Iterator[bool]:
+        if self._locks is None:
+            # Open until the end: to close it once would free all that this process has locked.
+            self._locks = (self.path / _LOCKS).open("ab")
+        try:
+            fcntl.lockf(self._locks, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, byte)
+        except BlockingIOError:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            fcntl.lockf(self._locks, fcntl.LOCK_UN, 1, byte)
+
+    def _check_empty(self) -> None:
+        if found := sorted(file.name for file in self.path.iterdir() if not file.name.startswith(".")):
+            raise InputError(
+                f"{self.path}: holds {found[0]} and no study; name a folder that is new, or that of this study"
+            )
+
+    def _check_same(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        for name in dict.fromkeys([*before, *now]):
+            if name in ("models", "designs"):
+                for key in before[name].keys() & now[name].keys():
+                    self._check_value(f"{name}: {key}", before[name][key], now[name][key])
+            else:
+                self._check_value(name, before.get(name), now.get(name))
+
+    def _check_value(self, name: str, was: object, is_now: object) -> None:
+        if was == is_now:
+            return
+        if isinstance(was, dict) and isinstance(is_now, dict):
+            for key in dict.fromkeys([*was, *is_now]):
+                self._check_value(f"{name}: {key}", was.get(key), is_now.get(key))
+        raise InputError(
+            f"{self.path}: holds a study with {name} {was!r}, and this one has {is_now!r}; "
+            "answers of both must not mix: name another folder, or change it back"
+        )
+
+
+def _unfinished(file: Path) -> Path:
+    return file.with_name(f".{file.name}{_UNFINISHED}")
+
+
+def _line(sample: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a sample in the form that the harness logs it in."""
+    arguments = {
+        f"gen_args_{i}": {f"arg_{j}": part for j, part in enumerate(request)}
+        for i, request in enumerate(sample["arguments"])
+    }
+    return {**sample, "arguments": arguments, "target": str(sample["target"])}

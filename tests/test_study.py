@@ -1,0 +1,646 @@
+"""Asking a study: what it plans, and what it survives."""
+
+import errno
+import hashlib
+import importlib.util
+import itertools
+import json
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+import threading
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+import pytest
+from lm_eval.api.model import LM
+from lm_eval.api.registry import register_model
+from lm_eval.evaluator import simple_evaluate
+from lm_eval.loggers import EvaluationTracker
+from lm_eval.models import api_models
+from lm_eval.tasks import TaskManager
+from refusal_metrics.analysis.logs import load_responses
+from tenacity import wait_none
+
+from refusal_metrics import study
+from refusal_metrics.errors import InputError
+from refusal_metrics.register import tasks_folder
+from refusal_metrics.study import OncePerPrompt, load_tasks, plan_study, run_model
+from refusal_metrics.study_file import Study, StudyModel
+from refusal_metrics.study_folder import StudyFolder
+
+spec = importlib.util.spec_from_file_location("chat_server", Path(__file__).with_name("chat_server.py"))
+chat = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(chat)
+
+FORK = multiprocessing.get_context("fork")
+SECONDS = 120
+"""Until a process that hangs fails a test."""
+BEGAN = "2025-03-01T10-00-00"
+SMALL = {"source": "sample", "rows_per_class": 3, "variations": 5}
+"""75 prompts about offensiveness and 45 about inference, five a text or pair."""
+
+
+def answer(prompt):
+    """Refuse, answer or ramble, by the prompt alone."""
+    kind = hashlib.blake2b(prompt.encode(), digest_size=1).digest()[0] % 3
+    return ("I'm sorry, but I cannot help with that.", "1", f"É 漢, {prompt[-20:]!r}")[kind]
+
+
+@register_model("scripted")
+class Scripted(LM):
+    """A model that gives `answer`; its chat template has a system role or drops what stands there."""
+
+    tokenizer_name = "scripted"
+
+    def __init__(self, system_role=True, **_):
+        super().__init__()
+        self._roles = ("system", "user") if system_role else ("user",)
+
+    def generate_until(self, requests, **_):
+        return [answer(request.args[0]) for request in requests]
+
+    def apply_chat_template(self, chat_history, **_):
+        return "".join(f"<{turn['role']}>{turn['content']}" for turn in chat_history if turn["role"] in self._roles)
+
+    def chat_template(self, *_):
+        return ", ".join(self._roles)
+
+    def loglikelihood(self, requests):
+        raise NotImplementedError
+
+    loglikelihood_rolling = loglikelihood
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+def make_study(out, **given):
+    """Make a study of one model; arguments are fields of the study, or of the model."""
+    of_model = {name: given.pop(name) for name in ("backend", "args", "chat_template") if name in given}
+    model = StudyModel(**{"name": "parrot", "backend": "scripted"} | of_model)
+    fields = {
+        "path": Path("study.yaml"),
+        "tasks": ("persona_refusal_offensiveness", "persona_refusal_nli_neutral"),
+        "settings": SMALL,
+        "repeats": 1,
+        "placement": "user",
+        "system_prompt": None,
+        "shard_docs": 8,
+    }
+    return Study(out=out, models=(model,), **fields | given)
+
+
+def ask(given, shards=None):
+    """Run the model of a study in this process; give what it told."""
+    told = []
+    shards = plan_study(given).shards if shards is None else shards
+    asked = given.asked() | {"designs": {}}
+    if not (record := given.out / "study.json").exists():
+        # All of these studies began at once, so that their files have the same names.
+        given.out.mkdir(exist_ok=True)
+        record.write_text(json.dumps({"began": BEGAN, "asked": asked}))
+    began = StudyFolder(given.out).open(asked)["began"]
+    run_model(given, given.models[0], shards, began, lambda kind, what: told.append((kind, what.get("shard"))))
+    return told
+
+
+def kinds(told):
+    return Counter(kind for kind, _ in told)
+
+
+def apart(act):
+    """Act in a forked process; give its exit code and, where it stopped with one, its sentence."""
+    here, there = FORK.Pipe(duplex=False)
+
+    def go():
+        try:
+            act()
+        except InputError as error:
+            there.send(str(error))
+
+    process = FORK.Process(target=go, daemon=True)
+    process.start()
+    there.close()
+    process.join(SECONDS)
+    try:
+        return process.exitcode, here.recv() if here.poll() else None
+    except EOFError:
+        return process.exitcode, None
+
+
+def contents(out):
+    """Read the samples and results below a folder, by name."""
+    files = [file for kind in ("samples", "results") for file in out.rglob(f"{kind}_*")]
+    return {str(file.relative_to(out)): file.read_bytes() for file in files}
+
+
+def lines(out):
+    """Read all samples."""
+    return [json.loads(line) for file in out.rglob("samples_*") for line in file.read_bytes().splitlines()]
+
+
+def prompt_of(line):
+    return line["arguments"]["gen_args_0"]["arg_0"]
+
+
+def unfinished(out):
+    return [file.name for file in out.rglob("*") if file.name.endswith(".unfinished")]
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    """A study that nothing happened to: its plan and what it wrote."""
+    given = make_study(tmp_path_factory.mktemp("unbroken"))
+    shards = plan_study(given).shards
+    assert kinds(ask(given, shards)) == {"loaded": 1, "shard": len(shards)}
+    return shards, contents(given.out)
+
+
+@pytest.fixture
+def asked(monkeypatch, tmp_path):
+    """Count, in forked processes too, how often the model was asked each shard: a function that gives the counts."""
+    file = tmp_path / "asked.log"
+    really = study._ask
+
+    def note(*given):
+        with file.open("a") as log:
+            log.write(f"{given[-1].task} {given[-1].number}\n")
+        return really(*given)
+
+    monkeypatch.setattr(study, "_ask", note)
+    return lambda: Counter(file.read_text().splitlines() if file.exists() else ())
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """Let the harness try failed calls again without waiting."""
+    monkeypatch.setattr(api_models, "wait_exponential", lambda **_: wait_none())
+
+
+# What is planned.
+
+
+@pytest.mark.parametrize("shard_docs", [1, 7, 8, 40, 10_000])
+def test_shards_are_whole_texts_and_hold_each_doc_once(shard_docs, tmp_path):
+    given = make_study(tmp_path, shard_docs=shard_docs)
+    plan = plan_study(given)
+    for name, task in load_tasks(given).items():
+        text_ids = task.dataset["test"]["text_id"]
+        shards = [shard for shard in plan.shards if shard.task == name]
+        assert [i for shard in shards for i in range(shard.start, shard.stop)] == list(range(plan.n_docs[name]))
+        assert plan.n_docs[name] == len(text_ids)
+        for shard in shards[1:]:
+            assert text_ids[shard.start] != text_ids[shard.start - 1]
+        # As many as are asked for, or as there are texts.
+        assert len(shards) == min(-(-len(text_ids) // shard_docs), len(set(text_ids)))
+        assert [shard.number for shard in shards] == list(range(1, len(shards) + 1))
+
+
+def test_repeats_have_shards_of_their_own(tmp_path):
+    once, thrice = plan_study(make_study(tmp_path)), plan_study(make_study(tmp_path, repeats=3))
+    assert len(thrice.shards) == 3 * len(once.shards)
+    assert len({(shard.task, shard.number) for shard in thrice.shards}) == len(thrice.shards)
+    for repeat in (1, 2, 3):
+        docs = {(shard.task, shard.start, shard.stop) for shard in thrice.shards if shard.repeat == repeat}
+        assert docs == {(shard.task, shard.start, shard.stop) for shard in once.shards}
+
+
+def test_a_task_that_is_not_ours_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"study\.yaml: tasks: unknown 'arc_easy': allowed are persona_refusal, "):
+        plan_study(make_study(tmp_path, tasks=("persona_refusal_nli", "arc_easy")))
+
+
+# What is written.
+
+
+def test_the_harness_itself_logs_the_same_responses(unbroken, tmp_path):
+    given = make_study(tmp_path / "study")
+    ask(given, unbroken[0])
+    tracker = EvaluationTracker(output_path=str(tmp_path / "plain"))
+    results = simple_evaluate(
+        Scripted(),
+        tasks=list(given.tasks),
+        task_manager=TaskManager(include_path=str(tasks_folder()), include_defaults=False, metadata=SMALL),
+        apply_chat_template=True,
+        bootstrap_iters=0,
+        evaluation_tracker=tracker,
+    )
+    samples = results.pop("samples")
+    tracker.save_results_aggregated(results, samples)
+    for task in given.tasks:
+        tracker.save_results_samples(task, samples[task])
+
+    def read(folder):
+        table = load_responses([folder], texts=True).query("SELECT * FROM responses").df()
+        # Which file a response stands in, and what its model is called, is no part of it.
+        own = [name for name in ("model", "run", "log", "file", "line") if name in table]
+        return table.drop(columns=own).sort_values(["task", "index"], ignore_index=True)
+
+    plain, ours = read(tmp_path / "plain"), read(tmp_path / "study")
+    assert len(ours) == sum(shard.stop - shard.start for shard in unbroken[0])
+    assert {response[:1] for response in ours["response"]} == {"I", "1", "É"}
+    assert ours.equals(plain)
+
+
+# Kills.
+
+WRITTEN_FIRST = ("the study's record", "how the model was run", "samples", "results", "what was counted")
+"""Renamed in this order too, but for the samples, which come after the results."""
+KILLS = [
+    *((Scripted, "__init__", when, 1) for when in ("before", "after")),
+    (study, "load_tasks", "before", 1),
+    (StudyFolder, "tidy", "before", 1),
+    *((Scripted, "generate_until", when, 1) for when in ("before", "after")),
+    (sys.modules[__name__], "answer", "before", 3),
+    *((StudyFolder, "_write", when, nth) for when in ("halfway", "after") for nth, _ in enumerate(WRITTEN_FIRST, 1)),
+    *((os, "fsync", "before", nth) for nth in (3, 4)),
+    *((StudyFolder, "_rename", "after", nth) for nth, _ in enumerate(WRITTEN_FIRST, 1)),
+    # Of the second shard.
+    (Scripted, "generate_until", "before", 2),
+    *((StudyFolder, "_write", "halfway", nth) for nth in (6, 7)),
+    *((StudyFolder, "_rename", "before", nth) for nth in (6, 7)),
+]
+N_LOST = 2 + 1 + 2 + 2 + 2 + 1 + 1 + 2 + 2
+"""Kills since a shard was asked and before it stood there: in the order above, of `_rename` only of the results."""
+
+
+def arm(owner, name, when, nth):
+    """Let this process be killed at the nth call of a function."""
+    really, calls = getattr(owner, name), itertools.count(1)
+
+    def call(*given, **named):
+        if next(calls) != nth:
+            return really(*given, **named)
+        if when == "halfway":
+            *first, content = given
+            given = (*first, content[: len(content) // 2])
+        if when != "before":
+            really(*given, **named)
+        return os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(owner, name, call)
+
+
+def is_samples(name):
+    return name.rpartition("/")[2].startswith("samples_")
+
+
+def test_a_study_killed_again_and_again_has_the_same_logs_and_loses_a_shard_a_time_at_most(unbroken, asked, tmp_path):
+    shards, whole = unbroken
+    given = make_study(tmp_path / "killed")
+    assert len(KILLS) >= 20
+
+    def go(kill=None):
+        if kill:
+            arm(*kill)
+        ask(given, shards)
+
+    n_lost = 0
+    for kill in KILLS:
+        before, n_before = contents(given.out), sum(asked().values())
+        there = {name: (given.out / name).stat().st_ino for name in before if is_samples(name)}
+        assert apart(partial(go, kill))[0] == -signal.SIGKILL, kill
+        after, n_asked = contents(given.out), sum(asked().values()) - n_before
+        # What had been written is the same file still.
+        assert {name: (given.out / name).stat().st_ino for name in there} == there, kill
+        assert all(after[name] == before[name] for name in there), kill
+        n_written = sum(map(is_samples, after)) - len(there)
+        assert n_written <= n_asked <= n_written + 1, kill
+        n_lost += n_asked - n_written
+    assert n_lost == N_LOST
+    # Something was left to lose until the end.
+    assert sum(map(is_samples, after)) < len(shards)
+    assert apart(go) == (0, None)
+    assert contents(given.out) == whole
+    assert sum(asked().values()) == len(shards) + n_lost
+    assert unfinished(given.out) == []
+
+
+# Disks and files.
+
+
+def test_a_disk_that_fills_up_stops_with_one_sentence_and_the_study_goes_on_later(unbroken, monkeypatch, tmp_path):
+    shards, whole = unbroken
+    given = make_study(tmp_path)
+    really, n_calls = os.fsync, itertools.count(1)
+
+    def fsync(number):
+        # The samples of the second shard: the record, a note, two files and a note stand before them.
+        if next(n_calls) == 6:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        really(number)
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", fsync)
+        with pytest.raises(InputError) as stopped:
+            ask(given, shards)
+    assert str(stopped.value) == (
+        f"{tmp_path}: cannot be written (No space left on device); see to that, and type the same command again: it "
+        "goes on where this one stopped"
+    )
+    first = shards[0]
+    assert {name for name in contents(tmp_path) if is_samples(name)} == {
+        f"parrot/{first.task}/samples_{first.task}_{BEGAN}.000001.jsonl"
+    }
+    assert unfinished(tmp_path) == []
+    assert kinds(ask(given, shards)) == {"others": 1, "loaded": 1, "shard": len(shards) - 1}
+    assert contents(tmp_path) == whole
+
+
+def test_a_file_that_cannot_grow_is_not_left_half_written(unbroken, tmp_path):
+    shards, whole = unbroken
+    given = make_study(tmp_path)
+    smallest = min(len(content) for name, content in whole.items() if is_samples(name))
+
+    def go():
+        # As a quota would; the notes are shorter than this.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (smallest - 1, smallest - 1))
+        ask(given, shards)
+
+    code, sentence = apart(go)
+    assert code == 0
+    assert f"{tmp_path}: cannot be written (File too large); see to that" in sentence
+    assert contents(tmp_path) == {}
+    assert unfinished(tmp_path) == []
+    ask(given, shards)
+    assert contents(tmp_path) == whole
+
+
+def cut(file):
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def empty(file):
+    file.write_bytes(b"")
+
+
+def flip(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("kind", "damage"),
+    [*((kind, damage) for kind in ("samples", "results") for damage in (cut, empty, Path.unlink)), ("samples", flip)],
+)
+def test_a_damaged_shard_is_asked_again_and_no_other(kind, damage, unbroken, tmp_path):
+    shards, whole = unbroken
+    given = make_study(tmp_path)
+    for name, content in whole.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    (file,) = tmp_path.glob(f"parrot/{shards[2].task}/{kind}_*.000003.json*")
+    damage(file)
+    told = ask(given, shards)
+    assert [shard for what, shard in told if what == "shard"] == [shards[2]]
+    # What is gone is missing, and not damaged.
+    assert kinds(told)["damaged"] == ((kind, damage) != ("samples", Path.unlink))
+    assert kinds(told)["others"] == len(shards) - 1
+    assert contents(tmp_path) == whole
+
+
+def test_two_runs_at_once_share_the_shards(unbroken, asked, tmp_path):
+    shards, whole = unbroken
+    given = make_study(tmp_path / "shared")
+    ask(given, ())
+    both_ask = FORK.Barrier(2)
+
+    def go(name):
+        really, calls = study._ask, itertools.count()
+
+        def meet(*what):
+            if next(calls) == 0:
+                both_ask.wait(SECONDS)
+            return really(*what)
+
+        study._ask = meet
+        (tmp_path / name).write_text(json.dumps(kinds(ask(given, shards))))
+
+    runs = [FORK.Process(target=go, args=(name,), daemon=True) for name in ("one", "other")]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join(SECONDS)
+    assert [run.exitcode for run in runs] == [0, 0]
+    assert set(asked().values()) == {1}
+    assert contents(given.out) == whole
+    assert unfinished(given.out) == []
+    one, other = (json.loads((tmp_path / name).read_text()) for name in ("one", "other"))
+    assert min(one["shard"], other["shard"]) >= 1
+    assert one["shard"] + other["shard"] == len(shards)
+    # Each of the others was locked when a run came to it, or written by then; the first was locked.
+    for told in (one, other):
+        assert told["shard"] + told.get("busy", 0) + told.get("others", 0) == len(shards)
+    assert one.get("busy", 0) + other.get("busy", 0) >= 1
+
+
+# What is asked.
+
+
+class EachTime(OncePerPrompt):
+    """Asks equal prompts as often as they come."""
+
+    def generate_until(self, requests, disable_tqdm=True):
+        return self._model.generate_until(requests, disable_tqdm)
+
+
+@pytest.fixture
+def prompts(monkeypatch):
+    """List what the scripted model is asked in this process."""
+    seen = []
+    really = Scripted.generate_until
+
+    def generate_until(self, requests, **_):
+        seen.extend(request.args[0] for request in requests)
+        return really(self, requests)
+
+    monkeypatch.setattr(Scripted, "generate_until", generate_until)
+    return seen
+
+
+# Six draws of four pairs: at least two of each text come again.
+DRAWN = SMALL | {"design": "iid", "variations": 6, "personas": ["man", "woman"], "templates": ["p1", "p4"]}
+
+
+def test_a_prompt_that_a_design_draws_again_is_asked_once_and_logged_as_often_as_drawn(prompts, monkeypatch, tmp_path):
+    once = make_study(tmp_path / "once", settings=DRAWN)
+    shards = plan_study(once).shards
+    ask(once, shards)
+    n_once = len(prompts)
+    each = make_study(tmp_path / "each", settings=DRAWN)
+    with monkeypatch.context() as sharing_nothing:
+        sharing_nothing.setattr(study, "OncePerPrompt", EachTime)
+        ask(each, shards)
+    n_docs = sum(shard.stop - shard.start for shard in shards)
+    assert len(prompts) - n_once == n_docs == len(lines(once.out))
+    assert contents(once.out) == contents(each.out)
+    # Texts are whole in shards, so that no prompt is in two of them.
+    assert n_once == len({prompt_of(line) for line in lines(once.out)}) <= n_docs * 4 / 6
+    assert StudyFolder(once.out).record()["runs"]["parrot"]["n_asked"] == n_once
+    assert StudyFolder(once.out).record()["runs"]["parrot"]["n_prompts"] == n_docs
+
+
+def test_a_system_prompt_stands_before_each_prompt(prompts, tmp_path):
+    given = make_study(tmp_path, system_prompt="Be brief.")
+    ask(given)
+    assert prompts
+    assert all(prompt.startswith("<system>Be brief.<user>") for prompt in prompts)
+
+
+def raise_error(*_, **__):
+    raise ValueError("System role not supported")
+
+
+@pytest.mark.parametrize("named", [{"system_prompt": "Be brief."}, {"placement": "system"}])
+@pytest.mark.parametrize("raises", [False, True])
+def test_a_chat_template_without_a_system_role_stops_a_study_that_needs_one(
+    named, raises, prompts, monkeypatch, tmp_path
+):
+    given = make_study(tmp_path, args={"system_role": False}, **named)
+    if raises:
+        monkeypatch.setattr(Scripted, "apply_chat_template", raise_error)
+    with pytest.raises(InputError) as stopped:
+        ask(given)
+    assert str(stopped.value) == (
+        "parrot: its chat template has no system role, so that what stands there would be lost; set placement: user "
+        "and no system_prompt, or leave the model out"
+    )
+    assert prompts == []
+    assert contents(tmp_path) == {}
+
+
+# Servers.
+
+
+def chat_study(out, server, **args):
+    return make_study(
+        out,
+        tasks=("persona_refusal_offensiveness",),
+        settings=SMALL | {"rows_per_class": 1},
+        backend="local-chat-completions",
+        args={"model": "m", "base_url": f"{server.address}/chat/completions", "num_concurrent": 4, "timeout": 30}
+        | args,
+    )
+
+
+def responses(out):
+    """Read each prompt of a chat API and its response."""
+    return {json.loads(prompt_of(line)[0])[-1]["content"]: line["resps"][0][0] for line in lines(out)}
+
+
+NO_ANSWERS = {
+    "drop": chat.DROP,
+    "429": (429, {"Retry-After": 1}, "slow down"),
+    "500": (500, {}, "no"),
+    "page": (200, {"Content-Type": "text/html"}, "busy"),
+    "error": chat.Body(error={"code": 502, "message": "upstream failed"}),
+    "no choice": chat.Body(choices=[]),
+    "null": chat.Body(choices=None),
+    "failed choice": chat.Body(choices=[{"index": 0, "finish_reason": "error", "message": {"content": ""}}]),
+}
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_server_that_fails_each_call_twice_gives_the_right_answers_in_the_end(tmp_path):
+    faults = list(NO_ANSWERS.values())
+    over, hung = threading.Event(), []
+
+    def reply(prompt, n_before):
+        if n_before == 2 and not hung:
+            hung.append(prompt)
+            over.wait(SECONDS)
+        kind = hashlib.blake2b(prompt.encode(), digest_size=1).digest()[0]
+        return faults[(kind + n_before) % len(faults)] if n_before < 2 else answer(prompt)
+
+    with chat.serving(reply) as server:
+        ask(chat_study(tmp_path, server, max_retries=8, timeout=2))
+        over.set()
+    # Five classes, a text of five prompts each.
+    found = responses(tmp_path)
+    assert len(found) == 25
+    assert found == {prompt: answer(prompt) for prompt in found}
+    assert min(server.n_asked.values()) >= 3
+    assert server.n_asked[hung[0]] >= 4
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("fault", [*NO_ANSWERS, "hang"])
+def test_a_call_that_keeps_failing_is_no_empty_answer_and_is_made_again_later(fault, tmp_path):
+    over, well = threading.Event(), threading.Event()
+
+    def reply(prompt, _):
+        if prompt != unlucky or well.is_set():
+            return answer(prompt)
+        return over.wait(SECONDS) if fault == "hang" else NO_ANSWERS[fault]
+
+    with chat.serving(reply) as server:
+        given = chat_study(tmp_path, server, max_retries=2, timeout=1 if fault == "hang" else 30)
+        shards = plan_study(given).shards
+        (task,) = load_tasks(given).values()
+        docs = [task.doc_to_text(doc) for doc in task.dataset["test"]]
+        unlucky = docs[shards[1].start]
+        with pytest.raises(Exception, match=r".?"):
+            ask(given, shards)
+        over.set()
+        assert responses(tmp_path) == {prompt: answer(prompt) for prompt in docs[: shards[1].start]}
+        assert server.n_asked[unlucky] == 2
+        well.set()
+        told = ask(given, shards)
+    assert kinds(told) == {"others": 1, "loaded": 1, "shard": len(shards) - 1}
+    assert responses(tmp_path) == {prompt: answer(prompt) for prompt in docs}
+    assert {server.n_asked[prompt] for prompt in docs[: shards[1].start]} == {1}
+
+
+def of_choice(**choice):
+    return chat.Body(choices=[{"message": {"role": "assistant"}} | choice])
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize(
+    ("sent", "response"),
+    [
+        ("", ""),
+        (of_choice(index=0, message={"content": None}, finish_reason="content_filter"), ""),
+        (of_choice(index=0, finish_reason="content_filter"), ""),
+        (of_choice(index=0, message={"content": None, "reasoning_content": "Hm"}, finish_reason="length"), ""),
+        # Some servers number from 1, or not at all.
+        (of_choice(message={"content": "2"}), "2"),
+        (of_choice(index=1, message={"content": "2"}), "2"),
+    ],
+)
+def test_what_a_server_means_for_an_answer_is_one(sent, response, tmp_path):
+    with chat.serving(lambda *_: sent) as server:
+        ask(chat_study(tmp_path, server, max_retries=1))
+    assert len(lines(tmp_path)) == 25
+    assert set(responses(tmp_path).values()) == {response}
+    assert set(server.n_asked.values()) == {1}
+    assert server.n_most > 1
+
+
+def test_one_call_at_a_time_would_hide_failures_and_is_refused(tmp_path):
+    with chat.serving(lambda *_: "1") as server:
+        with pytest.raises(
+            InputError, match=r"^parrot: args: num_concurrent is 1; give 2 or more, for with fewer the "
+        ):
+            ask(chat_study(tmp_path, server, num_concurrent=1))
+        assert server.seen == []
+
+
+def test_an_unknown_backend_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"^parrot: the harness knows no backend 'scriptd' \("):
+        ask(make_study(tmp_path, backend="scriptd"))
+
+
+def test_secrets_of_a_model_are_not_written_down(tmp_path):
+    given = make_study(tmp_path, args={"api_key": "s3cret", "header": {"Authorization": "s3cret"}, "revision": "main"})
+    ask(given)
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert any(b'"revision": "main"' in file.read_bytes() for file in files)
+    assert [file.name for file in files if b"s3cret" in file.read_bytes()] == []

@@ -1,0 +1,400 @@
+"""Running the models of a study: what one of them does to the others, and to the run."""
+
+import importlib.util
+import multiprocessing
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from lm_eval import models as _models  # noqa: F401 - it registers its own only while there are none
+from lm_eval.api.model import LM
+from lm_eval.api.registry import register_model
+from refusal_metrics.analysis import cli
+from typer.testing import CliRunner
+
+from refusal_metrics import study_run
+from refusal_metrics.study import plan_study
+from refusal_metrics.study_file import Study, StudyModel
+from refusal_metrics.study_folder import StudyFolder
+from refusal_metrics.study_run import deal_shards, missing_shards, run_checks, run_study
+
+spec = importlib.util.spec_from_file_location("chat_server", Path(__file__).with_name("chat_server.py"))
+chat = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(chat)
+
+with suppress(ImportError):
+    # Each forked process would import it otherwise.
+    import torch  # noqa: F401
+
+FORK = multiprocessing.get_context("fork")
+SECONDS = 60
+"""Until what hangs fails a test."""
+SMALL = {"source": "sample", "rows_per_class": 1, "variations": 5}
+N_SHARDS = 5
+"""Of 25 prompts about offensiveness: of one class, row and text each."""
+
+
+@register_model("misfit")
+class Misfit(LM):
+    """A model that says "1", unless it does as `what` says when it is asked its second shard."""
+
+    def __init__(self, what="", file="", pipe=0, **_):
+        super().__init__()
+        self._what, self._file, self._pipe, self._n_asked = what, file, pipe, 0
+        if what == "no weights":
+            raise RuntimeError("there are no weights\nof that name")
+
+    def generate_until(self, requests, **_):
+        self._n_asked += 1
+        if self._n_asked == 2 and self._what in _MISDEEDS:
+            _MISDEEDS[self._what](self)
+        return ["1" for _ in requests]
+
+    def wait_for_ever(self):
+        os.write(self._pipe, b"!")
+        time.sleep(SECONDS)
+
+    def leave_a_process_and_be_killed(self):
+        if os.fork() == 0:
+            time.sleep(SECONDS)
+            os._exit(0)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def linger(self):
+        # Python waits for it at the end.
+        threading.Thread(target=time.sleep, args=(SECONDS,)).start()
+
+    def end_in_silence(self):
+        raise TimeoutError
+
+    def loglikelihood(self, requests):
+        raise NotImplementedError
+
+    loglikelihood_rolling = loglikelihood
+
+
+_MISDEEDS = {
+    "is killed": lambda _: os.kill(os.getpid(), signal.SIGKILL),
+    "exits": lambda _: sys.exit(0),
+    "is interrupted": lambda _: os.kill(os.getpid(), signal.SIGINT),
+    "interrupts all": lambda _: os.killpg(os.getpgrp(), signal.SIGINT),
+    "waits": Misfit.wait_for_ever,
+    "leaves a process": Misfit.leave_a_process_and_be_killed,
+    "lingers": Misfit.linger,
+    "fails in silence": Misfit.end_in_silence,
+}
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture
+def forked(monkeypatch):
+    """Fork the processes of models, so that they know the model above; they are spawned otherwise."""
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _: FORK)
+    monkeypatch.setattr(study_run, "_SECONDS_BETWEEN_LOOKS", 0.05)
+
+
+def make_study(out, *models):
+    return Study(
+        Path("study.yaml"), out, ("persona_refusal_offensiveness",), SMALL, 1, "user", None, 5, tuple(models)
+    )  # fmt: skip
+
+
+def misfit(what="", name="misfit", **args):
+    return StudyModel(name, "misfit", {"what": what, **args}, chat_template=False)
+
+
+GOOD = misfit(name="good")
+
+
+def run(made, shards=None):
+    """Run what is missing of a study; give how it ended, and what it showed of each model."""
+    shown = []
+    plan = plan_study(made)
+    began = StudyFolder(made.out).open(made.asked() | {"designs": plan.designs})["began"]
+    todo = missing_shards(made, plan.shards, began) if shards is None else shards
+    ended = run_study(made, todo, began, lambda model, kind, _: shown.append((model.name, kind)))
+    return ended, Counter(shown)
+
+
+def n_written(made, name):
+    folder = made.out / name / "persona_refusal_offensiveness"
+    return len(list(folder.glob("samples_*"))) if folder.exists() else 0
+
+
+def unfinished(made):
+    return [file.name for file in made.out.rglob("*") if file.name.endswith(".unfinished")]
+
+
+def log_of(made, name="misfit"):
+    return made.out / name / "run.log"
+
+
+# Models that fail.
+
+
+@pytest.mark.usefixtures("forked")
+def test_a_model_that_does_not_load_stops_no_other_and_is_named(tmp_path):
+    made = make_study(tmp_path, misfit("no weights"), GOOD)
+    ended, shown = run(made)
+    assert ended.failed == {"misfit": f"RuntimeError: there are no weights; see the end of {log_of(made)}"}
+    assert (ended.written, ended.stopped) == (N_SHARDS, False)
+    assert shown == {
+        ("misfit", "begins"): 1,
+        ("good", "begins"): 1,
+        ("good", "loaded"): 1,
+        ("good", "shard"): N_SHARDS,
+    }
+    assert (n_written(made, "misfit"), n_written(made, "good")) == (0, N_SHARDS)
+
+
+@pytest.mark.usefixtures("forked")
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [
+        ("is killed", "its process was ended (exit code -9); see the end of {log}"),
+        ("leaves a process", "its process was ended (exit code -9); see the end of {log}"),
+        ("exits", "its process was ended (exit code 0); see the end of {log}"),
+        ("fails in silence", "TimeoutError; see the end of {log}"),
+    ],
+)
+def test_a_model_whose_process_ends_early_is_named_and_keeps_what_was_written(what, why, tmp_path):
+    made = make_study(tmp_path, misfit(what), GOOD)
+    ended, _ = run(made)
+    assert ended.failed == {"misfit": why.format(log=log_of(made))}
+    assert ended.written == 1 + N_SHARDS
+    assert (n_written(made, "misfit"), n_written(made, "good")) == (1, N_SHARDS)
+
+
+@pytest.mark.usefixtures("forked")
+def test_a_model_that_is_killed_at_its_second_shard_gets_to_the_end_one_shard_a_run(tmp_path):
+    made = make_study(tmp_path, misfit("is killed"))
+    for n in range(1, N_SHARDS):
+        ended, _ = run(made)
+        assert (ended.written, n_written(made, "misfit")) == (1, n)
+        assert list(ended.failed) == ["misfit"]
+    ended, _ = run(made)
+    assert (ended.written, n_written(made, "misfit"), ended.failed) == (1, N_SHARDS, {})
+    assert unfinished(made) == []
+
+
+@pytest.mark.usefixtures("forked")
+def test_a_run_does_not_wait_for_what_the_process_of_a_model_left_behind(tmp_path):
+    here, there = os.pipe()
+    made = make_study(tmp_path, misfit("leaves a process"))
+    ended, _ = run(made)
+    os.close(there)
+    # What was left behind has the other end of the pipe, and would have closed it.
+    assert select.select([here], [], [], 0)[0] == []
+    os.close(here)
+    assert list(ended.failed) == ["misfit"]
+
+
+@pytest.mark.usefixtures("forked")
+def test_a_model_that_has_written_all_and_does_not_end_is_ended_and_has_not_failed(monkeypatch, tmp_path):
+    monkeypatch.setattr(study_run, "_SECONDS_TO_STOP", 0.1)
+    made = make_study(tmp_path, misfit("lingers"), GOOD)
+    ended, _ = run(made)
+    assert (ended.written, ended.failed, ended.stopped) == (2 * N_SHARDS, {}, False)
+    assert multiprocessing.active_children() == []
+
+
+def test_spawned_processes_write_logs_say_why_they_fail_and_stop_no_other(tmp_path):
+    def broken(name):
+        # It wants an address.
+        return StudyModel(name, "gguf", chat_template=False)
+
+    made = make_study(tmp_path, broken("broken"), broken("full"), StudyModel("parrot", "dummy", chat_template=False))
+    (tmp_path / "study").mkdir()
+    made = make_study(tmp_path / "study", *made.models)
+    began = StudyFolder(made.out).open(made.asked() | {"designs": {}})["began"]
+    log_of(made, "full").parent.mkdir()
+    log_of(made, "full").symlink_to("/dev/full")
+    ended = run_study(made, plan_study(made).shards, began, lambda *_: None)
+    assert ended.failed.keys() == {"broken", "full"}
+    for name, why in ended.failed.items():
+        assert why.startswith("AssertionError: must pass `base_url`")
+        assert why.endswith(f"; see the end of {log_of(made, name)}")
+        assert "\n" not in why
+    assert "Traceback" in log_of(made, "broken").read_text()
+    assert (ended.written, n_written(made, "parrot")) == (N_SHARDS, N_SHARDS)
+
+
+# Interruptions.
+
+
+@pytest.mark.usefixtures("forked")
+def test_an_interrupted_run_says_so_begins_no_other_model_and_goes_on_later(tmp_path):
+    made = make_study(tmp_path, misfit("is interrupted"), GOOD)
+    ended, shown = run(made)
+    assert (ended.written, ended.stopped, ended.failed) == (1, True, {})
+    assert ("good", "begins") not in shown
+    # The shard that was being asked is not there, not even a part of it.
+    assert n_written(made, "misfit") == 1
+    assert len(list(made.out.rglob("results_*"))) == 1
+    assert unfinished(made) == []
+    made = make_study(tmp_path, misfit("is interrupted"), GOOD)
+    ended, shown = run(make_study(tmp_path, GOOD))
+    assert (ended.written, ended.stopped) == (N_SHARDS, False)
+    for _ in range(N_SHARDS - 1):
+        run(made)
+    assert (n_written(made, "misfit"), n_written(made, "good")) == (N_SHARDS, N_SHARDS)
+
+
+def talk(act, pipe):
+    """Act in a process group of its own, and send what comes of it."""
+    os.setpgrp()
+    pipe.send(act())
+
+
+@pytest.mark.usefixtures("forked")
+def test_ctrl_c_in_a_terminal_stops_the_run_and_the_model(tmp_path):
+    made = make_study(tmp_path, misfit("interrupts all"), GOOD)
+    here, there = FORK.Pipe(duplex=False)
+    process = FORK.Process(target=talk, args=(partial(run, made), there))
+    process.start()
+    there.close()
+    assert here.poll(SECONDS)
+    ended, shown = here.recv()
+    process.join(SECONDS)
+    assert process.exitcode == 0
+    assert (ended.written, ended.stopped, ended.failed) == (1, True, {})
+    assert ("good", "begins") not in shown
+    assert (n_written(made, "misfit"), n_written(made, "good"), unfinished(made)) == (1, 0, [])
+
+
+@pytest.mark.usefixtures("forked")
+def test_a_model_ends_with_the_run_that_began_it(tmp_path):
+    here, there = os.pipe()
+    process = FORK.Process(target=run, args=(make_study(tmp_path, misfit("waits", pipe=there)),))
+    process.start()
+    os.close(there)
+    # It is asked its second shard, and waits.
+    assert os.read(here, 1) == b"!"
+    process.kill()
+    process.join(SECONDS)
+    # The model has the other end of the pipe as long as it lives.
+    assert select.select([here], [], [], SECONDS / 2)[0] == [here]
+    assert os.read(here, 1) == b""
+    os.close(here)
+
+
+# Others.
+
+
+@pytest.mark.usefixtures("forked")
+def test_shards_that_another_run_writes_or_has_written_are_left_to_it_and_counted(tmp_path):
+    made = make_study(tmp_path, GOOD)
+    shards = plan_study(made).shards
+    assert run(made, shards[:2])[0].written == 2
+    here, there = FORK.Pipe()
+
+    def hold():
+        with StudyFolder(made.out).claim(shards[3]) as mine:
+            here.send(mine)
+            here.recv()
+
+    other = FORK.Process(target=hold)
+    other.start()
+    assert there.recv()
+    ended, shown = run(made, shards)
+    there.send("enough")
+    other.join(SECONDS)
+    assert (ended.written, ended.busy, ended.others, ended.failed) == (N_SHARDS - 3, 1, 2, {})
+    assert shown["good", "busy"] == 1
+    assert n_written(made, "good") == N_SHARDS - 1
+    assert run(made)[0].written == 1
+
+
+@given(st.integers(0, 60), st.integers(1, 70))
+def test_the_parts_of_an_array_hold_each_shard_once_in_their_order_and_as_many_each(n_shards, n_parts):
+    shards = tuple(range(n_shards))
+    parts = [deal_shards(shards, number, n_parts) for number in range(1, n_parts + 1)]
+    assert tuple(shard for part in parts for shard in part) == shards
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_parts_that_are_as_many_as_models_are_the_models(tmp_path):
+    shards = plan_study(make_study(tmp_path, GOOD, misfit(), misfit(name="third"))).shards
+    for number, name in enumerate(("good", "misfit", "third"), start=1):
+        part = deal_shards(shards, number, 3)
+        assert len(part) == N_SHARDS
+        assert {shard.model for shard in part} == {name}
+
+
+# Servers, checks and the command.
+
+
+@pytest.mark.usefixtures("forked")
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        ((500, {}, "no"), "ClientResponseError: 500, message='Internal Server Error', url='{url}'"),
+        (chat.DROP, "ServerDisconnectedError: Server disconnected"),
+        (
+            chat.Body(error={"message": "no such\nmodel"}),
+            'RuntimeError: the server sent no answer: {{"error": {{"message": "no such\\nmodel"}}}}',
+        ),
+    ],
+)
+def test_a_server_that_does_not_answer_is_told_of_in_a_sentence_and_asked_again_later(reply, why, tmp_path):
+    well = threading.Event()
+    with chat.serving(lambda *_: "1" if well.is_set() else reply) as server:
+        url = f"{server.address}/chat/completions"
+        args = {"model": "m", "base_url": url, "num_concurrent": 2, "max_retries": 1}
+        made = make_study(tmp_path, StudyModel("misfit", "local-chat-completions", args), GOOD)
+        ended, _ = run(made)
+        assert ended.failed == {"misfit": f"{why.format(url=url)}; see the end of {log_of(made)}"}
+        assert (n_written(made, "misfit"), n_written(made, "good")) == (0, N_SHARDS)
+        well.set()
+        ended, _ = run(made)
+        assert (ended.failed, ended.written, n_written(made, "misfit")) == ({}, N_SHARDS, N_SHARDS)
+
+
+@pytest.mark.usefixtures("forked")
+def test_prompts_are_asked_twice_of_each_model_that_loads(tmp_path):
+    made = make_study(tmp_path, misfit("no weights"), GOOD)
+    told = []
+    ended = run_checks(made, 7, lambda model, kind, what: told.append((model.name, kind, what.get("n"))))
+    assert told == [("misfit", "begins", None), ("good", "begins", None), ("good", "checked", 7)]
+    assert list(ended.failed) == ["misfit"]
+
+
+@pytest.mark.usefixtures("forked")
+def test_the_command_names_the_model_that_failed_and_ends_with_1_and_with_130_where_it_was_interrupted(tmp_path):
+    def invoke(what, out):
+        models = {
+            name: {"backend": "misfit", "args": {"what": how}, "chat_template": False}
+            for name, how in (("bad", what), ("good", ""))
+        }
+        wanted = {"out": str(tmp_path / out), "tasks": "persona_refusal_offensiveness", "settings": SMALL}
+        file = tmp_path / "study.yaml"
+        file.write_text(yaml.safe_dump(wanted | {"shard_docs": 5, "models": models}))
+        result = CliRunner(env={"COLUMNS": "300"}).invoke(cli.app, ["run", str(file)])
+        return result.exit_code, result.output
+
+    code, said = invoke("no weights", "first")
+    assert code == 1
+    assert "bad failed: RuntimeError: there are no weights; see the end of" in said
+    assert f"Wrote 5 shards to {tmp_path / 'first'}; 5 are missing." in said
+    assert "The same command goes on from there." in said
+    code, said = invoke("is interrupted", "second")
+    assert code == 130
+    assert f"Wrote 1 shards to {tmp_path / 'second'}; 9 are missing." in said
+    code, said = invoke("", "third")
+    assert code == 0
+    assert "missing" not in said
