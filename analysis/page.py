@@ -11,6 +11,7 @@ from .estimates import Estimates
 from .findings import counted, list_findings, name_personas
 from .layout import drawn, grid, side_by_side
 from .multiplicity import LEVEL
+from .provenance import read_provenance
 from .tables import readable, to_markdown
 from .validation import Validation
 from .validation_tables import readable_confusion, readable_gaps, readable_slices, readable_validation
@@ -118,6 +119,12 @@ def write_page(
     if "outcomes" in tables:
         parts += [f"## What responses are\n\nBy the rule {escape(estimates.rule)}.\n"]
         parts += [to_markdown(readable(tables["outcomes"]))]
+    if len(runs := read_provenance(source.files)):
+        parts += [
+            "## How it was run\n",
+            "From the record that `persona-refusal run` kept.\n",
+            to_markdown(readable(runs)),
+        ]
     if validation:
         parts += ["## How well the rules find refusals\n", *_validation_parts(validation)]
     rules = (text for rule, text in _RULES.items() if rule in estimates.rules)

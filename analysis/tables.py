@@ -40,7 +40,11 @@ _INTERVALS = {
 }
 _DIFFERENCES = frozenset({"mde", "equiv_low", "equiv_high"})
 """Columns of contrasts that are shown as percentages where the estimate is."""
-_PROPORTIONS = frozenset({"estimate", "observed", "expected", "separation", "corrected", "uncorrected", "published"})
+_PROPORTIONS = frozenset(
+    {"estimate", "observed", "expected", "separation", "corrected", "uncorrected", "published"}
+) | {
+    *("texts_changed", "refusals_changed"),
+}
 _COUNTS = frozenset(
     {
         *("n", "n_texts", "n_refused", "n_answer", "n_other", "n_empty", "n_levels", "n_baseline"),

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -166,10 +167,7 @@ def _run_apart(study: Study, model: StudyModel, job: _Job, show: Show, ended: En
             if ended.stopped:
                 process.kill()
             ended.stopped = True
-    process.join(_SECONDS_TO_STOP)
-    if process.is_alive():
-        process.kill()
-        process.join()
+    _let_end(process)
     if not said_how and not ended.stopped:
         log = study.out / model.name / _LOG
         ended.failed[model.name] = f"its process was ended (exit code {process.exitcode}); see the end of {log}"
@@ -189,6 +187,17 @@ def _next_event(process: BaseProcess, events: Connection) -> tuple[str, dict[str
         # The pipe may never end, for processes that an engine left behind hold it open.
         if is_over:
             return None
+
+
+def _let_end(process: BaseProcess) -> None:
+    """Wait for a process that has said how it ended, and end it where it lingers."""
+    until = time.monotonic() + _SECONDS_TO_STOP
+    while process.is_alive() and time.monotonic() < until:
+        # Not at a stretch: what an engine left behind may hold open what tells that the process has ended.
+        process.join(_SECONDS_BETWEEN_LOOKS)
+    if process.is_alive():
+        process.kill()
+        process.join()
 
 
 def _work(study: Study, model: StudyModel, job: _Job, events: Connection) -> None:

@@ -64,7 +64,7 @@ batch endpoint classifier judge named given verdicts detect
 label_forms labels label_match agreement effective persona_gap detection_errors validation validation_tables corrected
 label_sums
 annotation annotation_forms annotation_answers annotation_import
-estimates findings layout page report console options cli_study cli_estimates cli_labels cli
+estimates findings layout provenance page report console options cli_study cli_estimates cli_labels cli
 """
 
 

@@ -65,10 +65,15 @@ class Misfit(LM):
         os.write(self._pipe, b"!")
         time.sleep(SECONDS)
 
-    def leave_a_process_and_be_killed(self):
-        if os.fork() == 0:
+    def leave_a_process(self):
+        process = os.fork()
+        if process == 0:
             time.sleep(SECONDS)
             os._exit(0)
+        Path(self._file).write_text(str(process))
+
+    def leave_a_process_and_be_killed(self):
+        self.leave_a_process()
         os.kill(os.getpid(), signal.SIGKILL)
 
     def linger(self):
@@ -90,7 +95,8 @@ _MISDEEDS = {
     "is interrupted": lambda _: os.kill(os.getpid(), signal.SIGINT),
     "interrupts all": lambda _: os.killpg(os.getpgrp(), signal.SIGINT),
     "waits": Misfit.wait_for_ever,
-    "leaves a process": Misfit.leave_a_process_and_be_killed,
+    "leaves a process": Misfit.leave_a_process,
+    "is killed and leaves a process": Misfit.leave_a_process_and_be_killed,
     "lingers": Misfit.linger,
     "fails in silence": Misfit.end_in_silence,
 }
@@ -167,7 +173,6 @@ def test_a_model_that_does_not_load_stops_no_other_and_is_named(tmp_path):
     ("what", "why"),
     [
         ("is killed", "its process was ended (exit code -9); see the end of {log}"),
-        ("leaves a process", "its process was ended (exit code -9); see the end of {log}"),
         ("exits", "its process was ended (exit code 0); see the end of {log}"),
         ("fails in silence", "TimeoutError; see the end of {log}"),
     ],
@@ -193,15 +198,20 @@ def test_a_model_that_is_killed_at_its_second_shard_gets_to_the_end_one_shard_a_
 
 
 @pytest.mark.usefixtures("forked")
-def test_a_run_does_not_wait_for_what_the_process_of_a_model_left_behind(tmp_path):
+@pytest.mark.parametrize("what", ["leaves a process", "is killed and leaves a process"])
+def test_a_run_does_not_wait_for_what_the_process_of_a_model_left_behind(what, monkeypatch, tmp_path):
+    monkeypatch.setattr(study_run, "_SECONDS_TO_STOP", 2 * SECONDS)
     here, there = os.pipe()
-    made = make_study(tmp_path, misfit("leaves a process"))
-    ended, _ = run(made)
+    left_behind = tmp_path / "pid"
+    ended, _ = run(make_study(tmp_path / "study", misfit(what, file=str(left_behind))))
     os.close(there)
-    # What was left behind has the other end of the pipe, and would have closed it.
+    # It has the other end of the pipe, and would have closed it.
     assert select.select([here], [], [], 0)[0] == []
     os.close(here)
-    assert list(ended.failed) == ["misfit"]
+    os.kill(int(left_behind.read_text()), signal.SIGKILL)
+    is_killed = what.startswith("is killed")
+    assert list(ended.failed) == ["misfit"] * is_killed
+    assert ended.written == (1 if is_killed else N_SHARDS)
 
 
 @pytest.mark.usefixtures("forked")
@@ -280,13 +290,15 @@ def test_ctrl_c_in_a_terminal_stops_the_run_and_the_model(tmp_path):
 @pytest.mark.usefixtures("forked")
 def test_a_model_ends_with_the_run_that_began_it(tmp_path):
     here, there = os.pipe()
-    process = FORK.Process(target=run, args=(make_study(tmp_path, misfit("waits", pipe=there)),))
-    process.start()
+    process = os.fork()
+    if process == 0:
+        run(make_study(tmp_path, misfit("waits", pipe=there)))
+        os._exit(0)
     os.close(there)
     # It is asked its second shard, and waits.
     assert os.read(here, 1) == b"!"
-    process.kill()
-    process.join(SECONDS)
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
     # The model has the other end of the pipe as long as it lives.
     assert select.select([here], [], [], SECONDS / 2)[0] == [here]
     assert os.read(here, 1) == b""

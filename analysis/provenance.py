@@ -1,0 +1,69 @@
+"""With what a study was run, from the record that `persona-refusal run` keeps in its folder."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from refusal_metrics.errors import InputError
+from refusal_metrics.study_folder import RECORD, StudyFolder
+
+_ENGINES = ("vllm", "transformers")
+_DEPTH = 3
+"""A log is so many folders below its study's, at most."""
+
+
+def read_provenance(files: Iterable[str | os.PathLike[str]]) -> pd.DataFrame:
+    """Tabulate how the models of studies were run.
+
+    Parameters
+    ----------
+    files : iterable of str or path
+        Sample logs; those that no study wrote tell nothing.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a model: ``model, revision, dtype, lm_eval, engine, hardware, n_prompts`` (that were
+        logged), ``n_asked`` (of them, equal ones being asked once), ``prompts_per_second,
+        tokens_per_second`` (new tokens), and of a repeat check ``n_checked, texts_changed,
+        refusals_changed``, shares. Empty where no log is of a study.
+    """
+    folders = {folder for file in files for folder in Path(file).parents[:_DEPTH] if (folder / RECORD).is_file()}
+    rows = []
+    for folder in sorted(folders):
+        try:
+            runs = StudyFolder(folder).record().get("runs", {})
+        except InputError:
+            continue  # a record that cannot be read tells nothing of responses that can
+        rows += [_row(model, run) for model, run in runs.items()]
+    return pd.DataFrame(rows)
+
+
+def _row(model: str, run: Mapping[str, Any]) -> dict[str, object]:
+    versions, seconds = run.get("versions", {}), run.get("seconds") or float("nan")
+    engine = next((f"{name} {versions[name]}" for name in _ENGINES if name in versions), None)
+    hardware = run.get("hardware", {})
+    devices = hardware.get("accelerators") or [f"{hardware.get('n_cores')} cores, {hardware.get('machine')}"]
+    row: dict[str, object] = {
+        "model": model,
+        "revision": run.get("model_revision"),
+        "dtype": run.get("model_dtype"),
+        "lm_eval": versions.get("lm_eval"),
+        "engine": engine,
+        "hardware": f"{len(devices)} x {devices[0]}" if len(devices) > 1 else devices[0],
+        "n_prompts": run.get("n_prompts"),
+        "n_asked": run.get("n_asked"),
+        "prompts_per_second": round(run.get("n_prompts", 0) / seconds, 2),
+        "tokens_per_second": round(run.get("n_tokens", 0) / seconds, 1),
+    }
+    check = run.get("repeat_check")
+    if check and check.get("n"):
+        row |= {
+            "n_checked": check["n"],
+            "texts_changed": check["n_texts_changed"] / check["n"],
+            "refusals_changed": check["n_refusals_changed"] / check["n"],
+        }
+    return row
