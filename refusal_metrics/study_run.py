@@ -20,7 +20,7 @@ Show: TypeAlias = Callable[[StudyModel, str, Mapping[str, Any]], object]
 """Told of which model what happened, see `refusal_metrics.study.Tell`; also ``begins``."""
 
 _LOG = "run.log"
-_SECONDS_TO_STOP = 60.0
+_SECONDS_TO_STOP = 10.0
 _SECONDS_BETWEEN_LOOKS = 1.0
 
 
@@ -204,9 +204,6 @@ def _work(study: Study, model: StudyModel, job: _Job, events: Connection) -> Non
     """Run a model: what the process does."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    # Bars of the harness and of engines would run into one another.
-    os.environ.setdefault("TQDM_DISABLE", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     log = study.out / model.name / _LOG
 
     def tell(kind: str, what: Mapping[str, Any]) -> None:
@@ -236,6 +233,19 @@ def _work(study: Study, model: StudyModel, job: _Job, events: Connection) -> Non
         tell("failed", {"why": f"{type(error).__name__}{': ' * bool(first)}{first}; see the end of {log}"})
         # Told before: on a full disk this fails.
         traceback.print_exc()
+    finally:
+        _end_engines()
+
+
+def _end_engines() -> None:
+    """End processes that engines have started, which would outlive this one or keep it from ending."""
+    engines = multiprocessing.active_children()
+    for engine in engines:
+        engine.terminate()
+    for engine in engines:
+        engine.join(_SECONDS_TO_STOP)
+        if engine.is_alive():
+            engine.kill()
 
 
 def _end_with_parent() -> None:
@@ -243,4 +253,5 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
+        _end_engines()
         os._exit(1)
