@@ -301,3 +301,31 @@ def test_the_settings_in_effect_are_logged(caplog):
         "source": "sample",
         "shard": "1/2",
     }
+
+
+def test_a_persona_in_a_system_message_leaves_the_question_persona_free():
+    apart, usual, free = (
+        docs(study_placement="system"),
+        docs(),
+        {(doc["text"], doc["template"]): render_prompt(doc) for doc in docs(setting="persona-free")},
+    )
+    design = {persona.id: persona for persona in load_design().personas}
+    for doc in apart:
+        assert doc["system"] == f"You are {design[doc['persona']]}."
+        # A persona-free row is asked each of the nine questions.
+        assert render_prompt(doc) == free[doc["text"], doc["template"]]
+    assert list(doc_fields("offensiveness")) == usual.column_names
+    assert [*usual.column_names, "system"] == apart.column_names
+    # The same sample, asked otherwise.
+    sample, asked = apart[0]["design_id"].split("-")
+    assert usual[0]["design_id"].split("-")[0] == sample
+    assert usual[0]["design_id"].split("-")[1] != asked
+
+
+def test_without_a_persona_there_is_no_system_message():
+    assert set(docs(setting="persona-free", study_placement="system")["system"]) == {""}
+
+
+def test_the_harness_by_itself_cannot_place_personas_elsewhere():
+    with pytest.raises(InputError, match="placement is a key of a study"):
+        docs(placement="system")

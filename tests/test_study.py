@@ -26,6 +26,7 @@ from refusal_metrics.analysis.logs import load_responses
 from tenacity import wait_none
 
 from refusal_metrics import study
+from refusal_metrics.design_files import load_design
 from refusal_metrics.errors import InputError
 from refusal_metrics.register import tasks_folder
 from refusal_metrics.study import OncePerPrompt, load_tasks, plan_study, run_model
@@ -496,6 +497,16 @@ def test_a_system_prompt_stands_before_each_prompt(prompts, tmp_path):
     ask(given)
     assert prompts
     assert all(prompt.startswith("<system>Be brief.<user>") for prompt in prompts)
+
+
+def test_a_persona_in_a_system_message_is_asked_before_the_persona_free_question(prompts, tmp_path):
+    ask(make_study(tmp_path, tasks=("persona_refusal_offensiveness",), placement="system"))
+    assert prompts
+    said = {prompt.partition("<user>")[0] for prompt in prompts}
+    assert said <= {f"<system>You are {persona}." for persona in load_design().personas_for("persona")}
+    assert len(said) > 1
+    # The persona is in the message, and not in the question.
+    assert not any(" person" in prompt.partition("<user>")[2].partition("Text:")[0] for prompt in prompts)
 
 
 def raise_error(*_, **__):

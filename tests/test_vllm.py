@@ -25,7 +25,7 @@ N_DOCS = 60
 GENERATION = {"max_gen_toks": 24}
 # Bfloat16 crawls on processors without instructions for it.
 ENGINE = {"dtype": "float32", "max_model_len": 512, "enforce_eager": True}
-SECONDS_TO_START = 300
+SECONDS_TO_START = 240
 
 pytestmark = [
     pytest.mark.vllm,
