@@ -1,10 +1,7 @@
 """Asking the models of a study: shard by shard through the harness, each written before the next is asked."""
 
 import hashlib
-import importlib.metadata
 import logging
-import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,11 +18,11 @@ from refusal_metrics.settings import PLACEMENT_OF_STUDY, PLACEMENTS
 from refusal_metrics.study_answers import OncePerPrompt, check_replies
 from refusal_metrics.study_file import Study, StudyModel
 from refusal_metrics.study_folder import Shard, StudyFolder
+from refusal_metrics.study_record import describe_run
 
 Tell: TypeAlias = Callable[[str, Mapping[str, Any]], object]
 """Told what happens, with the numbers of it: ``loaded``, ``shard``, ``busy``, ``others``, ``damaged``."""
 
-_PACKAGES = ("persona-refusal", "lm_eval", "vllm", "transformers", "torch", "datasets")
 _CHAT_APIS = ("completions",)
 _OPENAI_CHATS = ("local-chat-completions", "openai-chat-completions")
 _API_DEFAULTS = {"num_concurrent": 8, "max_retries": 8, "tokenized_requests": False}
@@ -316,44 +313,3 @@ def _quiet() -> Iterator[None]:
     finally:
         for log, level in levels.items():
             log.setLevel(level)
-
-
-def describe_run(lm: OncePerPrompt, template: str) -> dict[str, Any]:
-    """Say with what a model was run: versions, the model's revision, its chat template, the hardware.
-
-    Parameters
-    ----------
-    lm : OncePerPrompt
-    template : str
-        The chat template.
-
-    Returns
-    -------
-    dict
-    """
-    versions = {}
-    for name in _PACKAGES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    info = lm.get_model_info() if hasattr(lm, "get_model_info") else {}
-    return {
-        "versions": versions,
-        "model_revision": info.get("model_sha") or info.get("model_revision"),
-        "model_dtype": str(info["model_dtype"]) if "model_dtype" in info else None,
-        "n_parameters": info.get("model_num_parameters"),
-        "chat_template_sha256": hashlib.sha256(template.encode()).hexdigest() if template else None,
-        "hardware": _hardware(),
-    }
-
-
-def _hardware() -> dict[str, Any]:
-    found: dict[str, Any] = {"machine": platform.machine(), "system": platform.system(), "n_cores": os.cpu_count()}
-    try:
-        import torch  # noqa: PLC0415
-    except ImportError:
-        return found
-    if torch.cuda.is_available():
-        found["accelerators"] = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return found
