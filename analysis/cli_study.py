@@ -137,7 +137,7 @@ def _say_plan(study: "Study", plan: "Plan", shards: "list[Shard]") -> None:
 
     runs = StudyFolder(study.out).record().get("runs", {})
     n_docs = sum(plan.n_docs.values())
-    tokens = plan.n_characters / CHARACTERS_A_TOKEN / max(n_docs, 1)
+    tokens = plan.count_characters() / CHARACTERS_A_TOKEN / max(n_docs, 1)
     for task, n in plan.n_docs.items():
         say([f"{task}: {n:,} prompts, design {plan.designs[task]}"])
     for model in study.models:

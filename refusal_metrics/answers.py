@@ -39,13 +39,16 @@ def _mentions(labels: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _forms(label: str, labels: tuple[str, ...]) -> list[str]:
-    words = re.split(r"[\s_-]+", label.lower().strip())
-    own = r"[\s_-]+".join(map(re.escape, words))
+    own = r"[\s_-]+".join(map(re.escape, _words(label)))
     forms = [own, *load_patterns().labels.get(label.lower(), Forms()).forms]
     positive = _opposite(label)
     if positive in {other.lower() for other in labels}:
         forms += [rf"non?[- ]?{re.escape(positive)}"]
     return forms
+
+
+def _words(label: str) -> list[str]:
+    return re.split(r"[\s_-]+", label.lower().strip())
 
 
 def _opposite(label: str) -> str:
@@ -58,7 +61,7 @@ def _opposite(label: str) -> str:
 def _stems(labels: tuple[str, ...]) -> tuple[str, ...]:
     """List what of which there is one in whatever `_mentions` matches."""
     _mentions(labels)
-    own = [max(re.split(r"[\s_-]+", _opposite(label) or label.lower().strip()), key=len) for label in labels]
+    own = [max(_words(_opposite(label) or label), key=len) for label in labels]
     known = load_patterns().labels
     listed = [stem for label in labels for stem in known.get(label.lower(), Forms()).stems]
     stems = dict.fromkeys([*listed, *own])

@@ -154,19 +154,24 @@ def _signs() -> frozenset[bytes]:
 
 
 @cache
+def _phrases() -> tuple[tuple[str, str, bool], ...]:
+    """Take personas apart: what stands before the noun, perhaps nothing, the noun, and whether it is of no group."""
+    split = ((p.noun_phrase.lower().replace("-", " ").rpartition(" "), p.neutral) for p in load_design().personas)
+    return tuple((before, noun, is_neutral) for (before, _, noun), is_neutral in split)
+
+
+@cache
 def _nouns() -> tuple[str, ...]:
     """List what personas are called, in singular and plural."""
-    nouns = sorted({persona.noun_phrase.lower().split()[-1] for persona in load_design().personas})
+    nouns = sorted({noun for _, noun, _ in _phrases()})
     return tuple(name for noun in nouns for name in (_PLURALS.get(noun, f"{noun}s"), noun))
 
 
 @cache
 def _adjectives() -> tuple[str, ...]:
     """List what stands before the nouns of personas that belong to a group, the longest first."""
-    phrases = [
-        p.noun_phrase.lower().replace("-", " ").rpartition(" ")[0] for p in load_design().personas if not p.neutral
-    ]
-    return tuple(sorted({phrase for phrase in phrases if phrase}, key=lambda phrase: (-len(phrase), phrase)))
+    adjectives = {before for before, _, is_neutral in _phrases() if before and not is_neutral}
+    return tuple(sorted(adjectives, key=lambda adjective: (-len(adjective), adjective)))
 
 
 @cache
@@ -175,13 +180,9 @@ def _personas() -> re.Pattern[str]:
 
     So too where the noun is left out: "Christians", "as a Christian".
     """
-    words = sorted({word for persona in load_design().personas for word in _words_before_noun(persona.noun_phrase)})
+    words = sorted({word for before, _, _ in _phrases() for word in before.split()})
     article, word, noun = (f"(?:{'|'.join(names)})" for names in (_ARTICLES, words, _nouns()))
     adjective = f"(?:{'|'.join(_adjectives())})".replace(" ", "[- ]")
     many = rf"(?:{article} )?(?:{word}[- ])*(?:{noun}|{adjective}s)"
     initial = f"[{''.join(sorted({name[0] for name in (*_ARTICLES, *words, *_nouns())}))}]"
     return re.compile(rf"\b(?={initial})(?:{many}|{article} (?:{word}[- ])*{adjective}(?={_BEHIND}))\b")
-
-
-def _words_before_noun(phrase: str) -> list[str]:
-    return phrase.lower().replace("-", " ").split()[:-1]

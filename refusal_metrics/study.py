@@ -38,16 +38,20 @@ class Plan:
         The design of each task.
     n_docs : dict of str to int
         Of each task.
-    n_characters : int
-        Of all prompts, asked once.
+    tasks : dict of str to lm_eval.api.task.Task
+        With all of their docs.
     shards : tuple of Shard
         Of all models, in the order in which they are asked.
     """
 
     designs: dict[str, str]
     n_docs: dict[str, int]
-    n_characters: int
+    tasks: dict[str, Any]
     shards: tuple[Shard, ...]
+
+    def count_characters(self) -> int:
+        """Count those of all prompts, asked once; each is written for it."""
+        return sum(len(task.doc_to_text(doc)) for task in self.tasks.values() for doc in task.dataset["test"])
 
 
 def plan_study(study: Study) -> Plan:
@@ -66,11 +70,11 @@ def plan_study(study: Study) -> Plan:
     InputError
         For a task that is not known or not ours, and for any mistake in settings or data.
     """
-    designs, n_docs, cuts, n_characters = {}, {}, {}, 0
-    for name, task in load_tasks(study).items():
+    designs, n_docs, cuts = {}, {}, {}
+    tasks = load_tasks(study)
+    for name, task in tasks.items():
         docs = task.dataset["test"]
         designs[name], n_docs[name] = docs[0]["design_id"], len(docs)
-        n_characters += sum(len(task.doc_to_text(doc)) for doc in docs)
         text = number_labels(list(docs["text_id"]))
         n_shards = min(-(-len(docs) // study.shard_docs), int(text.max()) + 1)
         cuts[name] = [shard_bounds(text, k, n_shards) for k in range(1, n_shards + 1)]
@@ -81,7 +85,7 @@ def plan_study(study: Study) -> Plan:
         for repeat in range(1, study.repeats + 1)
         for k, bound in enumerate(bounds, start=1)
     )
-    return Plan(designs, n_docs, n_characters, shards)
+    return Plan(designs, n_docs, tasks, shards)
 
 
 def load_tasks(study: Study, generation: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 import importlib.util
+import io
 import os
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pandas as pd
 import pytest
 from refusal_metrics.analysis.cells import Counts, count_responses
 from refusal_metrics.analysis.responses import read_responses
+
+from refusal_metrics import download
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -28,6 +31,26 @@ def logs():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def serve(monkeypatch, tmp_path):
+    """In place of the network: serve contents by address, with an empty cache; gives the list of what is opened."""
+
+    def start(served):
+        opened = []
+
+        def urlopen(url, timeout):
+            assert timeout > 0
+            opened.append(url)
+            return io.BytesIO(served[url])
+
+        monkeypatch.setattr("refusal_metrics.download.urllib.request.urlopen", urlopen)
+        monkeypatch.setattr(download.constants, "HF_HOME", str(tmp_path / "hf"))
+        monkeypatch.setattr(download.constants, "HF_HUB_OFFLINE", False)
+        return opened
+
+    return start
 
 
 @pytest.fixture(scope="session")

@@ -355,7 +355,7 @@ RATINGS = "instance_id,text,{kind}\n" + "".join(f"{n},text {n},{n}.0\n" for n in
 
 
 @pytest.fixture
-def web(monkeypatch, tmp_path):
+def web(monkeypatch, serve):
     """In place of the network: files as small as may be; gives the addresses that were opened."""
     pairs = list(product(range(1670), range(3)))
     columns = {"premise": [f"p{p}" for p, _ in pairs], "hypothesis": [f"h{p} {c}" for p, c in pairs]}
@@ -367,17 +367,7 @@ def web(monkeypatch, tmp_path):
         file = PublicFile(PUBLIC_FILES[kind].name, PUBLIC_FILES[kind].url, git_blob_id(ratings))
         monkeypatch.setitem(PUBLIC_FILES, kind, file)
         served[file.url] = ratings
-    opened = []
-
-    def urlopen(url, timeout):
-        assert timeout > 0
-        opened.append(url)
-        return io.BytesIO(served[url])
-
-    monkeypatch.setattr("refusal_metrics.download.urllib.request.urlopen", urlopen)
-    monkeypatch.setattr(download.constants, "HF_HOME", str(tmp_path / "hf"))
-    monkeypatch.setattr(download.constants, "HF_HUB_OFFLINE", False)
-    return opened
+    return serve(served)
 
 
 @pytest.mark.usefixtures("web")

@@ -1,6 +1,8 @@
 """Contrasts: by hand, and in simulated studies whose truth is known."""
 
+import importlib.util
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,25 +22,10 @@ T1, T2, T1_90, T1_80 = 12.706205, 4.302653, 6.313752, 1.376382
 few = settings(max_examples=10, deadline=None)
 
 
-def responses(refused_of, **levels):
-    """Make the responses of one cell from {text: (refused, asked)}."""
-    return [
-        {"model": "m", "task": "nli", "setting": "persona", "persona": None, "text_id": text, "refused": i < k} | levels
-        for text, (k, n) in refused_of.items()
-        for i in range(n)
-    ]
-
-
-def study(neutral=None, **personas):
-    """Make the responses of one model and task: {text: (refused, asked)} by persona, and of the neutral setting."""
-    rows = [row for persona, cell in personas.items() for row in responses(cell, persona=persona)]
-    return rows + (responses(neutral, setting="neutral", persona="person") if neutral else [])
-
-
-def only_row(table):
-    assert len(table) == 1
-    return table.iloc[0]
-
+spec = importlib.util.spec_from_file_location("sample_studies", Path(__file__).with_name("sample_studies.py"))
+sample = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sample)
+only_row, responses, study, studies = sample.only_row, sample.responses, sample.study, sample.studies
 
 # By hand.
 
@@ -210,10 +197,6 @@ def test_p_values_are_adjusted_for_all_models_and_tasks(simulate_counts):
 
 # Studies at large.
 
-cell = st.dictionaries(
-    st.sampled_from("abcd"), st.integers(1, 5).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), min_size=1
-)
-studies = st.builds(study, woman=cell, black=cell, neutral=cell)
 baselines = st.sampled_from(["neutral", "others", "black"])
 
 

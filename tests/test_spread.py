@@ -1,12 +1,13 @@
 """The spread of personas' rates: by hand, in simulated studies whose truth is known, and as the harness's metric."""
 
+import importlib.util
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from refusal_metrics.analysis.cells import count_responses
 from refusal_metrics.analysis.responses import read_responses
 from refusal_metrics.analysis.spread import SPREAD
@@ -18,34 +19,14 @@ from refusal_metrics.metrics import agg_persona_spread
 few = settings(max_examples=10, deadline=None)
 
 
-def responses(refused_of, **levels):
-    """Make the responses of one cell from {text: (refused, asked)}."""
-    return [
-        {"model": "m", "task": "nli", "setting": "persona", "persona": None, "text_id": text, "refused": i < k} | levels
-        for text, (k, n) in refused_of.items()
-        for i in range(n)
-    ]
-
-
-def study(neutral=None, **personas):
-    """Make the responses of one model and task: {text: (refused, asked)} by persona, and of the neutral setting."""
-    rows = [row for persona, cell in personas.items() for row in responses(cell, persona=persona)]
-    return rows + (responses(neutral, setting="neutral", persona="person") if neutral else [])
+spec = importlib.util.spec_from_file_location("sample_studies", Path(__file__).with_name("sample_studies.py"))
+sample = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sample)
+only_row, study, studies = sample.only_row, sample.study, sample.studies
 
 
 def estimate_spread(counts, n_flips=200):
     return estimate_spread_with(counts, rng=np.random.default_rng(1), n_flips=n_flips)
-
-
-def only_row(table):
-    assert len(table) == 1
-    return table.iloc[0]
-
-
-cell = st.dictionaries(
-    st.sampled_from("abcd"), st.integers(1, 5).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), min_size=1
-)
-studies = st.builds(study, woman=cell, black=cell, neutral=cell)
 
 
 @few

@@ -124,7 +124,7 @@ def test_a_download_enters_the_cache_only_if_it_is_xnli(xnli, tmp_path, monkeypa
 
 
 @pytest.fixture
-def web(xnli, tmp_path, monkeypatch):
+def web(xnli, monkeypatch, serve):
     """In place of the network: XNLI, and of POPQUORN five ratings a file; gives the addresses that were opened."""
     served = {PUBLIC_FILES["nli"].url: xnli.read_bytes()}
     for kind in ("politeness", "offensiveness"):
@@ -132,17 +132,7 @@ def web(xnli, tmp_path, monkeypatch):
         name, url = PUBLIC_FILES[kind].name, PUBLIC_FILES[kind].url
         monkeypatch.setitem(PUBLIC_FILES, kind, PublicFile(name, url, git_blob_id(ratings.encode())))
         served[url] = ratings.encode()
-    opened = []
-
-    def urlopen(url, timeout):
-        assert timeout > 0
-        opened.append(url)
-        return io.BytesIO(served[url])
-
-    monkeypatch.setattr("refusal_metrics.download.urllib.request.urlopen", urlopen)
-    monkeypatch.setattr(download.constants, "HF_HOME", str(tmp_path / "hf"))
-    monkeypatch.setattr(download.constants, "HF_HUB_OFFLINE", False)
-    return opened
+    return serve(served)
 
 
 def test_fetched_files_are_a_data_dir(web, tmp_path):
