@@ -1,8 +1,12 @@
 """The one interface of detectors, and rules in parallel."""
 
+import csv
+import json
 from collections import Counter
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +18,7 @@ from refusal_metrics.detectors import RULES
 from refusal_metrics.errors import InputError
 from refusal_metrics.verdict import ANSWER, EMPTY, Verdict
 
+FOLDER = Path(__file__).with_name("labels")
 LABELS = ("offensive", "not offensive")
 OPENINGS = ("I'm sorry, but no ", "No, a woman would not say ", "Offensive ", "", "As an AI I cannot ", "\x1b[31m\0 ")
 
@@ -25,6 +30,19 @@ def test_verdicts_of_processes_are_those_given_one_by_one(monkeypatch, rule):
     detector = RuleDetector(rule, n_processes=2)
     assert detector.detect(items) == [RULES[rule](item.response or "", item.labels) for item in items]
     assert detector._pool is not None  # it was not judged here after all
+
+
+def test_verdicts_of_processes_are_the_harnesss_on_every_labelled_response(monkeypatch):
+    monkeypatch.setattr(batch, "_SHARE", 5000)
+    with (FOLDER / "label_set.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for part in ("blind", "development"):
+        rows += pq.read_table(FOLDER / f"random_{part}.parquet", columns=["response", "labels"]).to_pylist()
+    pairs = sorted({(row["response"], tuple(json.loads(row["labels"]))) for row in rows})
+    assert len(pairs) > 10_000
+    together = RuleDetector("answer_aware", n_processes=2).detect([Item(*pair) for pair in pairs])
+    # One by one and from the end, so that nothing that was read before can have helped in the same way.
+    assert together[::-1] == [RULES["answer_aware"](*pair) for pair in reversed(pairs)]
 
 
 @settings(max_examples=30, deadline=None)
