@@ -84,7 +84,7 @@ def rates(
         _print_corrected(results, labels, factors, against, detector, all_runs=all_runs, form=form)
         return
     if against or spread:
-        _check_of_runs(factors)
+        _check_of_runs(factors, "--against and --spread compare")
     _, counts = _load(results, [*factors, *["persona"] * bool(against or spread)], detector, all_runs=all_runs)
     if against:
         table = estimate_contrasts(counts, against, apart=factors)
@@ -246,6 +246,12 @@ def trend(
     results: Results,
     column: Property = "released",
     models: Models = None,
+    by: Annotated[
+        str,
+        typer.Option(
+            "--by", metavar="FACTORS", help="Factors of runs, e.g. temperature: a trend for each.", show_default=False
+        ),
+    ] = "",
     each: Annotated[bool, typer.Option("--each", help="Print the spread of persona effects of each model.")] = False,
     detector: Detector = None,
     all_runs: AllRuns = False,
@@ -258,21 +264,25 @@ def trend(
     Example: `persona-refusal trend results --column released`
 
     Example: `persona-refusal trend results --column size --models sizes.csv`
+
+    Example: `persona-refusal trend results --by temperature`
     """
     from .tables import print_table
     from .trend import estimate_trend
 
-    _, counts = _load(results, [], detector, all_runs=all_runs)
-    estimated = estimate_trend(counts.where(setting="persona"), column, models)
+    factors = names(by)
+    _check_of_runs(factors, "trend compares")
+    _, counts = _load(results, factors, detector, all_runs=all_runs)
+    estimated = estimate_trend(counts.where(setting="persona"), column, models, factors)
     say(estimated.notes)
     if each:
-        shown = ["model", "family", "value", "spread", "ci_low", "ci_high", "n_refused"]
+        shown = ["model", *factors, "family", "value", "spread", "ci_low", "ci_high", "n_refused"]
         print_table(estimated.models, form, ["family"], columns=shown)
     else:
         table = estimated.trends
         if form in {Format.TABLE, Format.MARKDOWN}:
             table = table.assign(family=table["family"].replace("", "all"))
-        shown = ["family", "slope", "ci_low", "ci_high", "p_value", "between_sd", "n_models"]
+        shown = [*factors, "family", "slope", "ci_low", "ci_high", "p_value", "between_sd", "n_models"]
         print_table(table, form, ["outcome"], columns=shown)
 
 
@@ -401,14 +411,14 @@ def _check_one_of(options: Mapping[str, object]) -> None:
         raise InputError(f"{' and '.join(given)}: mean different tables; give one of them")
 
 
-def _check_of_runs(factors: Sequence[str]) -> None:
+def _check_of_runs(factors: Sequence[str], comparing: str) -> None:
     """Refuse to tell apart, within a model and task, what personas are compared over."""
     from .responses import FACTORS, STUDY_COLUMNS
 
     if wrong := [name for name in factors if name in {*STUDY_COLUMNS, *FACTORS}]:
         raise InputError(
-            f"--by {','.join(wrong)}: --against and --spread compare personas within each model and task, and tell "
-            "apart only settings of runs besides (temperature, ...); leave out --by, or one of them"
+            f"--by {','.join(wrong)}: {comparing} personas within each model, and can tell apart only settings of runs "
+            "besides (temperature, ...); leave out --by, or one of them"
         )
 
 

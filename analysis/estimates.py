@@ -16,12 +16,13 @@ from refusal_metrics.errors import InputError
 from .cells import Counts, count_by_text, count_cells, count_responses
 from .contrasts import OTHERS, SETTINGS, estimate_contrasts, estimate_setting_contrasts
 from .interactions import INTERACTIONS, estimate_interactions
+from .properties import read_properties
 from .rates import estimate_rates
 from .regression import Fit, fit
 from .responses import STUDY_COLUMNS, Responses, identifier
 from .sensitivity import estimate_sensitivity
 from .spread import estimate_spread
-from .trend import estimate_trend, read_properties
+from .trend import estimate_trend
 
 Estimated = TypeVar("Estimated")
 Job: TypeAlias = Callable[[], pd.DataFrame]
@@ -112,7 +113,8 @@ def estimate_study(responses: Responses, options: Options = Options()) -> Estima
         if len(asked.n):
             jobs["interactions"] = partial(_interactions, asked)
             regression = threads.submit(_attempt, partial(fit_study, asked, options.run_factors))
-            trend = threads.submit(_attempt, partial(estimate_trend, asked, options.column, options.properties))
+            trended = (options.column, options.properties, options.run_factors)
+            trend = threads.submit(_attempt, partial(estimate_trend, asked, *trended))
         # The longest first, so that the threads end together.
         made = {name: threads.submit(jobs[name]) for name in sorted(jobs, key="contrasts_by_persona".__ne__)}
         tables = {name: made[name].result() for name in jobs} | _count_tables(responses, rule, counts[rule])

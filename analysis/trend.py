@@ -5,7 +5,7 @@ more: what is estimated here describes the models studied, and identifies no cau
 models that were asked about the same texts are taken as independent.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,14 +13,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from refusal_metrics.errors import InputError, unknown_name
+from refusal_metrics.errors import InputError
 
 from .cells import Counts, count_by_text
 from .formula import prepare
 from .iota import Floats
 from .logit import clustered_covariance, maximise
-from .paper import load_published, match_model
-from .runs import reason
+from .properties import look_up
 
 MODELS = (
     "model", "family", "value", "variance", "se", "spread", "ci_low", "ci_high", "log_odds", "log_odds_se",
@@ -36,6 +35,7 @@ OUTCOMES = {"variance": "common_se", "log_odds": "log_odds_se"}
 _FEW_FAMILIES = 10
 """Clusters below which cluster-robust errors are known to be too small."""
 
+_FEWEST_MODELS = 3
 _ROUNDS = 10
 _FEW_REFUSALS = 5
 """Refusals a persona (or other responses) below which the spread comes out too small, in simulations."""
@@ -51,10 +51,11 @@ class Trend:
         One row a model, columns `MODELS`: the property (``value``; a date in years), the variance of
         its persona effects on the log-odds scale without their sampling error (it can be negative),
         its standard error, its root ``spread`` (0 for a negative one) with a 95 % interval, and the
-        log odds of refusing.
+        log odds of refusing. Factors of runs that are told apart stand after the model.
     trends : pandas.DataFrame
         One row a regression, columns `TRENDS`: how ``variance`` and ``log_odds`` change per unit of
-        the property (dates: per year), over all models (``family`` empty) and within each family.
+        the property (dates: per year), over all models (``family`` empty) and within each family,
+        for each combination of the factors told apart (after ``outcome``).
     notes : tuple of str
         What must be said beside the numbers.
     """
@@ -64,7 +65,9 @@ class Trend:
     notes: tuple[str, ...]
 
 
-def estimate_trend(counts: Counts, column: str = "released", properties: Path | None = None) -> Trend:
+def estimate_trend(
+    counts: Counts, column: str = "released", properties: Path | None = None, apart: Sequence[str] = ()
+) -> Trend:
     r"""Regress the spread of persona effects on a property of models.
 
     A model's persona effects are the coefficients of its own logistic regression on persona,
@@ -90,8 +93,9 @@ def estimate_trend(counts: Counts, column: str = "released", properties: Path | 
     column : str
         A date or a number.
     properties : Path, optional
-        A CSV file with the columns ``model, family`` and `column`. By default the paper's models
-        with ``released`` and ``parameters_b``.
+        See `read_properties`.
+    apart : sequence of str
+        Factors of runs: a trend is estimated for each combination of their levels.
 
     Returns
     -------
@@ -100,114 +104,65 @@ def estimate_trend(counts: Counts, column: str = "released", properties: Path | 
     Raises
     ------
     InputError
-        If the file or column cannot be read, or fewer than three models can be compared.
+        If the file or column cannot be read, a factor is unknown, or nowhere three models can be
+        compared.
 
     References
     ----------
     Hedges 1983, doi:10.1037/0033-2909.93.2.388. DerSimonian and Laird 1986,
     doi:10.1016/0197-2456(86)90046-2. Cameron and Miller 2015, doi:10.3368/jhr.50.2.317.
     """
-    known, notes = _properties(counts, column, properties)
-    rows = []
+    counts.check_factors(apart)
+    known, notes = look_up(counts.levels["model"], column, properties)
+    settings, of_entry = counts.cell(apart)
+    models, trends, too_few = [], [], []
+    for at, setting in enumerate(settings.to_dict("records")):
+        compared, left_out = _effects_of_all(counts.take(of_entry == at), known)
+        where = " and ".join(f"{factor} {level}" for factor, level in setting.items())
+        notes += [f"With {where}: {note}" if where else note for note in left_out]
+        if len(compared) < _FEWEST_MODELS:
+            too_few.append(f"with {where} {len(compared)}" if where else f"{len(compared)}")
+            continue
+        models.append(_insert(compared[list(MODELS)], "model", setting))
+        found = pd.DataFrame(list(_regress_all(compared, column)), columns=list(TRENDS))
+        trends.append(_insert(found, "outcome", setting))
+        if (n_families := compared["family"].nunique()) < _FEW_FAMILIES:
+            families = f"{n_families} famil{'y' if n_families == 1 else 'ies'}"
+            rough = f"with so few clusters intervals and p-values over all {'its' if where else ''} models are rough."
+            notes.append(f"The models {f'with {where} ' if where else ''}come from {families}: {rough}")
+    needed = (
+        f"a trend over {column} needs at least {_FEWEST_MODELS} models, and {', '.join(too_few) or '0'} can be used"
+    )
+    if not models:
+        raise InputError(f"{needed}; {' '.join(notes)}")
+    if too_few:
+        notes.append(f"{needed[0].upper()}{needed[1:]}.")
+    notes.append(f"Models differ in more than {column}: this describes the models studied and identifies no cause.")
+    return Trend(pd.concat(models, ignore_index=True), pd.concat(trends, ignore_index=True), tuple(notes))
+
+
+def _effects_of_all(counts: Counts, known: Mapping[str, tuple[str, float]]) -> tuple[pd.DataFrame, list[str]]:
+    """Estimate each model's variance of persona effects; a sentence for those that have none."""
+    rows, notes = [], []
     for model, (family, value) in known.items():
-        row = _effects_of(counts.where(model=model))
+        own = counts.where(model=model)
+        row = _effects_of(own) if len(own.n) else "was not run"
         if isinstance(row, str):
             notes.append(f"{model} left out: it {row}.")
         else:
             rows.append({"model": model, "family": family, "value": value} | row)
-    if len(rows) < 3:
-        raise InputError(
-            f"a trend over {column} needs at least 3 models, and {len(rows)} can be used; {' '.join(notes)}"
-        )
+    if not rows:
+        return pd.DataFrame(columns=list(MODELS)), notes
     models = pd.DataFrame(rows).sort_values(["family", "value", "model"], ignore_index=True)
-    models = models.assign(common_se=_common_errors(models))
-    trends = pd.DataFrame(list(_regress_all(models, column)), columns=list(TRENDS))
-    n_families = models["family"].nunique()
-    if n_families < _FEW_FAMILIES:
-        notes.append(
-            f"The models come from {n_families} famil{'y' if n_families == 1 else 'ies'}: with so few clusters "
-            "intervals and p-values over all models are rough."
-        )
-    notes.append(f"Models differ in more than {column}: this describes the models studied and identifies no cause.")
-    return Trend(models[list(MODELS)], trends, tuple(notes))
+    return models.assign(common_se=_common_errors(models)), notes
 
 
-def read_properties(column: str, file: Path | None = None) -> pd.DataFrame:
-    """Read a property of models.
-
-    Parameters
-    ----------
-    column : str
-        A date or a number.
-    file : Path, optional
-        See `estimate_trend`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``model, family, value``, a date in years.
-
-    Raises
-    ------
-    InputError
-        If the file or column cannot be read.
-    """
-    table = load_published("models") if file is None else _read(file)
-    where = _describe(file)
-    for name in ("model", "family", column):
-        if name not in table:
-            raise unknown_name(f"column in {where}", name, map(str, table.columns))
-    values = _numbers(table[column], column, where)
-    return table[["model", "family"]].astype({"model": str}).assign(value=values)
-
-
-def _describe(file: Path | None) -> str:
-    return "the table of the paper's models" if file is None else str(file)
-
-
-def _properties(counts: Counts, column: str, file: Path | None) -> tuple[dict[str, tuple[str, float]], list[str]]:
-    """Look up each model's family and property; a sentence for those without."""
-    table = read_properties(column, file)
-    names, values = table["model"], table["value"].to_numpy()
-    found = {}
-    missing = []
-    for model in counts.levels["model"]:
-        # A file names models as the results do; the table of the paper's knows their hub names too.
-        row = np.flatnonzero(names == (match_model(model) if file is None else model))
-        if len(row) and np.isfinite(values[row[0]]) and pd.notna(table["family"].iloc[row[0]]):
-            found[model] = (str(table["family"].iloc[row[0]]), float(values[row[0]]))
-        else:
-            missing.append(model)
-    notes = [f"Left out, without family and {column} in {_describe(file)}: {', '.join(missing)}."] if missing else []
-    return found, notes
-
-
-def _read(file: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(file)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{file}: cannot be read as CSV ({reason(error)}); give a file with model, family and the property"
-        ) from error
-    if "model" in table and table["model"].duplicated().any():
-        repeated = table.loc[table["model"].duplicated(), "model"].iloc[0]
-        raise InputError(f"{file}: has more than one row for {repeated}; give one row a model")
+def _insert(table: pd.DataFrame, after: str, setting: Mapping[Hashable, str | None]) -> pd.DataFrame:
+    """Put the levels of the factors told apart after the column named."""
+    table = table.copy()
+    for at, (factor, level) in enumerate(setting.items(), start=list(table.columns).index(after) + 1):
+        table.insert(at, factor, level)
     return table
-
-
-def _numbers(column: "pd.Series[str]", name: str, where: str) -> Floats:
-    """Read numbers, or dates as years."""
-    numbers = pd.to_numeric(column, errors="coerce")
-    if numbers.isna().equals(column.isna()):
-        return numbers.to_numpy(dtype=np.float64)
-    dates = pd.to_datetime(column, errors="coerce", format="ISO8601")
-    if not dates.isna().equals(column.isna()):
-        wrong = column[dates.isna() & column.notna()].iloc[0]
-        raise InputError(f"{where}: {name} holds {wrong!r}; give numbers, or dates as 2024-07-31")
-    days = dates.to_numpy().astype("datetime64[D]")
-    starts = days.astype("datetime64[Y]")
-    since = (days - starts.astype("datetime64[D]")) / np.timedelta64(1, "D")
-    return np.where(np.isnat(days), np.nan, 1970 + starts.astype(np.int64) + since / 365.25)
 
 
 def _effects_of(counts: Counts) -> dict[str, float] | str:

@@ -58,7 +58,7 @@ _ANALYSIS = """
 values tables runs database responses logs cells
 rates exact differences multiplicity contrasts spread
 iota grid shuffles moves flips tally sensitivity interactions
-paper paper_figures logit formula separation regression
+paper paper_figures properties logit formula separation regression
 trend
 batch endpoint classifier judge named given verdicts detect
 label_forms labels label_match agreement effective persona_gap detection_errors validation validation_tables corrected

@@ -225,29 +225,51 @@ def test_fewer_than_three_models_are_no_trend(counts):
         estimate_trend(counts.take(keep))
 
 
-@pytest.mark.parametrize(
-    ("text", "column", "says"),
-    [
-        ("model,family\nm,f\n", "size", r"unknown column in .*models.csv 'size': allowed are model, family"),
-        ("family,size\nf,1\n", "size", r"unknown column in .*models.csv 'model'"),
-        ("model,family,size\nm,f,big\n", "size", r"size holds 'big'; give numbers, or dates as 2024-07-31"),
-        ("model,family,size\nm,f,1\nm,f,2\n", "size", r"more than one row for m; give one row a model"),
-        ("", "size", r"cannot be read as CSV \(No columns to parse from file\)"),
-    ],
-)
-def test_a_file_that_cannot_be_used_is_refused_in_one_sentence(counts, tmp_path, text, column, says):
-    with pytest.raises(InputError, match=says) as caught:
-        estimate_trend(counts, column, properties(tmp_path, text))
-    assert "\n" not in str(caught.value)
-
-
-def test_a_file_that_is_not_there_is_refused(counts, tmp_path):
-    with pytest.raises(InputError, match=r"gone.csv: cannot be read as CSV \(No such file or directory\)"):
-        estimate_trend(counts, "size", tmp_path / "gone.csv")
-
-
 def test_responses_without_a_level_do_not_count(asked, counts):
     codes = dict(counts.codes) | {"persona": np.where(np.arange(len(counts.n)) % 7 == 0, -1, counts.codes["persona"])}
     estimated = estimate_trend(replace(counts, codes=codes))
     assert estimated.models["n"].sum() == np.count_nonzero(codes["persona"] >= 0)
     assert len(asked.n) > estimated.models["n"].sum()
+
+
+# Factors of runs.
+
+
+def test_a_trend_is_estimated_at_each_level_of_a_factor_of_runs(asked, counts):
+    other = refuse(asked, np.random.default_rng(1), [0, 0.5, -0.5, 0, 1, 0], [0, 0, 0.2, 0])
+    both = join(counts, other, temperature=("0", "1"))
+    estimated = estimate_trend(both, apart=["temperature"])
+    assert list(estimated.trends.columns) == [TRENDS[0], "temperature", *TRENDS[1:]]
+    assert list(estimated.models.columns) == [MODELS[0], "temperature", *MODELS[1:]]
+    for level, alone in (("0", counts), ("1", other)):
+        expected = estimate_trend(alone)
+        for table, own in ((estimated.trends, expected.trends), (estimated.models, expected.models)):
+            part = table[table["temperature"] == level].drop(columns="temperature").reset_index(drop=True)
+            pd.testing.assert_frame_equal(part, own)
+    assert any(note.startswith("The models with temperature 1 come from 3 families:") for note in estimated.notes)
+
+
+def test_a_level_at_which_too_few_models_were_run_is_named_and_the_others_are_estimated(counts):
+    few = counts.take(np.isin(counts.codes["model"], [0, 2]))
+    estimated = estimate_trend(join(counts, few, temperature=("0", "1")), apart=["temperature"])
+    assert set(estimated.trends["temperature"]) == {"0"}
+    assert "A trend over released needs at least 3 models, and with temperature 1 2 can be used." in estimated.notes
+    assert "With temperature 1: Llama2-13B left out: it was not run." in estimated.notes
+    with pytest.raises(InputError, match="needs at least 3 models, and with temperature 0 2, with temperature 1 2 can"):
+        estimate_trend(join(few, few, temperature=("0", "1")), apart=["temperature"])
+
+
+def test_an_unknown_factor_is_refused(counts):
+    with pytest.raises(InputError, match="'temprature'"):
+        estimate_trend(counts, apart=["temprature"])
+
+
+def join(first, second, **factor):
+    """Put two studies of the same texts together as two levels of one factor."""
+    ((name, levels),) = factor.items()
+    at = np.repeat([0, 1], [len(first.n), len(second.n)])
+    codes = {f: np.concatenate([first.codes[f], second.codes[f]]) for f in first.codes} | {name: at}
+    arrays = {
+        f: np.concatenate([getattr(first, f), getattr(second, f)]) for f in ("text", "row", "prompt", "n", "n_refused")
+    }
+    return replace(first, codes=codes, levels=first.levels | {name: list(levels)}, **arrays)
