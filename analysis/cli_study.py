@@ -92,7 +92,8 @@ def _run(study: "Study", plan: "Plan", shards: "list[Shard]") -> None:
     from refusal_metrics.study_folder import StudyFolder
     from refusal_metrics.study_run import missing_shards, run_study
 
-    began = StudyFolder(study.out).open(study.asked() | {"designs": plan.designs})["began"]
+    asked = study.asked() | {"designs": plan.designs}
+    began = StudyFolder(study.out).open(asked, plan.describe_tasks())["began"]
     with busy("Looking for what has been written"):
         todo = missing_shards(study, shards, began)
     if len(todo) < len(shards):
@@ -106,6 +107,7 @@ def _say_end(study: "Study", ended: "Ended", n_todo: int, *, is_whole: bool) -> 
     if ended.busy:
         say([f"{ended.busy:,} shards are being written by another run of this study: left to it."])
     say([f"{model} failed: {why}" for model, why in ended.failed.items()])
+    say([f"{server} failed, and the rest was asked of the others: {why}" for server, why in ended.lost.items()])
     if ended.others:
         say([f"{ended.others:,} shards were written by another run of this study."])
     n_left = n_todo - ended.written - ended.busy - ended.others
@@ -165,7 +167,7 @@ def _check_repeats(study: "Study", plan: "Plan", n_prompts: int, form: Format) -
     from .tables import print_table
 
     folder = StudyFolder(study.out)
-    folder.open(study.asked() | {"designs": plan.designs})
+    folder.open(study.asked() | {"designs": plan.designs}, plan.describe_tasks())
     checks: list[dict[str, Any]] = []
 
     def show(model: "StudyModel", kind: str, what: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from .estimates import Estimates
 from .findings import counted, list_findings, name_personas
 from .layout import drawn, grid, side_by_side
 from .multiplicity import LEVEL
-from .provenance import read_provenance
+from .provenance import read_provenance, read_tasks
 from .tables import readable, to_markdown
 from .validation import Validation
 from .validation_tables import readable_confusion, readable_gaps, readable_slices, readable_validation
@@ -124,6 +124,7 @@ def write_page(
             "## How it was run\n",
             "From the record that `persona-refusal run` kept.\n",
             to_markdown(readable(runs)),
+            to_markdown(readable(read_tasks(source.files))),
         ]
     if validation:
         parts += ["## How well the rules find refusals\n", *_validation_parts(validation)]

@@ -39,6 +39,7 @@ log = logging.getLogger("lm_eval.persona_refusal")
 
 _people: dict[str, dict[str, Persona]] = {}
 _templates: dict[str, dict[str, Template]] = {}
+_texts: dict[str, dict[str, str]] = {}
 # By design_id. A doc names its persona and template by id, and the harness hands `doc_to_text`
 # nothing but the doc, while a user's own YAML file may define what the ids mean.
 
@@ -99,6 +100,7 @@ def build_docs(
     design_id = _design_id(settings, texts.checksum, task, people, templates)
     _people[design_id] = {p.id: p for p in people}
     _templates[design_id] = {t.id: t for t in templates}
+    _texts[design_id] = {"source": settings.source, "checksum": texts.checksum}
 
     text = number_labels(texts.text_ids)
     # Without personas a template stands for itself, as it would with a single one.
@@ -133,6 +135,28 @@ def doc_fields(kind: str) -> tuple[str, ...]:
     ids = ("index", "design_id", "text_id", "row_id")
     asked = ("label", "stratum", "labels", "persona", "persona_group", "template", "response_type")
     return (*ids, *TEXT_FIELDS[kind], *asked, "setting", "kind", "language")
+
+
+def describe_texts(design_id: str) -> dict[str, str]:
+    """Say which texts a design asks about.
+
+    Parameters
+    ----------
+    design_id : str
+        Of docs that `build_docs` built in this process.
+
+    Returns
+    -------
+    dict of str to str
+        ``source``, as the settings name it, and ``checksum``, of the texts' file, see
+        `refusal_metrics.texts.Texts`.
+
+    Raises
+    ------
+    KeyError
+        If this process did not build the design.
+    """
+    return dict(_texts[design_id])
 
 
 def render_prompt(doc: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from refusal_metrics.docs import SYSTEM
+from refusal_metrics.docs import SYSTEM, describe_texts
 from refusal_metrics.errors import InputError
 from refusal_metrics.model_args import harmless
 from refusal_metrics.register import tasks_folder
@@ -23,6 +23,7 @@ from refusal_metrics.study_record import describe_run
 Tell: TypeAlias = Callable[[str, Mapping[str, Any]], object]
 """Told what happens, with the numbers of it: ``loaded``, ``shard``, ``busy``, ``others``, ``damaged``."""
 
+_SECONDS_BETWEEN_LOOKS = 1.0
 _CHAT_APIS = ("completions",)
 _OPENAI_CHATS = ("local-chat-completions", "openai-chat-completions")
 _API_DEFAULTS = {"num_concurrent": 8, "max_retries": 8, "tokenized_requests": False}
@@ -48,6 +49,13 @@ class Plan:
     n_docs: dict[str, int]
     tasks: dict[str, Any]
     shards: tuple[Shard, ...]
+
+    def describe_tasks(self) -> dict[str, dict[str, Any]]:
+        """Give each task's version, number of prompts and texts, for the record of the study."""
+        return {
+            name: {"version": task.VERSION, "n_docs": self.n_docs[name], **describe_texts(self.designs[name])}
+            for name, task in self.tasks.items()
+        }
 
     def count_characters(self) -> int:
         """Count those of all prompts, asked once; each is written for it."""
@@ -127,7 +135,9 @@ def load_tasks(study: Study, generation: Mapping[str, Any] | None = None) -> dic
     return tasks
 
 
-def run_model(study: Study, model: StudyModel, shards: Sequence[Shard], began: str, tell: Tell) -> None:
+def run_model(
+    study: Study, model: StudyModel, shards: Sequence[Shard], began: str, tell: Tell, *, is_shared: bool = False
+) -> None:
     """Ask a model what has not been written yet.
 
     Parameters
@@ -139,6 +149,9 @@ def run_model(study: Study, model: StudyModel, shards: Sequence[Shard], began: s
     began : str
         The study's date.
     tell : callable
+    is_shared : bool
+        Whether other processes of this run have the same shards to write, with servers of their own:
+        then what another one is writing is waited for, and taken over where that one gives up.
 
     Raises
     ------
@@ -146,34 +159,66 @@ def run_model(study: Study, model: StudyModel, shards: Sequence[Shard], began: s
         If the model's chat template drops the system message that the study needs, or a shard cannot
         be written. Whatever the model raises passes.
     """
-    folder = StudyFolder(study.out)
-    lm: OncePerPrompt | None = None
-    tasks: dict[str, Any] = {}
-    for shard in shards:
-        with folder.claim(shard) as mine:
+    asker = _Asker(study, model, began, tell)
+    while left := [shard for shard in shards if not asker.write(shard, is_shared=is_shared)]:
+        if not is_shared:
+            break
+        shards = left
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+class _Asker:
+    """Asks a model shard by shard; loads it when there is one to ask."""
+
+    def __init__(self, study: Study, model: StudyModel, began: str, tell: Tell) -> None:
+        self._study, self._model, self._began, self._tell = study, model, began, tell
+        self._folder = StudyFolder(study.out)
+        self._lm: OncePerPrompt | None = None
+        self._tasks: dict[str, Any] = {}
+        self._template_sha: str | None = None
+
+    def write(self, shard: Shard, *, is_shared: bool) -> bool:
+        """Ask a shard and write it; False where somebody else is at it."""
+        with self._folder.claim(shard) as mine:
             if not mine:
-                tell("busy", {"shard": shard})
-                continue
-            if folder.has(shard, began):
-                tell("others", {"shard": shard})
-                continue
-            if folder.is_damaged(shard, began):
-                tell("damaged", {"shard": shard})
-            folder.tidy(shard, began)
-            if lm is None:
-                start = time.monotonic()
-                lm, tasks = load_model(model), load_tasks(study, model.generation)
-                template = check_template(study, model, lm)
-                folder.note(model.name, describe_run(lm, template))
-                tell("loaded", {"seconds": time.monotonic() - start})
+                if not is_shared:
+                    self._tell("busy", {"shard": shard})
+                return False
+            if self._folder.has(shard, self._began):
+                if not is_shared:
+                    self._tell("others", {"shard": shard})
+                return True
+            if self._folder.is_damaged(shard, self._began):
+                self._tell("damaged", {"shard": shard})
+            self._folder.tidy(shard, self._began)
+            lm = self._lm or self._load()
             start, n_before = time.monotonic(), lm.n_asked
-            samples, results = _ask(study, model, lm, tasks[shard.task], shard)
-            seconds = time.monotonic() - start
-            folder.put(shard, began, samples, results)
-            counted = {"seconds": round(seconds, 3), "n_prompts": len(samples), "n_asked": lm.n_asked - n_before}
-            counted["n_tokens"] = lm.count_tokens([str(sample["resps"][0][0]) for sample in samples])
-            folder.note(model.name, {}, counted)
-            tell("shard", {"shard": shard, **counted})
+            samples, results = _ask(self._study, self._model, lm, self._tasks[shard.task], shard)
+            asked = time.monotonic()
+            results["chat_template_sha"] = self._template_sha
+            self._folder.put(shard, self._began, samples, results)
+            counted = {
+                "seconds": round(asked - start, 3),
+                "seconds_writing": round(time.monotonic() - asked, 3),
+                "n_prompts": len(samples),
+                "n_asked": lm.n_asked - n_before,
+                "n_tokens": lm.count_tokens([str(sample["resps"][0][0]) for sample in samples]),
+            }
+            self._folder.note(self._model.name, {}, counted)
+            self._tell("shard", {"shard": shard, **counted})
+        return True
+
+    def _load(self) -> OncePerPrompt:
+        start = time.monotonic()
+        lm = load_model(self._model)
+        self._tasks = load_tasks(self._study, self._model.generation)
+        template = check_template(self._study, self._model, lm)
+        described = describe_run(lm, template)
+        self._template_sha = described["chat_template_sha256"]
+        self._folder.note(self._model.name, described)
+        self._tell("loaded", {"seconds": time.monotonic() - start})
+        self._lm = lm
+        return lm
 
 
 def load_model(model: StudyModel) -> OncePerPrompt:

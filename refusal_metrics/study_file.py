@@ -1,7 +1,7 @@
 """A study as a person writes it: which models are asked what, and how; checked with the file and key in every error."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,7 +35,7 @@ class StudyModel:
     backend : str
         What ``lm_eval --model`` takes: hf, vllm, local-chat-completions, ...
     args : mapping
-        What ``--model_args`` takes.
+        What ``--model_args`` takes; ``base_url`` may be a list of servers.
     batch_size : int or str
     chat_template : bool or str
         Whether prompts are put into the model's chat template, or the name of a template.
@@ -49,6 +49,13 @@ class StudyModel:
     batch_size: int | str = 1
     chat_template: bool | str = True
     generation: Mapping[str, Any] = field(default_factory=dict)
+
+    def by_server(self) -> tuple["StudyModel", ...]:
+        """Give the model at each of its servers, which ``base_url`` lists; itself where there is one or none."""
+        servers = self.args.get("base_url")
+        if not isinstance(servers, list):
+            return (self,)
+        return tuple(replace(self, args={**self.args, "base_url": server}) for server in servers)
 
 
 @dataclass(frozen=True)
@@ -253,6 +260,8 @@ class _Reader:
             raise self.wrong("models", name, "must be a name that a folder can have")
         spec = self.mapping(key, given, _MODEL_KEYS)
         args = self.mapping(f"{key}: args", spec.get("args") or {})
+        if isinstance(args.get("base_url"), list):
+            args["base_url"] = list(self.names(f"{key}: args: base_url", args["base_url"]))
         own = {**generation, **self.generation(f"{key}: generation", spec.get("generation"))}
         if own.get("do_sample") and not own.get("temperature"):
             # That of the tasks is 0.

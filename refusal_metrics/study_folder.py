@@ -64,18 +64,20 @@ class StudyFolder:
         self.path = path
         self._locks: BinaryIO | None = None
 
-    def open(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+    def open(self, asked: Mapping[str, Any], tasks: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Begin a study, or go on with one that asked the same.
 
         Parameters
         ----------
         asked : mapping
             All that answers depend on; ``models`` and ``designs`` may grow and shrink.
+        tasks : mapping, optional
+            What else is to be known of each task.
 
         Returns
         -------
         dict
-            The study's record: ``began`` (a date), ``asked``, and what `note` added.
+            The study's record: ``began`` (a date), ``asked``, ``tasks``, and what `note` added.
 
         Raises
         ------
@@ -93,6 +95,7 @@ class StudyFolder:
                 self._check_same(record["asked"], asked)
                 for name in ("models", "designs"):
                     record["asked"][name] |= asked[name]
+            record["tasks"] = {**record.get("tasks", {}), **(tasks or {})}
             self._put(RECORD, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
         return record
 

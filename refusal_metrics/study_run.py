@@ -1,27 +1,16 @@
 """Running a study: each model in a process of its own, so that none takes another down or leaves memory behind."""
 
-import multiprocessing
-import os
-import signal
-import threading
-import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeAlias
 
-from refusal_metrics.errors import InputError
 from refusal_metrics.study_file import Study, StudyModel
 from refusal_metrics.study_folder import Shard, StudyFolder
+from refusal_metrics.study_process import LOG, Job, ModelProcess
 
 Show: TypeAlias = Callable[[StudyModel, str, Mapping[str, Any]], object]
 """Told of which model what happened, see `refusal_metrics.study.Tell`; also ``begins``."""
-
-_LOG = "run.log"
-_SECONDS_TO_STOP = 10.0
-_SECONDS_BETWEEN_LOOKS = 1.0
 
 
 @dataclass
@@ -34,6 +23,8 @@ class Ended:
         Shards written by this run, left to other runs that were writing them, and written by others meanwhile.
     failed : dict of str to str
         Models that failed, and why.
+    lost : dict of str to str
+        Servers that failed while another one of their model asked the rest, and why.
     stopped : bool
         Whether it was interrupted.
     """
@@ -42,6 +33,7 @@ class Ended:
     busy: int = 0
     others: int = 0
     failed: dict[str, str] = field(default_factory=dict)
+    lost: dict[str, str] = field(default_factory=dict)
     stopped: bool = False
 
 
@@ -102,7 +94,7 @@ def run_study(study: Study, shards: Sequence[Shard], began: str, show: Show) -> 
         mine = [shard for shard in shards if shard.model == model.name]
         if mine and not ended.stopped:
             show(model, "begins", {"n_shards": len(mine)})
-            _run_apart(study, model, _Job(mine, began), show, ended)
+            _run_apart(study, model, Job(mine, began), show, ended)
     return ended
 
 
@@ -124,134 +116,57 @@ def run_checks(study: Study, n_prompts: int, show: Show) -> Ended:
     for model in study.models:
         if not ended.stopped:
             show(model, "begins", {"n_shards": 1})
-            _run_apart(study, model, _Job(n_prompts=n_prompts), show, ended)
+            first = model.by_server()[0]
+            _run_apart(study, first, Job(n_prompts=n_prompts), show, ended)
     return ended
 
 
-@dataclass(frozen=True)
-class _Job:
-    """What the process of a model shall do: write shards, or ask some prompts twice."""
+def _run_apart(study: Study, model: StudyModel, job: Job, show: Show, ended: Ended) -> None:
+    """Run a model in a process of its own, or in one for each of its servers, and tell of it."""
+    servers = model.by_server()
+    job = replace(job, is_shared=len(servers) > 1)
+    processes = [ModelProcess(study, server, job) for server in servers]
+    written = _listen(processes, partial(show, model), ended)
+    for process in processes:
+        process.let_end()
+        ended.stopped |= process.was_stopped
+    why = {}
+    for server, process in zip(servers, processes, strict=True):
+        if process.why or (process.has_vanished and not ended.stopped):
+            log = study.out / model.name / LOG
+            vanished = f"its process was ended (exit code {process.exit_code}); see the end of {log}"
+            name = f"{model.name} at {server.args['base_url']}" if job.is_shared else model.name
+            why[name] = process.why or vanished
+    if job.is_shared and not ended.stopped:
+        # What no process of this run wrote, another run did, or nobody.
+        left = missing_shards(study, [shard for shard in job.shards if shard not in written], job.began)
+        ended.others += len(job.shards) - len(written) - len(left)
+        if not left:
+            ended.lost |= why
+            return
+    ended.failed |= why
 
-    shards: Sequence[Shard] = ()
-    began: str = ""
-    n_prompts: int = 0
 
-
-def _run_apart(study: Study, model: StudyModel, job: _Job, show: Show, ended: Ended) -> None:
-    """Run a model in a process of its own and tell of it."""
-    # Spawned, because engines and DuckDB have threads, and a fork of a process with threads may never end.
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(study, model, job, there), name=model.name)
-    process.start()
-    there.close()
-    said_how = False
-    while not said_how:
+def _listen(
+    processes: Sequence[ModelProcess], show: Callable[[str, Mapping[str, Any]], object], ended: Ended
+) -> set[Shard]:
+    """Tell of what processes do until none does anything more; gives the shards that they wrote."""
+    written: set[Shard] = set()
+    while talking := [process for process in processes if not process.is_over]:
         try:
-            event = _next_event(process, here)
-            if event is None:
-                break
-            kind, what = event
-            if kind == "failed":
-                ended.failed[model.name] = what["why"]
-            elif kind == "stopped":
-                ended.stopped = True
-            elif kind != "ended":
-                ended.written += kind == "shard"
-                ended.busy += kind == "busy"
-                ended.others += kind == "others"
-                show(model, kind, what)
-            said_how = kind in ("failed", "stopped", "ended")
+            for process in talking:
+                if event := process.next_event(len(talking)):
+                    kind, what = event
+                    if kind == "shard":
+                        written.add(what["shard"])
+                    ended.written += kind == "shard"
+                    ended.busy += kind == "busy"
+                    ended.others += kind == "others"
+                    show(kind, what)
         except KeyboardInterrupt:
-            # The process is interrupted too; it says so, and ends. Engines may keep it from that.
+            # The processes are interrupted too; they say so, and end. Engines may keep them from that.
             if ended.stopped:
-                process.kill()
+                for process in processes:
+                    process.kill()
             ended.stopped = True
-    _let_end(process)
-    if not said_how and not ended.stopped:
-        log = study.out / model.name / _LOG
-        ended.failed[model.name] = f"its process was ended (exit code {process.exitcode}); see the end of {log}"
-
-
-def _next_event(process: BaseProcess, events: Connection) -> tuple[str, dict[str, Any]] | None:
-    """Wait for what a process tells next; None where it has ended."""
-    while True:
-        # Looked at first: what it told before it ended is still to be read.
-        is_over = process.exitcode is not None
-        if events.poll(_SECONDS_BETWEEN_LOOKS):
-            try:
-                event: tuple[str, dict[str, Any]] = events.recv()
-            except (EOFError, OSError):
-                return None
-            return event
-        # The pipe may never end, for processes that an engine left behind hold it open.
-        if is_over:
-            return None
-
-
-def _let_end(process: BaseProcess) -> None:
-    """Wait for a process that has said how it ended, and end it where it lingers."""
-    until = time.monotonic() + _SECONDS_TO_STOP
-    while process.is_alive() and time.monotonic() < until:
-        # Not at a stretch: what an engine left behind may hold open what tells that the process has ended.
-        process.join(_SECONDS_BETWEEN_LOOKS)
-    if process.is_alive():
-        process.kill()
-        process.join()
-
-
-def _work(study: Study, model: StudyModel, job: _Job, events: Connection) -> None:
-    """Run a model: what the process does."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    log = study.out / model.name / _LOG
-
-    def tell(kind: str, what: Mapping[str, Any]) -> None:
-        events.send((kind, dict(what)))
-
-    try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab", buffering=0) as file:
-            # Of engines in other languages too.
-            os.dup2(file.fileno(), 1)
-            os.dup2(file.fileno(), 2)
-        # Imported here, so that what engines say of it is in the log.
-        from refusal_metrics.study import run_model  # noqa: PLC0415
-        from refusal_metrics.study_check import check_repeats  # noqa: PLC0415
-
-        if job.n_prompts:
-            tell("checked", check_repeats(study, model, job.n_prompts).as_dict())
-        else:
-            run_model(study, model, job.shards, job.began, tell)
-        tell("ended", {})
-    except KeyboardInterrupt:
-        tell("stopped", {})
-    except InputError as error:
-        tell("failed", {"why": str(error)})
-    except Exception as error:  # noqa: BLE001 - whatever an engine raises is of this model alone
-        first = (str(error).strip().splitlines() or [""])[0][:300]
-        tell("failed", {"why": f"{type(error).__name__}{': ' * bool(first)}{first}; see the end of {log}"})
-        # Told before: on a full disk this fails.
-        traceback.print_exc()
-    finally:
-        _end_engines()
-
-
-def _end_engines() -> None:
-    """End processes that engines have started, which would outlive this one or keep it from ending."""
-    engines = multiprocessing.active_children()
-    for engine in engines:
-        engine.terminate()
-    for engine in engines:
-        engine.join(_SECONDS_TO_STOP)
-        if engine.is_alive():
-            engine.kill()
-
-
-def _end_with_parent() -> None:
-    """End when the parent does, however that ends: nobody would know of this process."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        _end_engines()
-        os._exit(1)
+    return written

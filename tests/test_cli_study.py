@@ -218,8 +218,13 @@ def test_the_record_says_what_was_asked_and_with_what(asked):
     record = json.loads((asked[0] / "study.json").read_text(encoding="utf-8"))
     assert record["asked"]["settings"] == STUDY["settings"]
     assert set(record["asked"]["designs"]) == {TASK, OTHER}
+    assert set(record["tasks"]) == {TASK, OTHER}
+    assert record["tasks"][TASK]["n_docs"] == 30
+    assert record["tasks"][TASK]["source"] == STUDY["settings"]["source"]
+    assert re.fullmatch("[0-9a-f]{40,}", record["tasks"][TASK]["checksum"])
     run = record["runs"]["parrot"]
     assert run["n_prompts"] == 60
+    assert run["seconds_writing"] > 0
     assert run["n_asked"] <= 60
     assert "lm_eval" in run["versions"]
     assert "crow" not in record["runs"]

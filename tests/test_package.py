@@ -74,7 +74,7 @@ def test_no_module_imports_one_that_stands_later():
         *("errors", "design", "design_files", "tabular", "download", "texts", "settings", "sampler", "docs"),
         *("verdict", "normalise", "patterns", "answers", "answer_aware", "detectors", "metrics", "register"),
         *("model_args", "study_file", "study_folder", "study_answers", "study_record"),
-        *("study", "study_check", "study_run"),
+        *("study", "study_check", "study_process", "study_run"),
         *(f"analysis.{name}" for name in _ANALYSIS.split()),
     ]
     folders = {"": files("refusal_metrics"), "analysis.": files("refusal_metrics.analysis")}

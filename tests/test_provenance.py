@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pandas as pd
-from refusal_metrics.analysis.provenance import read_provenance
+from refusal_metrics.analysis.provenance import read_provenance, read_tasks
 
 from refusal_metrics.study_folder import RECORD
 
@@ -63,3 +63,22 @@ def test_logs_of_no_study_tell_nothing(tmp_path):
     files = logs_of(tmp_path, {"m": RUN})
     (tmp_path / RECORD).write_text("{")
     assert read_provenance(files).empty
+
+
+def test_the_tasks_of_a_study_have_version_design_and_the_checksum_of_their_texts(tmp_path):
+    files = logs_of(tmp_path, {"m": RUN, "other": RUN})
+    record = json.loads((tmp_path / RECORD).read_text())
+    record["asked"] = {"designs": {"persona_refusal_nli": "0a-0b"}}
+    record["tasks"] = {"persona_refusal_nli": {"version": 1.0, "n_docs": 90, "source": "sample", "checksum": "c0"}}
+    (tmp_path / RECORD).write_text(json.dumps(record))
+    assert read_tasks(files).to_dict("records") == [
+        {
+            "task": "persona_refusal_nli",
+            "version": 1.0,
+            "design_id": "0a-0b",
+            "n_docs": 90,
+            "source": "sample",
+            "checksum": "c0",
+        }
+    ]
+    assert read_tasks([]).empty

@@ -638,6 +638,13 @@ def test_what_a_server_means_for_an_answer_is_one(sent, response, tmp_path):
     assert set(responses(tmp_path).values()) == {response}
 
 
+@pytest.mark.usefixtures("at_once")
+def test_what_stands_after_a_thought_is_the_answer_of_a_model_behind_a_server(tmp_path):
+    with chat.serving(lambda *_: "They may want me to say 5.\n\nOr not?</think>\n\n2") as server:
+        ask(chat_study(tmp_path, server, max_retries=1, think_end_token="</think>"))
+    assert set(responses(tmp_path).values()) == {"2"}
+
+
 def test_one_call_at_a_time_would_hide_failures_and_is_refused(tmp_path):
     with chat.serving(lambda *_: "1") as server:
         with pytest.raises(

@@ -417,3 +417,12 @@ def test_the_papers_study_asks_the_papers_16_models_by_their_names_on_the_hub():
     assert study.settings == {"design": "iid"}
     assert {model.chat_template for model in study.models} == {True}
     assert all(not model.generation for model in study.models)
+
+
+def test_a_model_may_have_several_servers(tmp_path):
+    args = {"model": "m", "base_url": ["http://a/v1", "http://b/v1", "http://a/v1"]}
+    model = load_model(tmp_path, backend="local-chat-completions", args=args)
+    assert [server.args["base_url"] for server in model.by_server()] == ["http://a/v1", "http://b/v1"]
+    assert [server.name for server in model.by_server()] == [model.name, model.name]
+    alone = load_model(tmp_path, backend="local-chat-completions", args=args | {"base_url": "http://a/v1"})
+    assert alone.by_server() == (alone,)

@@ -23,7 +23,7 @@ from lm_eval.api.registry import register_model
 from refusal_metrics.analysis import cli
 from typer.testing import CliRunner
 
-from refusal_metrics import study_run
+from refusal_metrics import study_process
 from refusal_metrics.study import plan_study
 from refusal_metrics.study_file import Study, StudyModel
 from refusal_metrics.study_folder import StudyFolder
@@ -111,7 +111,7 @@ def offline(monkeypatch):
 def forked(monkeypatch):
     """Fork the processes of models, so that they know the model above; they are spawned otherwise."""
     monkeypatch.setattr(multiprocessing, "get_context", lambda _: FORK)
-    monkeypatch.setattr(study_run, "_SECONDS_BETWEEN_LOOKS", 0.05)
+    monkeypatch.setattr(study_process, "_SECONDS_BETWEEN_LOOKS", 0.05)
 
 
 def make_study(out, *models):
@@ -200,7 +200,7 @@ def test_a_model_that_is_killed_at_its_second_shard_gets_to_the_end_one_shard_a_
 @pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize("what", ["leaves a process", "is killed and leaves a process"])
 def test_a_run_does_not_wait_for_what_the_process_of_a_model_left_behind(what, monkeypatch, tmp_path):
-    monkeypatch.setattr(study_run, "_SECONDS_TO_STOP", 2 * SECONDS)
+    monkeypatch.setattr(study_process, "_SECONDS_TO_STOP", 2 * SECONDS)
     here, there = os.pipe()
     left_behind = tmp_path / "pid"
     ended, _ = run(make_study(tmp_path / "study", misfit(what, file=str(left_behind))))
@@ -216,7 +216,7 @@ def test_a_run_does_not_wait_for_what_the_process_of_a_model_left_behind(what, m
 
 @pytest.mark.usefixtures("forked")
 def test_a_model_that_has_written_all_and_does_not_end_is_ended_and_has_not_failed(monkeypatch, tmp_path):
-    monkeypatch.setattr(study_run, "_SECONDS_TO_STOP", 0.1)
+    monkeypatch.setattr(study_process, "_SECONDS_TO_STOP", 0.1)
     made = make_study(tmp_path, misfit("lingers"), GOOD)
     ended, _ = run(made)
     assert (ended.written, ended.failed, ended.stopped) == (2 * N_SHARDS, {}, False)
@@ -373,6 +373,73 @@ def test_a_server_that_does_not_answer_is_told_of_in_a_sentence_and_asked_again_
         well.set()
         ended, _ = run(made)
         assert (ended.failed, ended.written, n_written(made, "misfit")) == ({}, N_SHARDS, N_SHARDS)
+
+
+def served(*servers, **args):
+    """Make a model behind several servers."""
+    urls = [f"{server.address}/chat/completions" for server in servers]
+    args = {"model": "m", "base_url": urls, "num_concurrent": 2, "max_retries": 1} | args
+    return StudyModel("served", "local-chat-completions", args)
+
+
+@pytest.mark.usefixtures("forked")
+def test_several_servers_share_the_shards_of_one_model(tmp_path):
+    # Neither answers before the other one has been asked, so both have a part.
+    first = [threading.Event(), threading.Event()]
+
+    def reply(number):
+        def answer(*_):
+            if not first[number].is_set():
+                first[number].set()
+                first[1 - number].wait(SECONDS)
+            return "1"
+
+        return answer
+
+    with chat.serving(reply(0)) as one, chat.serving(reply(1)) as other:
+        made = make_study(tmp_path, served(one, other))
+        ended, shown = run(made)
+        assert (ended.written, ended.failed, ended.lost, ended.busy, ended.others) == (N_SHARDS, {}, {}, 0, 0)
+        assert shown["served", "shard"] == N_SHARDS
+        assert n_written(made, "served") == N_SHARDS
+        asked = one.n_asked.keys() | other.n_asked.keys()
+        # Each prompt was asked of one of them, once.
+        assert sum(one.n_asked.values()) + sum(other.n_asked.values()) == len(asked)
+        assert one.n_asked
+        assert other.n_asked
+
+
+@pytest.mark.usefixtures("forked")
+def test_what_a_failing_server_leaves_another_one_of_its_model_takes_over(tmp_path):
+    begun = threading.Event()
+
+    def fails(*_):
+        begun.set()
+        return 500, {}, "no"
+
+    def waits(*_):
+        begun.wait(SECONDS)
+        return "1"
+
+    with chat.serving(fails) as bad, chat.serving(waits) as good:
+        made = make_study(tmp_path, served(bad, good))
+        ended, _ = run(made)
+        assert (ended.written, ended.failed, n_written(made, "served")) == (N_SHARDS, {}, N_SHARDS)
+        ((name, why),) = ended.lost.items()
+        assert name == f"served at {bad.address}/chat/completions"
+        assert why.startswith("ClientResponseError: 500")
+
+
+@pytest.mark.usefixtures("forked")
+def test_a_model_none_of_whose_servers_answers_has_failed_and_goes_on_at_another_address(tmp_path):
+    with chat.serving(lambda *_: (500, {}, "no")) as bad, chat.serving(lambda *_: (500, {}, "no")) as worse:
+        made = make_study(tmp_path, served(bad, worse))
+        ended, _ = run(made)
+        assert (ended.written, ended.lost) == (0, {})
+        assert list(ended.failed) == [f"served at {s.address}/chat/completions" for s in (bad, worse)]
+    with chat.serving(lambda *_: "1") as good:
+        ended, _ = run(make_study(tmp_path, served(good)))
+    assert (ended.written, ended.failed) == (N_SHARDS, {})
 
 
 @pytest.mark.usefixtures("forked")

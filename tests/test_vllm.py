@@ -101,6 +101,18 @@ def test_vllm_gives_the_verdicts_of_transformers(by_transformers, by_vllm):
     assert n_different(by_transformers, by_vllm, 0) <= N_DOCS // 10
 
 
+def test_what_stands_after_a_thought_is_the_answer(by_vllm, tmp_path):
+    # The embedded model does not think, so the end of a sentence stands for that of a thought. No more tokens than
+    # those of the plain run, so that the words are the same.
+    model = {"backend": "vllm", "args": {"pretrained": str(MODEL)} | ENGINE, "batch_size": "auto"}
+    run_study(tmp_path / "study", model | {"think_end_token": "."})
+    answers = {index: response for index, (response, *_) in read(tmp_path / "study").items()}
+    whole = {index: response for index, (response, *_) in by_vllm.items()}
+    assert sum("." in response for response in whole.values()) > N_DOCS // 10
+    different = [index for index, said in whole.items() if answers[index] != said.rpartition(".")[2].lstrip()]
+    assert len(different) <= N_DOCS // 10
+
+
 def test_a_study_with_vllm_gives_what_the_harness_alone_does(by_vllm, tmp_path):
     model = {"backend": "vllm", "args": {"pretrained": str(MODEL)} | ENGINE, "batch_size": "auto"}
     run_study(tmp_path / "study", model)
@@ -143,6 +155,8 @@ def wait_for(address, process, log):
 
 
 def test_a_study_of_a_served_model_gives_the_verdicts_of_the_engine(by_vllm, server, tmp_path):
-    args = {"model": "small", "base_url": server, "num_concurrent": 16}
+    # Two addresses of one server stand for two servers.
+    servers = [server, server.replace("127.0.0.1", "localhost")]
+    args = {"model": "small", "base_url": servers, "num_concurrent": 16}
     run_study(tmp_path / "study", {"backend": "local-chat-completions", "args": args})
     assert n_different(by_vllm, read(tmp_path / "study"), 1) <= 1
