@@ -149,13 +149,21 @@ def _say_plan(study: "Study", plan: "Plan", shards: "list[Shard]") -> None:
         longest = model.generation.get("max_gen_toks", 256)
         known = runs.get(model.name, {})
         if known.get("n_prompts"):
-            hours = n / known["n_prompts"] * known["seconds"] / _SECONDS_AN_HOUR
-            time = f"{hours:.1f} hours at the {known['n_prompts'] / known['seconds']:.1f} prompts a second so far"
+            # Counted by each server for itself.
+            rate = known["n_prompts"] / known["seconds"] * len(model.by_server())
+            time = f"{_duration(n / rate)} at the {rate:.1f} prompts a second so far"
         else:
-            time = f"{n / 10 / _SECONDS_AN_HOUR:.1f} hours if it answers 10 prompts a second"
+            time = f"{_duration(n / 10)} if it answers 10 prompts a second"
         n_shards = sum(shard.model == model.name for shard in shards)
         size = f"{n:,} prompts in {n_shards:,} shards, about {n * tokens:,.0f} tokens"
         say([f"{model.name}: {size}, and answers of at most {longest} tokens each; {time}"])
+
+
+def _duration(seconds: float) -> str:
+    """Write about how long something takes."""
+    if seconds < 2 * _SECONDS_AN_HOUR:
+        return f"{max(1, round(seconds / 60))} min"
+    return f"{seconds / _SECONDS_AN_HOUR:.1f} hours"
 
 
 def _check_repeats(study: "Study", plan: "Plan", n_prompts: int, form: Format) -> None:

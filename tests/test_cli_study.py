@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from refusal_metrics.analysis import cli
+from refusal_metrics.analysis import cli, cli_study
 from refusal_metrics.analysis.logs import load_responses
 from typer.testing import CliRunner
 
@@ -96,7 +96,7 @@ def test_a_dry_run_says_what_would_be_asked_and_writes_nothing(tmp_path):
     assert re.fullmatch(rf"{OTHER}: 30 prompts, design [0-9a-f]{{8}}-[0-9a-f]{{8}}", second)
     for name, line in zip(("parrot", "crow"), models, strict=True):
         assert line.startswith(f"{name}: 60 prompts in 6 shards, about ")
-        assert line.endswith(" of at most 32 tokens each; 0.0 hours if it answers 10 prompts a second")
+        assert line.endswith(" of at most 32 tokens each; 1 min if it answers 10 prompts a second")
         # A prompt is a question and a text, some 30 to 90 tokens in all.
         n_tokens = int(re.search(r"about ([\d,]+) tokens", line)[1].replace(",", ""))
         assert 60 * 30 < n_tokens < 60 * 90
@@ -111,8 +111,27 @@ def test_a_dry_run_goes_by_how_fast_a_model_was_so_far(tmp_path):
     ]
     # 180 prompts at 2.5 a second are 72 seconds.
     assert parrot.startswith("parrot: 180 prompts in 18 shards, ")
-    assert parrot.endswith("; 0.0 hours at the 2.5 prompts a second so far")
-    assert crow.endswith("; 0.0 hours if it answers 10 prompts a second")
+    assert parrot.endswith("; 1 min at the 2.5 prompts a second so far")
+    assert crow.endswith("; 1 min if it answers 10 prompts a second")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [(1, "1 min"), (72, "1 min"), (7_199, "120 min"), (7_200, "2.0 hours"), (90_000, "25.0 hours")],
+)
+def test_a_time_is_written_in_minutes_or_hours(seconds, written):
+    assert cli_study._duration(seconds) == written
+
+
+def test_several_servers_take_a_part_of_the_time_each(tmp_path):
+    folder = StudyFolder(tmp_path / "results")
+    folder.open({"models": {}, "designs": {}})
+    folder.note("parrot", {}, {"seconds": 7200.0, "n_prompts": 7200})
+    args = {"model": "m", "base_url": ["http://a/v1", "http://b/v1"]}
+    models = {"parrot": {"backend": "local-chat-completions", "args": args}}
+    said, _ = invoke("run", save(tmp_path, models=models), "--dry-run")
+    # A server answers one prompt a second.
+    assert said.splitlines()[-1].endswith("; 1 min at the 2.0 prompts a second so far")
 
 
 def test_only_some_models_may_be_asked(tmp_path):
