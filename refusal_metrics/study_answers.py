@@ -12,7 +12,8 @@ class OncePerPrompt:
     """A model of the harness, asked equal prompts once where its answers are no matter of chance.
 
     An i.i.d. design draws a prompt about a text again now and then, and different settings may come to the same words.
-    Prompts are asked in the order of their words, so that those that begin alike stand together.
+    In which order prompts are asked is left to the harness, which sorts them by length: engines find the beginnings
+    that prompts share in any order.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ class OncePerPrompt:
         places: dict[object, int] = {}
         of_request = [places.setdefault(_key(i, request.args), len(places)) for i, request in enumerate(requests)]
         first = dict(zip(reversed(of_request), reversed(requests), strict=True))
-        asked = sorted(first, key=lambda place: str(first[place].args[0]))
+        asked = range(len(places))
         answers = self.inner.generate_until([first[place] for place in asked], disable_tqdm=disable_tqdm)
         if len(answers) != len(asked) or any(answer is None for answer in answers):
             n_none = len(asked) - sum(answer is not None for answer in answers)

@@ -12,7 +12,11 @@ from refusal_metrics.model_args import MACHINERY, harmless
 from refusal_metrics.settings import NAMES, PLACEMENTS
 
 ENOUGH = {"prefix": 16, "answer_aware": 64}
-"""How many new tokens tell a rule as much as 256 do, of models that do not think first."""
+"""How many new tokens tell a rule as much as 256 do, of models that do not think first.
+
+Of 3,071 responses of GPT-4, Llama 2, Mistral and ChatGPT, 64 tokens keep 99.7 % of the 1,166 refusals that answer_aware
+finds in 256, and add 8; 48 keep 98.4 %. The prefix rule's are all in the first 8 (`scripts/benchmark_study`).
+"""
 _THOUGHT = 4096
 """New tokens for a model that thinks, where a study does not say how many."""
 _STUDY_KEYS = (
