@@ -120,6 +120,15 @@ def test_a_study_with_vllm_gives_what_the_harness_alone_does(by_vllm, tmp_path):
     assert n_different(by_vllm, read(tmp_path / "study"), 1) <= 1
 
 
+def test_a_model_cut_over_several_workers_gives_the_same_verdicts(by_vllm, monkeypatch, tmp_path):
+    # Three, because the embedded model has nine attention heads; each worker is bound to a core.
+    cores = sorted(os.sched_getaffinity(0))
+    monkeypatch.setenv("VLLM_CPU_OMP_THREADS_BIND", "|".join(str(cores[i % len(cores)]) for i in range(3)))
+    args = {"pretrained": str(MODEL), "tensor_parallel_size": 3} | ENGINE
+    run_study(tmp_path / "study", {"backend": "vllm", "args": args, "batch_size": "auto"}, shard_docs=N_DOCS)
+    assert n_different(by_vllm, read(tmp_path / "study"), 1) <= 1
+
+
 @pytest.fixture
 def server(tmp_path):
     """Serve the model; gives the address of its chat completions."""
