@@ -1,0 +1,121 @@
+"""A figure, and the look that all figures share: colours that work in print, on screens and for the colour-blind."""
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    import altair as alt
+
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_FONT = "system-ui, 'Liberation Sans', Arial, Helvetica, sans-serif"
+
+# Okabe and Ito's palette (https://jfly.uni-koeln.de/color/) as far as it stands out from the ground (a contrast of 3
+# and more), in an order in which the first ones differ most; what falls short is replaced.
+_CATEGORIES = {
+    False: ["#0072B2", "#D55E00", "#009E73", "#AA4499", "#7A6A00", "#333333"],
+    True: ["#56B4E9", "#E69F00", "#1FB58A", "#CC79A7", "#F0E442", "#DDDDDD"],
+}
+# From little to much, straight through CIELAB: equal steps look equal. Little is not the ground, so that 0 is not
+# nothing.
+_RAMPS = {False: ["#DEEAF4", "#06204C"], True: ["#24384D", "#B5DCFA"]}
+_INK = {False: "#1B1F24", True: "#E6EDF3"}
+_MUTED = {False: "#57606A", True: "#A5B0BC"}
+_GRID = {False: "#E1E5EA", True: "#333B45"}
+_GROUND = {False: "#FFFFFF", True: "#10151B"}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a report.
+
+    Attributes
+    ----------
+    name : str
+        Its file stem: letters, digits, ``_`` and ``-``.
+    title : str
+        Plain text.
+    caption : str
+        Plain text: what is drawn, how to read it, what the interval is, how many responses and texts.
+    chart : altair.TopLevelMixin
+        Without colours of its own: those are the theme's.
+    table : pandas.DataFrame
+        The rows drawn, tidy; rates are proportions.
+    """
+
+    name: str
+    title: str
+    caption: str
+    chart: "alt.TopLevelMixin"
+    table: pd.DataFrame
+
+    def __post_init__(self) -> None:
+        """Check the name, which becomes that of files."""
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"the figure's name is {self.name!r}: letters, digits, _ and - are allowed")
+
+
+def theme(*, dark: bool = False) -> dict[str, Any]:
+    """Give Vega-Lite's ``config`` that all figures share; all colours are in it.
+
+    Parameters
+    ----------
+    dark : bool
+        For a dark ground instead of a white one. The ground itself is transparent.
+
+    Returns
+    -------
+    dict
+        A new one. A page that changes between light and dark may replace ``config`` and nothing else.
+    """
+    ink, muted, grid, ground = _INK[dark], _MUTED[dark], _GRID[dark], _GROUND[dark]
+    first = _CATEGORIES[dark][0]
+    return {
+        "background": None,
+        "font": _FONT,
+        "mark": {"color": first, "tooltip": None, "aria": False},  # the figure has a description, and its table
+        "range": {"category": _CATEGORIES[dark], "heatmap": _RAMPS[dark], "ramp": _RAMPS[dark]},
+        "view": {"stroke": None, "continuousWidth": 480, "continuousHeight": 240},
+        "axis": {
+            "domain": False,
+            "ticks": False,
+            "grid": True,
+            "gridColor": grid,
+            "labelColor": ink,
+            "labelFontSize": 11,
+            "labelPadding": 5,
+            "titleColor": muted,
+            "titleFontSize": 11,
+            "titleFontWeight": "normal",
+        },
+        "axisBand": {"grid": False},
+        "facet": {"spacing": 18},
+        "header": {"labelColor": ink, "labelFontSize": 11, "labelFontWeight": "bold", "title": None},
+        "title": {"anchor": "start", "frame": "group", "color": ink, "fontSize": 12, "fontWeight": "bold", "offset": 6},
+        "legend": {
+            "orient": "top",
+            "labelColor": ink,
+            "labelFontSize": 11,
+            "titleColor": muted,
+            "titleFontSize": 11,
+            "titleFontWeight": "normal",
+            "symbolSize": 70,
+            "symbolOpacity": 1,
+            "columnPadding": 16,
+        },
+        "style": {
+            "interval": {"color": first, "strokeWidth": 1.5},
+            "estimate": {"filled": True, "opacity": 1, "size": 42},
+            "member": {"color": muted, "filled": True, "opacity": 0.4, "size": 26},
+            "summary": {"filled": True, "opacity": 1, "size": 60, "stroke": ground, "strokeWidth": 1},
+            "zero": {"color": muted, "strokeWidth": 1, "strokeDash": [3, 3]},
+            "chance": {"color": muted, "opacity": 0.22},
+            "chance-mean": {"color": muted, "thickness": 2, "opacity": 1},
+            "number-low": {"color": ink, "fontSize": 10},
+            "number-high": {"color": ground, "fontSize": 10},
+            "absent": {"color": muted, "fontSize": 10},
+            "name": {"color": muted, "fontSize": 10},
+        },
+    }

@@ -1,0 +1,58 @@
+"""The figures of a report, in the order of its page."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pandas as pd
+
+from .figure import Figure
+from .figures_effects import draw_contrasts, draw_detectable
+from .figures_factors import draw_effects, draw_regression, draw_separations
+from .figures_rates import (
+    draw_heat_maps,
+    draw_personas,
+    draw_rates,
+    draw_response_types,
+    draw_rules_by_template,
+    draw_settings,
+    draw_strata,
+)
+from .figures_sensitivity import draw_sensitivity
+from .figures_trend import draw_trend
+
+
+def draw_figures(tables: Mapping[str, pd.DataFrame], rules: Sequence[str], rule: str) -> list[Figure]:
+    """Draw every figure that these tables can give.
+
+    Parameters
+    ----------
+    tables : mapping of str to pandas.DataFrame
+        Of `refusal_metrics.analysis.estimates.Estimates`.
+    rules : sequence of str
+        Those that rates are told apart by.
+    rule : str
+        The one of all other figures.
+
+    Returns
+    -------
+    list of Figure
+        In the order of the page; a figure whose table is missing, empty or without estimates is left
+        out.
+    """
+    return list(_draw(tables, rules, rule))
+
+
+def _draw(tables: Mapping[str, pd.DataFrame], rules: Sequence[str], rule: str) -> Iterator[Figure]:
+    yield from draw_rates(tables, rules)
+    yield from draw_contrasts(tables, rule)
+    yield from draw_settings(tables, rule)
+    yield from draw_personas(tables, rule)
+    yield from draw_heat_maps(tables, rule)
+    yield from draw_detectable(tables, rule)
+    yield from draw_sensitivity(tables, rule)
+    yield from draw_separations(tables, rule)
+    yield from draw_regression(tables, rule)
+    yield from draw_effects(tables, rule)
+    yield from draw_response_types(tables, rule)
+    yield from draw_rules_by_template(tables, rules)
+    yield from draw_strata(tables, rule)
+    yield from draw_trend(tables, rule)

@@ -1,0 +1,138 @@
+"""Figures of differences between personas: against a baseline, and the smallest that could be found."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from .figure import Figure
+from .figures_marks import VERDICTS, draw_points, draw_strips, facet, panels_of, stack, width_of, wrap
+from .figures_rates import of_rule
+from .figures_rows import describe, label_models, label_tasks, order_personas, say_sizes, short_names, take
+from .multiplicity import LEVEL
+from .values import percent
+
+Tables = Mapping[str, pd.DataFrame]
+
+_FEW_MODELS = 3
+_AGAINST = {"neutral": "neutral prompts", "others": "the other personas"}
+
+
+def draw_contrasts(tables: Tables, rule: str) -> Iterator[Figure]:
+    """Draw how far each persona lies from the neutral prompts, or where there are none from the other personas.
+
+    One figure for few models; for more, one for each task, with a panel a model.
+    """
+    table, baseline = against_best(tables, rule)
+    if table is None:
+        return
+    personas = short_names(order_personas(tables, table["persona"].unique()))
+    models, levels = label_models(table)
+    tasks, kinds = label_tasks(table)
+    verdicts = pd.Series(VERDICTS)[(table["p_adjusted"] <= LEVEL).astype(int)].to_numpy()
+    rows = pd.DataFrame({"y": table["persona"].map(personas), "series": verdicts, "panel": models, "column": tasks})
+    rows = rows.assign(panel_at=models.map(levels.index), column_at=tasks.map(kinds.index))
+    rows = rows.assign(x=100 * table["estimate"], low=100 * table["ci_low"], high=100 * table["ci_high"])
+    tips = describe(table, "difference")
+    against = _AGAINST[baseline]
+    title, name = f"Personas against {against}", f"personas_against_{baseline}"
+
+    def draw(keep: "pd.Series[bool]", width: float, step: int) -> alt.LayerChart:
+        return draw_points(
+            rows[keep],
+            take(tips, np.flatnonzero(keep)),
+            y=list(personas.values()),
+            title="difference, points",
+            series=VERDICTS,
+            dodge=False,
+            zero=True,
+            width=width,
+            step=step,
+        )
+
+    if len(levels) <= _FEW_MODELS:
+        charts = {model: facet(draw(models == model, width_of(len(kinds)), 15)) for model in levels}
+        chart = stack(charts, shared=True)
+        yield Figure(name, title, _contrast_caption(table, against, rule), chart, table)
+        return
+    columns = panels_of(levels)
+    for task, stem in zip(kinds, _stems(name, kinds), strict=True):
+        own = tasks == task
+        panels = wrap(draw(own, width_of(columns), 11), columns)
+        drawn = table[own].reset_index(drop=True)
+        yield Figure(stem, f"{title}: {task}", _contrast_caption(drawn, against, rule), panels, drawn)
+
+
+def _contrast_caption(table: pd.DataFrame, against: str, rule: str) -> str:
+    n_differ = int((table["p_adjusted"] <= LEVEL).sum())
+    return (
+        f"Refusal rate under each persona less that of {against}, compared within texts, in percentage points (rule "
+        f"{rule}). Lines are 95 % intervals, each by itself. Diamonds: the {n_differ:,} of {len(table):,} differences "
+        f"that remain after correction for all comparisons of the study (adjusted p at most {LEVEL}); for the others "
+        f"no difference was found, which does not say that there is none. {say_sizes(table)}"
+    )
+
+
+def draw_detectable(tables: Tables, rule: str) -> Iterator[Figure]:
+    """Draw the smallest difference that would be found 8 times in 10, for each persona."""
+    table, baseline = against_best(tables, rule)
+    if table is None or table["mde"].isna().all():
+        return
+    known = table[table["mde"].notna()].reset_index(drop=True)
+    models, levels = label_models(known)
+    tasks, kinds = label_tasks(known)
+    apart = pd.DataFrame({"y": models, "column": tasks, "column_at": tasks.map(kinds.index)})
+    # A difference of 0.001 points is none that anyone asks about, and 0 has no place on this scale.
+    rows = apart.assign(x=(100 * known["mde"]).clip(0.001, 100))
+    medians = rows.groupby(list(apart.columns), sort=False)["x"].median().reset_index()
+    tips = {
+        title: texts for title, texts in describe(known, "difference").items() if title in {"model", "task", "persona"}
+    }
+    tips["smallest detectable difference"] = [_detectable(value) for value in known["mde"]]
+    tips |= {title: texts for title, texts in describe(known).items() if title in {"responses", "texts", "refused"}}
+    for title, texts in tips.items():
+        own = {"persona": "median of the personas"} | {"smallest detectable difference": ""}
+        tips[title] = [*texts, *([own.get(title, "")] * len(medians))]
+    at = range(len(known), len(known) + len(medians))
+    for i, (_, row) in zip(at, medians.iterrows(), strict=True):
+        tips["model"][i], tips["task"][i] = row["y"], row["column"]
+        tips["smallest detectable difference"][i] = _detectable(row["x"] / 100)
+    drawn = pd.concat([rows.assign(whole=0), medians.assign(whole=1)], ignore_index=True)
+    width = width_of(len(kinds))
+    title = "points, logarithmic scale"
+    chart = facet(draw_strips(drawn, tips, y=levels, title=title, width=width, log=True))
+    n_left = len(table) - len(known)
+    never = "is left out" if n_left == 1 else "are left out"
+    left_out = f" {n_left:,} without any refusal {never}, for nothing is known of their noise." if n_left else ""
+    caption = (
+        f"The smallest difference of a persona from {_AGAINST[baseline]} that this study would find 8 times in 10 "
+        f"(rule {rule}): what is smaller may be there without being found. A faint dot is a persona, the diamond "
+        "their median; the scale is logarithmic, and 100 points mean that no difference could be found."
+        f"{left_out} {say_sizes(known, 'Each dot')}"
+    )
+    yield Figure("detectable_differences", "Smallest detectable differences", caption, chart, known)
+
+
+def _detectable(value: float) -> str:
+    return "none could be found" if value >= 1 else f"{percent(value)} points"
+
+
+def against_best(tables: Tables, rule: str) -> tuple[pd.DataFrame | None, str]:
+    """Take the comparisons of personas with the best baseline there is; None where there are none."""
+    table = of_rule(tables.get("contrasts_by_persona"), [rule])
+    if table is None:
+        return None, ""
+    baseline = next((name for name in _AGAINST if (table["baseline"] == name).any()), "")
+    own = table[table["baseline"] == baseline].reset_index(drop=True)
+    return (own, baseline) if len(own) else (None, "")
+
+
+def _stems(name: str, kinds: list[str]) -> list[str]:
+    """Make the figures' names, one a task, all different."""
+    stems: list[str] = []
+    for kind in kinds:
+        stem = re.sub(r"[^a-z0-9]+", "_", f"{name}_{kind}".lower()).strip("_")
+        stems.append(stem if stem not in stems and stem != name else f"{stem}_{len(stems) + 1}")
+    return stems

@@ -1,0 +1,182 @@
+"""Figures of factors' levels: how far each lies from the whole, and what the regression makes of it."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from .figure import Figure
+from .figures_marks import VERDICTS, draw_points, stack
+from .figures_rates import asked_as_persona, say_study
+from .figures_rows import (
+    RESPONSE_TYPES,
+    TASKS,
+    count_range,
+    describe,
+    in_order,
+    order_personas,
+    short_names,
+    take,
+    write_factor,
+)
+from .multiplicity import LEVEL
+from .values import plain
+
+Tables = Mapping[str, pd.DataFrame]
+
+_WIDTH = 420
+_BESIDE = 0.04
+_FIRST = {"task": tuple(TASKS), "response_type": RESPONSE_TYPES}
+_TABLE_OF = {
+    "persona": "rates_by_persona",
+    "template": "rates_by_template",
+    "response_type": "rates_by_response_type",
+    "stratum": "rates_by_stratum",
+}
+
+
+def draw_separations(tables: Tables, rule: str) -> Iterator[Figure]:
+    """Draw how far each level of each factor lies from the whole, beside what chance makes of it."""
+    separations = tables.get("separations")
+    if separations is None:
+        return
+    whole = separations[(separations["model"] == "") & separations["estimate"].notna()]
+    table = whole.drop(columns=["model", "task"]).reset_index(drop=True)
+    if table.empty:
+        return
+    rows = pd.DataFrame({"x": 100 * table["estimate"], "low": 100 * table["ci_low"], "high": 100 * table["ci_high"]})
+    rows = rows.assign(chance=100 * table["null_mean"], chance_low=-100 * table["null_mean"])
+    rows["series"] = _verdicts(table)
+    tips = describe(table, "difference")
+    tips["by chance"] = [f"{100 * value:.2f} points" if not math.isnan(value) else "" for value in table["null_mean"]]
+    chart = _by_factor(table, rows, tips, tables, rule, "distance from the overall rate, points (grey: by chance)")
+    caption = (
+        "How far the refusal rate of each level lies from that of all (rule "
+        f"{rule}), each factor on its own scale. Lines are 95 % intervals; the grey band is as wide as the distance "
+        "is on average where the factor cannot matter. Diamonds are distances that remain after correction for the "
+        f"factor's levels (adjusted p at most {LEVEL}). Each level has {count_range(table['n'], 'response')}. "
+        f"{say_study(tables, rule)}"
+    )
+    yield Figure("separations", "How far each level lies from the whole", caption, chart, table)
+
+
+def draw_regression(tables: Tables, rule: str) -> Iterator[Figure]:
+    """Draw the paper's Figure 6, the coefficients of the regression."""
+    regression = tables.get("regression")
+    if regression is None:
+        return
+    table = regression[(regression["level"] != "") & regression["level"].notna() & regression["coef"].notna()]
+    table = table.rename(columns={"coef": "estimate"}).reset_index(drop=True)
+    if table.empty:
+        return
+    low, high = table["ci_low"], table["ci_high"]
+    rows = pd.DataFrame({"x": table["estimate"], "low": low, "high": high})
+    rows["open_low"], rows["open_high"] = np.isneginf(low).astype(int), np.isposinf(high).astype(int)
+    # An interval that is known on neither side but for the side it is open to begins at its estimate.
+    rows["low"] = rows["low"].where(low.notna() | (rows["open_high"] == 0), rows["x"])
+    rows["high"] = rows["high"].where(high.notna() | (rows["open_low"] == 0), rows["x"])
+    rows["series"] = _verdicts(table)
+    tips = describe(table, "number")
+    tips["estimator"] = [plain(name) for name in table["estimator"]]
+    chart = _by_factor(table, rows, tips, tables, rule, "log odds ratio", compared=True)
+    n_open = int(table["separated"].astype(bool).sum())
+    without = (
+        f" Without a finite estimate: {n_open}, with an arrow or without an interval; such a level, or the one it is "
+        "compared with, was never (or always) refused."
+    )
+    caption = (
+        "Coefficients of the logistic regression of refusal on all factors at once (rule "
+        f"{rule}), each factor on its own scale and compared with the level named above it, which lies at 0. Lines are "
+        f"95 % intervals, errors clustered by text. Diamonds are those that remain after correction within the factor "
+        f"(adjusted p at most {LEVEL}).{without * (n_open > 0)} {say_study(tables, rule)}"
+    )
+    yield Figure("figure6_regression", "Coefficients of the regression", caption, chart, table)
+
+
+def draw_effects(tables: Tables, rule: str) -> Iterator[Figure]:
+    """Draw the regression's average marginal effects, in points."""
+    effects = tables.get("regression_effects")
+    if effects is None or effects["estimate"].isna().all():
+        return
+    table = effects[effects["estimate"].notna()].reset_index(drop=True)
+    numbers = {"x": "estimate", "low": "ci_low", "high": "ci_high"}
+    rows = pd.DataFrame({name: 100 * table[own] for name, own in numbers.items()})
+    tips = describe(table, "difference")
+    chart = _by_factor(table, rows, tips, tables, rule, "average marginal effect, points", compared=True)
+    n_without = int(table["ci_low"].isna().sum())
+    without = f" Without an interval, because without a finite coefficient: {n_without}."
+    caption = (
+        "What a level changes in the refusal rate against the level named above it, all else as it is, in percentage "
+        f"points (from the regression, rule {rule}); each factor on its own scale. Lines are 95 % intervals by the "
+        f"delta method, errors clustered by text.{without * (n_without > 0)} {say_study(tables, rule)}"
+    )
+    yield Figure("marginal_effects", "Average marginal effects", caption, chart, table)
+
+
+# What several share.
+
+
+def _verdicts(table: pd.DataFrame) -> "pd.Series[str]":
+    return pd.Series(VERDICTS)[(table["p_adjusted"] <= LEVEL).astype(int)].reset_index(drop=True)
+
+
+def _by_factor(
+    table: pd.DataFrame,
+    rows: pd.DataFrame,
+    tips: Mapping[str, list[str]],
+    tables: Tables,
+    rule: str,
+    title: str,
+    *,
+    compared: bool = False,
+) -> alt.VConcatChart:
+    """Draw a panel for each factor, all levels of it below each other."""
+    charts = {}
+    *_, last = table["factor"]
+    for factor in table["factor"].unique():
+        at = np.flatnonzero(table["factor"] == factor)
+        levels = table["level"].iloc[at].astype(str)
+        order = order_personas(tables, levels) if factor == "persona" else in_order(levels, _FIRST.get(str(factor), ()))
+        labels = short_names(order) if factor != "task" else {task: TASKS.get(task, plain(task)) for task in order}
+        own = rows.iloc[at].assign(y=levels.map(labels).to_numpy())
+        heading = write_factor(str(factor))
+        if compared and (reference := _reference(tables, str(factor), set(levels), rule)):
+            heading += f", compared with {TASKS.get(reference, short_names([reference])[reference])}"
+        domain = None
+        if "open_low" in own:
+            own, domain = _close(own)
+        charts[heading] = draw_points(
+            own,
+            take(tips, at),
+            y=list(labels.values()),
+            title=title if factor == last else None,
+            series=VERDICTS if "series" in own else (),
+            dodge=False,
+            zero=True,
+            width=_WIDTH,
+            domain=domain,
+            step=14,
+        )
+    return stack(charts)
+
+
+def _reference(tables: Tables, factor: str, levels: set[str], rule: str) -> str | None:
+    """Find the level that the others are compared with: the one that the study has and the regression lacks."""
+    rates = asked_as_persona(tables.get(_TABLE_OF.get(factor, "rates")), [rule])
+    if rates is None or factor not in rates:
+        return None
+    left = {str(level) for level in rates[factor].dropna().unique()} - levels
+    return left.pop() if len(left) == 1 else None
+
+
+def _close(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[float, float] | None]:
+    """End intervals that are open to one side at the edge of the plot."""
+    if not (rows[["open_low", "open_high"]] == 1).any(axis=None):
+        return rows, None
+    numbers = rows[["x", "low", "high"]].to_numpy(dtype=np.float64).ravel()
+    known = np.append(numbers[np.isfinite(numbers)], 0.0)
+    margin = max(_BESIDE * (known.max() - known.min()), 0.5)
+    domain = float(known.min() - margin), float(known.max() + margin)
+    return rows.assign(low=rows["low"].clip(lower=domain[0]), high=rows["high"].clip(upper=domain[1])), domain

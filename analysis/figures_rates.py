@@ -1,0 +1,290 @@
+"""Figures of refusal rates: by model and task, persona, response type, template and rating."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from .figure import Figure
+from .figures_marks import draw_cells, draw_curves, draw_points, draw_strips, facet, panels_of, stack, width_of, wrap
+from .figures_rows import (
+    RESPONSE_TYPES,
+    SETTINGS,
+    count_range,
+    describe,
+    in_order,
+    label_levels,
+    label_models,
+    label_tasks,
+    order_personas,
+    run_factors,
+    say_sizes,
+    short_names,
+    take,
+)
+
+Tables = Mapping[str, pd.DataFrame]
+
+_INTERVALS = "Lines are 95 % intervals that allow for responses about the same text going together."
+_REFUSED = "refused, %"
+_KEPT = ("estimate", "ci_low", "ci_high", "n", "n_texts", "n_refused")
+
+
+def draw_rates(tables: Tables, rules: Sequence[str]) -> Iterator[Figure]:
+    """Draw the refusal rate of each model and task, the rules side by side."""
+    table = asked_as_persona(tables.get("rates"), rules)
+    if table is None:
+        return
+    labels, levels = label_models(table)
+    series, kinds = label_levels(table["rule"], rules)
+    rows = _rows(table, labels, series)
+    title = "Refusal rates of models"
+    caption = (
+        f"Share of persona prompts that each detection rule takes for refused ({', '.join(kinds)}). {_INTERVALS} "
+        f"{say_sizes(table)} Where the rules are far apart, read responses before trusting any."
+    )
+    yield Figure("rates_models_by_tasks", title, caption, _by_task(rows, table, levels, kinds), table)
+
+
+def draw_settings(tables: Tables, rule: str) -> Iterator[Figure]:
+    """Draw the paper's Figure 1: persona prompts against those without, and the difference per model."""
+    rates, contrasts = (of_rule(tables.get(name), [rule]) for name in ("rates", "contrasts"))
+    if rates is None or contrasts is None:
+        return
+    apart = ["model", "task", *run_factors(contrasts)]
+    there = contrasts[apart].drop_duplicates()
+    rates = rates.merge(there, on=apart, how="inner")
+    series, kinds = label_levels(rates["setting"], SETTINGS)
+    labels, levels = label_models(rates)
+    upper = _by_task(_rows(rates, labels, series), rates, levels, kinds)
+    labels, _ = label_models(contrasts)
+    rows = _rows(contrasts, labels, contrasts["baseline"].astype(str))
+    tips = describe(contrasts, "difference")
+    columns = _columns(contrasts)
+    width = width_of(columns["column"].nunique())
+    title = "difference, points"
+    lower = draw_points(rows.assign(**columns), tips, y=levels, title=title, series=kinds, zero=True, width=width)
+    chart = stack({"Refusal rate": upper, "Persona prompts less those compared with": facet(lower)})
+    kept = [*apart, "rule", *_KEPT]
+    table = pd.concat(
+        [
+            rates[[*kept, "setting"]].assign(drawn="rate"),
+            contrasts[[*kept, "baseline", "p_adjusted", "n_baseline", "n_refused_baseline"]].assign(drawn="difference"),
+        ],
+        ignore_index=True,
+    )
+    caption = (
+        f"Above: refusal rate by kind of prompt (rule {rule}). Below: persona prompts less the prompts named by the "
+        "colour, compared within texts; a difference is the persona's own only for neutral prompts, because "
+        f"persona-free ones are worded differently, too. {_INTERVALS} {say_sizes(rates)}"
+    )
+    yield Figure("figure1_persona_against_persona_free", "Persona prompts and prompts without", caption, chart, table)
+
+
+def draw_personas(tables: Tables, rule: str) -> Iterator[Figure]:
+    """Draw the paper's Figure 2: each persona's rate in each task, over models."""
+    table = asked_as_persona(tables.get("rates_by_persona"), [rule], "persona")
+    if table is None:
+        return
+    order = order_personas(tables, table["persona"].unique())
+    personas = short_names(order)
+    chart, drawn, how = _over_models(table, table["persona"].map(personas), list(personas.values()))
+    caption = f"Refusal rate under each persona (rule {rule}), personas of one group together. {how}"
+    yield Figure("figure2_personas", "Refusal rates of personas", caption, chart, drawn)
+
+
+def draw_heat_maps(tables: Tables, rule: str) -> Iterator[Figure]:
+    """Draw the paper's Figures 3, 7, 8 and 9: the rate of each model under each persona."""
+    table = asked_as_persona(tables.get("rates_by_persona"), [rule], "persona")
+    if table is None:
+        return
+    personas = short_names(order_personas(tables, table["persona"].unique()))
+    models, levels = label_models(table)
+    tasks, kinds = label_tasks(table)
+    highest = max(100 * float(table["estimate"].max()), 1.0)
+    cells = pd.DataFrame({"x": table["persona"].map(personas), "y": models, "value": 100 * table["estimate"]})
+    tips = describe(table)
+    everywhere = pd.MultiIndex.from_product([personas.values(), levels], names=["x", "y"])
+    charts = {}
+    for task in kinds:
+        at = np.flatnonzero(tasks == task)
+        grid = cells.iloc[at].assign(at=at).set_index(["x", "y"]).reindex(everywhere).reset_index()
+        texts = take(tips, grid.pop("at").fillna(-1).astype(int))
+        charts[task] = draw_cells(grid, texts, x=list(personas.values()), y=levels, highest=highest, title=_REFUSED)
+    caption = (
+        f"Refusal rate of each model under each persona, in percent (rule {rule}); all tasks share the colours. A dash "
+        f"is a combination that was not asked. Intervals are shown on hovering and in the table. "
+        f"{say_sizes(table, 'Each cell')}"
+    )
+    name = "figures3_7_8_9_models_by_personas"
+    yield Figure(name, "Refusal rates of models under personas", caption, stack(charts), table)
+
+
+def draw_response_types(tables: Tables, rule: str) -> Iterator[Figure]:
+    """Draw the paper's Figures 4, 10 and 11: models by how far the prompt forces an answer, with intervals."""
+    table = asked_as_persona(tables.get("rates_by_response_type"), [rule], "response_type")
+    if table is None:
+        return
+    labels, levels = label_models(table)
+    series, kinds = label_levels(table["response_type"], RESPONSE_TYPES)
+    caption = (
+        "Refusal rate where the prompt leaves the form of the answer open (unforced), asks for the label alone "
+        f"(semi-forced) or says that one must be picked (forced); rule {rule}. {_INTERVALS} {say_sizes(table)}"
+    )
+    chart = _by_task(_rows(table, labels, series), table, levels, kinds)
+    title = "Refusal rates by response type"
+    yield Figure("figures4_10_11_models_by_response_types", title, caption, chart, table)
+
+
+def draw_rules_by_template(tables: Tables, rules: Sequence[str]) -> Iterator[Figure]:
+    """Draw how far the rules disagree about each template."""
+    table = asked_as_persona(tables.get("rates_by_template"), rules, "template")
+    if table is None or table["rule"].nunique() < 2:
+        return
+    labels, levels = label_levels(table["template"])
+    series, kinds = label_levels(table["rule"], rules)
+    chart, drawn, how = _over_models(table, labels, levels, series, kinds)
+    caption = (
+        f"Refusal rate of each prompt template by each detection rule ({', '.join(kinds)}): where a template's rules "
+        f"stand apart, at least that share of its responses is judged differently. {how}"
+    )
+    yield Figure("rules_by_template", "Where the detection rules disagree", caption, chart, drawn)
+
+
+def draw_strata(tables: Tables, rule: str) -> Iterator[Figure]:
+    """Draw how the rate goes with the rating of the text, and by class where texts have classes."""
+    table = asked_as_persona(tables.get("rates_by_stratum"), [rule], "stratum")
+    if table is None:
+        return
+    rated = table["stratum"].astype(str).str.fullmatch(r"-?\d+(\.\d+)?")
+    rated = rated.groupby(table["task"]).transform("all")
+    if rated.any():
+        yield _dose_response(table[rated].reset_index(drop=True), rule)
+    if not rated.all():
+        own = table[~rated].reset_index(drop=True)
+        classes, _ = label_levels(own["stratum"])
+        tasks, kinds = label_tasks(own)
+        written = classes if len(kinds) == 1 else tasks + ": " + classes
+        chart, drawn, how = _over_models(own, written, in_order(written))
+        caption = f"Refusal rate by the class of the text (rule {rule}). {how}"
+        yield Figure("rates_by_class", "Refusal rates by class of the text", caption, chart, drawn)
+
+
+def _dose_response(table: pd.DataFrame, rule: str) -> Figure:
+    models, levels = label_models(table)
+    tasks, kinds = label_tasks(table)
+    strata, ratings = label_levels(table["stratum"])
+    rows = pd.DataFrame({"x": strata, "series": tasks, "panel": models}).assign(
+        panel_at=models.map(levels.index),
+        series_at=tasks.map(kinds.index),
+        y=100 * table["estimate"],
+        low=100 * table["ci_low"],
+        high=100 * table["ci_high"],
+    )
+    columns = panels_of(levels)
+    curves = draw_curves(
+        rows, describe(table), x=ratings, series=kinds, titles=("rating of the text", _REFUSED), width=width_of(columns)
+    )
+    plainly = " A refusal about a text rated 1, not at all offensive, is plainly false."
+    caption = (
+        f"Refusal rate by the rating that people gave to the text, one panel a model (rule {rule})."
+        f"{plainly * bool((table['task'] == 'offensiveness').any())} {_INTERVALS} Thin lines join the ratings of one "
+        f"task. {say_sizes(table)}"
+    )
+    return Figure("dose_response", "Refusal rates by rating of the text", caption, wrap(curves, columns), table)
+
+
+# What several share.
+
+
+def of_rule(table: pd.DataFrame | None, rules: Sequence[str]) -> pd.DataFrame | None:
+    """Take the rows of these rules that have an estimate, in the order of rules; None where there are none."""
+    if table is None:
+        return None
+    own = table[table["rule"].isin(list(rules)) & table["estimate"].notna()].reset_index(drop=True)
+    return own if len(own) else None
+
+
+def asked_as_persona(table: pd.DataFrame | None, rules: Sequence[str], level: str | None = None) -> pd.DataFrame | None:
+    """Take the rows of the persona setting that have an estimate and a level; None where there are none."""
+    own = of_rule(table, rules)
+    if own is None:
+        return None
+    asked = own["setting"] == "persona"
+    own = own[asked & own[level].notna() if level else asked].reset_index(drop=True)
+    return own if len(own) else None
+
+
+def say_study(tables: Tables, rule: str) -> str:
+    """Say how many responses and texts the study has in the persona setting."""
+    rates = asked_as_persona(tables.get("rates"), [rule])
+    if rates is None:
+        return ""
+    texts = int(rates.groupby("task")["n_texts"].max().sum())
+    return f"The study has {int(rates['n'].sum()):,} responses about {texts:,} texts or more."
+
+
+def _columns(table: pd.DataFrame) -> dict[str, "pd.Series[str] | pd.Series[int]"]:
+    labels, levels = label_tasks(table)
+    return {"column": labels, "column_at": labels.map(levels.index)}
+
+
+def _rows(table: pd.DataFrame, y: "pd.Series[str]", series: "pd.Series[str]") -> pd.DataFrame:
+    numbers = {"x": "estimate", "low": "ci_low", "high": "ci_high"}
+    return pd.DataFrame({"y": y, "series": series} | {name: 100 * table[own] for name, own in numbers.items()})
+
+
+def _by_task(rows: pd.DataFrame, table: pd.DataFrame, y: Sequence[str], series: Sequence[str]) -> alt.FacetChart:
+    columns = _columns(table)
+    width = width_of(columns["column"].nunique())
+    drawn = draw_points(rows.assign(**columns), describe(table), y=y, title=_REFUSED, series=series, width=width)
+    return facet(drawn)
+
+
+def _over_models(
+    table: pd.DataFrame,
+    y: "pd.Series[str]",
+    levels: Sequence[str],
+    series: "pd.Series[str] | None" = None,
+    kinds: Sequence[str] = (),
+) -> tuple[alt.FacetChart, pd.DataFrame, str]:
+    """Draw rates with intervals if there is one model, and else a dot for each and their mean.
+
+    Returns
+    -------
+    chart : altair.FacetChart
+    drawn : pandas.DataFrame
+        `table`, with the means where there are some.
+    how : str
+        What is drawn, for the caption.
+    """
+    _, models = label_models(table)
+    columns = _columns(table)
+    width = width_of(columns["column"].nunique())
+    own = pd.DataFrame({"y": y, **columns}).assign(x=100 * table["estimate"])
+    if series is not None:
+        own = own.assign(series=series)
+    if len(models) == 1:
+        rows = own.assign(low=100 * table["ci_low"], high=100 * table["ci_high"])
+        chart = draw_points(rows, describe(table), y=levels, title=_REFUSED, series=kinds, width=width)
+        return facet(chart), table, f"{_INTERVALS} {say_sizes(table)}"
+    apart = [c for c in own.columns if c != "x"]
+    keys = ["task", "rule", *(c for c in ("persona", "template", "stratum") if c in table)]
+    grouped = own.assign(at=range(len(own)), size=1).groupby(apart, sort=False)
+    means = grouped.agg(x=("x", "mean"), at=("at", "first"), size=("size", "sum")).reset_index()
+    of_means = table.iloc[means["at"]][keys].reset_index(drop=True)
+    of_means = of_means.assign(model="", estimate=means["x"] / 100, n_models=means["size"])
+    drawn = pd.concat([table, of_means], ignore_index=True)
+    rows = pd.concat([own.assign(whole=0), means.drop(columns=["at", "size"]).assign(whole=1)], ignore_index=True)
+    tips = describe(drawn)
+    tips["model"] = [
+        name or f"mean of {count_range(pd.Series([n]), 'model')}"
+        for name, n in zip(tips["model"], drawn["n_models"].fillna(0), strict=True)
+    ]
+    chart = draw_strips(rows, tips, y=levels, title=_REFUSED, series=kinds, width=width)
+    how = (
+        f"A faint dot is one of {len(models)} models, a large sign the mean over them: the spread is that between "
+        f"models; their 95 % intervals are shown on hovering and in the table. {say_sizes(table, 'Each dot')}"
+    )
+    return facet(chart), drawn, how

@@ -1,0 +1,255 @@
+"""The rows that figures draw: names short and told apart, numbers in percent, and what hovering shows."""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from .values import interval, number, p_text, percent, plain
+
+TASKS = {"nli": "NLI", "politeness": "Politeness", "offensiveness": "Offensiveness"}
+"""How the tasks are written, in the paper's order."""
+
+RESPONSE_TYPES = ("unforced", "semi-forced", "forced")
+SETTINGS = ("persona", "neutral", "persona-free")
+
+_LONGEST = 36
+_OWN = frozenset(
+    {
+        *("model", "task", "setting", "persona", "persona_group", "template", "response_type", "stratum", "language"),
+        *("baseline", "rule", "family"),
+    }
+)
+_HUB = re.compile(r"[\w.-]+/([\w.-]+)", re.ASCII)
+
+# Fixed names for the fields of the chart: a user's may hold dots and brackets, which Vega-Lite reads as paths.
+_TITLES = {
+    "model": "model",
+    "task": "task",
+    "setting": "setting",
+    "persona": "persona",
+    "persona_group": "group",
+    "template": "template",
+    "response_type": "response type",
+    "stratum": "rating or class",
+    "baseline": "compared with",
+    "rule": "rule",
+    "factor": "factor",
+    "level": "level",
+    "family": "family",
+}
+
+
+def run_factors(table: pd.DataFrame) -> list[str]:
+    """List the factors of runs (``temperature``, ...) that a table tells apart, before its first estimate."""
+    names = [str(name) for name in table.columns]
+    until = min(names.index(name) for name in ("estimate", "variance") if name in names)
+    return [name for name in names[:until] if name not in {*_OWN, "value"}]
+
+
+def natural(name: object) -> tuple[tuple[int, int, str], ...]:
+    """Give the sort key by which p2 stands before p10."""
+    parts = re.split(r"(\d+)", plain(name), flags=re.ASCII)
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part.casefold()) for part in parts if part)
+
+
+def in_order(names: Iterable[object], first: Sequence[str] = ()) -> list[str]:
+    """Sort distinct names naturally, those of `first` before all."""
+    found = {str(name) for name in names}
+    return [name for name in first if name in found] + sorted(
+        found - set(first), key=lambda name: (natural(name), name)
+    )
+
+
+def short_names(names: Sequence[str], longest: int = _LONGEST) -> dict[str, str]:
+    """Shorten names to labels of one printable line, all different.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Distinct.
+    longest : int
+        Characters that a label may have; a longer one loses its middle, for names of models often
+        differ at their ends.
+
+    Returns
+    -------
+    dict of str to str
+        Name to label. The organisation before a model's name is left out where all models still differ.
+    """
+    bare = {name: match[1] if (match := _HUB.fullmatch(name)) else name for name in names}
+    written = bare if len(set(bare.values())) == len(names) else {name: name for name in names}
+    labels: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in names:
+        label = wanted = _shorten(plain(written[name]), longest)
+        again = 1
+        while label in taken or not label:
+            again += 1
+            label = f"{wanted} ({again})".lstrip()
+        taken.add(label)
+        labels[name] = label
+    return labels
+
+
+def _shorten(name: str, longest: int) -> str:
+    head = longest // 2
+    return name if len(name) <= longest else f"{name[: head - 1]}\N{HORIZONTAL ELLIPSIS}{name[head - longest :]}"
+
+
+def name_models(table: pd.DataFrame) -> "pd.Series[str]":
+    """Name the model of each row, with its settings of runs where there are any: (n_rows,) full names."""
+    named = table["model"].astype(str)
+    for factor in run_factors(table):
+        named = (
+            named + f", {plain(factor)} " + table[factor].astype(object).where(table[factor].notna(), "none").map(str)
+        )
+    return named
+
+
+def label_models(table: pd.DataFrame) -> tuple["pd.Series[str]", list[str]]:
+    """Label the model of each row for an axis.
+
+    Returns
+    -------
+    labels : pandas.Series
+        (n_rows,) str.
+    levels : list of str
+        The distinct ones, in natural order.
+    """
+    factors = run_factors(table)
+    models = short_names(in_order(table["model"].unique()))
+    labelled = table["model"].astype(str).map(models)
+    for factor in factors:
+        values = table[factor].astype(object).where(table[factor].notna(), "none").map(str)
+        labelled = labelled + f", {_shorten(plain(factor), 14)} " + values.map(short_names(in_order(values), 14))
+    order = table[["model", *factors]].astype(str).assign(label=labelled).drop_duplicates("label")
+    keys = {row[-1]: [natural(name) for name in row] for row in order.itertuples(index=False, name=None)}
+    return labelled, sorted(keys, key=keys.__getitem__)
+
+
+def label_tasks(table: pd.DataFrame) -> tuple["pd.Series[str]", list[str]]:
+    """Label the task of each row; see `label_models`."""
+    levels = in_order(table["task"].unique(), tuple(TASKS))
+    labels = {task: TASKS.get(task, label) for task, label in short_names(levels).items()}
+    return table["task"].astype(str).map(labels), [labels[task] for task in levels]
+
+
+def label_levels(values: "pd.Series[str]", first: Sequence[str] = ()) -> tuple["pd.Series[str]", list[str]]:
+    """Label the level of each row of another factor; see `label_models`."""
+    labels = short_names(in_order(values.unique(), first))
+    return values.astype(str).map(labels), list(labels.values())
+
+
+def order_personas(tables: Mapping[str, pd.DataFrame], found: Iterable[object]) -> list[str]:
+    """Order personas by group, as far as it is known, so that those to be compared stand together."""
+    names = in_order(found)
+    rates = tables.get("rates_by_persona")
+    if rates is None or "persona_group" not in rates:
+        return names
+    known = rates.drop_duplicates("persona").set_index("persona")["persona_group"].dropna()
+    groups = {str(persona): natural(group) for persona, group in known.items()}
+    return sorted(names, key=lambda name: (name not in groups, groups.get(name, ())))
+
+
+def write_factor(factor: str) -> str:
+    """Write a factor, or two jointly, for people."""
+    return plain(factor).replace("_", " ").replace(":", " \N{MULTIPLICATION SIGN} ")
+
+
+# What hovering shows.
+
+
+def describe(table: pd.DataFrame, kind: str = "rate") -> dict[str, list[str]]:
+    """Write what hovering shows.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Tidy.
+    kind : {"rate", "difference", "number"}
+        What its estimates are: percentages, signed points, or numbers.
+
+    Returns
+    -------
+    dict of str to list of str
+        Heading to one text a row. Headings never hold a user's name.
+    """
+    shown = {title: [plain(v) if pd.notna(v) else "" for v in table[c]] for c, title in _TITLES.items() if c in table}
+    if "model" in table and {"estimate", "variance"} & set(table) and run_factors(table):
+        shown["model"] = [plain(name) for name in name_models(table)]
+    if "task" in shown:
+        shown["task"] = [TASKS.get(task, task) for task in shown["task"]]
+    write, write_interval, heading = _WRITERS[kind]
+    if "estimate" in table:
+        shown[heading] = [write(value) for value in table["estimate"]]
+        ends = zip(table["ci_low"], table["ci_high"], strict=True)
+        shown["95 % interval"] = [write_interval(low, high) or "none" for low, high in ends]
+    for column, title in {"p_adjusted": "adjusted p", "p_value": "p"}.items():
+        if column in table:
+            shown[title] = [p_text(value) for value in table[column]]
+    for column, title in _COUNTS.items():
+        if column in table:
+            shown[title] = [f"{int(n):,}" if pd.notna(n) else "" for n in table[column]]
+    return shown
+
+
+def take(shown: Mapping[str, Sequence[str]], at: Iterable[int]) -> dict[str, list[str]]:
+    """Take the texts of some rows, by their position; of -1, a row that is not there, they are empty."""
+    places = list(at)
+    return {title: ["" if i < 0 else texts[i] for i in places] for title, texts in shown.items()}
+
+
+_COUNTS = {
+    "n": "responses",
+    "n_refused": "refused",
+    "n_texts": "texts",
+    "n_baseline": "responses compared with",
+    "n_refused_baseline": "refused of them",
+}
+
+
+def _percent(value: float) -> str:
+    return f"{percent(value)} %" if not math.isnan(value) else "none"
+
+
+def _points(value: float) -> str:
+    return f"{percent(value, signed=True)} points" if not math.isnan(value) else "none"
+
+
+def _point_interval(low: float, high: float) -> str:
+    return interval(low, high, signed=True)
+
+
+def _number_interval(low: float, high: float) -> str:
+    if math.isnan(low) and math.isnan(high):
+        return ""
+    return f"[{number(low) or 'not known'}, {number(high) or 'not known'}]"
+
+
+_Writer = tuple[Callable[[float], str], Callable[[float, float], str], str]
+_WRITERS: dict[str, _Writer] = {
+    "rate": (_percent, interval, "refused, %"),
+    "difference": (_points, _point_interval, "difference"),
+    "number": (number, _number_interval, "estimate"),
+}
+
+
+# Captions.
+
+
+def count_range(values: "pd.Series[int]", name: str) -> str:
+    """Write how many: 12 texts, 3 to 1,200 texts."""
+    low, high = int(values.min()), int(values.max())
+    return f"{low:,} {name}{'s' * (low != 1)}" if low == high else f"{low:,} to {high:,} {name}s"
+
+
+def say_sizes(table: pd.DataFrame, what: str = "Each point") -> str:
+    """Say on how many responses and texts the rows of a table rest."""
+    sizes = count_range(table["n"], "response")
+    if "n_texts" in table:
+        sizes += f" about {count_range(table['n_texts'], 'text')}"
+    if "n_baseline" in table:
+        sizes += f", compared with {count_range(table['n_baseline'], 'response')}"
+    return f"{what} rests on {sizes}."

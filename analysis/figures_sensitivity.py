@@ -1,0 +1,96 @@
+"""Figures of the sensitivity indices: of the whole study, and within each model and task."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from .figure import Figure
+from .figures_marks import draw_points, draw_strips, facet, stack, width_of
+from .figures_rates import say_study
+from .figures_rows import describe, label_tasks, short_names, take, write_factor
+from .multiplicity import LEVEL
+from .values import number
+
+Tables = Mapping[str, pd.DataFrame]
+
+_WIDTH = 420
+_BEYOND = ("not beyond chance", f"beyond chance (p at most {LEVEL})")
+_SIDES = ("two-sided interval", "upper end alone says something")
+
+
+def draw_sensitivity(tables: Tables, rule: str) -> Iterator[Figure]:
+    """Draw the paper's Figure 5, the sensitivity index of each factor; then those of each model and task."""
+    indices = tables.get("sensitivity")
+    if indices is None:
+        return
+    indices = indices[indices["iota"].notna()].rename(columns={"iota": "estimate"})
+    whole = indices[indices["model"] == ""].drop(columns=["model", "task"]).reset_index(drop=True)
+    if len(whole):
+        yield _whole_study(whole, tables, rule)
+    single = ~indices["factor"].str.contains(":", regex=False)
+    own = indices[(indices["model"] != "") & single & indices["iota_corrected"].notna()].reset_index(drop=True)
+    if own[["model", "task"]].drop_duplicates().shape[0] > 1:
+        yield _each_model(own, rule)
+
+
+def _whole_study(table: pd.DataFrame, tables: Tables, rule: str) -> Figure:
+    single = ~table["factor"].str.contains(":", regex=False)
+    written = table["factor"].map(write_factor)
+    rows = pd.DataFrame({"y": written, "x": table["estimate"], "low": table["ci_low"], "high": table["ci_high"]})
+    one_sided = table["one_sided"].astype(bool)
+    rows["series"] = np.where(one_sided, *_SIDES[::-1])
+    rows["chance_mean"] = table["null_mean"]
+    tips = describe(table, "number")
+    tips["by chance"] = [number(value) for value in table["null_mean"]]
+    charts = {}
+    for title, keep in {"Single factors": single, "Two factors jointly": ~single}.items():
+        if keep.any():
+            order = rows[keep].sort_values("x", ascending=False, kind="stable")["y"].tolist()
+            charts[title] = draw_points(
+                rows[keep],
+                take(tips, np.flatnonzero(keep)),
+                y=order,
+                title="sensitivity index iota (grey tick: its mean by chance)",
+                series=_SIDES,
+                dodge=False,
+                width=_WIDTH,
+                step=20,
+            )
+    caption = (
+        "How much refusing depends on each factor: iota is 0 if not at all and 1 if nothing else matters (rule "
+        f"{rule}). Lines are 95 % intervals from resampled texts; the grey tick is the mean of the index where the "
+        "factor cannot matter, and only what lies beyond it means anything. Diamonds: the index is less than twice its "
+        f"mean by chance, or that is above 0.1, so the interval begins at 0. {say_study(tables, rule)}"
+    )
+    return Figure("figure5_sensitivity", "Which factor matters how much", caption, stack(charts, shared=True), table)
+
+
+def _each_model(table: pd.DataFrame, rule: str) -> Figure:
+    written = table["factor"].map(write_factor)
+    factors = short_names(list(dict.fromkeys(written)))
+    tasks, kinds = label_tasks(table)
+    rows = pd.DataFrame({"y": written.map(factors), "x": table["iota_corrected"], "whole": 0})
+    rows = rows.assign(column=tasks, column_at=tasks.map(kinds.index))
+    rows["series"] = np.where(table["p_value"] <= LEVEL, *_BEYOND[::-1])
+    tips = describe(table, "number")
+    tips["by chance"] = [number(value) for value in table["null_mean"]]
+    tips["without what is chance"] = [number(value) for value in table["iota_corrected"]]
+    chart = draw_strips(
+        rows,
+        tips,
+        y=list(factors.values()),
+        title="iota, corrected",
+        series=_BEYOND,
+        dodge=False,
+        width=width_of(len(kinds)),
+        step=20,
+    )
+    n_beyond = int((table["p_value"] <= LEVEL).sum())
+    caption = (
+        f"The sensitivity index of each factor within each model and task, without what is chance in it (rule {rule}): "
+        f"a sign is one of {table['model'].nunique():,} models. {n_beyond:,} of {len(table):,} indices are beyond "
+        f"chance (p at most {LEVEL}, each by itself). The index as it is, its interval and its mean by chance are "
+        "shown on hovering and in the table."
+    )
+    return Figure("sensitivity_by_model", "Sensitivity within each model and task", caption, facet(chart), table)

@@ -1,0 +1,240 @@
+"""All figures of a study: which there are, that they compile, and that names in them are names only."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import vl_convert
+from refusal_metrics.analysis.estimates import Options, estimate_study
+from refusal_metrics.analysis.figure_files import to_spec
+from refusal_metrics.analysis.figures import draw_figures
+from refusal_metrics.analysis.responses import read_responses
+
+MARK = "Zorp"
+HOSTILE = f"""{MARK}<script>alert("1")</script>.a[0]\\'{{{{x}}}}${{y}} 模型 مرحبا \u202e {"long-" * 12}"""
+
+
+def study(folder, models, personas, *, tasks=("nli", "offensiveness"), factor=None):
+    """Estimate a small random study; verdicts of two rules, three settings."""
+    rng = np.random.default_rng(0)
+    rows = [
+        {
+            "model": model,
+            "task": task,
+            "setting": setting,
+            "persona": persona,
+            "persona_group": persona and f"group of {persona}",
+            "template": template,
+            "response_type": response_type,
+            "stratum": ("entailment", "neutral")[x % 2] if task == "nli" else str(x % 5 + 1),
+            "text_id": f"{task}/{x}",
+            "refused_prefix": int(rng.random() < 0.3),
+            "refused_prefix_strict": int(rng.random() < 0.2),
+            **({factor: str(x % 2)} if factor else {}),
+        }
+        for model in models
+        for task in tasks
+        for x in range(20)
+        for setting, asked in (("persona", personas), ("neutral", ["person"]), ("persona-free", [None]))
+        for persona in asked
+        for template, response_type in (("p1", "unforced"), ("p7", "forced"))
+    ]
+    file = folder / "responses.parquet"
+    pd.DataFrame(rows).to_parquet(file, index=False)
+    options = Options(n_replicates=20, run_factors=(factor,) if factor else ())
+    return estimate_study(read_responses([file]), options)
+
+
+def draw(estimates):
+    return draw_figures(estimates.tables, estimates.rules, estimates.rule)
+
+
+@pytest.fixture(scope="module")
+def two_models(tmp_path_factory):
+    models = ("google/gemma-2b-it", "google/gemma-7b-it", "Qwen/Qwen2-7B-Instruct", "Qwen/Qwen1.5-7B-Chat")
+    estimates = study(tmp_path_factory.mktemp("models"), models, ["man", "woman", "asian"])
+    return estimates, draw(estimates)
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hostile")
+    personas, tasks = [HOSTILE + "p", "man"], ("nli", HOSTILE + "t")
+    return draw(study(folder, [HOSTILE, HOSTILE + "2"], personas, tasks=tasks, factor="top.p"))
+
+
+@pytest.fixture(scope="module")
+def one_model(tmp_path_factory):
+    estimates = study(tmp_path_factory.mktemp("one"), ["m"], ["man", "woman"], tasks=("offensiveness",))
+    return estimates, draw(estimates)
+
+
+NAMES = [
+    "rates_models_by_tasks",
+    "personas_against_neutral_nli",
+    "personas_against_neutral_offensiveness",
+    "figure1_persona_against_persona_free",
+    "figure2_personas",
+    "figures3_7_8_9_models_by_personas",
+    "detectable_differences",
+    "figure5_sensitivity",
+    "sensitivity_by_model",
+    "separations",
+    "figure6_regression",
+    "marginal_effects",
+    "figures4_10_11_models_by_response_types",
+    "rules_by_template",
+    "dose_response",
+    "rates_by_class",
+    "trend",
+]
+
+
+def test_a_study_with_everything_has_every_figure_in_the_order_of_the_page(two_models):
+    _, figures = two_models
+    assert [figure.name for figure in figures] == NAMES
+
+
+def test_a_study_of_one_model_and_task_has_those_that_need_no_more(one_model):
+    names = [figure.name for figure in one_model[1]]
+    gone = {"sensitivity_by_model", "rates_by_class", "trend", *(n for n in NAMES if n.startswith("personas_against"))}
+    assert [n for n in names if n != "personas_against_neutral"] == [n for n in NAMES if n not in gone]
+
+
+@pytest.mark.parametrize(
+    ("needed", "given"),
+    [
+        (["rates"], ["rates_models_by_tasks"]),
+        (["rates", "contrasts"], ["rates_models_by_tasks", "figure1_persona_against_persona_free"]),
+        (["contrasts"], []),
+        (["contrasts_by_persona"], ["personas_against_neutral", "detectable_differences"]),
+        (["rates_by_persona"], ["figure2_personas", "figures3_7_8_9_models_by_personas"]),
+        (["sensitivity"], ["figure5_sensitivity"]),
+        (["separations"], ["separations"]),
+        (["regression"], ["figure6_regression"]),
+        (["regression_effects"], ["marginal_effects"]),
+        (["rates_by_response_type"], ["figures4_10_11_models_by_response_types"]),
+        (["rates_by_template"], ["rules_by_template"]),
+        (["rates_by_stratum"], ["dose_response"]),
+        (["trend_models"], []),
+    ],
+)
+def test_a_figure_is_drawn_where_its_tables_are_there_and_left_out_elsewhere(one_model, needed, given):
+    estimates, _ = one_model
+    tables = {name: estimates.tables[name] for name in needed if name in estimates.tables}
+    assert [figure.name for figure in draw_figures(tables, estimates.rules, estimates.rule)] == given
+
+
+def test_empty_tables_give_no_figures(two_models):
+    estimates, _ = two_models
+    empty = {name: table.iloc[:0] for name, table in estimates.tables.items()}
+    assert draw_figures(empty, estimates.rules, estimates.rule) == []
+
+
+def test_rows_without_estimates_give_no_figures(two_models):
+    estimates, _ = two_models
+    numbers = {"estimate", "iota", "coef", "mde"}
+    unknown = {
+        name: table.assign(**{str(c): float("nan") for c in table if c in numbers})
+        for name, table in estimates.tables.items()
+        if not name.startswith("trend")
+    }
+    assert draw_figures(unknown, estimates.rules, estimates.rule) == []
+
+
+def test_no_tables_give_no_figures():
+    assert draw_figures({}, ["prefix"], "prefix") == []
+
+
+def test_personas_are_compared_with_each_other_where_no_neutral_task_was_run(one_model):
+    estimates, _ = one_model
+    contrasts = estimates.tables["contrasts_by_persona"]
+    tables = {"contrasts_by_persona": contrasts[contrasts["baseline"] == "others"]}
+    names = [figure.name for figure in draw_figures(tables, estimates.rules, estimates.rule)]
+    assert names[0] == "personas_against_others"
+
+
+def test_every_figure_is_valid_and_compiles_without_a_warning(two_models, hostile, capfd):
+    for figure in (*two_models[1], *hostile):
+        figure.chart.to_dict()  # checks it against Vega-Lite's schema
+        vl_convert.vegalite_to_vega(to_spec(figure, dark=True), vl_version="6.4", show_warnings=True)
+        assert "WARN" not in "".join(capfd.readouterr()), figure.name
+
+
+def test_a_warning_would_be_seen(capfd):
+    spec = {"data": {"values": [{"a": 1}]}, "mark": "bar", "encoding": {"shape": {"field": "a"}}}
+    vl_convert.vegalite_to_vega(spec, vl_version="6.4", show_warnings=True)
+    assert "WARN" in "".join(capfd.readouterr())
+
+
+def expressions(part):
+    """Yield the texts in a Vega specification that are read as expressions."""
+    if isinstance(part, dict):
+        for key, value in part.items():
+            is_code = key in {"signal", "expr", "test", "update"} and isinstance(value, str)
+            yield from [value] if is_code else expressions(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from expressions(value)
+
+
+def test_hostile_names_stay_out_of_all_expressions_and_fields(hostile):
+    told = 0
+    for figure in hostile:
+        spec = to_spec(figure)
+        told += MARK in json.dumps(spec)
+        vega = vl_convert.vegalite_to_vega(spec, vl_version="6.4")
+        code = list(expressions(vega))
+        assert code
+        assert [text for text in code if MARK in text or "top.p" in text] == [], figure.name
+        assert [field for field in _values(spec, "field") if MARK in field or "top.p" in field] == [], figure.name
+    # But for the study's own indices, which name factors alone, all figures name models, personas or tasks.
+    assert told >= len(hostile) - 1 >= 14
+
+
+def _values(part, key):
+    if isinstance(part, dict):
+        for name, value in part.items():
+            yield from [value] if name == key and isinstance(value, str) else _values(value, key)
+    elif isinstance(part, list):
+        for value in part:
+            yield from _values(value, key)
+
+
+def test_a_long_name_is_short_on_an_axis_and_whole_on_hovering(hostile):
+    spec = to_spec(hostile[0])
+    (rows,) = spec["datasets"].values()
+    assert max(len(row["y"]) for row in rows) <= 36 + len(", top.p 0") + len(" (2)")
+    shown = " ".join(HOSTILE.replace("\u202e", "\N{REPLACEMENT CHARACTER}").split())
+    assert any(row["tip0"].startswith(shown) for row in rows)
+
+
+def test_factors_of_runs_are_told_apart_on_the_axis(hostile):
+    (rows,) = to_spec(hostile[0])["datasets"].values()
+    # Two models at two levels.
+    assert len({row["y"] for row in rows}) == 4
+
+
+def test_each_point_is_one_of_the_table_drawn(two_models):
+    by_name = {figure.name: figure for figure in two_models[1]}
+    for name in ("rates_models_by_tasks", "figures4_10_11_models_by_response_types", "figure2_personas", "separations"):
+        figure = by_name[name]
+        drawn = [row["x"] for rows in to_spec(figure)["datasets"].values() for row in rows if "x" in row]
+        assert sorted(drawn) == pytest.approx(sorted(100 * figure.table["estimate"]), rel=1e-6)
+
+
+def test_captions_say_the_rule_the_interval_and_the_size(two_models):
+    estimates, figures = two_models
+    for figure in figures:
+        assert estimates.rule in figure.caption, figure.name
+        assert "interval" in figure.caption.lower() or figure.name == "detectable_differences"
+        assert "responses" in figure.caption or figure.name == "sensitivity_by_model"
+
+
+def test_a_specification_has_no_address_no_null_byte_and_its_rows_once(two_models):
+    for figure in two_models[1]:
+        text = json.dumps(to_spec(figure))
+        assert "http" not in text
+        assert "\\u0000" not in text
+        assert '"values": [{' not in text
