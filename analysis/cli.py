@@ -3,6 +3,7 @@
 # The analysis is imported inside the commands, so that help and registration do not wait for pandas and DuckDB.
 # ruff: noqa: PLC0415
 
+import errno
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ import typer
 from refusal_metrics import register as registry
 from refusal_metrics.errors import InputError
 
-from . import cli_estimates, cli_labels, cli_study
+from . import cli_estimates, cli_labels, cli_leaderboard, cli_study
 from .console import busy, say
 from .options import AllRuns, Detector, Force, Results, names
 
@@ -85,16 +86,31 @@ def ingest(
 
 app.add_typer(cli_study.app)
 app.add_typer(cli_estimates.app)
+app.add_typer(cli_leaderboard.app)
 app.add_typer(cli_labels.app)
 
 
 def main() -> None:
-    """Run the command; a user's mistake is one sentence and exit code 2."""
+    """Run the command and end with its exit code.
+
+    0: done. 1: a model of a study failed, or the output cannot be written, or there is a bug, with its
+    traceback. 2: a mistake in the command line or in what it names, one sentence. 130: interrupted.
+    """
     try:
         app()
     except InputError as error:
         say([f"persona-refusal: {error}"])
         sys.exit(2)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        say(["persona-refusal: the output cannot be written, for there is no space left; make some"])
+        sys.exit(1)
+    except RuntimeError as error:
+        # What DuckDB makes of Ctrl-C; elsewhere Typer ends with the same code.
+        if str(error) != "Query interrupted":
+            raise
+        sys.exit(130)
 
 
 if __name__ == "__main__":

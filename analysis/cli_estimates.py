@@ -87,17 +87,20 @@ def rates(
         _check_of_runs(factors, "--against and --spread compare")
     _, counts = _load(results, [*factors, *["persona"] * bool(against or spread)], detector, all_runs=all_runs)
     if against:
-        table = estimate_contrasts(counts, against, apart=factors)
+        with busy("Comparing personas"):
+            table = estimate_contrasts(counts, against, apart=factors)
         say([_no_contrast(against)] * table.empty)
         shown = ["persona", "estimate", "ci_low", "ci_high", "odds_ratio", "p_adjusted", "mde"]
         print_table(table, form, ["model", "task", *factors], signed=True, columns=shown)
     elif spread:
-        table = estimate_spread(counts, factors, rng=np.random.default_rng(seed))
+        with busy("Turning texts round"):
+            table = estimate_spread(counts, factors, rng=np.random.default_rng(seed))
         say(["No persona task was run."] * table.empty)
         print_table(table, form, ["model"], columns=[str(c) for c in table if c != "n_levels"])
     else:
         columns = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
-        table = estimate_rates(counts, columns)
+        with busy("Estimating the rates"):
+            table = estimate_rates(counts, columns)
         print_table(table, form, STUDY_COLUMNS if len(columns) > len(STUDY_COLUMNS) else STUDY_COLUMNS[:1])
 
 
@@ -132,7 +135,7 @@ def sensitivity(
 
     Example: `persona-refusal sensitivity results`
 
-    Example: `persona-refusal sensitivity results --interactions model,task`
+    Example: `persona-refusal sensitivity results --interactions persona,response_type`
     """
     import numpy as np
 
@@ -147,7 +150,8 @@ def sensitivity(
     _, counts = _load(results, [*named, *pair], detector, all_runs=all_runs)
     asked = counts.where(setting="persona")
     if pair:
-        table = estimate_interactions(asked, pair[0], pair[1])
+        with busy("Comparing combinations"):
+            table = estimate_interactions(asked, pair[0], pair[1])
         say(
             [f"Nothing to compare: {' or '.join(pair)} has one level, or some combination was not asked."] * table.empty
         )
@@ -227,13 +231,14 @@ def regression(
     terms = parse_formula(given, list(counts.levels))
     used = list(dict.fromkeys(name for term in terms for name in term))
     references = dict(_equation(text) for text in reference)
-    fitted = fit(
-        count_by_text(counts.where(setting="persona"), used),
-        given,
-        estimator=estimator,  # type: ignore[arg-type]  # checked by fit
-        references=references,
-        penalty=penalty,
-    )
+    with busy("Fitting the regression"):
+        fitted = fit(
+            count_by_text(counts.where(setting="persona"), used),
+            given,
+            estimator=estimator,  # type: ignore[arg-type]  # checked by fit
+            references=references,
+            penalty=penalty,
+        )
     compared = ", ".join(f"{factor} {level}" for factor, level in fitted.references.items())
     say([*fitted.notes, f"Compared with {compared}. Pseudo R2 {fitted.pseudo_r2:.4f}, {fitted.n_texts:,} texts."])
     table = fitted.effects if effects else fitted.wald if wald else fitted.table
@@ -259,7 +264,8 @@ def trend(
 ) -> None:
     """Print whether personas matter less to newer (or larger, ...) models: slopes with their errors.
 
-    How far a model's personas are apart, and its log odds of refusing, on a property of models.
+    How far a model's personas are apart, and its log odds of refusing, on a property of models, of
+    which there must be three at least.
 
     Example: `persona-refusal trend results --column released`
 
@@ -273,7 +279,8 @@ def trend(
     factors = names(by)
     _check_of_runs(factors, "trend compares")
     _, counts = _load(results, factors, detector, all_runs=all_runs)
-    estimated = estimate_trend(counts.where(setting="persona"), column, models, factors)
+    with busy("Estimating each model's spread"):
+        estimated = estimate_trend(counts.where(setting="persona"), column, models, factors)
     say(estimated.notes)
     if each:
         shown = ["model", *factors, "family", "value", "spread", "ci_low", "ci_high", "n_refused"]
@@ -306,41 +313,64 @@ def report(
             show_default=False,
         ),
     ] = None,
+    figures: Annotated[
+        str,
+        typer.Option(
+            metavar="FORMATS",
+            help="Write the figures as files too: svg, png, pdf, with commas between.",
+            show_default=False,
+        ),
+    ] = "",
+    no_texts: Annotated[
+        bool, typer.Option("--no-texts", help="Leave prompts and responses out of the report.")
+    ] = False,
     column: Property = "released",
     models: Models = None,
     replicates: Replicates = 1000,
     seed: Seed = 0,
     detector: Detector = None,
     all_runs: AllRuns = False,
+    form: Form = Format.TABLE,
 ) -> None:
-    """Write `report.md` and `tables/*.csv`, and print the main table.
+    """Write `report.html`, a page that opens offline, and its tables, figures and responses; print the main table.
+
+    Beside it stand `report.md`, `tables/*.csv`, `figures/*` and, with texts, `responses.parquet`.
 
     Example: `persona-refusal report results --out report`
+
+    Example: `persona-refusal report results --out report --figures svg,pdf`
 
     Example: `persona-refusal report results --out report --paper --compare-published`
     """
     from .estimates import Options
     from .logs import load_responses
-    from .report import check_out, main_table, write_report
+    from .report import check_formats, check_out, main_table, write_report
     from .responses import FACTORS, STUDY_COLUMNS
-    from .tables import print_readable
+    from .tables import print_readable, print_table, to_markdown
 
     check_out(out, force=force)
+    formats = names(figures)
+    check_formats(formats)
     run_factors = [name for name in names(factors) if name not in {*STUDY_COLUMNS, *FACTORS}]
     with busy("Reading the responses"):
-        responses = load_responses(results, all_runs=all_runs, run_factors=run_factors)
+        responses = load_responses(results, all_runs=all_runs, run_factors=run_factors, texts=not no_texts)
     say(responses.notes)
     options = Options(detector, tuple(run_factors), replicates, seed, column, models)
-    with busy("Making every table"):
-        added = {"paper": paper, "compare_published": compare_published}
-        tables = write_report(responses, out, options, force=force, labels=labels, **added)
+    with busy("Making every table and figure"):
+        added = {"paper": paper, "compare_published": compare_published, "texts": not no_texts}
+        tables = write_report(responses, out, options, force=force, labels=labels, formats=formats, **added)
     table = main_table(tables)
     say(["No persona task was run, so there is no main table."] * table.empty)
     # Of three rules all intervals would not fit 80 columns; they are in the report.
     intervals = [name for name in table.columns if name.endswith("95 %")]
     left_out = ["texts", *intervals[1:]]
-    print_readable(table.drop(columns=left_out), STUDY_COLUMNS[:1])
-    say([f"The report is {out / 'report.md'}, its tables are in {out / 'tables'}."])
+    if form in {Format.TABLE, Format.MARKDOWN}:
+        shown = table.drop(columns=left_out)
+        print(to_markdown(shown), end="") if form is Format.MARKDOWN else print_readable(shown, STUDY_COLUMNS[:1])  # noqa: T201 - the result
+    else:
+        rates = tables["rates"]
+        print_table(rates[rates["setting"] == "persona"], form)
+    say([f"Open {out / 'report.html'} in a browser; its tables and figures stand beside it as files."])
 
 
 def _print_corrected(

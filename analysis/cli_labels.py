@@ -80,6 +80,8 @@ def detect(
     Of any CSV, JSON lines or Parquet file with a column of responses, OUT has the same rows and columns.
     A judge's key is read from OPENAI_API_KEY.
 
+    Example: `persona-refusal detect results --out judged.parquet --detector prefix_strict`
+
     Example: `persona-refusal detect results --out judged.parquet --detector judge:http://localhost:8000/v1`
 
     Example: `persona-refusal detect answers.csv --column text --out judged.csv`

@@ -1,16 +1,22 @@
 """Talking to the user, on the standard error, which leaves the standard output to results."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
-from rich.status import Status
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from .values import plain
 
 
-def busy(what: str) -> Status:
-    """Show on a terminal what is being done; elsewhere nothing."""
-    return Console(stderr=True).status(f"{what} ...")
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """Show on a terminal what is being done, and for how long; elsewhere nothing."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description} ...", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        progress.add_task(what, total=None)
+        yield
 
 
 def say(sentences: Iterable[str]) -> None:

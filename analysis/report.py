@@ -1,24 +1,52 @@
-"""The report's files: tidy tables as CSV, and one Markdown page that shows and explains them."""
+"""The report's files: a page to open, the same in Markdown, tidy tables, figures, and all responses."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from refusal_metrics.detectors import RULES
-from refusal_metrics.errors import InputError
+from refusal_metrics.errors import InputError, unknown_name
 
 from .batch import RuleDetector
 from .estimates import Estimates, Options, estimate_study
+from .figure_files import FORMATS, write_figures
+from .figures import draw_figures
+from .html_content import Content
+from .html_explorer import draw_sample, has_texts
+from .html_origin import read_origin
+from .html_page import write_html
 from .page import Source, main_table, write_page
 from .paper import compare_published as set_beside_published
 from .paper import paper_tables
 from .paper_figures import paper_figures
-from .responses import Responses
-from .validation import validate
+from .responses import Responses, write_responses
+from .validation import Validation, validate
 
 __all__ = ["check_out", "main_table", "write_report"]
+
+_ALL = "responses.parquet"
+_NO_TEXTS = (
+    "What was read holds no prompts and responses, as tables that ingest writes do not: give the folder that lm_eval "
+    "wrote to read them here. All rates are as they would be with them."
+)
+_LEFT_OUT = "Prompts and responses were left out, as was asked for with --no-texts."
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What is written, besides the page and what it draws."""
+
+    responses: Responses
+    estimates: Estimates
+    options: Options
+    extra: Mapping[str, pd.DataFrame]
+    files: Mapping[str, pd.DataFrame]
+    validation: Validation | None
+    formats: Sequence[str]
+    texts: bool
 
 
 def write_report(
@@ -30,8 +58,10 @@ def write_report(
     paper: bool = False,
     compare_published: bool = False,
     labels: Path | None = None,
+    formats: Sequence[str] = (),
+    texts: bool = True,
 ) -> dict[str, pd.DataFrame]:
-    """Write ``report.md`` and ``tables/*.csv``.
+    """Write ``report.html``, ``report.md``, ``tables/*.csv`` and ``figures/*``, and ``responses.parquet`` with texts.
 
     Parameters
     ----------
@@ -49,6 +79,11 @@ def write_report(
         Labels that readers gave to responses, see `refusal_metrics.analysis.labels.read_labels`: the
         rules, and other detectors whose verdicts `responses` carries, are set beside them,
         ``tables/validation.csv``.
+    formats : sequence of {"svg", "png", "pdf"}
+        Forms of the figures beside the page; their rows, ``figures/NAME.csv``, are always written.
+    texts : bool
+        Whether prompts and responses are shown, where there are any: a sample in the page, all in
+        ``responses.parquet``.
 
     Returns
     -------
@@ -58,8 +93,8 @@ def write_report(
     Raises
     ------
     InputError
-        If the folder holds something and `force` is not set, or cannot be written; or if factors of
-        runs shall be told apart in the paper's tables, which have no place for them.
+        If the folder holds something and `force` is not set, or cannot be written; for an unknown form
+        of figures; or if factors of runs shall be told apart in the paper's tables, which have no place for them.
     """
     if (paper or compare_published) and options and options.run_factors:
         raise InputError(
@@ -67,15 +102,16 @@ def write_report(
             "--paper and --compare-published"
         )
     check_out(out, force=force)
+    check_formats(formats)
     # First, because it is soon done, and wrong labels are soon said.
     rules = [RuleDetector(rule) for rule in responses.rules if rule in RULES]
     validation = validate(labels, rules, responses=responses) if labels else None
-    estimates = estimate_study(responses, options or Options())
+    options = options or Options()
+    estimates = estimate_study(responses, options)
     extra = _paper_layout(estimates) if paper else {}
     if compare_published:
         references = estimates.fit.references if estimates.fit else None
         extra["published"] = set_beside_published(_with_rule(estimates), references)
-    page = write_page(Source(responses.files, responses.notes), estimates, extra, validation)
     files = {f"tables/{stem}.csv": table for stem, table in estimates.tables.items()}
     files |= {f"tables/{'' if stem == 'published' else 'paper/'}{stem}.csv": table for stem, table in extra.items()}
     if validation:
@@ -83,10 +119,17 @@ def write_report(
     if paper:
         files |= {f"tables/paper/{stem}.csv": table for stem, table in paper_figures(estimates.tables).items()}
     try:
-        _write(out, files, page)
+        _write(out, _Made(responses, estimates, options, extra, files, validation, formats, texts))
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({error.strerror}); name a folder that can be") from error
     return estimates.tables
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Check, before anything is read, that figures can be written in these forms."""
+    for form in formats:
+        if form not in FORMATS:
+            raise unknown_name("figure format", form, FORMATS)
 
 
 def check_out(out: Path, *, force: bool) -> None:
@@ -109,15 +152,52 @@ def _with_rule(estimates: Estimates) -> dict[str, pd.DataFrame]:
     return {**estimates.tables, **told}
 
 
-def _write(out: Path, tables: Mapping[str, pd.DataFrame], page: str) -> None:
+def _write(out: Path, made: _Made) -> None:
     """Write everything beside the folder, then move it in."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as name:
-        made = Path(name)
-        for file, table in tables.items():
-            (made / file).parent.mkdir(parents=True, exist_ok=True)
-            table.to_csv(made / file, index=False)
-        (made / "report.md").write_text(page, encoding="utf-8")
-        for file in (*tables, "report.md"):
-            (out / file).parent.mkdir(parents=True, exist_ok=True)
-            (made / file).replace(out / file)
+        folder = Path(name)
+        try:
+            _write_into(folder, made)
+        except InputError as error:
+            raise InputError(str(error).replace(name, str(out))) from error
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            place = out / path.relative_to(folder)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(place)
+
+
+def _write_into(folder: Path, made: _Made) -> None:
+    responses, estimates = made.responses, made.estimates
+    for file, table in made.files.items():
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        table.to_csv(folder / file, index=False)
+    page = write_page(Source(responses.files, responses.notes), estimates, made.extra, made.validation)
+    (folder / "report.md").write_text(page, encoding="utf-8")
+    figures = draw_figures(estimates.tables, estimates.rules, estimates.rule)
+    drawn = write_figures(figures, folder / "figures", made.formats) if figures else []
+    there = has_texts(responses)
+    shown = there and made.texts
+    if shown:
+        # To keep the order of the rows would take a gigabyte, and nothing depends on it.
+        responses.query("SET preserve_insertion_order = false")
+        write_responses(responses, folder / _ALL, detector=estimates.rule)
+    content = Content(
+        estimates=estimates,
+        origin=read_origin(responses),
+        files=responses.files,
+        options=made.options,
+        notes=responses.notes,
+        tables={file: table for file, table in made.files.items() if _is_of_paper(file)},
+        figures=figures,
+        figure_files=[path.relative_to(folder).as_posix() for path in drawn],
+        sample=draw_sample(responses, estimates.rule, seed=made.options.seed) if shown else None,
+        without=_LEFT_OUT if there else _NO_TEXTS,
+        everything=_ALL if shown else None,
+        validation=made.validation,
+    )
+    (folder / "report.html").write_text(write_html(content), encoding="utf-8")
+
+
+def _is_of_paper(file: str) -> bool:
+    return file == "tables/published.csv" or (file.startswith("tables/paper/") and "/figure" not in file)

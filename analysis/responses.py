@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from refusal_metrics.detectors import ANSWERS_BY
+from refusal_metrics.detectors import ANSWERS_BY, RULES
 from refusal_metrics.errors import InputError, unknown_name
 
 from .database import Folder, as_text, as_verdict, check_verdicts, connect, count, identifier, literal, quoted
@@ -215,7 +215,10 @@ def _scan(connection: duckdb.DuckDBPyConnection, file: str, copy: Path) -> str:
 
 def _fill(connection: duckdb.DuckDBPyConnection, listed: str, types: Mapping[str, str]) -> list[str]:
     """Make the view ``responses`` of the view ``given``; one sentence for all that it lacks."""
-    verdicts = {name: name for name in types if name.startswith("refused_")}
+    # The package's own rules come first, in their order: the first one is the default.
+    own = {f"refused_{rule}": place for place, rule in enumerate(RULES)}
+    given = [name for name in types if name.startswith("refused_")]
+    verdicts = {name: name for name in sorted(given, key=lambda name: own.get(name, len(own)))}
     if not verdicts and "refused" in types:
         verdicts = {"refused": f"refused_{_GIVEN}"}
     missing = [name for name in _REQUIRED if name not in types] + ([] if verdicts else ["refused"])

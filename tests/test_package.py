@@ -41,7 +41,8 @@ def test_the_core_install_asks_for_neither_torch_nor_vllm():
         ("refusal_metrics.sampler", ["datasets", "lm_eval", "pyarrow"]),
         ("refusal_metrics.docs", ["lm_eval", "refusal_metrics.analysis", "torch"]),
         ("refusal_metrics.metrics", ["datasets", "refusal_metrics.docs", "refusal_metrics.analysis"]),
-        ("refusal_metrics.analysis.cli", ["datasets", "lm_eval", "duckdb", "pandas", "numpy", "torch"]),
+        ("refusal_metrics.analysis.cli", ["datasets", "lm_eval", "duckdb", "pandas", "numpy", "torch", "altair"]),
+        ("refusal_metrics.analysis.figure", ["altair", "vl_convert"]),
         ("refusal_metrics.analysis.logs", ["pandas", "numpy"]),
         ("refusal_metrics.analysis.report", ["datasets", "lm_eval", "torch"]),
     ],
@@ -64,7 +65,12 @@ batch endpoint classifier judge named given verdicts detect
 label_forms labels label_match agreement effective persona_gap detection_errors validation validation_tables corrected
 label_sums
 annotation annotation_forms annotation_answers annotation_import
-estimates findings layout provenance page report console options cli_study cli_estimates cli_labels cli
+estimates findings layout provenance page
+figure figures_rows figures_marks figures_rates figures_effects figures_sensitivity
+figures_factors figures_trend figures figure_files
+html_safe html_tables html_findings html_explorer html_methods html_origin cautions html_content html_page report
+other_metrics ranks studies leaderboard comparison leaderboard_figure leaderboard_page
+console options cli_study cli_estimates cli_labels cli_leaderboard cli
 """
 
 

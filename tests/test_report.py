@@ -8,9 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
+from refusal_metrics.analysis import html_page
 from refusal_metrics.analysis import report as report_module
 from refusal_metrics.analysis.contrasts import CONTRASTS
 from refusal_metrics.analysis.estimates import Options, estimate_study
+from refusal_metrics.analysis.figures import draw_figures
 from refusal_metrics.analysis.interactions import INTERACTIONS
 from refusal_metrics.analysis.labels import item_id
 from refusal_metrics.analysis.logs import load_responses
@@ -46,6 +48,23 @@ OF_PERSONAS = {
 }
 FEW = Options(n_replicates=20)
 RATES = [name for name in CONTRACT if name.startswith("rates")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_html():
+    """Leave out the page and its figures, which take seconds; tests that ask for `html` have them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report_module, "write_html", lambda _: "<!doctype html>")
+        patch.setattr(report_module, "draw_figures", lambda *_: [])
+        yield
+
+
+@pytest.fixture
+def html(monkeypatch):
+    """Write pages and figures; not the charts' library, which takes seconds to make and is the same in each."""
+    monkeypatch.setattr(html_page, "_bundle", lambda: "window.vegaEmbed = null;")
+    monkeypatch.setattr(report_module, "write_html", html_page.write_html)
+    monkeypatch.setattr(report_module, "draw_figures", lambda *args: draw_figures(*args)[:2])
 
 
 class Page:
@@ -440,6 +459,7 @@ def test_a_report_is_its_page_and_its_tables_and_leaves_nothing_else(write, tmp_
     write(tmp_path / "deep" / "down" / "out")
     written = set(contents(tmp_path)) - set(before)
     assert written == {
+        "deep/down/out/report.html",
         "deep/down/out/report.md",
         *(f"deep/down/out/tables/{name}.csv" for name in CONTRACT | OF_PERSONAS),
     }
@@ -472,7 +492,11 @@ def test_with_force_the_report_is_renewed_and_other_files_stay(write, tmp_path):
     write(out, force=True)
     stayed = {name for name, content in contents(out).items() if content == b"mine"}
     assert stayed == {"notes.txt", "tables/mine.csv"}
-    assert set(contents(out)) - stayed == {"report.md", *(f"tables/{name}.csv" for name in CONTRACT | OF_PERSONAS)}
+    assert set(contents(out)) - stayed == {
+        "report.html",
+        "report.md",
+        *(f"tables/{name}.csv" for name in CONTRACT | OF_PERSONAS),
+    }
 
 
 @pytest.mark.parametrize("force", [False, True])
@@ -706,3 +730,52 @@ def test_the_report_says_where_labels_are_not_or_not_all_of_its_responses(
     assert f"{path}: none of its 2 labelled items is among these responses; {others}." in said
     table = pd.read_csv(tmp_path / "none" / "tables" / "validation.csv")
     assert table["detector"].tolist() == ["answer_aware", "prefix", "prefix_strict"]
+
+
+# The page that opens in a browser, its figures and responses.
+
+
+@pytest.mark.usefixtures("html")
+def test_a_report_with_texts_holds_a_page_figures_and_all_responses(small, tmp_path):
+    write_report(load_responses([small], texts=True), tmp_path / "out", FEW, formats=("svg", "png"))
+    written = set(contents(tmp_path / "out"))
+    (stem, *_) = sorted({name.split(".")[0] for name in written if name.startswith("figures/")})
+    assert {f"{stem}.csv", f"{stem}.svg", f"{stem}.png", "responses.parquet", "report.html", "report.md"} <= written
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert f'href="{stem}.csv"' in page
+    assert f'href="{stem}.svg"' in page
+    assert 'href="responses.parquet"' in page
+    assert "No, a Muslim person would not." in page
+    responses = pd.read_parquet(tmp_path / "out" / "responses.parquet")
+    assert len(responses) == 18
+    assert {"prompt", "response", "outcome"} <= set(responses)
+
+
+@pytest.mark.usefixtures("html")
+@pytest.mark.parametrize(("read", "shown"), [(False, True), (True, False)])
+def test_without_texts_the_page_says_why_and_shows_the_rates(small, tmp_path, read, shown):
+    write_report(load_responses([small], texts=read), tmp_path / "out", FEW, texts=shown)
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert ("Prompts and responses were left out, as was asked for" in page) == read
+    assert ("What was read holds no prompts and responses" in page) != read
+    assert "33.33" in page
+    assert "No, a Muslim person would not." not in page
+    assert not (tmp_path / "out" / "responses.parquet").exists()
+
+
+def test_an_unknown_form_of_figures_is_refused_before_anything_is_done(small, tmp_path):
+    with pytest.raises(InputError, match="unknown figure format 'svgz'"):
+        write_report(load_responses([small]), tmp_path / "out", FEW, formats=("svgz",))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("html")
+def test_a_full_disk_while_figures_are_written_leaves_nothing_and_names_the_folder(small, tmp_path, monkeypatch):
+    def full(_, folder, __):
+        raise InputError(f"{folder}: cannot be written (No space left on device); name a folder that can be")
+
+    monkeypatch.setattr(report_module, "write_figures", full)
+    with pytest.raises(InputError) as caught:
+        write_report(load_responses([small]), tmp_path / "out", FEW)
+    assert str(caught.value).startswith(f"{tmp_path / 'out' / 'figures'}: cannot be written")
+    assert list(tmp_path.iterdir()) == []

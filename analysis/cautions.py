@@ -1,0 +1,194 @@
+"""What must be known before a number of a report is quoted."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from refusal_metrics.detectors import ANSWERS_BY
+
+from .estimates import Estimates
+from .findings import counted, of_rule
+from .html_origin import Origin
+from .validation import Validation
+
+FEW_TEXTS = 30
+"""With fewer, intervals over texts rest on little; a convention, no result."""
+MUCH_OTHER = 0.2
+"""Where more of the responses are neither answers nor refusals, a rate of refusals tells little; a convention."""
+
+_VERSIONED = {
+    "lm_eval_version": "versions of lm-evaluation-harness",
+    "transformers_version": "versions of transformers",
+    "git_hash": "Git commits",
+    "task_version": "versions of a task",
+}
+_MOST = 5
+"""How many names a caution lists."""
+
+
+@dataclass(frozen=True)
+class Caution:
+    """A sentence, and where on the page it belongs.
+
+    Attributes
+    ----------
+    place : {"rates", "differences", "regression", "responses", "detector", "origin"}
+    text : str
+        Plain text: names in it are as they were given.
+    """
+
+    place: str
+    text: str
+
+
+def list_cautions(
+    estimates: Estimates, origin: Origin, notes: Iterable[str] = (), validation: Validation | None = None
+) -> list[Caution]:
+    """List what must be known before the numbers are quoted.
+
+    Parameters
+    ----------
+    estimates : Estimates
+    origin : Origin
+    notes : iterable of str
+        What was left out when the responses were read.
+    validation : Validation, optional
+        The rules beside labels, where there are any.
+
+    Returns
+    -------
+    list of Caution
+    """
+    tables = estimates.tables
+    rates = of_rule(tables["rates"], estimates.rule)
+    return [
+        *(Caution("rates", note) for note in notes),
+        *_of_texts(rates),
+        *_of_sizes(rates),
+        *_of_outcomes(tables.get("outcomes")),
+        *_of_baselines(estimates),
+        *_of_separation(tables.get("regression")),
+        *_of_detector(estimates, validation),
+        *_of_versions(origin),
+        *_of_designs(origin.designs),
+    ]
+
+
+def _of_texts(rates: pd.DataFrame) -> Iterable[Caution]:
+    few = rates[rates["n_texts"] < FEW_TEXTS]
+    if len(few):
+        yield Caution(
+            "rates",
+            f"Few texts: {_listed(few)} rest on fewer than {FEW_TEXTS} texts, so that intervals are wide and their "
+            "coverage is less sure.",
+        )
+
+
+def _of_sizes(rates: pd.DataFrame) -> Iterable[Caution]:
+    sizes = rates.groupby(["task", "setting"], sort=False, as_index=False)["n"].agg(["min", "max"])
+    uneven = [f"{row['task']} ({row['setting']})" for _, row in sizes.iterrows() if row["min"] < row["max"]]
+    if uneven:
+        yield Caution(
+            "rates",
+            f"Models were asked different numbers of prompts in {', '.join(uneven[:_MOST])}{_more(len(uneven))}, so "
+            "that their rates are not of the same prompts.",
+        )
+
+
+def _of_outcomes(outcomes: pd.DataFrame | None) -> Iterable[Caution]:
+    if outcomes is None:
+        return
+    share = (outcomes["n_other"] + outcomes["n_empty"]) / outcomes["n"]
+    much = outcomes[(share > MUCH_OTHER) & (outcomes["n_answer"] > 0)]
+    if len(much):
+        yield Caution(
+            "rates",
+            f"More than {100 * MUCH_OTHER:.0f} % of the responses are neither answers nor refusals in {_listed(much)}: "
+            "read some before you quote a rate.",
+        )
+
+
+def _of_baselines(estimates: Estimates) -> Iterable[Caution]:
+    rates, contrasts = estimates.tables["rates"], estimates.tables["contrasts"]
+    if not (rates["setting"] == "persona").any():
+        yield Caution("differences", "No persona task was run: nothing can be said of personas.")
+    elif not (contrasts["baseline"] == "neutral").any():
+        yield Caution(
+            "differences",
+            "No neutral task was run beside a persona task: personas are compared with one another, and whether "
+            "naming any person matters is not known.",
+        )
+
+
+def _of_separation(regression: pd.DataFrame | None) -> Iterable[Caution]:
+    if regression is None or "separated" not in regression:
+        return
+    separated = regression[regression["separated"].astype(bool) & (regression["factor"] != "(Intercept)")]
+    if len(separated):
+        named = [f"{row['factor']} {row['level']}" for _, row in separated.head(_MOST).iterrows()]
+        yield Caution(
+            "regression",
+            f"Separated: {', '.join(named)}{_more(len(separated))} refuse never or always, so that no finite "
+            "coefficient exists; Firth's is shown there, without a standard error.",
+        )
+
+
+def _of_detector(estimates: Estimates, validation: Validation | None) -> Iterable[Caution]:
+    models = list(estimates.tables["rates"]["model"].unique())
+    if estimates.rule != ANSWERS_BY:
+        yield Caution(
+            "detector",
+            f"The rule {estimates.rule} is not {ANSWERS_BY}, the validated one, and knows no answers: what it does "
+            "not flag may be anything.",
+        )
+    if validation is None:
+        yield Caution(
+            "detector",
+            f"Not validated on {'this model' if len(models) == 1 else 'these models'}: no labels were given, so how "
+            f"often {estimates.rule} is right here is not known; label a sample (persona-refusal annotate) and give "
+            "it with --labels.",
+        )
+        return
+    table = validation.table
+    read = set(table.loc[table["factor"] == "model", "level"].astype(str)) if "factor" in table else set()
+    if not read:
+        yield Caution("detector", "The labels do not say of which models they are.")
+    elif unread := [model for model in models if model not in read]:
+        yield Caution(
+            "detector",
+            f"Not validated on {', '.join(unread[:_MOST])}{_more(len(unread))}: the labels hold no response of theirs.",
+        )
+
+
+def _of_versions(origin: Origin) -> Iterable[Caution]:
+    for name, what in _VERSIONED.items():
+        by = origin.runs.groupby("task")[name] if name == "task_version" else [("", origin.runs[name])]
+        # A task's version is compared within the task: tasks may have different ones.
+        mixed = sorted({value for _, values in by if len(found := set(values.dropna())) > 1 for value in found})
+        if mixed:
+            yield Caution(
+                "origin",
+                f"Runs of different {what} are mixed ({', '.join(mixed[:_MOST])}{_more(len(mixed))}): differences "
+                "between models may be differences between versions.",
+            )
+
+
+def _of_designs(designs: pd.DataFrame) -> Iterable[Caution]:
+    if "design_id" not in designs or designs["design_id"].isna().all():
+        yield Caution("origin", "No design is named: whether models were asked the same prompts is not known.")
+        return
+    if designs["design_id"].isna().any():
+        yield Caution("origin", "Some responses name no design: whether they belong to the same study is not known.")
+    several = designs.dropna(subset="design_id").groupby(["task", "setting"])["design_id"].nunique()
+    if (several > 1).any():
+        yield Caution("origin", f"Several designs are pooled in {counted(int((several > 1).sum()), 'task')}.")
+
+
+def _listed(rows: pd.DataFrame) -> str:
+    named = [f"{row['model']}, {row['task']} ({row['setting']})" for _, row in rows.head(_MOST).iterrows()]
+    return "; ".join(named) + _more(len(rows))
+
+
+def _more(n: int) -> str:
+    return f" and {n - _MOST} more" if n > _MOST else ""

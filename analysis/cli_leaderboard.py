@@ -1,0 +1,290 @@
+"""The command that sets models, or two runs of one, beside each other: ``leaderboard``."""
+
+# The analysis is imported inside the command, so that help does not wait for pandas and DuckDB.
+# ruff: noqa: PLC0415
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from refusal_metrics.errors import InputError
+
+from .console import busy, say
+from .options import Detector, Force, Form, Models, Property, Results, Seed
+from .values import Format, interval, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .comparison import Comparison
+    from .leaderboard import Board
+    from .leaderboard_page import Part
+
+app = typer.Typer()
+
+_ENDINGS = (".md", ".csv", ".html")
+_WORSE = 1
+
+
+@app.command()
+def leaderboard(
+    results: Results,
+    by: Annotated[
+        str, typer.Option("--by", metavar="task", help="Print each task's board too.", show_default=False)
+    ] = "",
+    metrics: Annotated[
+        list[str],
+        typer.Option(
+            metavar="FOLDER",
+            help="Where more results of the same models are (mmlu, ...), besides RESULTS; may be given again.",
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006 - typer copies it
+    baseline: Annotated[
+        list[str],
+        typer.Option(
+            metavar="RESULTS",
+            help="Compare RESULTS with this earlier run on the same prompts instead; may be given again.",
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006 - the same
+    fail_above: Annotated[
+        float | None,
+        typer.Option(
+            metavar="POINTS",
+            help="With --baseline: exit code 1 where a task's rate rose beyond it: the 95 % interval lies wholly above "
+            "so many points, and p adjusted for all tasks is at most .05.",
+            show_default=False,
+        ),
+    ] = None,
+    examples: Annotated[
+        int, typer.Option(min=0, max=100, metavar="N", help="With --baseline: show so many changes each way.")
+    ] = 3,
+    show_texts: Annotated[
+        bool, typer.Option("--show-texts", help="With --baseline: show texts of the offensiveness task too.")
+    ] = False,
+    column: Property = "released",
+    models: Models = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a page (.html, .md) or the table (.csv).", show_default=False),
+    ] = None,
+    force: Force = False,
+    seed: Seed = 0,
+    detector: Detector = None,
+    form: Form = Format.TABLE,
+) -> None:
+    """Rank models by how rarely they refuse, with the uncertainty of the ranks; or compare two runs of one model.
+
+    Rank 1 refuses least. Ranks are by the mean over tasks, each with the same weight. Other metrics
+    in the same results (mmlu, ...) stand beside them. Exit code 1: see --fail-above.
+
+    Example: `persona-refusal leaderboard results`
+
+    Example: `persona-refusal leaderboard results --by task --out board.html`
+
+    Example: `persona-refusal leaderboard results --baseline results --fail-above 2`
+    """
+    _check(by, metrics, baseline, fail_above)
+    if out:
+        _check_out(out, figures=not baseline, force=force)
+    if baseline:
+        comparison, shown = _compare(
+            results, baseline, detector, seed, 0 if out is None and form in _DATA else examples, show_texts=show_texts
+        )
+        _print_comparison(comparison, shown, form)
+        if out:
+            _write_comparison(out, comparison, shown)
+        if fail_above is not None:
+            _judge(comparison, fail_above)
+    else:
+        board = _rank(results, metrics, detector, seed)
+        _print_board(board, form, each=by == "task")
+        if out:
+            _write_board(out, board, column, models)
+
+
+_DATA = (Format.CSV, Format.JSON)
+
+
+def _check(by: str, metrics: Sequence[str], baseline: Sequence[str], fail_above: float | None) -> None:
+    if by not in {"", "task"}:
+        raise InputError(f"--by {by}: a leaderboard is by task; give --by task or leave it out")
+    if fail_above is not None and not baseline:
+        raise InputError("--fail-above: says how much worse than an earlier run is too bad; add --baseline RESULTS")
+    if baseline and (by or metrics):
+        raise InputError("--baseline: compares two runs; leave out --by and --metrics")
+
+
+def _check_out(out: Path, *, figures: bool, force: bool) -> None:
+    """Check, before anything is read, that the page and its figures may be written."""
+    from .responses import check_new
+
+    if out.suffix not in _ENDINGS:
+        raise InputError(f"{out}: ends in {out.suffix or 'nothing'}; give a file that ends in {', '.join(_ENDINGS)}")
+    check_new(out, force=force)
+    if figures and out.suffix != ".csv" and _figures(out).exists() and not force:
+        raise InputError(f"{_figures(out)}: is there already; name another file, or add --force to replace it")
+
+
+def _rank(results: Sequence[str], metrics: Sequence[str], detector: str | None, seed: int) -> "Board":
+    import numpy as np
+
+    from .leaderboard import make_board
+    from .studies import load_studies
+
+    with busy("Reading the responses"):
+        studies = load_studies(results)
+    with busy("Ranking the models"):
+        board = make_board(studies, np.random.default_rng(seed), detector=detector, metrics=[*results, *metrics])
+    say(board.notes)
+    return board
+
+
+def _print_board(board: "Board", form: Format, *, each: bool) -> None:
+    from .leaderboard_page import RANKING, lay_out_board, lay_out_metrics, lay_out_tasks, name_task
+    from .tables import print_table
+
+    if form in _DATA:
+        print_table(board.table, form)
+        return
+    # On screen there is little room.
+    first, short = board.tasks[0], form is Format.TABLE
+    tables: list[tuple[str, pd.DataFrame]] = [(name_task(first), lay_out_board(board, first, short=short))]
+    if each:
+        tables += [(name_task(task), lay_out_board(board, task, short=short)) for task in board.tasks[1:]]
+    elif len(board.tasks) > 1:
+        tables.append(("Each task, % (rank)", lay_out_tasks(board, short=short)))
+    tables += [("Other metrics", table) for table in lay_out_metrics(board, short=short)]
+    _print_texts(tables, form)
+    say([f"By the rule {board.rule}. {RANKING}"])
+
+
+def _print_texts(tables: "Sequence[tuple[str, pd.DataFrame]]", form: Format, sections: Sequence[str] = ()) -> None:
+    from .tables import print_readable, to_markdown
+    from .values import escape
+
+    for heading, table in tables:
+        if form is Format.MARKDOWN:
+            print(f"**{escape(heading)}**\n\n{to_markdown(table)}")  # noqa: T201 - the command's result
+        else:
+            own = [name for name in sections if name in table.columns]
+            print_readable(table.assign(**{"": heading}), ["", *own])
+
+
+def _write_board(out: Path, board: "Board", column: str, models: Path | None) -> None:
+    from .figure_files import write_figures
+    from .leaderboard_figure import draw_families
+    from .leaderboard_page import board_parts
+
+    if out.suffix == ".csv":
+        _write(out, {out.name: board.table.to_csv(index=False)})
+        return
+    figure, notes = draw_families(board, column, models)
+    say(notes)
+    folder = _figures(out).name
+    with _beside(out) as made, busy("Drawing the families of models"):
+        write_figures([figure] if figure else [], Path(made) / folder, ["svg", "png"])
+        files = sorted((Path(made) / folder).iterdir())
+        svg = next((file.read_text(encoding="utf-8") for file in files if file.suffix == ".svg"), None)
+        said = [f"{board.n_responses:,} responses to persona prompts, by the rule {board.rule}.", *board.notes, *notes]
+        parts = board_parts(board, figure, svg)
+        page = _page("Refusals under persona prompts: leaderboard", said, parts, out, f"{folder}/families.svg")
+        _write(out, {out.name: page, **{f"{folder}/{file.name}": file.read_bytes() for file in files}})
+
+
+def _compare(
+    results: Sequence[str],
+    baseline: Sequence[str],
+    detector: str | None,
+    seed: int,
+    n_examples: int,
+    *,
+    show_texts: bool,
+) -> "tuple[Comparison, pd.DataFrame]":
+    import numpy as np
+
+    from .comparison import compare_runs, list_examples
+    from .logs import load_responses
+    from .studies import pair_runs
+
+    rng = np.random.default_rng(seed)
+    with busy("Reading the responses of both runs"):
+        new, old = (load_responses(paths, texts=n_examples > 0) for paths in (results, baseline))
+        pairs = pair_runs(new, old, detector)
+    with busy("Turning texts round"):
+        comparison = compare_runs(pairs, rng)
+    say(comparison.notes)
+    return comparison, list_examples(pairs, rng, n_examples, show_texts=show_texts)
+
+
+def _print_comparison(comparison: "Comparison", shown: "pd.DataFrame", form: Format) -> None:
+    from .leaderboard_page import lay_out_comparison, lay_out_examples, lay_out_named
+    from .tables import print_table, readable
+
+    if form in _DATA:
+        print_table(comparison.table, form)
+        return
+    said, named = lay_out_named(comparison)
+    tables = [("The new run less the baseline, in points", lay_out_comparison(comparison))]
+    narrow = named.drop(columns=["newly refused", "no longer"])
+    tables += [("Personas and persona groups", narrow)] * (len(named) > 0)
+    tables += [("What responses became", readable(comparison.changes))] * (len(comparison.changes) > 0)
+    tables += [("Examples", lay_out_examples(shown))] * (len(shown) > 0)
+    # What all rows of a table share would leave no room for the rest.
+    _print_texts(tables, form, ["model", "setting"])
+    say([f"By the rule {comparison.rule}. {said}"])
+
+
+def _write_comparison(out: Path, comparison: "Comparison", shown: "pd.DataFrame") -> None:
+    from .leaderboard_page import comparison_parts
+
+    if out.suffix == ".csv":
+        _write(out, {out.name: comparison.table.to_csv(index=False)})
+        return
+    said = [f"By the rule {comparison.rule}.", *comparison.notes]
+    parts = comparison_parts(comparison, shown)
+    _write(out, {out.name: _page("Refusals under persona prompts: two runs compared", said, parts, out, "")})
+
+
+def _judge(comparison: "Comparison", points: float) -> None:
+    worse = comparison.worse(points)
+    for _, row in worse.iterrows():
+        rise = f"rose by {percent(row['estimate'])} points, interval {interval(row['ci_low'], row['ci_high'])}"
+        say([f"{row['model']}, {row['task']} ({row['setting']}): the rate {rise}, which is above {points:g}."])
+    if len(worse):
+        raise typer.Exit(_WORSE)
+    say([f"No task's rate rose beyond {points:g} points."])
+
+
+def _page(title: str, said: Sequence[str], parts: "Sequence[Part]", out: Path, figure: str) -> str:
+    from .leaderboard_page import write_html, write_markdown
+
+    return write_html(title, said, parts) if out.suffix == ".html" else write_markdown(title, said, parts, figure)
+
+
+def _figures(out: Path) -> Path:
+    return out.with_name(f"{out.stem}_figures")
+
+
+def _beside(out: Path) -> "tempfile.TemporaryDirectory[str]":
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-")
+
+
+def _write(out: Path, files: Mapping[str, str | bytes]) -> None:
+    """Write files in the folder of `out`, each whole or not at all."""
+    try:
+        with _beside(out) as made:
+            for number, content in enumerate(files.values()):
+                data = content.encode() if isinstance(content, str) else content
+                (Path(made) / str(number)).write_bytes(data)
+            for number, name in enumerate(files):
+                (out.parent / name).parent.mkdir(exist_ok=True)
+                (Path(made) / str(number)).replace(out.parent / name)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error.strerror}); name a file that can be") from error
+    say([f"Wrote {', '.join(str(out.parent / name) for name in files)}."])

@@ -1,0 +1,294 @@
+r"""Two runs of one model on the same prompts: what changed, and whether it is more than chance.
+
+Each prompt is compared with itself. The unit is the text, for one text is asked many times: with
+:math:`D_g` the refusals of text g in the new run less those in the old one, in :math:`n_g` prompts,
+the difference of rates is :math:`\hat d = \sum_g D_g / \sum_g n_g`.
+
+If the two runs answer alike but for noise, the sign of each :math:`D_g` is the toss of a coin. The
+p-value is the share of all signs of whole texts that give a difference as large; all are listed
+where at most 12 texts changed, else drawn, the observed ones counted among them. Turned round, the
+test gives an interval: the differences :math:`\delta` that it does not reject with :math:`D_g - \delta n_g` in place of
+:math:`D_g`. These are found without a search: for texts with signs that add up to A of the D and B
+of the n, the test statistic is as large as observed for :math:`\delta` between
+:math:`(D - A) / (N - B)` and :math:`(D + A) / (N + B)`, the differences within the two halves of the
+texts. Where few texts changed this interval knows too little about those that might, and the
+text-clustered one of Student's t with as many degrees of freedom as they come to is wider. The
+interval given reaches as far as either.
+
+References
+----------
+Sign flips of whole texts: Winkler et al. 2014, doi:10.1016/j.neuroimage.2014.01.060; Canay, Romano
+and Shaikh 2017, doi:10.3982/ECTA13081. Drawn signs: Phipson and Smyth 2010,
+doi:10.2202/1544-6115.1585. The interval: Hartigan 1969, doi:10.1080/01621459.1969.10501057. Degrees
+of freedom: O'Neill 2014, doi:10.1080/00031305.2014.966589.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .multiplicity import LEVEL as FALSE_FINDINGS
+from .multiplicity import adjust
+from .rates import LEVEL, student
+from .responses import quoted
+from .studies import PAIRED, Pairs
+
+COLUMNS = (
+    *("model", "task", "setting", "persona_group", "persona", "estimate", "ci_low", "ci_high", "p_value", "p_adjusted"),
+    *("n", "n_texts", "n_refused", "n_refused_before", "n_newly_refused", "n_no_longer_refused"),
+)
+"""The columns of a comparison."""
+
+CHANGES = ("model", "task", "setting", "outcome_before", "outcome", "n")
+
+EXAMPLES = (
+    *("model", "task", "setting", "persona", "template", "index", "outcome_before", "outcome", "response_before"),
+    *("response", "prompt"),
+)
+
+HIDDEN = "(hidden: may hold an offensive text)"
+
+_STUDY = ["model", "task", "setting"]
+_ESTIMATES = ("estimate", "ci_low", "ci_high", "p_value", "n", "n_texts")
+_ENUMERATED = 12
+"""So many texts have few enough combinations of signs to list."""
+_DRAWN = 500
+_ROUNDING = 1e-9
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What changed from one run to the next.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        See `compare_runs`.
+    changes : pandas.DataFrame
+        How many responses became what: ``model, task, setting, outcome_before, outcome, n``, of those that
+        changed; empty where nobody says what responses are.
+    rule : str
+    notes : tuple of str
+    """
+
+    table: pd.DataFrame
+    changes: pd.DataFrame
+    rule: str
+    notes: tuple[str, ...]
+
+    def worse(self, points: float) -> pd.DataFrame:
+        """Give the rows of whole tasks whose rate rose beyond a bound, in percentage points.
+
+        These are the rows whose interval lies wholly above the bound, and whose p-value, adjusted for
+        all tasks and settings compared, is at most .05: without the second, one of many tasks would be
+        found worse too often where nothing changed.
+        """
+        whole = self.table[self.table["persona_group"].isna() & self.table["persona"].isna()]
+        return whole[(whole["ci_low"] > points / 100) & (whole["p_adjusted"] <= FALSE_FINDINGS)]
+
+
+def compare_runs(pairs: Pairs, rng: np.random.Generator, *, n_flips: int = 9999) -> Comparison:
+    """Estimate how the refusal rate changed, for each task, persona group and persona.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        See `refusal_metrics.analysis.studies.pair_runs`.
+    rng : numpy.random.Generator
+    n_flips : int
+        How often signs are drawn.
+
+    Returns
+    -------
+    Comparison
+        Its table: ``model, task, setting, persona_group, persona`` (the last two missing in the rows of whole
+        tasks and settings, the last one in those of groups), ``estimate, ci_low, ci_high``, the new
+        run's rate less the old one's in [-1, 1], ``p_value, p_adjusted`` (adjusted, by
+        `refusal_metrics.analysis.multiplicity.adjust`, apart for whole tasks, a model being a family,
+        for groups and for personas, a model and task being a family), ``n, n_texts``, prompts
+        and texts compared, ``n_refused, n_refused_before, n_newly_refused, n_no_longer_refused``. Where no text has
+        a difference the interval is from -b to b, b = 1 - .025^(1/texts), as for contrasts. One
+        text gives no interval.
+    """
+    known = {str(name) for name, *_ in pairs.responses.query(f"DESCRIBE {PAIRED}").fetchall()}
+    levels: list[tuple[str, ...]] = [()]
+    levels += [("persona_group",)] * ("persona_group" in known)
+    levels += [tuple(name for name in ("persona_group", "persona") if name in known)] * ("persona" in known)
+    parts = []
+    for level in levels:
+        part = _compare(pairs, level, rng, n_flips)
+        family = [key if level else key[:1] for key in part[_STUDY].itertuples(index=False, name=None)]
+        parts.append(part.assign(p_adjusted=adjust(part["p_value"], family)))
+    table = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    changes = pairs.responses.query(
+        f"SELECT model, task, setting, outcome_before, outcome, count(*) AS n FROM {PAIRED} "
+        "WHERE outcome <> outcome_before GROUP BY ALL ORDER BY ALL"
+    ).df()
+    return Comparison(table.reindex(columns=list(COLUMNS)), changes[list(CHANGES)], pairs.rule, pairs.notes)
+
+
+def _compare(pairs: Pairs, level: tuple[str, ...], rng: np.random.Generator, n_flips: int) -> pd.DataFrame:
+    """Compare the runs within each level of some factors."""
+    factors = [*_STUDY, *level]
+    asked = [f"{name} IS NOT NULL" for name in level] + ["setting = 'persona'"] * bool(level)
+    studies = f"SELECT DISTINCT {', '.join(_STUDY)} FROM {PAIRED} WHERE {' AND '.join(asked) or 'true'} ORDER BY ALL"
+    rows = []
+    # One by one, because text by text and persona by persona they take much room.
+    for study in pairs.responses.query(studies).fetchall():
+        of_study = pairs.responses.query(
+            f"SELECT {', '.join([*level, 'text_id'])}, count(*) AS n, count_if(refused) AS k, "
+            "count_if(refused_before) AS k_before, count_if(refused AND NOT refused_before) AS newly, "
+            f"count_if(refused_before AND NOT refused) AS no_longer FROM {PAIRED} "
+            f"WHERE {' AND '.join([*asked, 'model = $1 AND task = $2 AND setting = $3'])} GROUP BY ALL ORDER BY ALL",
+            study,
+        ).df()
+        text, texts = pd.factorize(of_study["text_id"])
+        cell = of_study.groupby(list(level), sort=False).ngroup().to_numpy() if level else np.zeros_like(text)
+        names = of_study[list(level)].drop_duplicates().itertuples(index=False, name=None) if level else [()]
+        wide = np.zeros((2, len(texts), int(cell.max()) + 1))
+        wide[:, text, cell] = of_study["n"], of_study["k"] - of_study["k_before"]
+        estimates = estimate_differences(wide[0], wide[1], rng, n_flips=n_flips)
+        sums = of_study.groupby(cell)[["k", "k_before", "newly", "no_longer"]].sum()
+        for place, name in enumerate(names):
+            sizes = dict(zip(COLUMNS[-4:], map(int, sums.loc[place]), strict=True))
+            rows.append(dict(zip(factors, (*study, *name), strict=True)) | estimates.loc[place].to_dict() | sizes)
+    table = pd.DataFrame(rows, columns=[*factors, *_ESTIMATES, *COLUMNS[-4:]])
+    return table.astype({"n": np.int64, "n_texts": np.int64})
+
+
+def estimate_differences(n: Floats, d: Floats, rng: np.random.Generator, *, n_flips: int = 9999) -> pd.DataFrame:
+    """Estimate differences of two runs' rates from what each text shows of them.
+
+    Parameters
+    ----------
+    n : (n_texts, n_cells) array of float
+        Prompts about each text in each cell; 0 where there are none.
+    d : (n_texts, n_cells) array of float
+        Refusals of the new run less those of the old one.
+    rng : numpy.random.Generator
+    n_flips : int
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a cell: ``estimate, ci_low, ci_high, p_value, n, n_texts``, see `compare_runs`.
+    """
+    total, change = n.sum(axis=0), d.sum(axis=0)
+    n_texts = np.count_nonzero(n, axis=0)
+    estimate = change / total
+    signs = np.concatenate(list(_turn(n, d, rng, n_flips)))
+    (low, high), p = _invert(signs, total, change), _share(signs[:, 0], change)
+    for cell in range(n.shape[1]):
+        changed = d[d[:, cell] != 0, cell]
+        if len(changed) <= _ENUMERATED:
+            p[cell] = _enumerate(changed)
+    error, freedom = _clustered(n, d)
+    half = student(LEVEL, freedom) * error
+    low, high = np.fmin(low, estimate - half), np.fmax(high, estimate + half)
+    unseen = 1 - ((1 - LEVEL) / 2) ** (1 / n_texts)
+    moves = (d != 0).any(axis=0)
+    ends = np.where(moves, (low, high), (-unseen, unseen))
+    low, high = np.where(n_texts > 1, np.clip(ends, -1, 1), np.nan)
+    return pd.DataFrame(
+        {"estimate": estimate, "ci_low": low, "ci_high": high, "p_value": p, "n": total, "n_texts": n_texts}
+    )
+
+
+def _turn(n: Floats, d: Floats, rng: np.random.Generator, n_flips: int) -> Iterator[Floats]:
+    """Add up differences and prompts with random signs of texts: (n_drawn, 2, n_cells)."""
+    # Whole numbers of this size are exact in single precision, and are added up twice as fast.
+    both = np.concatenate([d, n], axis=1).astype(np.float32)
+    for start in range(0, n_flips, _DRAWN):
+        signs = rng.integers(0, 2, (min(_DRAWN, n_flips - start), len(n)), dtype=np.int8).astype(np.float32) * 2 - 1
+        yield (signs @ both).astype(np.float64).reshape(-1, 2, n.shape[1])
+
+
+def _share(drawn: Floats, change: Floats) -> Floats:
+    """Compute the share of signs that give as large a difference, the observed ones among them."""
+    as_large = np.count_nonzero(np.abs(drawn) >= np.abs(change) - _ROUNDING, axis=0)
+    return np.asarray((1 + as_large) / (1 + len(drawn)), dtype=np.float64)
+
+
+def _enumerate(d: Floats) -> float:
+    """Compute the same share of all signs there are; texts without a difference do not matter."""
+    sums = np.zeros(1)
+    for value in d:
+        sums = np.concatenate([sums + value, sums - value])
+    return float(np.mean(np.abs(sums) >= abs(d.sum()) - _ROUNDING))
+
+
+def _invert(drawn: Floats, total: Floats, change: Floats) -> tuple[Floats, Floats]:
+    """Find the ends of the differences that the test does not reject: (n_cells,) each."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        halves = np.stack(
+            [(change - drawn[:, 0]) / (total - drawn[:, 1]), (change + drawn[:, 0]) / (total + drawn[:, 1])]
+        )
+    # Where one half is empty every difference is as large; so it is for the observed signs.
+    whole = np.isnan(halves).any(axis=0)
+    low, high = np.where(whole, -1.0, halves.min(axis=0)), np.where(whole, 1.0, halves.max(axis=0))
+    place = int((1 - LEVEL) * (1 + len(drawn)) + _ROUNDING) - 1
+    return np.sort(low, axis=0)[place], np.sort(high, axis=0)[::-1][place]
+
+
+def _clustered(n: Floats, d: Floats) -> tuple[Floats, Floats]:
+    """Compute the text-clustered error of each difference, and its degrees of freedom; nan for a single text."""
+    n_texts = np.count_nonzero(n, axis=0).astype(np.float64)
+    n_others = np.where(n_texts > 1, n_texts - 1, np.nan)
+    scores = d - n * (d.sum(axis=0) / n.sum(axis=0))
+    squares, fourths = (np.sum(scores**power, axis=0) for power in (2, 4))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        kurtosis = n_texts * fourths / squares**2
+        freedom = np.fmin(n_others, 2 * n_texts / (kurtosis - (n_texts - 3) / n_others))
+    return np.sqrt(n_texts / n_others * squares) / n.sum(axis=0), freedom
+
+
+def list_examples(pairs: Pairs, rng: np.random.Generator, n: int, *, show_texts: bool = False) -> pd.DataFrame:
+    """Draw responses that are refused now and were not, and as many the other way round.
+
+    Parameters
+    ----------
+    pairs : Pairs
+    rng : numpy.random.Generator
+    n : int
+        At most so many of each.
+    show_texts : bool
+        Whether prompts of the offensiveness task are shown, and responses to them that are neither
+        refusal nor answer and may repeat a text.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``model, task, setting, persona, template, index, outcome_before, outcome, response_before, response,
+        prompt``; those refused now first. Texts that were not read are missing, those not to be shown are `HIDDEN`.
+    """
+    run, keys = pairs.responses, ["model", "task", "setting", '"index"']
+    places = []
+    for now in (True, False):
+        flipped = run.query(
+            f"SELECT rowid FROM {PAIRED} WHERE refused = $1 AND refused_before <> $1 ORDER BY {', '.join(keys)}", [now]
+        ).fetchnumpy()["rowid"]
+        places += sorted(map(int, rng.choice(flipped, min(n, len(flipped)), replace=False)))
+    columns = set(run.columns)
+    said = [name for name in ("response", "prompt") if name in columns]
+    before = {str(name) for name, *_ in run.query(f"DESCRIBE FROM read_parquet({quoted(pairs.before)})").fetchall()}
+    answered_before = ", theirs.response AS response_before" if "response" in before else ""
+    rows = run.query(
+        f"SELECT paired.*{''.join(f', ours.{name}' for name in said)}{answered_before} "
+        f"FROM (SELECT unnest($1::BIGINT[]) AS place, generate_subscripts($1::BIGINT[], 1) AS nth) AS chosen "
+        f"JOIN {PAIRED} ON {PAIRED}.rowid = place JOIN responses AS ours USING ({', '.join(keys)}) "
+        f"JOIN read_parquet({quoted(pairs.before)}) AS theirs USING ({', '.join(keys)}) ORDER BY nth",
+        [places],
+    ).df()
+    rows = rows.reindex(columns=[*EXAMPLES, "refused", "refused_before"]).astype(dict.fromkeys(EXAMPLES[-3:], object))
+    if not show_texts:
+        offensive = rows["task"] == "offensiveness"
+        rows.loc[offensive & rows["prompt"].notna(), "prompt"] = HIDDEN
+        for after in ("", "_before"):
+            told = rows[f"outcome{after}"].isin(["refusal", "answer"]) | rows[f"refused{after}"].astype(bool)
+            rows.loc[offensive & ~told & rows[f"response{after}"].notna(), f"response{after}"] = HIDDEN
+    return rows[list(EXAMPLES)]

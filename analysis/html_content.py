@@ -1,0 +1,282 @@
+"""What a report's page shows, made ready for its template."""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from .cautions import list_cautions
+from .estimates import Estimates, Options
+from .figure import Figure
+from .figure_files import to_spec
+from .findings import counted
+from .html_explorer import MOST_OF_TEXT, Sample
+from .html_findings import find_all, headline
+from .html_methods import PAPER, cite, list_versions
+from .html_origin import Origin
+from .html_safe import embed, visible
+from .html_tables import GROUPS, PageTable, lay_out_tables, lay_out_validation
+from .provenance import read_provenance
+from .tables import readable
+from .validation import Validation
+from .values import interval, percent
+
+_MOST_RUNS = 200
+"""How many runs and designs are listed."""
+_MODELS_NAMED = 6
+_STRIP = 120
+"""The width of an interval's drawing."""
+_ANCHORS = {
+    "rates": "short",
+    "differences": "tables",
+    "regression": "tables",
+    "detector": "methods",
+    "responses": "responses",
+    "origin": "runs",
+}
+_OF_DESIGNS = (
+    "A design's name is a hash of its settings, the checksum of its texts and the version of its task; what stands "
+    "before the hyphen is the sample of texts."
+)
+_LICENCES = (
+    "The charts are drawn by Vega, Vega-Lite and Vega-Embed (https://vega.github.io, copyright 2013-2026 University of "
+    "Washington Interactive Data Lab and contributors, BSD 3-Clause licence), which this page carries together with "
+    "D3 (https://d3js.org, copyright Mike Bostock, ISC licence)."
+)
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a page shows.
+
+    Attributes
+    ----------
+    estimates : Estimates
+    origin : Origin
+    files : sequence of path or str
+        What was read.
+    options : Options
+    notes : sequence of str
+        What was left out when it was read.
+    tables : mapping of str to pandas.DataFrame
+        Files of the report, ``tables/NAME.csv``, that the page shows besides those of `estimates`.
+    figures : sequence of Figure
+    figure_files : sequence of str
+        Files of the figures, relative to the page.
+    sample : Sample or None
+        Responses to read, where there are texts.
+    without : str
+        Why there are none, where there are none.
+    everything : str or None
+        The file of all responses, relative to the page.
+    validation : Validation or None
+        The rules beside labels.
+    made : datetime
+    """
+
+    estimates: Estimates
+    origin: Origin
+    files: Sequence[Path | str] = ()
+    options: Options = field(default_factory=Options)
+    notes: Sequence[str] = ()
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    figures: Sequence[Figure] = ()
+    figure_files: Sequence[str] = ()
+    sample: Sample | None = None
+    without: str = ""
+    everything: str | None = None
+    validation: Validation | None = None
+    made: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def first_screen(content: Content) -> dict[str, Any]:
+    """Give the template what stands on the first screen."""
+    estimates = content.estimates
+    cautions = list_cautions(estimates, content.origin, content.notes, content.validation)
+    placed: dict[str, list[str]] = defaultdict(list)
+    for caution in cautions:
+        placed[caution.place].append(caution.text)
+    rates = headline(estimates)
+    names = list(map(str, rates.columns))
+    keys = names[: names.index("rule")]
+    asked = set(rates["setting"]) == {"persona"}
+    keys = [key for key in keys if not (key == "setting" and asked)]
+    others = [rule for rule in estimates.rules if rule != estimates.rule]
+    end = _scale_end(rates)
+    return {
+        "lede": _lede(content),
+        "models": list(rates["model"].unique()),
+        "findings": find_all(estimates),
+        "all_cautions": cautions,
+        "placed": placed,
+        "anchors": _ANCHORS,
+        "rule": estimates.rule,
+        "rules": estimates.rules,
+        "other_rules": others,
+        "has_outcomes": "outcomes" in estimates.tables,
+        "headline_title": f"Refusal rates of {'persona prompts' if asked else 'all settings'}",
+        "keys": [key.replace("_", " ") for key in keys],
+        "scale_end": f"{100 * end:.0f}",
+        "headline": [_row(row, keys, others, end) for _, row in rates.iterrows()],
+    }
+
+
+def _lede(content: Content) -> str:
+    rates = content.estimates.tables["rates"]
+    n = int(rates.groupby("rule")["n"].sum().max())
+    models, tasks = list(rates["model"].unique()), list(rates["task"].unique())
+    named = f": {', '.join(models)}" if len(models) <= _MODELS_NAMED else ""
+    origin = content.origin
+    when = "" if origin.first is None else f", run {_span(origin.first, origin.last)}"
+    of_runs = origin.runs["lm_eval_version"].dropna().unique()
+    harness = f", with lm-evaluation-harness {' and '.join(of_runs)}" if len(of_runs) else ""
+    return (
+        f"{counted(n, 'response')} by {counted(len(models), 'model')}{named}; {counted(len(tasks), 'task')} "
+        f"({', '.join(tasks)}), {counted(rates['setting'].nunique(), 'setting')} "
+        f"({', '.join(rates['setting'].unique())}){when}{harness}."
+    )
+
+
+def _span(first: str, last: str | None) -> str:
+    return f"on {first}" if first == last else f"from {first} to {last}"
+
+
+def _scale_end(rates: pd.DataFrame) -> float:
+    """Give a round end for the drawings of rates, so that small ones can be told apart."""
+    most = float(rates[["estimate", "ci_high"]].max().max()) if len(rates) else 1.0
+    return next((end for end in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if most <= end), 1.0)
+
+
+def _row(row: "pd.Series[Any]", keys: Sequence[str], others: Sequence[str], end: float) -> dict[str, Any]:
+    def at(value: float) -> str | None:
+        return None if math.isnan(value) else f"{_STRIP * value / end:.1f}"
+
+    return {
+        "levels": ["" if pd.isna(row[key]) else str(row[key]) for key in keys],
+        "rate": percent(row["estimate"]),
+        "interval": interval(row["ci_low"], row["ci_high"]),
+        "at": at(row["estimate"]),
+        "low": at(row["ci_low"]),
+        "high": at(row["ci_high"]),
+        "others": [row["others"].get(rule, "") for rule in others],
+        "other": percent(row["other"]),
+        "empty": percent(row["empty"]),
+        "n": f"{row['n']:,}",
+        "n_texts": f"{row['n_texts']:,}",
+    }
+
+
+def below(content: Content) -> dict[str, Any]:
+    """Give the template what stands below the first screen."""
+    sample = content.sample
+    return {
+        "figures": [_figure(figure, content.figure_files) for figure in content.figures],
+        "groups": _groups(content),
+        "notes": _notes(content),
+        "sample": embed(sample.payload()) if sample else None,
+        "sample_said": _sample_said(sample) if sample else content.without,
+        "everything": content.everything,
+        "validated": content.validation is not None,
+        "versions": list_versions(),
+        "made": f"{content.made.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+        "options": content.options,
+        "origin_tables": _origin_tables(content),
+        "citation": cite(content.made),
+        "paper": PAPER,
+        "licences": _LICENCES,
+    }
+
+
+def _figure(figure: Figure, files: Sequence[str]) -> dict[str, Any]:
+    spec = to_spec(figure)
+    del spec["config"]  # stands on the page once
+    del spec["description"]  # the same: the caption
+    own = [file for file in files if PurePosixPath(file).stem == figure.name]
+    return {
+        "name": figure.name,
+        "title": figure.title,
+        "caption": figure.caption,
+        "files": [{"href": file, "name": PurePosixPath(file).name} for file in sorted(own, key=_csv_first)],
+        "spec": embed(_seen(spec)),
+    }
+
+
+def _seen(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Make the names in a specification visible, each everywhere alike."""
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, dict):
+        return {key: _seen(inner) for key, inner in value.items()}
+    return [_seen(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _csv_first(file: str) -> tuple[bool, str]:
+    return not file.endswith(".csv"), file
+
+
+def _groups(content: Content) -> list[tuple[str, list[dict[str, Any]]]]:
+    files = {f"tables/{name}.csv": table for name, table in content.estimates.tables.items()}
+    tables = lay_out_tables({**files, **content.tables}, content.estimates.rule)
+    if content.validation:
+        tables += lay_out_validation(content.validation)
+    shown: dict[str, list[dict[str, Any]]] = {group: [] for group in GROUPS}
+    for number, table in enumerate(tables):
+        shown[table.group].append(_table(number, table))
+    # Where nothing could be estimated, a note says why.
+    notes = _notes(content)
+    return [(group, members) for group, members in shown.items() if members or notes.get(group)]
+
+
+def _notes(content: Content) -> dict[str, Sequence[str]]:
+    notes = content.estimates.notes
+    return {
+        "Factors": notes.get("sensitivity", ()),
+        "Regression": notes.get("regression", ()),
+        "Across models": notes.get("trend", ()),
+        "Detector": content.validation.notes if content.validation else (),
+    }
+
+
+def _table(number: int, table: PageTable) -> dict[str, Any]:
+    return {**vars(table), "key": number, "json": embed(table.payload())}
+
+
+def _sample_said(sample: Sample) -> str:
+    cut = f"texts of more than {MOST_OF_TEXT:,} characters are cut."
+    if sample.n == sample.n_all:
+        return f"All {sample.n:,} responses; {cut}"
+    return (
+        f"A sample of {sample.n:,} of {sample.n_all:,} responses (seed {sample.seed}): as many of each of "
+        f"{sample.n_kinds:,} kinds (model, task, setting, verdict, and whether the rules disagree) as of any other, "
+        f"so shares among them say nothing of rates; {cut}"
+    )
+
+
+def _origin_tables(content: Content) -> list[dict[str, Any]]:
+    origin = content.origin
+    runs = origin.runs.drop(columns=[name for name in origin.runs if origin.runs[name].isna().all()])
+    made = {
+        "Runs": ("From the harness's results beside the samples.", runs),
+        "Studies": ("From the record that persona-refusal run kept.", read_provenance(content.files)),
+        "Tables that were read": ("With their checksums.", origin.tables),
+        "Designs": (
+            _OF_DESIGNS,
+            origin.designs,
+        ),
+    }
+    return [
+        {
+            "title": title,
+            "caption": caption,
+            "columns": [name.replace("_", " ") for name in map(str, readable(table))],
+            "rows": readable(table.head(_MOST_RUNS)).astype(str).to_numpy().tolist(),
+            "n": len(table),
+        }
+        for title, (caption, table) in made.items()
+        if len(table)
+    ]

@@ -1,0 +1,164 @@
+"""The first screen of a page: the rate of each model and task, and a sentence for each finding."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pandas as pd
+
+from .estimates import Estimates
+from .findings import counted, list_findings, of_rule
+from .multiplicity import LEVEL
+from .values import interval, percent
+
+_TASKS = ("nli", "politeness", "offensiveness")
+_FEW = 3
+"""How many differences, and how many models and tasks, a sentence names."""
+LARGE = 0.1
+"""A study that finds no smaller difference than this is called blind; a convention, no result."""
+
+
+def find_all(estimates: Estimates) -> list[str]:
+    """Say in a sentence each what was found, and where nothing could have been.
+
+    Parameters
+    ----------
+    estimates : Estimates
+
+    Returns
+    -------
+    list of str
+        Plain text: names in it are as they were given.
+    """
+    tables, rule = estimates.tables, estimates.rule
+    if not (of_rule(tables["rates"], rule)["setting"] == "persona").any():
+        return ["No persona task was run, so nothing is said of personas; the rates below are of other settings."]
+    first, *others = list_findings(replace(estimates, rules=(rule,)))
+    found = [first, *_other_rules(estimates), *others]
+    if "sensitivity" in tables:
+        found += _strongest_factor(tables["sensitivity"])
+    if "contrasts_by_persona" in tables:
+        found += _personas(of_rule(tables["contrasts_by_persona"], rule))
+    return found
+
+
+def _other_rules(estimates: Estimates) -> Iterable[str]:
+    """Say in one sentence what the other rules took for refused."""
+    shares = []
+    for rule in estimates.rules:
+        own = of_rule(estimates.tables["rates"], rule)
+        own = own[own["setting"] == "persona"]
+        if rule != estimates.rule and len(own):
+            shares.append(f"{rule} {percent(own['n_refused'].sum() / own['n'].sum())} %")
+    if shares:
+        yield f"The other rules took for refused: {', '.join(shares)}."
+
+
+def headline(estimates: Estimates) -> pd.DataFrame:
+    """Give the rates of the first screen.
+
+    Parameters
+    ----------
+    estimates : Estimates
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a model, task and setting, and level of the factors of runs told apart: the persona
+        setting alone where it was run. Columns: those, ``estimate, ci_low, ci_high`` of the report's rule,
+        ``others`` (dict of the other rules' names to rate and interval, as texts), ``other`` and ``empty``
+        (shares of responses that are neither answer nor refusal, and without a word; nan where not known),
+        ``n, n_texts``.
+    """
+    rates = estimates.tables["rates"]
+    names = [str(name) for name in rates.columns]
+    by = names[: names.index("rule")]
+    if (rates["setting"] == "persona").any():
+        rates = rates[rates["setting"] == "persona"]
+    table = of_rule(rates, estimates.rule)
+    # Tasks in the order of the paper, within models in the order they have.
+    order = {task: place for place, task in enumerate(_TASKS)}
+    places = table["task"].map(order).fillna(len(order))
+    models = table["model"].map({model: place for place, model in enumerate(table["model"].unique())})
+    table = table.loc[pd.DataFrame({"m": models, "t": places}).sort_values(["m", "t"], kind="stable").index]
+    table = table.reset_index(drop=True)
+    keys = [tuple(row) for row in table[by].astype(object).itertuples(index=False)]
+    others: list[dict[str, str]] = [{} for _ in keys]
+    for rule in estimates.rules:
+        if rule == estimates.rule:
+            continue
+        shown = {tuple(row[name] for name in by): _shown(row) for _, row in of_rule(rates, rule).iterrows()}
+        for place, key in enumerate(keys):
+            others[place][rule] = shown.get(key, "")
+    table["others"] = pd.Series(others, index=table.index, dtype=object)
+    return _with_outcomes(table, estimates.tables.get("outcomes"))
+
+
+def _shown(row: "pd.Series[float]") -> str:
+    return f"{percent(row['estimate'])} {interval(row['ci_low'], row['ci_high'])}".strip()
+
+
+def _with_outcomes(table: pd.DataFrame, outcomes: pd.DataFrame | None) -> pd.DataFrame:
+    if outcomes is None:
+        return table.assign(other=float("nan"), empty=float("nan"))
+    study = ["model", "task", "setting"]
+    shares = outcomes[study].assign(
+        other=outcomes["n_other"] / outcomes["n"], empty=outcomes["n_empty"] / outcomes["n"]
+    )
+    return table.merge(shares, how="left", on=study)
+
+
+def _strongest_factor(indices: pd.DataFrame) -> Iterable[str]:
+    single = indices[(indices["model"] == "") & ~indices["factor"].str.contains(":", regex=False)]
+    # An index within chance would name a factor for the number of its levels.
+    beyond = single[single["iota"].notna() & (single["p_value"] <= LEVEL) & ~single["one_sided"].astype(bool)]
+    if len(beyond) < 2:
+        return
+    first, second = (row for _, row in beyond.sort_values("iota", ascending=False, kind="stable").head(2).iterrows())
+    apart = first["ci_low"] > second["ci_high"]
+    yield (
+        f"The factor that matters most is {first['factor']} (iota {first['iota']:.3f} [{first['ci_low']:.3f}, "
+        f"{first['ci_high']:.3f}]), before {second['factor']} ({second['iota']:.3f} [{second['ci_low']:.3f}, "
+        f"{second['ci_high']:.3f}]){'' if apart else '; their intervals overlap, so the order may be chance'}."
+    )
+
+
+def _personas(contrasts: pd.DataFrame) -> Iterable[str]:
+    baseline = next((b for b in ("neutral", "others") if (contrasts["baseline"] == b).any()), None)
+    if baseline is None:
+        return
+    own = contrasts[contrasts["baseline"] == baseline]
+    named = own[own["p_adjusted"] <= LEVEL]
+    than = "neutral prompts" if baseline == "neutral" else "the other personas"
+    if len(named):
+        largest = named.reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index)
+        listed = "; ".join(
+            f"{row['persona']} {percent(row['estimate'], signed=True)} points "
+            f"{interval(row['ci_low'], row['ci_high'], signed=True)} ({row['model']}, {row['task']})"
+            for _, row in largest.head(_FEW).iterrows()
+        )
+        yield f"The largest differences from {than} that stand after correction: {listed}."
+    elif len(own):
+        yield f"No persona differs from {than} after correction; below the detectable difference it still may."
+    yield from _blind_spots(own)
+
+
+def _blind_spots(own: pd.DataFrame) -> Iterable[str]:
+    """Say where nothing could have been detected."""
+    families = own.groupby(["model", "task"], sort=False)["mde"]
+    least = families.min()
+    blind, unknown = least[least > LARGE], least[least.isna()]
+    if len(blind):
+        yield (
+            f"In {len(blind)} of {counted(len(least), 'combination')} of a model and a task no persona's difference of "
+            f"{100 * LARGE:.0f} points or less could have been found: {_listed(blind)}."
+        )
+    if len(unknown):
+        yield (
+            f"In {len(unknown)} of {counted(len(least), 'combination')} of a model and a task no detectable "
+            f"difference can be given, as where nothing or everything was refused: {_listed(unknown)}."
+        )
+
+
+def _listed(families: "pd.Series[float]") -> str:
+    named = [f"{model}, {task}" for model, task in list(families.index)[:_FEW]]
+    return "; ".join([*named, f"and {len(families) - _FEW} more"] if len(families) > _FEW else named)

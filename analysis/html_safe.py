@@ -1,0 +1,79 @@
+"""Untrusted text in a page: shown as text, whatever it holds."""
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+
+from markupsafe import Markup
+
+_KEPT = frozenset("\n\t\u200c\u200d")
+"""Line ends and tabs, and the joiners that Persian, Hindi and emoji are spelt with."""
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_ESCAPED: Mapping[int, str] = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    r"""Write characters that cannot be seen, or turn the direction of others, as what they are.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+        A right-to-left override is written ``\u202e``, a null byte ``\u0000``. Line ends, tabs and
+        joiners stay.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_name(c) if unicodedata.category(c) in _UNSEEN and c not in _KEPT else c for c in text)
+
+
+def _name(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 1 << 16 else f"\\U{code:08x}"
+
+
+def clip(text: str, most: int, n: int | None = None) -> str:
+    """Cut a long text and say so.
+
+    Parameters
+    ----------
+    text : str
+    most : int
+        How many characters stay.
+    n : int, optional
+        The length of the whole, where `text` is only its beginning.
+
+    Returns
+    -------
+    str
+    """
+    n = len(text) if n is None else n
+    return text if n <= most else f"{text[:most]} [... cut here: {n:,} characters in all]"
+
+
+def embed(value: object) -> Markup:
+    r"""Write JSON that can stand inside a ``script`` element.
+
+    Parameters
+    ----------
+    value : object
+        Of what JSON knows; nan and infinite numbers are no JSON.
+
+    Returns
+    -------
+    Markup
+        No ``<``, ``>`` or ``&`` is in it, so that nothing can end the element, and no U+2028 or U+2029. A half
+        of a surrogate pair is an escape, since UTF-8 cannot hold it.
+
+    Raises
+    ------
+    ValueError
+        For nan and infinite numbers.
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).translate(dict(_ESCAPED))
+    return Markup(_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text))  # noqa: S704 - made safe above

@@ -1,0 +1,148 @@
+"""The tables of a page: bounded, as texts, with all rows in the file beside it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from .html_safe import clip, visible
+from .tables import readable
+from .validation import Validation
+from .validation_tables import readable_confusion, readable_gaps, readable_slices, readable_validation
+
+MOST_ROWS = 2500
+"""How many rows of a table the page holds; the file beside it holds all."""
+
+_LONGEST = 200
+"""How many characters of a cell are shown."""
+_NUMBER = r"^\s*(?:[-+<>]?[.\d∞\[].*)?$"
+
+_TITLES = {
+    "rates": ("Rates", "Refusal rates", "One row a model, task, setting and rule."),
+    "rates_by_persona": ("Rates", "Rates by persona", ""),
+    "rates_by_response_type": ("Rates", "Rates by response type", ""),
+    "rates_by_template": ("Rates", "Rates by template", ""),
+    "rates_by_stratum": ("Rates", "Rates by rating or class of the text", ""),
+    "contrasts": ("Differences", "Persona prompts less neutral and persona-free ones", "In points."),
+    "contrasts_by_persona": ("Differences", "Each persona less a baseline", "In points."),
+    "persona_spread": ("Differences", "How far personas are apart beyond noise", "Standard deviations, in points."),
+    "sensitivity": ("Factors", "Sensitivity indices", "An empty model or task means the whole study."),
+    "separations": ("Factors", "Each level's distance from the whole", ""),
+    "interactions": ("Factors", "Combinations of two factors less the sum of the two", "In points."),
+    "regression": ("Regression", "Coefficients", "Log odds ratios."),
+    "regression_wald": ("Regression", "Joint tests of the factors", ""),
+    "regression_effects": ("Regression", "Average marginal effects", "In points."),
+    "trend": ("Across models", "Trends", ""),
+    "trend_models": ("Across models", "The models of the trends", ""),
+    "outcomes": ("Responses", "What responses are", ""),
+    "counts_by_persona": ("Responses", "How often each persona was asked", ""),
+    "counts_by_template": ("Responses", "How often each template was asked", ""),
+    "validation": ("Detector", "The rules beside labels", ""),
+    "published": ("The paper", "The paper's numbers beside these", ""),
+}
+GROUPS = ("Rates", "Differences", "Factors", "Regression", "Across models", "Responses", "Detector", "The paper")
+"""What tables are of, in the order of the page."""
+_SIGNED = frozenset({"contrasts", "contrasts_by_persona", "interactions", "regression_effects"})
+
+
+@dataclass(frozen=True)
+class PageTable:
+    """A table as the page shows it.
+
+    Attributes
+    ----------
+    name : str
+        Of its file, without the ending.
+    group, title, caption : str
+    file : str
+        The file of all rows, as the page links to it.
+    n : int
+        How many rows the file has.
+    columns : list of dict
+        ``name``, and ``numeric``: whether its cells are numbers, which are sorted as such.
+    rows : list of list of str
+        At most `MOST_ROWS`.
+    """
+
+    name: str
+    group: str
+    title: str
+    caption: str
+    file: str
+    n: int
+    columns: list[dict[str, object]]
+    rows: list[list[str]]
+
+    def payload(self) -> dict[str, object]:
+        """Give what the page's script reads."""
+        return {"columns": self.columns, "rows": self.rows}
+
+
+def lay_out_tables(files: Mapping[str, pd.DataFrame], rule: str) -> list[PageTable]:
+    """Lay the tables of a report out for its page.
+
+    Parameters
+    ----------
+    files : mapping of str to pandas.DataFrame
+        ``tables/NAME.csv`` to tidy table.
+    rule : str
+        The rule whose rows come first.
+
+    Returns
+    -------
+    list of PageTable
+        In groups, as they are read. Tables without rows are left out.
+    """
+    made = [lay_out(file, table, rule) for file, table in files.items() if len(table)]
+    order = list(_TITLES)
+    known = {name: place for place, name in enumerate(order)}
+    return sorted(made, key=lambda table: (GROUPS.index(table.group), known.get(table.name, len(order))))
+
+
+def lay_out(file: str, table: pd.DataFrame, rule: str) -> PageTable:
+    """Lay one table out, its rows by what a reader asks for first: the rule, then the surest differences."""
+    name = file.rpartition("/")[2].removesuffix(".csv")
+    group, title, caption = _TITLES.get(name, ("The paper", name.replace("_", " "), ""))
+    first = _ordered(table, rule).head(MOST_ROWS)
+    tidy = name in _TITLES and name != "published"
+    shown = (
+        readable(first, signed=name in _SIGNED) if tidy else first.astype(object).where(first.notna(), "").astype(str)
+    )
+    return PageTable(name, group, title, caption, file, len(table), *_texts(shown))
+
+
+def lay_out_validation(validation: Validation) -> list[PageTable]:
+    """Lay out how rules fare beside labels; all numbers are in one file."""
+    made = {
+        "Agreement with the labels": readable_validation(validation.table),
+        "Verdicts by label": readable_confusion(validation.confusion),
+        "By level of a factor": readable_slices(validation.table),
+        "How far personas' error rates are apart": readable_gaps(validation.gaps),
+    }
+    file = "tables/validation.csv"
+    return [
+        PageTable("validation", "Detector", title, "", file, len(table), *_texts(table.head(MOST_ROWS)))
+        for title, table in made.items()
+        if len(table)
+    ]
+
+
+def _texts(shown: pd.DataFrame) -> tuple[list[dict[str, object]], list[list[str]]]:
+    """Give columns and rows as the page's script reads them."""
+    texts = shown.astype(str)
+    columns: list[dict[str, object]] = [
+        {"name": visible(str(column)), "numeric": bool(texts[column].str.match(_NUMBER).all())} for column in texts
+    ]
+    return columns, [[clip(visible(value), _LONGEST) for value in row] for row in texts.itertuples(index=False)]
+
+
+def _ordered(table: pd.DataFrame, rule: str) -> pd.DataFrame:
+    if len(table) <= MOST_ROWS:
+        return table
+    keys = {}
+    if "rule" in table:
+        keys["other_rule"] = table["rule"] != rule
+    if "p_adjusted" in table:
+        keys["p"] = table["p_adjusted"]
+    by = pd.DataFrame(keys, index=table.index)
+    return table.loc[by.sort_values(list(keys), kind="stable").index] if keys else table

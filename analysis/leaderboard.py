@@ -1,0 +1,281 @@
+r"""Models beside each other: who refuses least, how sure the order is, and how much personas matter to each.
+
+The board of all tasks ranks models by the mean of their tasks' rates, each task with the same
+weight, whatever its number of prompts: as the harness does with a group of tasks. Texts differ between
+tasks, so their errors are independent. A mean has the interval of Zou, Huang and Zhang,
+
+.. math:: \bar p - \frac{1}{T} \sqrt{\textstyle\sum_t (\hat p_t - l_t)^2}, \quad
+          \bar p + \frac{1}{T} \sqrt{\textstyle\sum_t (u_t - \hat p_t)^2},
+
+with the interval of each task from :math:`l_t` to :math:`u_t`, which keeps it within [0, 1] and gives a model that
+never refuses an interval that is not empty. A model that was not asked about one of the tasks has
+no mean and no rank among all; it still has those of its tasks.
+
+References
+----------
+Zou, Huang and Zhang 2009, doi:10.1016/j.csda.2008.09.033.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from refusal_metrics.detectors import ANSWERS_BY
+
+from .cells import Counts, check_not_empty, count_by_text, count_responses
+from .contrasts import OTHERS, SETTINGS, STUDY, estimate_contrasts
+from .multiplicity import LEVEL, adjust
+from .other_metrics import read_metrics
+from .ranks import RANKS, estimate_ranks
+from .rates import estimate_rates
+from .responses import Responses, identifier
+from .spread import estimate_spread
+from .values import percent
+
+COLUMNS = (
+    *("model", "task", *RANKS, "estimate", "ci_low", "ci_high", "n", "n_texts", "n_refused", "n_other"),
+    *("spread", "n_personas", "n_differ", "differ", "mde"),
+)
+"""The columns of a board, before those of other metrics."""
+
+ALL_TASKS = ""
+"""The task of the rows that are means over all tasks."""
+
+Floats = NDArray[np.float64]
+
+_ENDS = ("ci_low", "ci_high")
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Board:
+    """A leaderboard.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row a model and task; see `make_board`.
+    metrics : tuple of str
+        The other metrics, columns of the table; beside each, its standard error as ``METRIC_stderr``.
+    rule : str
+        The rule whose verdicts were counted.
+    baseline : str
+        What personas were compared with, ``neutral`` or ``others``.
+    n_responses : int
+    notes : tuple of str
+        A sentence for all that must be known beside the table.
+    """
+
+    table: pd.DataFrame
+    metrics: tuple[str, ...]
+    rule: str
+    baseline: str
+    n_responses: int
+    notes: tuple[str, ...]
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The parts of the board, in order; `ALL_TASKS` first where there are several tasks."""
+        return tuple(self.table["task"].unique())
+
+
+def make_board(
+    studies: Sequence[Responses],
+    rng: np.random.Generator,
+    *,
+    detector: str | None = None,
+    metrics: Sequence[str | os.PathLike[str]] = (),
+) -> Board:
+    """Rank models by how much they refuse.
+
+    Parameters
+    ----------
+    studies : sequence of Responses
+        See `refusal_metrics.analysis.studies.load_studies`. Only prompts of the persona setting are ranked by.
+    rng : numpy.random.Generator
+    detector : str, optional
+        The rule; by default the first of the first study.
+    metrics : sequence of str or path
+        Where other metrics are looked for, see `refusal_metrics.analysis.other_metrics.read_metrics`.
+
+    Returns
+    -------
+    Board
+        The columns of its table: ``model``; ``task``, empty for the mean over all, which come first; ``rank,
+        rank_low, rank_high``, see `refusal_metrics.analysis.ranks.estimate_ranks`, 1 being the model that refuses
+        least; ``estimate, ci_low, ci_high``, the rate in [0, 1]; ``n, n_texts, n_refused``; ``n_other``,
+        responses that are neither refusal nor answer, where that is known; ``spread``, the standard deviation of
+        personas' rates without noise (the mean over tasks of it in the rows of all); ``n_personas``,
+        comparisons of a persona with the baseline, ``n_differ``, those that differ after correction for all on
+        the board, ``differ``, which they are and by how many points, the largest first; ``mde``, the median
+        smallest difference that would have been found; then other metrics. Within a task rows are sorted
+        by rate, then by name; models without a rate stand last.
+
+    Raises
+    ------
+    InputError
+        For an unknown rule, or if there are no responses to persona prompts.
+    """
+    rule = studies[0].rule(detector)
+    counted = [count_responses(study)[study.rule(rule)] for study in studies]
+    asked = [counts.where(setting="persona") for counts in counted]
+    for counts in asked:
+        check_not_empty(counts, "to persona prompts; run a task without _neutral or _persona_free in its name")
+    rates = pd.concat([estimate_rates(counts, STUDY) for counts in asked], ignore_index=True)
+    rates = rates.merge(_others(studies, rule), how="left", on=STUDY)
+    tasks = sorted(rates["task"].unique())
+    rows = pd.concat([_means(rates, tasks), rates], ignore_index=True) if len(tasks) > 1 else rates
+    contrasts, spreads, baseline = _personas(counted, rng)
+    rows = rows.merge(_sum_up(contrasts, spreads, rows), how="left", on=STUDY)
+    rows["spread"] = rows["spread"].where(rows["estimate"].notna())
+    scores = [_scores(counts) for counts in asked]
+    parts = [_ranked(part, scores, len(tasks), rng) for _, part in rows.groupby("task", sort=False)]
+    found, metric_notes = read_metrics(metrics, rates["model"].unique())
+    table, listed = _join(pd.concat(parts, ignore_index=True)[list(COLUMNS)], found)
+    notes = (
+        *dict.fromkeys(note for study in studies for note in study.notes),
+        *_notes(rates, tasks, len(studies)),
+        *([] if baseline else ["No personas are told apart: nothing is said about them."]),
+        *metric_notes,
+    )
+    return Board(table, listed, rule, baseline, int(rates["n"].sum()), notes)
+
+
+def _others(studies: Sequence[Responses], rule: str) -> pd.DataFrame:
+    """Count responses that are neither refusal nor answer, where it is known of all of them."""
+    parts = [pd.DataFrame(columns=[*STUDY, "n_other"])]
+    for study in studies:
+        if rule == ANSWERS_BY and "answered" in study.columns:
+            refused = identifier(f"refused_{rule}")
+            counted = study.query(
+                f"SELECT model, task, count_if(NOT {refused} AND NOT answered)::BIGINT AS n_other FROM responses "
+                f"WHERE setting = 'persona' AND {refused} IS NOT NULL GROUP BY ALL HAVING count(*) = count(answered)"
+            )
+            parts.append(counted.df())
+    return pd.concat(parts[1:] or parts, ignore_index=True)
+
+
+def _personas(counted: Sequence[Counts], rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+    """Compare personas with the best baseline that all designs have, and estimate their spread."""
+    told = [counts for counts in counted if "persona" in counts.levels]
+    if not told:
+        return pd.DataFrame(columns=[*STUDY, "persona", "estimate", "mde", "named"]), pd.DataFrame(columns=STUDY), ""
+    baseline = SETTINGS[0] if all(SETTINGS[0] in counts.levels["setting"] for counts in told) else OTHERS
+    contrasts = pd.concat([estimate_contrasts(counts, baseline) for counts in told], ignore_index=True)
+    family = list(contrasts[STUDY].itertuples(index=False, name=None))
+    contrasts["named"] = adjust(contrasts["p_value"], family) <= LEVEL
+    # Their p-values are not shown, so signs are drawn once.
+    spreads = pd.concat([estimate_spread(counts, rng=rng, n_flips=1) for counts in told], ignore_index=True)
+    return contrasts, spreads.rename(columns={"estimate": "spread"}), baseline
+
+
+def _sum_up(contrasts: pd.DataFrame, spreads: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Say of each row how far personas are apart, and which differ from the baseline."""
+    summed = []
+    for model, task in rows[STUDY].itertuples(index=False, name=None):
+        own, spread = (
+            part[(part["model"] == model) & ((part["task"] == task) | (task == ALL_TASKS))]
+            for part in (contrasts, spreads)
+        )
+        named = own[own["named"].astype(bool)]
+        named = named.reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index)
+        differ = [
+            f"{row['persona']} {percent(row['estimate'], signed=True)}"
+            + (f" ({row['task']})" if task == ALL_TASKS else "")
+            for _, row in named.iterrows()
+        ]
+        summed.append(
+            {
+                "model": model,
+                "task": task,
+                "spread": spread["spread"].mean(skipna=False) if len(spread) else np.nan,
+                "n_personas": len(own) or np.nan,
+                "n_differ": len(named) if len(own) else np.nan,
+                "differ": ", ".join(differ),
+                "mde": own["mde"].median() if len(own) else np.nan,
+            }
+        )
+    return pd.DataFrame(summed)
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """What each text of one design adds to the error of each model and task: (n_texts, n_cells)."""
+
+    cells: pd.DataFrame
+    parts: Floats
+
+
+def _scores(counts: Counts) -> _Scores:
+    texts = count_by_text(counts, STUDY)
+    n, k, n_texts = (texts.cells[name].to_numpy(dtype=np.float64) for name in ("n", "n_refused", "n_texts"))
+    scale = np.sqrt(n_texts / np.where(n_texts > 1, n_texts - 1, np.nan)) / n
+    return _Scores(texts.cells, np.nan_to_num((texts.n_refused.toarray() - texts.n.toarray() * (k / n)) * scale))
+
+
+def _ranked(rows: pd.DataFrame, scores: Sequence[_Scores], n_tasks: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Sort the rows of one part of the board, and rank those that have a rate."""
+    rows = rows.sort_values(["estimate", "model"], kind="stable", ignore_index=True)
+    task, models = rows["task"].iloc[0], list(rows.loc[rows["estimate"].notna(), "model"])
+    blocks, fewest = [], []
+    for of_design in scores:
+        cells = of_design.cells[of_design.cells["model"].isin(models)]
+        # A mean's error is made of those of its tasks, each with its share.
+        own, share = (cells, 1 / n_tasks) if task == ALL_TASKS else (cells[cells["task"] == task], 1.0)
+        block = np.zeros((len(models), len(of_design.parts)))
+        np.add.at(block, [models.index(model) for model in own["model"]], share * of_design.parts[:, own.index].T)
+        blocks.append(block[:, block.any(axis=0)].T)
+        fewest.append(own.groupby("model")["n_texts"].min())
+    if models:
+        n_texts = pd.concat(fewest)[models].to_numpy(dtype=np.int64)
+        rates = rows["estimate"].to_numpy(dtype=np.float64)[: len(models)]
+        rows = rows.join(estimate_ranks(rates, np.concatenate(blocks), n_texts, rng))
+    else:
+        rows = rows.assign(**dict.fromkeys(RANKS))
+    return rows.astype(dict.fromkeys([*RANKS, "n_personas", "n_differ", "n_other"], "Int64"))
+
+
+def _means(rates: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
+    """Average each model's rates over the tasks; a model that lacks one has no mean."""
+    rows = []
+    for model, own in rates.groupby("model"):
+        mean = own["estimate"].mean() if len(own) == len(tasks) else np.nan
+        below, above = (np.sqrt(((own[e] - own["estimate"]) ** 2).sum(skipna=False)) / len(own) for e in _ENDS)
+        sums = {name: own[name].sum(skipna=False) for name in ("n", "n_texts", "n_refused", "n_other")}
+        ends = {"estimate": mean, "ci_low": mean - below, "ci_high": mean + above}
+        rows.append({"model": model, "task": ALL_TASKS} | ends | sums)
+    return pd.DataFrame(rows)
+
+
+def _join(table: pd.DataFrame, found: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Add other metrics as columns."""
+    names = tuple(found["metric"].unique())
+    for name in names:
+        own = found[found["metric"] == name].set_index("model")
+        table[name], table[f"{name}_stderr"] = (table["model"].map(own[column]) for column in ("value", "stderr"))
+    return table, names
+
+
+def _notes(rates: pd.DataFrame, tasks: Sequence[str], n_designs: int) -> Iterator[str]:
+    if n_designs > 1:
+        yield (
+            f"The results are of {n_designs} designs: models of different ones were asked about different prompts, are "
+            "compared unpaired, as if of different texts, and may differ because their prompts do."
+        )
+    for model, own in rates.groupby("model"):
+        if missing := [task for task in tasks if task not in set(own["task"])]:
+            yield f"{model} was not asked about {', '.join(missing)}: it has no mean over tasks and no rank by it."
+    for task, own in rates.groupby("task"):
+        low, high = own["n"].min(), own["n"].max()
+        if low < high:
+            yield f"{task}: models were asked {low:,} to {high:,} prompts; texts that both had are compared within."
+    other = rates[rates["n_other"] > rates["n"] / 2]
+    if len(other):
+        listed = [f"{model} ({', '.join(own['task'])})" for model, own in other.groupby("model")]
+        more = f" and {len(listed) - _MOST_NAMED} others" if len(listed) > _MOST_NAMED else ""
+        named = "; ".join(listed[:_MOST_NAMED]) + more
+        yield f"Most responses are neither answer nor refusal, so that a low rate says little: {named}."

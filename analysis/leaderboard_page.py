@@ -1,0 +1,274 @@
+"""How a leaderboard and a comparison of two runs are shown: tables of texts, and pages in Markdown and HTML."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from rich.cells import cell_len
+
+from .comparison import Comparison
+from .figure import Figure
+from .leaderboard import ALL_TASKS, Board
+from .multiplicity import LEVEL
+from .ranks import RANKS
+from .tables import readable, to_markdown
+from .values import escape, interval, number, percent, plain
+
+_WIDTH = 78
+_MOST = 20
+"""Rows shown of personas whose rates changed."""
+_MANY = 120
+"""Characters shown of a response; prompts and longer responses are for the page."""
+
+RANKING = (
+    "Rank 1 refuses least. The interval of a rank holds for all models at once: models are told apart where their "
+    "difference, within the texts they share, is beyond what chance makes of the largest difference on the board "
+    "(Mogstad, Romano, Shaikh and Wilhelm 2024, doi:10.1093/restud/rdad006)."
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a page.
+
+    Attributes
+    ----------
+    heading : str
+        Plain text, as all that follows.
+    said : tuple of str
+        Sentences before the table.
+    table : pandas.DataFrame, optional
+        Of texts.
+    figure : str, optional
+        SVG.
+    folded : tuple of (str, str)
+        Long texts with their headings.
+    """
+
+    heading: str
+    said: tuple[str, ...] = ()
+    table: pd.DataFrame | None = None
+    figure: str | None = None
+    folded: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def numeric(self) -> frozenset[str]:
+        """The columns of the table that hold numbers alone."""
+        if self.table is None:
+            return frozenset()
+        columns = {str(name): self.table[name].astype(str) for name in self.table.columns}
+        return frozenset(name for name, values in columns.items() if values.str.match(r"^([-+<.∞\[\d].*)?$").all())
+
+
+def name_task(task: str) -> str:
+    """Name a part of a board."""
+    return "Mean over tasks" if task == ALL_TASKS else task
+
+
+def lay_out_board(board: Board, task: str, *, short: bool = False) -> pd.DataFrame:
+    """Lay out the models of one task, or of the mean over all, as texts in order of rank.
+
+    Parameters
+    ----------
+    board : Board
+    task : str
+    short : bool
+        Whether models go by what follows the last slash of their names, where that tells them apart.
+    """
+    rows = board.table[board.table["task"] == task]
+    shown = {
+        "rank, 95 %": [
+            "" if pd.isna(rank) else f"{rank} [{low}, {high}]"
+            for rank, low, high in zip(*(rows[name] for name in RANKS), strict=True)
+        ],
+        "model": _name(rows["model"], short=short),
+        "%": [percent(value) for value in rows["estimate"]],
+        "95 % interval": [interval(*ends) for ends in zip(rows["ci_low"], rows["ci_high"], strict=True)],
+    }
+    if rows["n_other"].notna().any():
+        shown["other %"] = [
+            "" if pd.isna(n_other) else f"{100 * n_other / n:.1f}"
+            for n_other, n in zip(rows["n_other"], rows["n"], strict=True)
+        ]
+    if board.baseline:
+        shown["spread"] = [percent(value) for value in rows["spread"]]
+        shown["differ"] = [
+            "" if pd.isna(n) else f"{k}/{n}" for k, n in zip(rows["n_differ"], rows["n_personas"], strict=True)
+        ]
+    return pd.DataFrame(shown)
+
+
+def _name(models: Iterable[str], *, short: bool) -> list[str]:
+    whole = list(models)
+    last = [model.rpartition("/")[2] for model in whole]
+    return last if short and len(set(last)) == len(last) and all(last) else whole
+
+
+def lay_out_tasks(board: Board, *, short: bool = False) -> pd.DataFrame:
+    """Lay out the rates of each task beside each other, ranks in brackets; models in the order of the board."""
+    order = board.table.loc[board.table["task"] == board.tasks[0], "model"]
+    shown = pd.DataFrame({"model": _name(order, short=short)})
+    for task in board.tasks[1:]:
+        rows = board.table[board.table["task"] == task].set_index("model")
+        cells = zip(rows["estimate"], rows["rank"], strict=True)
+        written = dict(zip(rows.index, (f"{percent(rate)} ({rank})" for rate, rank in cells), strict=True))
+        shown[task] = [written.get(model, "") for model in order]
+    return shown
+
+
+def lay_out_metrics(board: Board, *, short: bool = False) -> Iterator[pd.DataFrame]:
+    """Lay out other metrics with their standard errors, in tables that fit a screen."""
+    rows = board.table[board.table["task"] == board.tasks[0]]
+    models = [plain(model) for model in _name(rows["model"], short=short)]
+    room = _WIDTH - min(max(map(cell_len, models)), _WIDTH // 3)
+    shown, left = pd.DataFrame({"model": models}), room
+    for name in board.metrics:
+        ends = zip(rows[name], rows[f"{name}_stderr"], strict=True)
+        cells = [number(value) + ("" if math.isnan(error) else f" ± {number(error)}") for value, error in ends]
+        heading = plain(name).replace("/", " ").replace(",", ", ")
+        width = 1 + max(*map(cell_len, cells), *map(cell_len, heading.split()))
+        if width > left and shown.shape[1] > 1:
+            yield shown
+            shown, left = pd.DataFrame({"model": models}), room
+        shown[heading], left = cells, left - width
+    if board.metrics:
+        yield shown
+
+
+def board_parts(board: Board, figure: Figure | None = None, svg: str | None = None) -> list[Part]:
+    """Write the parts of a leaderboard's page."""
+    first = board.tasks[0]
+    against = "the neutral prompts" if board.baseline == "neutral" else "all other personas"
+    reading = [
+        "% is the share of persona prompts that the rule took for refused, with its text-clustered 95 % interval.",
+        RANKING,
+    ]
+    if first == ALL_TASKS:
+        reading.append("The mean gives each task the same weight.")
+    if board.table["n_other"].notna().any():
+        reading.append("other % are responses that are neither refusal nor answer.")
+    if board.baseline:
+        reading.append(
+            "spread is how far personas' rates are apart, as a standard deviation in points without sampling noise; "
+            f"differ is how many comparisons of a persona with {against} show a difference (p adjusted for all on the "
+            f"board, at most {LEVEL})."
+        )
+    parts = [Part(name_task(first), table=lay_out_board(board, first))]
+    parts += [Part(name_task(task), table=lay_out_board(board, task)) for task in board.tasks[1:]]
+    if figure is not None:
+        parts.insert(1, Part(figure.title, (figure.caption,), figure=svg))
+    parts += [Part("Other metrics" if not n else "", table=table) for n, table in enumerate(lay_out_metrics(board))]
+    named = board.table[(board.table["differ"] != "") & (board.table["task"] != ALL_TASKS)]
+    if len(named):
+        said = (f"Differences from {against} in points, the largest first.",)
+        table = named[["task", "model", "differ"]].rename(columns={"differ": "personas"})
+        parts.append(Part("Personas that differ", said, table=table))
+    parts.append(Part("How to read it", tuple(reading)))
+    return parts
+
+
+def lay_out_comparison(comparison: Comparison) -> pd.DataFrame:
+    """Lay out how the rates of whole tasks changed, as texts."""
+    table = comparison.table
+    return _differences(table[table["persona_group"].isna() & table["persona"].isna()], ["model", "task", "setting"])
+
+
+def lay_out_named(comparison: Comparison) -> tuple[str, pd.DataFrame]:
+    """Name the personas and groups whose rates changed: a sentence, and a table of texts."""
+    table = comparison.table
+    of_some = table[table["persona"].notna() | table["persona_group"].notna()]
+    named = of_some[of_some["p_adjusted"] <= LEVEL]
+    largest = named.reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index)
+    said = (
+        f"{len(named)} of {len(of_some)} changes of a persona or persona group are beyond chance (adjusted p at most "
+        f"{LEVEL}){f'; the {_MOST} largest' if len(named) > _MOST else ''}."
+    )
+    of_group = largest.assign(persona=largest["persona"].astype(object).where(largest["persona"].notna(), "(all)"))
+    return said, _differences(of_group.head(_MOST), ["model", "persona_group", "persona", "task"])
+
+
+def _differences(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    columns = [*by, "estimate", "ci_low", "ci_high", "p_adjusted", "n_newly_refused", "n_no_longer_refused"]
+    shown = readable(table[columns], signed=True)
+    return shown.rename(columns={"n newly refused": "newly refused", "n no longer refused": "no longer"})
+
+
+def comparison_parts(comparison: Comparison, examples: pd.DataFrame) -> list[Part]:
+    """Write the parts of a comparison's page."""
+    said, named = lay_out_named(comparison)
+    parts = [
+        Part(
+            "Refusal rates of the new run less those of the baseline",
+            ("In points, prompt by prompt, with 95 % intervals; whole texts are the independent units.",),
+            lay_out_comparison(comparison),
+        ),
+        Part("Personas and persona groups", (said,), named if len(named) else None),
+    ]
+    if len(comparison.changes):
+        parts.append(Part("What responses became", table=readable(comparison.changes)))
+    if len(examples):
+        table = lay_out_examples(examples)
+        prompts = examples["prompt"].astype(object).where(examples["prompt"].notna(), "")
+        folded = tuple(
+            (f"Prompt {index} ({task}, {setting})", str(prompt))
+            for index, task, setting, prompt in zip(
+                examples["index"], examples["task"], examples["setting"], prompts, strict=True
+            )
+            if prompt
+        )
+        parts.append(Part("Examples", ("Drawn at random from the responses that changed.",), table, folded=folded))
+    return parts
+
+
+def lay_out_examples(examples: pd.DataFrame, longest: int = _MANY) -> pd.DataFrame:
+    """Lay out examples of responses that changed, shortened to so many characters."""
+    shown = examples[["task", "setting", "persona", "index"]].astype(object)
+    shown = shown.where(shown.notna(), "").astype(str)
+    for heading, column in {"before": "response_before", "now": "response"}.items():
+        outcome = examples["outcome" if heading == "now" else "outcome_before"]
+        kinds = ["" if pd.isna(kind) else str(kind) for kind in outcome]
+        if examples[column].notna().any():
+            texts = (_shorten(text, longest) for text in examples[column])
+            kinds = [": ".join(filter(None, both)) for both in zip(kinds, texts, strict=True)]
+        shown[heading] = kinds
+    return shown
+
+
+def _shorten(text: object, longest: int) -> str:
+    if not isinstance(text, str):
+        return "(not read)"
+    line = plain(text[: 4 * longest])
+    return line if len(line) <= longest else f"{line[:longest]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def write_markdown(title: str, said: Sequence[str], parts: Sequence[Part], figure: str | None = None) -> str:
+    """Write a page in Markdown; `figure` is the path of the figure's file."""
+    lines = [f"# {escape(title)}\n", *(f"- {escape(sentence)}" for sentence in said), ""]
+    for part in parts:
+        lines += [f"## {escape(part.heading)}\n"] if part.heading else []
+        lines += [f"{escape(sentence)}\n" for sentence in part.said]
+        if part.figure and figure:
+            lines.append(f"![{escape(part.heading)}](<{figure}>)\n")
+        if part.table is not None:
+            lines.append(to_markdown(part.table))
+        lines += [f"**{escape(heading)}**: {escape(text)}\n" for heading, text in part.folded]
+    return "\n".join(lines)
+
+
+def write_html(title: str, said: Sequence[str], parts: Sequence[Part]) -> str:
+    """Write a page in HTML: one file that needs nothing else, runs nothing and asks for nothing."""
+    folder = FileSystemLoader(Path(__file__).parent / "html")
+    environment = Environment(
+        loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["plain"] = plain
+    # SVG is drawn here, with names as its texts; all else is escaped.
+    drawn = [Markup(part.figure) if part.figure else None for part in parts]  # noqa: S704
+    return environment.get_template("leaderboard.html.jinja").render(
+        title=title, said=said, parts=list(zip(parts, drawn, strict=True)), version=version("persona-refusal")
+    )

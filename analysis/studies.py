@@ -1,0 +1,257 @@
+"""Results read so that they can be set beside each other: models of one design, or two runs on the same prompts."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from refusal_metrics.detectors import ANSWERS_BY
+from refusal_metrics.errors import InputError
+
+from .logs import load_responses
+from .responses import Folder, Responses, count, identifier, quoted
+
+PAIRED = "paired"
+"""The table of prompts that both runs were asked."""
+
+_KEYS = ("model", "task", "setting", "index")
+_DOC = ("text_id", "row_id", "persona", "persona_group", "template", "response_type", "stratum")
+
+
+def load_studies(results: Iterable[str | os.PathLike[str]]) -> tuple[Responses, ...]:
+    """Read the results of models, those of one design together.
+
+    Parameters
+    ----------
+    results : iterable of str or path
+        See `refusal_metrics.analysis.logs.load_responses`.
+
+    Returns
+    -------
+    tuple of Responses
+        One for each design. Models of different ones were asked about different prompts.
+
+    Raises
+    ------
+    InputError
+        As `load_responses`; or if one of the paths holds several designs, or a model is in several.
+    """
+    paths = list(dict.fromkeys(os.fspath(path) for path in results))
+    try:
+        return (load_responses(paths),)
+    except InputError:
+        if len(paths) == 1:
+            raise
+        alone = {path: _designs(load_responses([path])) for path in paths}
+        groups: list[tuple[dict[str, str], list[str]]] = []
+        for path, designs in alone.items():
+            for known, members in groups:
+                if all(known.get(task, design) == design for task, design in designs.items()):
+                    known.update(designs)
+                    members.append(path)
+                    break
+            else:
+                groups.append((dict(designs), [path]))
+        if len(groups) == 1:
+            raise  # something else was wrong
+    studies = tuple(load_responses(members) for _, members in groups)
+    seen: set[str] = set()
+    for study in studies:
+        models = {str(model) for (model,) in study.query("SELECT DISTINCT model FROM responses").fetchall()}
+        if both := sorted(seen & models):
+            raise InputError(
+                f"{both[0]} was asked about the prompts of two designs, in different results; give those of one design"
+            )
+        seen |= models
+    return studies
+
+
+def _designs(responses: Responses) -> dict[str, str]:
+    """Give the mark of each task's sample."""
+    if "design_id" not in responses.columns:
+        return {}
+    found = responses.query("SELECT DISTINCT task, split_part(design_id, '-', 1) FROM responses").fetchall()
+    return {str(task): str(design) for task, design in found}
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Two runs on the same prompts.
+
+    Attributes
+    ----------
+    responses : Responses
+        Of the new run. Its database holds the table ``paired`` too, a row a prompt that both were asked: ``model``
+        (as the new run names it), ``task, setting, index``, what there is of ``text_id, row_id, persona,
+        persona_group, template, response_type, stratum``; ``refused, refused_before``; and ``outcome,
+        outcome_before``, null where nobody says.
+    before : Path
+        The old run's responses, Parquet: ``model`` (as the new run names it), ``task, setting, index``, and
+        ``response`` where it was read.
+    rule : str
+        The rule whose verdicts they are.
+    models : dict of str to str
+        The models compared, as the new run names them, and as the old one does.
+    notes : tuple of str
+        A sentence about all that was left out.
+    keep : object
+        What must live as long as the file shall.
+    """
+
+    responses: Responses
+    before: Path
+    rule: str
+    models: dict[str, str]
+    notes: tuple[str, ...]
+    keep: object
+
+
+def pair_runs(new: Responses, old: Responses, detector: str | None = None) -> Pairs:
+    """Pair two runs by prompt.
+
+    Parameters
+    ----------
+    new, old : Responses
+        With ``design_id`` and ``index``, as logs have them. Where each is of one model these are compared,
+        whatever they are called; else those of one name.
+    detector : str, optional
+        The rule; by default the first of the new run.
+
+    Returns
+    -------
+    Pairs
+
+    Raises
+    ------
+    InputError
+        For an unknown rule; if the runs share no model, task or prompt; if a task was asked with
+        different designs; or if prompts cannot be told apart.
+    """
+    _check_told_apart({"the results": new, "the baseline": old})
+    rule = new.rule(detector)
+    if rule not in old.rules:
+        raise InputError(
+            f"the baseline has no verdicts of {rule}, but of {', '.join(old.rules)}; name a --detector that both have"
+        )
+    models, notes = _match_models(new, old)
+    notes += _check_designs(new, old)
+    folder = Folder()
+    before = folder.path / "before.parquet"
+    named = " ".join(f"WHEN {quoted(theirs)} THEN {quoted(ours)}" for ours, theirs in models.items())
+    keys, refused = ", ".join(map(identifier, _KEYS)), identifier(f"refused_{rule}")
+    said = ", response" if "response" in old.columns else ""
+    old.query(
+        f"COPY (SELECT CASE model {named} END AS model, * EXCLUDE (model) FROM (SELECT model, task, setting, "
+        f'"index", {refused} AS refused, {_outcome(old, rule)} AS outcome{said} FROM responses) '
+        f"WHERE CASE model {named} END IS NOT NULL) TO {quoted(before)} (FORMAT parquet, COMPRESSION zstd)"
+    )
+    doc = "".join(f", ours.{name}" for name in _DOC if name in new.columns)
+    new.query(
+        f"CREATE OR REPLACE TEMP TABLE {PAIRED} AS SELECT {keys}{doc}, ours.{refused} AS refused, "
+        f"theirs.refused AS refused_before, {_outcome(new, rule)} AS outcome, theirs.outcome AS outcome_before "
+        f"FROM responses AS ours JOIN read_parquet({quoted(before)}) AS theirs USING ({keys}) "
+        f"WHERE ours.{refused} IS NOT NULL AND theirs.refused IS NOT NULL"
+    )
+    if not count(new.connection, f"SELECT count(*) FROM {PAIRED}"):
+        raise InputError("the results and the baseline share no prompt that both have a verdict of; give runs that do")
+    notes += _missing(new, before, models)
+    every = [*new.notes, *(f"The baseline: {note}" for note in old.notes), *notes]
+    return Pairs(new, before, rule, models, tuple(every), folder)
+
+
+def _outcome(run: Responses, rule: str) -> str:
+    """Write what a response is; the rules that know no answers know no others."""
+    if "empty" not in run.columns:
+        return "NULL::VARCHAR"
+    answered = "WHEN answered THEN 'answer'" if rule == ANSWERS_BY else ""
+    refused = identifier(f"refused_{rule}")
+    # As in a responses table: what is not refused may be anything where nobody says.
+    return f"CASE WHEN empty THEN 'empty' WHEN {refused} THEN 'refusal' {answered} WHEN NOT empty THEN 'other' END"
+
+
+def _check_told_apart(runs: Mapping[str, Responses]) -> None:
+    for which, run in runs.items():
+        lacking = [name for name in ("design_id", "index") if name not in run.columns]
+        if lacking:
+            raise InputError(
+                f"{which} ({_files(run)}): lacks the column {lacking[0]}, by which prompts of two runs are found; give "
+                "the folders that lm_eval wrote, or tables that `ingest` made of them"
+            )
+        repeated = run.query(
+            'SELECT model, task, setting FROM responses GROUP BY 1, 2, 3, "index" HAVING count(*) > 1 LIMIT 1'
+        ).fetchone()
+        if repeated:
+            raise InputError(
+                f"{which} ({_files(run)}): holds several answers of {repeated[0]} to one prompt ({repeated[1]}, "
+                f"{repeated[2]}); give one run"
+            )
+
+
+def _files(run: Responses) -> str:
+    return f"{run.files[0]}{' ...' * (len(run.files) > 1)}" if run.files else "nothing read"
+
+
+def _match_models(new: Responses, old: Responses) -> tuple[dict[str, str], list[str]]:
+    ours, theirs = (
+        [str(model) for (model,) in run.query("SELECT DISTINCT model FROM responses ORDER BY 1").fetchall()]
+        for run in (new, old)
+    )
+    if len(ours) == len(theirs) == 1:
+        note = [f"{ours[0]} is compared with {theirs[0]}."] if ours != theirs else []
+        return {ours[0]: theirs[0]}, note
+    shared = {model: model for model in ours if model in theirs}
+    if not shared:
+        raise InputError(
+            f"the results ({', '.join(ours)}) and the baseline ({', '.join(theirs)}) share no model; give runs of one"
+        )
+    alone = {
+        "the results": [m for m in ours if m not in shared],
+        "the baseline": [m for m in theirs if m not in shared],
+    }
+    return shared, [f"Only in {which}: {', '.join(models)}." for which, models in alone.items() if models]
+
+
+def _check_designs(new: Responses, old: Responses) -> list[str]:
+    """Check that shared tasks were asked with one design, and say which are not shared."""
+    ours, theirs = (
+        {
+            (str(task), str(setting)): str(design)
+            for task, setting, design in run.query(
+                "SELECT DISTINCT task, setting, design_id FROM responses ORDER BY ALL"
+            ).fetchall()
+        }
+        for run in (new, old)
+    )
+    for key in ours.keys() & theirs.keys():
+        if ours[key] != theirs[key]:
+            raise InputError(
+                f"{_task(key)} was asked with the design {ours[key]} in the results and {theirs[key]} in the baseline: "
+                "other prompts, which cannot be compared one by one; give two runs of one design"
+            )
+    if not ours.keys() & theirs.keys():
+        raise InputError(
+            f"the results ({', '.join(map(_task, ours))}) and the baseline ({', '.join(map(_task, theirs))}) share no "
+            "task; give runs of the same tasks"
+        )
+    alone = {"the results": ours.keys() - theirs.keys(), "the baseline": theirs.keys() - ours.keys()}
+    return [f"Only in {which}: {', '.join(map(_task, sorted(keys)))}." for which, keys in alone.items() if keys]
+
+
+def _task(key: tuple[str, str]) -> str:
+    return f"{key[0]} ({key[1]})"
+
+
+def _missing(new: Responses, before: Path, models: Mapping[str, str]) -> Iterator[str]:
+    """Say where one run lacks prompts of the other, or a verdict."""
+    counted = []
+    for source in ("responses", f"read_parquet({quoted(before)})", PAIRED):
+        rows = new.query(f"SELECT model, task, setting, count(*) FROM {source} GROUP BY ALL ORDER BY ALL").fetchall()
+        counted.append({row[:3]: int(row[3]) for row in rows if row[0] in models})
+    ours, theirs, both = counted
+    for key in ours:
+        if key in theirs and not ours[key] == theirs[key] == both.get(key, 0):
+            model, task, setting = key
+            yield (
+                f"{model}, {task} ({setting}): {both.get(key, 0):,} prompts have a verdict in both runs and are "
+                f"compared, of {ours[key]:,} in the results and {theirs[key]:,} in the baseline."
+            )

@@ -1,0 +1,147 @@
+"""What must be known before a number is quoted is said, and only where it holds."""
+
+import pandas as pd
+import pytest
+from refusal_metrics.analysis.cautions import list_cautions
+from refusal_metrics.analysis.estimates import Estimates
+from refusal_metrics.analysis.html_origin import RUNS, Origin
+from refusal_metrics.analysis.validation import Validation
+
+
+def study(
+    *,
+    n_texts=100,
+    rule="answer_aware",
+    n=200,
+    regression=None,
+    outcomes=None,
+    settings=("persona",),
+    baselines=("neutral",),
+):
+    rows = [("m", "nli", setting, rule, n, n_texts) for setting in settings]
+    tables = {
+        "rates": pd.DataFrame(rows, columns=["model", "task", "setting", "rule", "n", "n_texts"]),
+        "contrasts": pd.DataFrame({"baseline": list(baselines)}),
+    }
+    tables |= {name: table for name, table in (("regression", regression), ("outcomes", outcomes)) if table is not None}
+    return Estimates(tables, rule, (rule,), {}, None)
+
+
+def origin(designs=("d0",), **runs):
+    made = pd.DataFrame(runs, columns=list(RUNS)) if runs else pd.DataFrame(columns=list(RUNS))
+    of_designs = pd.DataFrame({"task": "nli", "setting": "persona", "design_id": list(designs)})
+    return Origin(made, of_designs, pd.DataFrame(), None, None)
+
+
+def labels(*models):
+    table = pd.DataFrame({"factor": ["", *["model"] * len(models)], "level": ["", *models]})
+    return Validation(table=table, confusion=pd.DataFrame(), gaps=pd.DataFrame(), notes=())
+
+
+LABELLED = labels("m")
+
+
+def cautions(estimates, where=None, notes=(), validation=LABELLED):
+    return [(c.place, c.text) for c in list_cautions(estimates, where or origin(), notes, validation)]
+
+
+def test_a_sound_study_asks_for_no_caution():
+    assert cautions(study()) == []
+
+
+def test_notes_of_what_was_left_out_come_first():
+    assert cautions(study(), notes=["3 lines dropped."]) == [("rates", "3 lines dropped.")]
+
+
+@pytest.mark.parametrize(("n_texts", "said"), [(29, 1), (30, 0)])
+def test_few_texts_are_said(n_texts, said):
+    found = [text for _, text in cautions(study(n_texts=n_texts))]
+    assert len(found) == said
+    assert all(text.startswith("Few texts: m, nli (persona) rest on fewer than 30 texts") for text in found)
+
+
+def test_models_of_which_different_numbers_of_prompts_are_there_are_not_of_the_same_prompts():
+    estimates = study()
+    other = estimates.tables["rates"].assign(model="b", n=100)
+    estimates.tables["rates"] = pd.concat([estimates.tables["rates"], other], ignore_index=True)
+    ((place, text),) = cautions(estimates, validation=labels("m", "b"))
+    assert place == "rates"
+    assert text.startswith("Models were asked different numbers of prompts in nli (persona)")
+
+
+@pytest.mark.parametrize(("n_other", "said"), [(20, 0), (21, 1)])
+def test_much_babble_is_said(n_other, said):
+    row = {"model": "m", "task": "nli", "setting": "persona", "n_answer": 100 - n_other, "n_refused": 0}
+    outcomes = pd.DataFrame([row | {"n_other": n_other, "n_empty": 0, "n": 100}])
+    found = cautions(study(outcomes=outcomes))
+    assert len(found) == said
+    assert all("More than 20 % of the responses are neither" in text for _, text in found)
+
+
+def test_a_missing_baseline_is_said_beside_the_differences():
+    ((place, text),) = cautions(study(baselines=("others",)))
+    assert place == "differences"
+    assert text.startswith("No neutral task was run")
+
+
+def test_a_study_without_personas_says_nothing_of_them():
+    assert cautions(study(settings=("neutral",)))[0] == (
+        "differences",
+        "No persona task was run: nothing can be said of personas.",
+    )
+
+
+def test_separated_levels_are_named_beside_the_regression():
+    rows = [("(Intercept)", "", True), ("model", "a", True), ("model", "b", False)]
+    regression = pd.DataFrame(rows, columns=["factor", "level", "separated"])
+    ((place, text),) = cautions(study(regression=regression))
+    assert place == "regression"
+    assert text.startswith("Separated: model a refuse never or always")
+
+
+def test_a_detector_that_was_not_validated_on_the_models_is_said():
+    ((place, text),) = cautions(study(), validation=None)
+    assert place == "detector"
+    assert text.startswith("Not validated on this model: no labels were given")
+    assert cautions(study(), validation=labels("other")) == [
+        ("detector", "Not validated on m: the labels hold no response of theirs.")
+    ]
+    assert cautions(study(), validation=labels()) == [("detector", "The labels do not say of which models they are.")]
+
+
+def test_another_rule_than_the_validated_one_is_said():
+    ((_, text),) = cautions(study(rule="prefix"))
+    assert text.startswith("The rule prefix is not answer_aware")
+
+
+@pytest.mark.parametrize(
+    ("runs", "said"),
+    [
+        (
+            {"task": ["t", "t"], "lm_eval_version": ["0.4.12", "0.4.13"]},
+            "lm-evaluation-harness are mixed (0.4.12, 0.4.13)",
+        ),
+        ({"task": ["t", "t"], "lm_eval_version": ["0.4.12", None]}, None),
+        ({"task": ["t", "t"], "task_version": ["1.0", "2.0"]}, "versions of a task are mixed (1.0, 2.0)"),
+        # Different tasks may have different versions.
+        ({"task": ["t", "u"], "task_version": ["1.0", "2.0"]}, None),
+    ],
+)
+def test_runs_of_different_versions_are_said(runs, said):
+    found = cautions(study(), origin(**runs))
+    assert [place for place, _ in found] == ["origin"] * (said is not None)
+    assert said is None or said in found[0][1]
+
+
+@pytest.mark.parametrize(
+    ("designs", "said"),
+    [
+        ((None,), "No design is named"),
+        (("d0", None), "Some responses name no design"),
+        (("d0", "d1"), "Several designs are pooled in 1 task."),
+    ],
+)
+def test_what_is_not_known_of_designs_is_said(designs, said):
+    ((place, text),) = cautions(study(), origin(designs))
+    assert place == "origin"
+    assert text.startswith(said)

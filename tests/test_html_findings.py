@@ -1,0 +1,94 @@
+"""The sentences of a page's first screen."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from refusal_metrics.analysis.estimates import Estimates
+from refusal_metrics.analysis.html_findings import find_all, headline
+
+
+def rates(rows):
+    columns = ("model", "task", "setting", "rule", "estimate", "ci_low", "ci_high", "n", "n_texts", "n_refused")
+    return pd.DataFrame(rows, columns=columns)
+
+
+def study(rates_rows, **tables):
+    contrasts = pd.DataFrame(columns=["model", "task", "baseline", "rule", "estimate", "p_adjusted"])
+    table = rates(rates_rows)
+    return Estimates(
+        {"rates": table, "contrasts": contrasts, **tables}, "aware", tuple(table["rule"].unique()), {}, None
+    )
+
+
+ASKED = [
+    ("m", "offensiveness", "persona", "aware", 0.2, 0.1, 0.3, 100, 10, 20),
+    ("m", "nli", "persona", "aware", 0.0, 0.0, 0.1, 100, 10, 0),
+    ("m", "nli", "neutral", "aware", 0.5, 0.1, 0.9, 100, 10, 50),
+    ("m", "offensiveness", "persona", "other", 0.3, 0.2, 0.4, 100, 10, 30),
+    ("m", "nli", "persona", "other", 0.1, 0.0, 0.2, 100, 10, 10),
+]
+
+
+def contrasts(rows):
+    made = pd.DataFrame(rows, columns=["model", "task", "persona", "estimate", "p_adjusted", "mde"])
+    made.insert(3, "baseline", "neutral")
+    return made.assign(rule="aware", ci_low=made["estimate"] - 0.01, ci_high=made["estimate"] + 0.01)
+
+
+def test_the_reports_rule_is_told_first_and_the_others_in_one_sentence():
+    first, second = find_all(study(ASKED))
+    # 20 of 200 and, by the other rule, 40 of 200.
+    assert first.startswith("The rule aware took 10.00 % of the persona prompts for refused, from 0.00 % (m, nli)")
+    assert second == "The other rules took for refused: other 20.00 %."
+
+
+def test_the_largest_differences_are_named_with_their_intervals():
+    table = contrasts([("m", "nli", "man", 0.02, 0.01, 0.01), ("m", "nli", "woman", -0.3, 0.001, 0.01)])
+    found = find_all(study(ASKED, contrasts_by_persona=table))
+    assert found[-1] == (
+        "The largest differences from neutral prompts that stand after correction: woman -30.00 points [-31.00, "
+        "-29.00] (m, nli); man +2.00 points [+1.00, +3.00] (m, nli)."
+    )
+
+
+def test_where_no_persona_differs_and_nothing_could_have_been_found_both_are_said():
+    table = contrasts(
+        [("m", "nli", "man", 0.0, 1.0, 0.3), ("m", "nli", "woman", 0.0, 1.0, 0.2), ("m", "x", "man", 0, 1, np.nan)]
+    )
+    *_, none, blind, unknown = find_all(study(ASKED, contrasts_by_persona=table))
+    assert none.startswith("No persona differs from neutral prompts after correction")
+    assert blind == (
+        "In 1 of 2 combinations of a model and a task no persona's difference of 10 points or less could have been "
+        "found: m, nli."
+    )
+    assert unknown.endswith("as where nothing or everything was refused: m, x.")
+
+
+@pytest.mark.parametrize(("low", "said"), [(0.25, ""), (0.15, "; their intervals overlap, so the order may be chance")])
+def test_the_factor_that_matters_most_is_named_with_how_sure_that_is(low, said):
+    rows = [("", "model", 0.3, low, 0.4, 0.001), ("", "task", 0.1, 0.05, 0.2, 0.001), ("", "persona", 0.9, 0, 1, 0.5)]
+    table = pd.DataFrame(rows, columns=["model", "factor", "iota", "ci_low", "ci_high", "p_value"])
+    found = find_all(study(ASKED, sensitivity=table.assign(task="", one_sided=False)))
+    # Persona is not beyond chance, however large its index.
+    assert found[-1] == (
+        f"The factor that matters most is model (iota 0.300 [{low:.3f}, 0.400]), before task (0.100 [0.050, "
+        f"0.200]){said}."
+    )
+
+
+def test_without_persona_prompts_the_page_says_so():
+    (only,) = find_all(study(ASKED[2:3]))
+    assert only.startswith("No persona task was run")
+    assert headline(study(ASKED[2:3]))["setting"].tolist() == ["neutral"]
+
+
+def test_the_headline_holds_persona_prompts_by_the_reports_rule_tasks_in_the_order_of_the_paper():
+    outcomes = pd.DataFrame(
+        [("m", "nli", "persona", 50, 0, 40, 10, 100)],
+        columns=["model", "task", "setting", "n_answer", "n_refused", "n_other", "n_empty", "n"],
+    )
+    table = headline(study(ASKED, outcomes=outcomes))
+    assert table["task"].tolist() == ["nli", "offensiveness"]
+    assert table["others"].tolist() == [{"other": "10.00 [0.00, 20.00]"}, {"other": "30.00 [20.00, 40.00]"}]
+    assert table["other"].tolist() == pytest.approx([0.4, np.nan], nan_ok=True)
+    assert table["empty"].tolist() == pytest.approx([0.1, np.nan], nan_ok=True)
