@@ -324,6 +324,9 @@ def report(
     no_texts: Annotated[
         bool, typer.Option("--no-texts", help="Leave prompts and responses out of the report.")
     ] = False,
+    tables_only: Annotated[
+        bool, typer.Option("--tables-only", help="Write the tables and report.md alone, which is faster.")
+    ] = False,
     column: Property = "released",
     models: Models = None,
     replicates: Replicates = 1000,
@@ -351,14 +354,18 @@ def report(
     check_out(out, force=force)
     formats = names(figures)
     check_formats(formats)
+    _check_one_of({"--figures": figures, "--tables-only": tables_only})
+    texts = not (no_texts or tables_only)
     run_factors = [name for name in names(factors) if name not in {*STUDY_COLUMNS, *FACTORS}]
     with busy("Reading the responses"):
-        responses = load_responses(results, all_runs=all_runs, run_factors=run_factors, texts=not no_texts)
+        responses = load_responses(results, all_runs=all_runs, run_factors=run_factors, texts=texts)
     say(responses.notes)
     options = Options(detector, tuple(run_factors), replicates, seed, column, models)
     with busy("Making every table and figure"):
-        added = {"paper": paper, "compare_published": compare_published, "texts": not no_texts}
-        tables = write_report(responses, out, options, force=force, labels=labels, formats=formats, **added)
+        added = {"paper": paper, "compare_published": compare_published, "texts": texts}
+        tables = write_report(
+            responses, out, options, force=force, labels=labels, formats=formats, page=not tables_only, **added
+        )
     table = main_table(tables)
     say(["No persona task was run, so there is no main table."] * table.empty)
     # Of three rules all intervals would not fit 80 columns; they are in the report.
@@ -370,7 +377,10 @@ def report(
     else:
         rates = tables["rates"]
         print_table(rates[rates["setting"] == "persona"], form)
-    say([f"Open {out / 'report.html'} in a browser; its tables and figures stand beside it as files."])
+    if tables_only:
+        say([f"The tables are in {out / 'tables'}, explained in {out / 'report.md'}."])
+    else:
+        say([f"Open {out / 'report.html'} in a browser; its tables and figures stand beside it as files."])
 
 
 def _print_corrected(

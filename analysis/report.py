@@ -47,6 +47,7 @@ class _Made:
     validation: Validation | None
     formats: Sequence[str]
     texts: bool
+    page: bool
 
 
 def write_report(
@@ -60,6 +61,7 @@ def write_report(
     labels: Path | None = None,
     formats: Sequence[str] = (),
     texts: bool = True,
+    page: bool = True,
 ) -> dict[str, pd.DataFrame]:
     """Write ``report.html``, ``report.md``, ``tables/*.csv`` and ``figures/*``, and ``responses.parquet`` with texts.
 
@@ -84,6 +86,9 @@ def write_report(
     texts : bool
         Whether prompts and responses are shown, where there are any: a sample in the page, all in
         ``responses.parquet``.
+    page : bool
+        Whether ``report.html``, its figures and responses are written; else the tables and
+        ``report.md`` alone.
 
     Returns
     -------
@@ -119,7 +124,7 @@ def write_report(
     if paper:
         files |= {f"tables/paper/{stem}.csv": table for stem, table in paper_figures(estimates.tables).items()}
     try:
-        _write(out, _Made(responses, estimates, options, extra, files, validation, formats, texts))
+        _write(out, _Made(responses, estimates, options, extra, files, validation, formats, texts, page))
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({error.strerror}); name a folder that can be") from error
     return estimates.tables
@@ -172,8 +177,10 @@ def _write_into(folder: Path, made: _Made) -> None:
     for file, table in made.files.items():
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         table.to_csv(folder / file, index=False)
-    page = write_page(Source(responses.files, responses.notes), estimates, made.extra, made.validation)
-    (folder / "report.md").write_text(page, encoding="utf-8")
+    markdown = write_page(Source(responses.files, responses.notes), estimates, made.extra, made.validation)
+    (folder / "report.md").write_text(markdown, encoding="utf-8")
+    if not made.page:
+        return
     figures = draw_figures(estimates.tables, estimates.rules, estimates.rule)
     drawn = write_figures(figures, folder / "figures", made.formats) if figures else []
     there = has_texts(responses)

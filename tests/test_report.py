@@ -779,3 +779,9 @@ def test_a_full_disk_while_figures_are_written_leaves_nothing_and_names_the_fold
         write_report(load_responses([small]), tmp_path / "out", FEW)
     assert str(caught.value).startswith(f"{tmp_path / 'out' / 'figures'}: cannot be written")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_tables_may_be_written_alone(logs, tmp_path):
+    responses = load_responses([logs.write_run(tmp_path / "results", "RNAE").parent])
+    write_report(responses, tmp_path / "out", Options(n_replicates=20), page=False)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.md", "tables"]
