@@ -33,7 +33,7 @@ class Caution:
 
     Attributes
     ----------
-    place : {"rates", "differences", "regression", "responses", "detector", "origin"}
+    place : {"rates", "differences", "regression", "detector", "origin"}
     text : str
         Plain text: names in it are as they were given.
     """
@@ -66,7 +66,8 @@ def list_cautions(
         *(Caution("rates", note) for note in notes),
         *_of_texts(rates),
         *_of_sizes(rates),
-        *_of_outcomes(tables.get("outcomes")),
+        # By a rule that knows no answers, all that it does not flag would be neither.
+        *(_of_outcomes(tables.get("outcomes")) if estimates.rule == ANSWERS_BY else ()),
         *_of_baselines(estimates),
         *_of_separation(tables.get("regression")),
         *_of_detector(estimates, validation),
@@ -100,7 +101,7 @@ def _of_outcomes(outcomes: pd.DataFrame | None) -> Iterable[Caution]:
     if outcomes is None:
         return
     share = (outcomes["n_other"] + outcomes["n_empty"]) / outcomes["n"]
-    much = outcomes[(share > MUCH_OTHER) & (outcomes["n_answer"] > 0)]
+    much = outcomes[share > MUCH_OTHER]
     if len(much):
         yield Caution(
             "rates",
@@ -129,8 +130,9 @@ def _of_separation(regression: pd.DataFrame | None) -> Iterable[Caution]:
         named = [f"{row['factor']} {row['level']}" for _, row in separated.head(_MOST).iterrows()]
         yield Caution(
             "regression",
-            f"Separated: {', '.join(named)}{_more(len(separated))} refuse never or always, so that no finite "
-            "coefficient exists; Firth's is shown there, without a standard error.",
+            f"Separated: no finite coefficient exists for {', '.join(named)}{_more(len(separated))}, because there, or "
+            "at the level that it is compared with, nothing or everything was refused; what is shown in its place has "
+            "no standard error.",
         )
 
 

@@ -257,7 +257,7 @@ def _judge(comparison: "Comparison", points: float) -> None:
         say([f"{row['model']}, {row['task']} ({row['setting']}): the rate {rise}, which is above {points:g}."])
     if len(worse):
         raise typer.Exit(_WORSE)
-    say([f"No task's rate rose beyond {points:g} points."])
+    say([f"No task's rate rose by more than {points:g} points beyond doubt."])
 
 
 def _page(title: str, said: Sequence[str], parts: "Sequence[Part]", out: Path, figure: str) -> str:

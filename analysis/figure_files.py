@@ -14,7 +14,9 @@ from .figure import Figure, theme
 FORMATS = ("svg", "png", "pdf")
 """The forms of a figure's file."""
 
-_VEGA_LITE = "6.4"
+VEGA_LITE = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+"""The version that Altair's charts are written for, in files and in the page."""
+
 _SCALE = 3
 """Pixels of a PNG for one of the figure: 640 across a column of 16 cm are 300 dpi."""
 
@@ -84,19 +86,19 @@ def to_spec(figure: Figure, *, dark: bool = False) -> dict[str, Any]:
 def _to_svg(spec: dict[str, Any]) -> bytes:
     import vl_convert  # noqa: PLC0415 - 60 MB of code, only for who wants files
 
-    return vl_convert.vegalite_to_svg(spec, vl_version=_VEGA_LITE).encode()
+    return vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE).encode()
 
 
 def _to_png(spec: dict[str, Any]) -> bytes:
     import vl_convert  # noqa: PLC0415 - the same
 
-    return bytes(vl_convert.vegalite_to_png(spec, vl_version=_VEGA_LITE, scale=_SCALE))
+    return bytes(vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=_SCALE))
 
 
 def _to_pdf(spec: dict[str, Any]) -> bytes:
     import vl_convert  # noqa: PLC0415 - the same
 
-    return bytes(vl_convert.vegalite_to_pdf(spec, vl_version=_VEGA_LITE))
+    return bytes(vl_convert.vegalite_to_pdf(spec, vl_version=VEGA_LITE))
 
 
 _CONVERTERS: dict[str, Callable[[dict[str, Any]], bytes]] = {"svg": _to_svg, "png": _to_png, "pdf": _to_pdf}

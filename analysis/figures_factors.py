@@ -54,9 +54,10 @@ def draw_separations(tables: Tables, rule: str) -> Iterator[Figure]:
     chart = _by_factor(table, rows, tips, tables, rule, "distance from the overall rate, points (grey: by chance)")
     caption = (
         "How far the refusal rate of each level lies from that of all (rule "
-        f"{rule}), each factor on its own scale. Lines are 95 % intervals; the grey band is as wide as the distance "
-        "is on average where the factor cannot matter. Diamonds are distances that remain after correction for the "
-        f"factor's levels (adjusted p at most {LEVEL}). Each level has {count_range(table['n'], 'response')}. "
+        f"{rule}), each factor on its own scale. Lines are 95 % intervals; the grey band reaches as far to each "
+        "side as the distance is on average where the factor cannot matter. Diamonds are distances that remain after "
+        f"correction for the factor's levels (adjusted p at most {LEVEL}). Each level has "
+        f"{count_range(table['n'], 'response')}. "
         f"{say_study(tables, rule)}"
     )
     yield Figure("separations", "How far each level lies from the whole", caption, chart, table)

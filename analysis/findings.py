@@ -57,7 +57,7 @@ def _baseline_findings(contrasts: pd.DataFrame, rule: str) -> Iterable[str]:
         points = f"{low} points" if len(own) == 1 else f"{low} to {high} points"
         yield (
             f"Persona prompts less {baseline} ones: {points} ({rule}); they differ in {beyond} of "
-            f"{_pairs(len(own))} (adjusted p at most {LEVEL})."
+            f"{count_families(len(own))} (adjusted p at most {LEVEL})."
         )
 
 
@@ -78,7 +78,13 @@ def counted(n: int, name: str) -> str:
     return f"{n:,} {name}{'s' * (n != 1)}"
 
 
-def _pairs(n: int, family: Sequence[str] = ("model", "task")) -> str:
+def family_of(contrasts: pd.DataFrame) -> list[str]:
+    """Name what makes a family of comparisons: model, task and, where asked for, factors of runs."""
+    return [str(name) for name in contrasts.columns[: list(contrasts.columns).index("persona")]]
+
+
+def count_families(n: int, family: Sequence[str] = ("model", "task")) -> str:
+    """Write how many families there are: 3 combinations of a model and a task."""
     *first, last = family
     return f"{counted(n, 'combination')} of {', '.join(f'a {name}' for name in first)} and a {last}"
 
@@ -106,12 +112,12 @@ def name_personas(contrasts: pd.DataFrame, rule: str) -> tuple[str, pd.DataFrame
     against = "the neutral prompts" if baseline == "neutral" else "the other personas (no neutral task was run)"
     own = contrasts[contrasts["baseline"] == baseline]
     named = own[own["p_adjusted"] <= LEVEL]
-    # What stands before the persona makes a family: model, task and, where asked for, settings of runs.
-    family = [str(name) for name in own.columns[: list(own.columns).index("persona")]]
+    family = family_of(own)
     n_families = len(own.drop_duplicates(family))
     sentence = (
         f"{len(named)} of {counted(len(own), 'comparison')} of a persona with {against} show a difference ({rule}, "
-        f"adjusted p at most {LEVEL}): {counted(own['persona'].nunique(), 'persona')} in {_pairs(n_families, family)}."
+        f"adjusted p at most {LEVEL}): {counted(own['persona'].nunique(), 'persona')} in "
+        f"{count_families(n_families, family)}."
     )
     detectable = own["mde"].median()
     if detectable < 1:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from refusal_metrics.detectors import ANSWERS_BY
+
 from .cautions import list_cautions
 from .estimates import Estimates, Options
 from .figure import Figure
@@ -36,7 +38,6 @@ _ANCHORS = {
     "differences": "tables",
     "regression": "tables",
     "detector": "methods",
-    "responses": "responses",
     "origin": "runs",
 }
 _OF_DESIGNS = (
@@ -118,7 +119,8 @@ def first_screen(content: Content) -> dict[str, Any]:
         "rule": estimates.rule,
         "rules": estimates.rules,
         "other_rules": others,
-        "has_outcomes": "outcomes" in estimates.tables,
+        # By another rule, "other" would be all that it does not flag, answers too.
+        "has_outcomes": "outcomes" in estimates.tables and estimates.rule == ANSWERS_BY,
         "headline_title": f"Refusal rates of {'persona prompts' if asked else 'all settings'}",
         "keys": [key.replace("_", " ") for key in keys],
         "scale_end": f"{100 * end:.0f}",

@@ -31,7 +31,10 @@ _SHOWN = (
 )
 _IDENTITY = ("model", "design_id", "index", "run")
 """What tells responses apart in sample logs, and in tables written from them."""
-_ELSE = ("model", "task", "setting", "persona", "template", "text_id", "row_id", "language", "temperature", "run")
+_ELSE = (
+    *("model", "task", "setting", "persona", "template", "text_id", "row_id", "language", "temperature", "run"),
+    *("response_type", "response"),
+)
 _ROLES = frozenset({"role", "content"})
 
 
@@ -98,7 +101,7 @@ def draw_sample(responses: Responses, rule: str, *, most: int = MOST, seed: int 
     """
     columns = responses.columns
     n_all, n_kinds = _pick(responses, rule, most, seed)
-    drawn = _read(responses, rule, seed)
+    drawn = _read(responses, rule, most, seed)
     if "cause" not in columns:
         drawn["cause"] = pd.Series(_causes(drawn, rule), index=drawn.index, dtype=object)
     n_chars = drawn.pop("n_response").tolist()
@@ -118,9 +121,10 @@ def _outcome(responses: Responses, rule: str) -> str:
     refused = identifier(f"refused_{rule}")
     if "empty" not in responses.columns:
         return f"CASE WHEN {refused} THEN 'refusal' WHEN NOT {refused} THEN 'no refusal' ELSE 'no verdict' END"
-    answered = "WHEN answered THEN 'answer'" if rule == ANSWERS_BY else ""
+    # What a rule that knows no answers does not flag may be one.
+    answered = "WHEN answered THEN 'answer' WHEN NOT empty THEN 'other'" if rule == ANSWERS_BY else ""
     known = f"WHEN {refused} IS NULL THEN 'no verdict' WHEN empty THEN 'empty' WHEN {refused} THEN 'refusal'"
-    return f"CASE {known} {answered} WHEN NOT empty THEN 'other' ELSE 'no refusal' END"
+    return f"CASE {known} {answered} ELSE 'no refusal' END"
 
 
 def _disagree(responses: Responses) -> str:
@@ -145,14 +149,15 @@ def _pick(responses: Responses, rule: str, most: int, seed: int) -> tuple[int, i
         f"GROUP BY {', '.join(kinds)}, outcome, disagree"
     )
     responses.query(
-        "CREATE OR REPLACE TEMP TABLE picked AS SELECT DISTINCT key, place FROM (SELECT unnest(keys) AS key, "
-        f"generate_subscripts(keys, 1) AS place FROM kinds) ORDER BY place, key LIMIT {most:d}"
+        # Responses that nothing tells apart have one key.
+        "CREATE OR REPLACE TEMP TABLE picked AS SELECT key, min(place) AS place FROM (SELECT unnest(keys) AS key, "
+        f"generate_subscripts(keys, 1) AS place FROM kinds) GROUP BY key ORDER BY place, key LIMIT {most:d}"
     )
     row = responses.query("SELECT sum(n)::BIGINT, count(*) FROM kinds").fetchall()[0]
     return int(row[0]), int(row[1])
 
 
-def _read(responses: Responses, rule: str, seed: int) -> pd.DataFrame:
+def _read(responses: Responses, rule: str, most: int, seed: int) -> pd.DataFrame:
     """Read what was picked, in the order in which it was."""
     columns = responses.columns
     shown = [identifier(name) for name in _SHOWN if name in columns]
@@ -164,7 +169,7 @@ def _read(responses: Responses, rule: str, seed: int) -> pd.DataFrame:
         shown.append(f"{sql if name in columns else 'NULL::VARCHAR'} AS {name}")
     return responses.query(
         f"SELECT {', '.join(shown)} FROM responses JOIN picked ON picked.key = {_key(responses, seed)} "
-        "WHERE response IS NOT NULL ORDER BY place, picked.key"
+        f"WHERE response IS NOT NULL ORDER BY place, picked.key LIMIT {most:d}"
     ).df()
 
 

@@ -6,15 +6,15 @@ from dataclasses import replace
 import pandas as pd
 
 from .estimates import Estimates
-from .findings import counted, list_findings, of_rule
+from .figures_rows import TASKS
+from .findings import count_families, family_of, list_findings, of_rule
 from .multiplicity import LEVEL
 from .values import interval, percent
 
-_TASKS = ("nli", "politeness", "offensiveness")
 _FEW = 3
 """How many differences, and how many models and tasks, a sentence names."""
 LARGE = 0.1
-"""A study that finds no smaller difference than this is called blind; a convention, no result."""
+"""A study that would find only larger differences 8 times in 10 is called blind; a convention, no result."""
 
 
 def find_all(estimates: Estimates) -> list[str]:
@@ -76,7 +76,7 @@ def headline(estimates: Estimates) -> pd.DataFrame:
         rates = rates[rates["setting"] == "persona"]
     table = of_rule(rates, estimates.rule)
     # Tasks in the order of the paper, within models in the order they have.
-    order = {task: place for place, task in enumerate(_TASKS)}
+    order = {task: place for place, task in enumerate(TASKS)}
     places = table["task"].map(order).fillna(len(order))
     models = table["model"].map({model: place for place, model in enumerate(table["model"].unique())})
     table = table.loc[pd.DataFrame({"m": models, "t": places}).sort_values(["m", "t"], kind="stable").index]
@@ -101,6 +101,9 @@ def _with_outcomes(table: pd.DataFrame, outcomes: pd.DataFrame | None) -> pd.Dat
     if outcomes is None:
         return table.assign(other=float("nan"), empty=float("nan"))
     study = ["model", "task", "setting"]
+    if table.duplicated(study).any():
+        # Factors of runs are told apart here, and not in the outcomes.
+        return _with_outcomes(table, None)
     shares = outcomes[study].assign(
         other=outcomes["n_other"] / outcomes["n"], empty=outcomes["n_empty"] / outcomes["n"]
     )
@@ -133,32 +136,36 @@ def _personas(contrasts: pd.DataFrame) -> Iterable[str]:
         largest = named.reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index)
         listed = "; ".join(
             f"{row['persona']} {percent(row['estimate'], signed=True)} points "
-            f"{interval(row['ci_low'], row['ci_high'], signed=True)} ({row['model']}, {row['task']})"
+            f"{interval(row['ci_low'], row['ci_high'], signed=True)} ({', '.join(map(str, row[family_of(own)]))})"
             for _, row in largest.head(_FEW).iterrows()
         )
         yield f"The largest differences from {than} that stand after correction: {listed}."
     elif len(own):
-        yield f"No persona differs from {than} after correction; below the detectable difference it still may."
+        yield (
+            f"No persona was found to differ from {than} after correction; it may still, above all by less than the "
+            "detectable difference."
+        )
     yield from _blind_spots(own)
 
 
 def _blind_spots(own: pd.DataFrame) -> Iterable[str]:
     """Say where nothing could have been detected."""
-    families = own.groupby(["model", "task"], sort=False)["mde"]
+    family = family_of(own)
+    families = own.groupby(family, sort=False, dropna=False)["mde"]
     least = families.min()
     blind, unknown = least[least > LARGE], least[least.isna()]
     if len(blind):
         yield (
-            f"In {len(blind)} of {counted(len(least), 'combination')} of a model and a task no persona's difference of "
-            f"{100 * LARGE:.0f} points or less could have been found: {_listed(blind)}."
+            f"In {len(blind)} of {count_families(len(least), family)} no persona's difference of "
+            f"{100 * LARGE:.0f} points would have been found 8 times in 10: {_listed(blind)}."
         )
     if len(unknown):
         yield (
-            f"In {len(unknown)} of {counted(len(least), 'combination')} of a model and a task no detectable "
-            f"difference can be given, as where nothing or everything was refused: {_listed(unknown)}."
+            f"In {len(unknown)} of {count_families(len(least), family)} no detectable difference can be given, as "
+            f"where nothing or everything was refused: {_listed(unknown)}."
         )
 
 
 def _listed(families: "pd.Series[float]") -> str:
-    named = [f"{model}, {task}" for model, task in list(families.index)[:_FEW]]
+    named = [", ".join(map(str, levels)) for levels in list(families.index)[:_FEW]]
     return "; ".join([*named, f"and {len(families) - _FEW} more"] if len(families) > _FEW else named)

@@ -4,11 +4,11 @@ import hashlib
 from base64 import b64encode
 from pathlib import Path
 
-import altair as alt
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from .figure import theme
+from .figure_files import VEGA_LITE
 from .html_content import Content, below, first_screen
 from .html_safe import embed, visible
 
@@ -64,7 +64,6 @@ def _bundle() -> str:
     """Make one script of Vega, Vega-Lite and Vega-Embed in the version that Altair's charts are written for."""
     import vl_convert  # noqa: PLC0415 - 60 MB of code, not needed while the estimates need their memory
 
-    major, minor = alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2]
-    script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=f"{major}.{minor}")
+    script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)
     # A script element ends there, wherever in the script that stands.
     return script.replace("</script", "<\\/script")

@@ -2,14 +2,10 @@
 
 import pandas as pd
 
+from .figures_rows import RESPONSE_TYPES, SETTINGS, TASKS
 from .values import interval, percent
 
-_TASKS = {"nli": "NLI", "politeness": "Politeness", "offensiveness": "Offensiveness"}
-_ORDER = {
-    "task": tuple(_TASKS),
-    "response_type": ("unforced", "semi-forced", "forced"),
-    "setting": ("persona", "neutral", "persona-free"),
-}
+_ORDER = {"task": tuple(TASKS), "response_type": RESPONSE_TYPES, "setting": SETTINGS}
 
 
 def side_by_side(table: pd.DataFrame, by: list[str], *, signed: bool = False) -> pd.DataFrame:
@@ -50,7 +46,7 @@ def _spread(table: pd.DataFrame, rows: list[str], column: str, value: str) -> pd
     # A row without a level is one too; pivoting would drop it.
     named = table.assign(**{row: table[row].astype(object).where(table[row].notna(), "") for row in rows})
     wide = named.pivot_table(index=rows, columns=column, values=value, aggfunc="first")[levels]
-    wide = wide.rename(columns=_TASKS).reset_index()
+    wide = wide.rename(columns=TASKS).reset_index()
     return wide.rename(columns=lambda name: str(name).replace("_", " ")).fillna("")
 
 

@@ -36,7 +36,7 @@ def draw_families(board: Board, column: str, file: Path | None = None) -> tuple[
     Returns
     -------
     figure : Figure or None
-        None where no model's property is known.
+        None where no model has a known property and a mean over all tasks.
     notes : tuple of str
         A sentence about the models that are left out.
 
@@ -50,6 +50,8 @@ def draw_families(board: Board, column: str, file: Path | None = None) -> tuple[
     table = table[table["model"].isin(list(found))].reset_index(drop=True)
     if table.empty:
         return None, tuple(notes)
+    if board.tasks[0] not in set(table["task"]):
+        return None, (*notes, "No such model has a mean over all tasks: no figure of families is drawn.")
     names = short_names(sorted(found))
     family, families = label_levels(pd.Series([found[model][0] for model in table["model"]]))
     rows = pd.DataFrame(

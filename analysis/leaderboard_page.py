@@ -13,6 +13,7 @@ from rich.cells import cell_len
 
 from .comparison import Comparison
 from .figure import Figure
+from .html_safe import visible
 from .leaderboard import ALL_TASKS, Board
 from .multiplicity import LEVEL
 from .ranks import RANKS
@@ -151,7 +152,10 @@ def board_parts(board: Board, figure: Figure | None = None, svg: str | None = No
     if first == ALL_TASKS:
         reading.append("The mean gives each task the same weight.")
     if board.table["n_other"].notna().any():
-        reading.append("other % are responses that are neither refusal nor answer.")
+        reading.append(
+            "other % are responses that are neither refusal nor answer, those without a word among them; beside a mean "
+            "over tasks, the share in the responses of all tasks together."
+        )
     if board.baseline:
         reading.append(
             "spread is how far personas' rates are apart, as a standard deviation in points without sampling noise; "
@@ -266,7 +270,7 @@ def write_html(title: str, said: Sequence[str], parts: Sequence[Part]) -> str:
     environment = Environment(
         loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["plain"] = plain
+    environment.filters |= {"plain": plain, "visible": visible}
     # SVG is drawn here, with names as its texts; all else is escaped.
     drawn = [Markup(part.figure) if part.figure else None for part in parts]  # noqa: S704
     return environment.get_template("leaderboard.html.jinja").render(

@@ -11,6 +11,7 @@ import pandas as pd
 from refusal_metrics.errors import unknown_name
 
 from . import published
+from .figures_rows import TASKS
 from .values import percent
 
 COMPARISON = (
@@ -22,7 +23,6 @@ COMPARISON = (
 REFERENCES = {"persona": "atheist", "template": "p1", "task": "nli", "model": "Llama2-13B"}
 """Table 7's reference level of each factor, in the order of the table."""
 
-_TASKS = {"nli": "NLI", "politeness": "Politeness", "offensiveness": "Offensiveness"}
 # Half a unit of the last printed digit: 0.01 of a percentage, 0.01 of a coefficient.
 _HALF_UNIT_RATE, _HALF_UNIT_COEFFICIENT = 0.00005, 0.005
 
@@ -275,17 +275,17 @@ def _in_order(names: Iterable[str], printed: Sequence[str], known: Callable[[str
 
 def _table1(rates: pd.DataFrame) -> pd.DataFrame:
     # Unlike pivot_table, pivot refuses a second rate for one cell.
-    wide = rates.pivot(index="model", columns="task", values="estimate").reindex(columns=list(_TASKS))  # noqa: PD010
+    wide = rates.pivot(index="model", columns="task", values="estimate").reindex(columns=list(TASKS))  # noqa: PD010
     wide = wide.loc[_in_order(wide.index, _printed_order("models", "model"), match_model)]
     wide.loc["Mean"] = wide.mean()
-    shown = wide.map(percent).rename(columns=_TASKS)
+    shown = wide.map(percent).rename(columns=TASKS)
     return shown.rename_axis(index="Model", columns=None).reset_index()
 
 
 def _count_table(counts: pd.DataFrame, factor: str, printed: Sequence[str]) -> pd.DataFrame:
     levels = _in_order(counts[factor].dropna().unique(), printed)
     columns = {factor.capitalize(): levels}
-    for task, heading in _TASKS.items():
+    for task, heading in TASKS.items():
         of_task = counts[counts["task"] == task]
         # A model that was asked about the task but never with this level counts as 0.
         wide = of_task.pivot_table(index=factor, columns="model", values="n", aggfunc="sum").reindex(levels).fillna(0)

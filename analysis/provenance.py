@@ -30,7 +30,8 @@ def read_provenance(files: Iterable[str | os.PathLike[str]]) -> pd.DataFrame:
     pandas.DataFrame
         One row a model: ``model, revision, dtype, chat_template`` (the beginning of its SHA-256),
         ``lm_eval, engine, hardware, n_prompts`` (that were logged), ``n_asked`` (of them, equal ones
-        being asked once), ``prompts_per_second, tokens_per_second`` (new tokens), and of a repeat check
+        being asked once), ``prompts_per_second, tokens_per_second`` (new tokens; of one server, where a model
+        has several), and of a repeat check
         ``n_checked, texts_changed, refusals_changed``, shares. Empty where no log is of a study.
     """
     runs = [record.get("runs", {}) for record in _records(files)]

@@ -96,7 +96,7 @@ def test_separated_levels_are_named_beside_the_regression():
     regression = pd.DataFrame(rows, columns=["factor", "level", "separated"])
     ((place, text),) = cautions(study(regression=regression))
     assert place == "regression"
-    assert text.startswith("Separated: model a refuse never or always")
+    assert text.startswith("Separated: no finite coefficient exists for model a, because")
 
 
 def test_a_detector_that_was_not_validated_on_the_models_is_said():

@@ -156,7 +156,7 @@ def test_the_exit_code_is_1_where_a_rate_rose_beyond_the_bound(runs):
     _, said = invoke(runs[0], "--baseline", runs[1], "--fail-above", "5", code=1)
     assert "offensiveness (persona): the rate rose by 27.78 points, interval [" in said
     _, said = invoke(runs[0], "--baseline", runs[1], "--fail-above", "27")
-    assert "No task's rate rose beyond 27 points." in said
+    assert "No task's rate rose by more than 27 points beyond doubt." in said
     invoke(runs[1], "--baseline", runs[0], "--fail-above", "0")
 
 

@@ -46,7 +46,7 @@ def test_every_kind_is_in_the_sample_as_often_as_any_other_as_far_as_there_are_s
     sample = draw_sample(uneven, "a", most=10)
     kinds = Counter(zip(values(sample, "outcome"), values(sample, "disagree"), strict=True))
     # 3 and 2 are all there are; the other 5 are of the third kind.
-    assert kinds == {("other", "no"): 5, ("refusal", "no"): 3, ("refusal", "yes"): 2}
+    assert kinds == {("no refusal", "no"): 5, ("refusal", "no"): 3, ("refusal", "yes"): 2}
     assert (sample.n, sample.n_all, sample.n_kinds) == (10, 105, 3)
 
 
@@ -95,7 +95,7 @@ def test_bytes_are_bounded_and_kinds_are_cut_evenly(uneven, monkeypatch):
     monkeypatch.setattr(html_explorer, "MOST_BYTES", 80)
     sample = draw_sample(uneven, "a", most=100)
     assert sample.n in {6, 7}
-    assert set(values(sample, "outcome")) == {"other", "refusal"}
+    assert set(values(sample, "outcome")) == {"no refusal", "refusal"}
 
 
 def test_messages_of_a_chat_stand_one_after_the_other(tmp_path):

@@ -56,10 +56,10 @@ def test_where_no_persona_differs_and_nothing_could_have_been_found_both_are_sai
         [("m", "nli", "man", 0.0, 1.0, 0.3), ("m", "nli", "woman", 0.0, 1.0, 0.2), ("m", "x", "man", 0, 1, np.nan)]
     )
     *_, none, blind, unknown = find_all(study(ASKED, contrasts_by_persona=table))
-    assert none.startswith("No persona differs from neutral prompts after correction")
+    assert none.startswith("No persona was found to differ from neutral prompts after correction")
     assert blind == (
-        "In 1 of 2 combinations of a model and a task no persona's difference of 10 points or less could have been "
-        "found: m, nli."
+        "In 1 of 2 combinations of a model and a task no persona's difference of 10 points would have been found 8 "
+        "times in 10: m, nli."
     )
     assert unknown.endswith("as where nothing or everything was refused: m, x.")
 

@@ -25,7 +25,7 @@ N_DOCS = 60
 GENERATION = {"max_gen_toks": 24}
 # Bfloat16 crawls on processors without instructions for it.
 ENGINE = {"dtype": "float32", "max_model_len": 512, "enforce_eager": True}
-SECONDS_TO_START = 240
+SECONDS_TO_START = 600
 
 pytestmark = [
     pytest.mark.vllm,
@@ -40,7 +40,7 @@ def environment():
 
 def run(*command, check=True):
     done = subprocess.run(
-        [str(part) for part in command], env=environment(), capture_output=True, text=True, timeout=900, check=False
+        [str(part) for part in command], env=environment(), capture_output=True, text=True, timeout=1800, check=False
     )
     assert not check or done.returncode == 0, done.stderr[-3000:]
     return done

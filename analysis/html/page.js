@@ -24,9 +24,8 @@
   // Figures: drawn when they come near, the others when nothing else is to do.
   const charts = [...document.querySelectorAll("[data-spec]")];
   const configs = charts.length ? read("configs") : {};
-  let queue = Promise.resolve();
   const draw = (chart, dark = isDark()) => {
-    if (chart.dataset.drawn === String(dark)) return queue;
+    if (chart.dataset.drawn === String(dark)) return Promise.resolve();
     chart.dataset.drawn = String(dark);
     const options = {
       ast: true, // the interpreter of expressions, because the page's policy forbids to evaluate code
@@ -92,9 +91,9 @@
   const SHOWN = 100;
   const INFINITE = { "∞": Infinity, "-∞": -Infinity };
   const asNumber = (text) => {
-    const first = text.replace(/^[[<>]+/, "").split(/[,\s](?=\s|[-+\d.∞])/)[0].replace(/[,%\]]/g, "");
+    const first = text.replace(/^[[<>]+/, "").split(/,?\s/)[0].replace(/[,%\]]/g, "");
     if (first === "") return NaN;
-    return first in INFINITE ? INFINITE[first] : Number.parseFloat(first.replace(/,/g, ""));
+    return first in INFINITE ? INFINITE[first] : Number.parseFloat(first);
   };
   const collator = new Intl.Collator("en", { numeric: true });
   const compare = (column, numeric, up) => (a, b) => {
