@@ -182,8 +182,8 @@ def _stratify(responses: Responses, where: str, n: int) -> tuple[list[str], pd.D
     needed = int(strata["n"].clip(upper=FEWEST).sum())
     if needed > n:
         raise InputError(
-            f"--n {n}: is too few for {len(strata)} combinations of the rules' verdicts, of which each needs "
-            f"{FEWEST} items or all it has; draw at least {needed}"
+            f"--n {n}: is too few for {len(strata)} combination{'s' * (len(strata) != 1)} of the rules' verdicts, of "
+            f"which each needs {FEWEST} items or all it has; draw at least {needed}"
         )
     for names in (("persona", "persona_group"), ("model",), ("task",)):
         for name in names:

@@ -3,7 +3,7 @@
 # The analysis is imported inside the commands, so that help does not wait for pandas and DuckDB.
 # ruff: noqa: PLC0415
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +16,8 @@ from .options import RUN_FACTORS, AllRuns, Detector, Form, Models, Property, Rep
 from .values import Format
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from .cells import Counts
     from .responses import Responses
 
@@ -89,7 +91,7 @@ def rates(
     if against:
         with busy("Comparing personas"):
             table = estimate_contrasts(counts, against, apart=factors)
-        say([_no_contrast(against)] * table.empty)
+        say([_no_contrast(against)] if table.empty else _not_compared(counts, table, against))
         shown = ["persona", "estimate", "ci_low", "ci_high", "odds_ratio", "p_adjusted", "mde"]
         print_table(table, form, ["model", "task", *factors], signed=True, columns=shown)
     elif spread:
@@ -146,7 +148,10 @@ def sensitivity(
     _check_one_of({"--levels": levels, "--interactions": interactions})
     named, pair = names(factors), names(interactions)
     if pair and len(pair) != 2:
-        raise InputError(f"--interactions {interactions}: names {len(pair)} factors; name two, e.g. model,persona")
+        raise InputError(
+            f"--interactions {interactions}: names {len(pair)} factor{'s' * (len(pair) != 1)}; name two, "
+            "e.g. model,persona"
+        )
     _, counts = _load(results, [*named, *pair], detector, all_runs=all_runs)
     asked = counts.where(setting="persona")
     if pair:
@@ -417,8 +422,8 @@ def _print_corrected(
     n_missing = int(table["estimate"].isna().sum())
     few = f"fewer than {FEWEST} of the responses with either verdict are labelled"
     say([f"{n_missing:,} of {len(table):,} rows are not corrected: {few}."] * (n_missing > 0))
-    shown = [*factors, "persona", "setting", "task", "estimate", "ci_low", "ci_high", "uncorrected", "uncorrected_low"]
-    print_table(table, form, sections, signed=bool(against), columns=[*shown, "uncorrected_high", "n_labelled"])
+    shown = [*factors, "persona", "setting", "task", "estimate", "ci_low", "ci_high", "uncorrected", "n_labelled"]
+    print_table(table, form, sections, signed=bool(against), columns=shown)
 
 
 def _load(
@@ -475,6 +480,13 @@ def _no_contrast(against: str) -> str:
         if wanted
         else "There are no other personas."
     )
+
+
+def _not_compared(counts: "Counts", table: "pd.DataFrame", against: str) -> Iterable[str]:
+    """Name the tasks of which personas were asked and the baseline was not."""
+    cells, _ = counts.where(setting="persona").cell(["task"])
+    if missing := sorted(set(cells["task"]) - set(table["task"])):
+        yield f"Not compared, for nothing was asked in the setting {against}: {', '.join(missing)}."
 
 
 def _words(formula: str) -> list[str]:

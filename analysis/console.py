@@ -21,6 +21,7 @@ def busy(what: str) -> Iterator[None]:
 
 def say(sentences: Iterable[str]) -> None:
     """Say something, a sentence a line."""
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     for sentence in sentences:
-        console.print(plain(sentence))
+        # What goes to a file stays a line each, as programs read it.
+        console.print(plain(sentence), soft_wrap=not console.is_terminal)

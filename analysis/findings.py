@@ -119,7 +119,8 @@ def name_personas(contrasts: pd.DataFrame, rule: str) -> tuple[str, pd.DataFrame
         f"adjusted p at most {LEVEL}): {counted(own['persona'].nunique(), 'persona')} in "
         f"{count_families(n_families, family)}."
     )
-    detectable = own["mde"].median()
+    # One that cannot be given, for nothing was refused on either side, is no smaller than any.
+    detectable = own["mde"].fillna(1).median()
     if detectable < 1:
         sentence += f" The median smallest detectable difference is {percent(detectable)} points."
     elif detectable == 1:

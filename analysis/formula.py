@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -75,7 +75,9 @@ def without_factors(terms: Sequence[Term], dropped: Sequence[str]) -> tuple[Term
     return tuple(dict.fromkeys(term for term in left if term))
 
 
-def choose_reference(factor: str, frequency: Mapping[str, float], chosen: str | None = None) -> str:
+def choose_reference(
+    factor: str, frequency: Mapping[str, float], chosen: str | None = None, mixed: Collection[str] | None = None
+) -> str:
     """Choose the level that the others are compared with.
 
     Parameters
@@ -85,19 +87,23 @@ def choose_reference(factor: str, frequency: Mapping[str, float], chosen: str | 
         How many responses each level has.
     chosen : str, optional
         The user's choice, in any spelling of a level.
+    mixed : collection of str, optional
+        Levels at which some responses refuse and some do not. By default all.
 
     Returns
     -------
     str
         The user's choice, else the paper's where it is there, else the most frequent level; of
-        equally frequent ones the first by name.
+        equally frequent ones the first by name, among those that are `mixed` where any is: compared
+        with one that never refuses, no other has a finite coefficient.
 
     Raises
     ------
     InputError
         If the chosen level does not occur.
     """
-    levels = sorted(frequency, key=lambda level: (-frequency[level], level))
+    mixed = frequency if mixed is None else mixed
+    levels = sorted(frequency, key=lambda level: (-frequency[level], level not in mixed, level))
     if chosen is not None:
         if chosen in frequency:
             return chosen
@@ -254,8 +260,10 @@ def prepare(counts: TextCounts, formula: str | Sequence[str], references: Mappin
     _check_outcomes(int(n.sum()), int(k.sum()))
     levels = {}
     for factor in factors:
-        frequency = {str(level): float(total) for level, total in cells.groupby(factor)["n"].sum().items()}
-        reference = choose_reference(factor, frequency, references.get(factor))
+        sizes = cells.groupby(factor)[["n", "n_refused"]].sum()
+        frequency = {str(level): float(total) for level, total in sizes["n"].items()}
+        mixed = {str(level) for level in sizes.index[sizes["n_refused"].between(0, sizes["n"], inclusive="neither")]}
+        reference = choose_reference(factor, frequency, references.get(factor), mixed)
         levels[factor] = (reference, *sorted(set(frequency) - {reference}))
     constant = [factor for factor in factors if len(levels[factor]) == 1]
     notes += [f"The factor {factor} has one level, {levels[factor][0]}, and is dropped." for factor in constant]

@@ -42,6 +42,8 @@ _TITLES = {
 }
 GROUPS = ("Rates", "Differences", "Factors", "Regression", "Across models", "Responses", "Detector", "The paper")
 """What tables are of, in the order of the page."""
+_LATER = ("odds_ratio", "or_low", "or_high", "p_value", "equiv_low", "equiv_high")
+"""Columns of differences that stand behind what is to be read first."""
 _SIGNED = frozenset({"contrasts", "contrasts_by_persona", "interactions", "regression_effects"})
 
 
@@ -104,6 +106,7 @@ def lay_out(file: str, table: pd.DataFrame, rule: str) -> PageTable:
     name = file.rpartition("/")[2].removesuffix(".csv")
     group, title, caption = _TITLES.get(name, ("The paper", name.replace("_", " "), ""))
     first = _ordered(table, rule).head(MOST_ROWS)
+    first = first[sorted(first, key=lambda column: column in _LATER)] if name.startswith("contrasts") else first
     tidy = name in _TITLES and name != "published"
     shown = (
         readable(first, signed=name in _SIGNED) if tidy else first.astype(object).where(first.notna(), "").astype(str)

@@ -109,7 +109,10 @@ def load_responses(
     paths = list(dict.fromkeys(os.fspath(path) for path in results))
     tables = [path for path in paths if path.endswith(TABLE_SUFFIXES) and not Path(path).is_dir()]
     if tables and len(tables) < len(paths):
-        raise InputError(f"{', '.join(paths)}: holds both responses tables and results folders; give one or the other")
+        raise InputError(
+            f"{', '.join(paths)}: holds both responses tables and results folders; make a table of the folders "
+            "too (persona-refusal ingest), or give one or the other"
+        )
     if tables:
         responses = read_responses(list(dict.fromkeys(file for path in tables for file in _find_tables(path))))
         for name in [*run_factors, *["run"] * all_runs]:
@@ -240,8 +243,8 @@ class _Reader:
 
     def _none_of_ours(self, n_logs: int) -> InputError:
         return InputError(
-            f"{self._listed}: holds no samples of persona-refusal tasks among {n_logs} log files; run lm_eval "
-            "with --tasks persona_refusal --log_samples --output_path FOLDER and give FOLDER"
+            f"{self._listed}: holds no samples of persona-refusal tasks among {n_logs} log file{'s' * (n_logs != 1)}; "
+            "run lm_eval with --tasks persona_refusal --log_samples --output_path FOLDER and give FOLDER"
         )
 
     def _notes(self) -> Iterable[str]:

@@ -12,6 +12,8 @@ from .iota import Floats
 from .paper import load_published, match_model
 from .runs import reason
 
+_FEW = 5
+
 
 def read_properties(column: str, file: Path | None = None) -> pd.DataFrame:
     """Read a property of models.
@@ -80,8 +82,10 @@ def look_up(
             found[model] = (str(table["family"].iloc[row[0]]), float(values[row[0]]))
         else:
             missing.append(model)
-    notes = [f"Left out, without family and {column} in {_describe(file)}: {', '.join(missing)}."] if missing else []
-    return found, notes
+    named = ", ".join(missing[:_FEW]) + (f" and {len(missing) - _FEW} more" if len(missing) > _FEW else "")
+    of_them = "it" if len(missing) == 1 else "them"
+    unknown = f"left out of what goes by {column}: {_describe(file)} has no family and {column} of {of_them}"
+    return found, [f"{named} {unknown}; give --models FILE."] if missing else []
 
 
 def _describe(file: Path | None) -> str:

@@ -308,6 +308,7 @@ def _separation_notes(data: Data, separation: Separation, table: pd.DataFrame, e
     if (unbounded := separation.coefficients & ~bounded).any():
         notes.append(
             f"No bound is given for {some(labels[unbounded].tolist())}: it would rest on another coefficient without "
-            "an estimate. If the reference level itself is the one without refusals, choose another."
+            "an estimate. If the reference level itself is the one without refusals, choose another: "
+            "--reference FACTOR=LEVEL."
         )
     return notes

@@ -65,7 +65,7 @@ class Sensitivity:
         One row a level, columns `SEPARATIONS`: ``estimate`` is :math:`p_x - p`, ``separation`` its
         absolute value, ``null_mean`` what that is on average where the factor cannot matter,
         ``corrected`` the separation without its noise, ``p_adjusted`` that of Holm's method among the
-        levels.
+        levels. A level that was never or always refused has no interval: resampling finds no noise.
     notes : tuple of str
         One sentence for all that could not be estimated.
     """
@@ -335,9 +335,11 @@ def _tabulate_levels(study: _Study, index: Index, null: Null, drawn: Tally) -> p
     """Lay out how far the levels of a factor lie from the rate of all."""
     share, distance, scale = split_shares(index.n, index.n_refused)
     noise = _noise(study, index, drawn)
+    # A level that was never or always refused is so in every sample drawn from its texts: no noise of its own.
+    is_mixed = (index.n_refused > 0) & (index.n_refused < index.n)
     columns = {
-        "ci_low": np.maximum(distance - _Z * noise, -1),
-        "ci_high": np.minimum(distance + _Z * noise, 1),
+        "ci_low": np.where(is_mixed, np.maximum(distance - _Z * noise, -1), np.nan),
+        "ci_high": np.where(is_mixed, np.minimum(distance + _Z * noise, 1), np.nan),
         "null_mean": null.magnitude,
         "corrected": remove_noise(np.abs(distance), noise),
         "p_value": null.level_p_values,

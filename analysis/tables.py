@@ -94,7 +94,13 @@ def _heading(column: str) -> str:
 def _interval_writer(*, percents: bool, signed: bool) -> Callable[[float, float], str]:
     if percents:
         return lambda low, high: interval(low, high, signed=signed)
-    return lambda low, high: "" if math.isnan(low) and math.isnan(high) else f"[{number(low)}, {number(high)}]"
+
+    def write(low: float, high: float) -> str:
+        if math.isnan(low) and math.isnan(high):
+            return ""
+        return f"[{'?' if math.isnan(low) else number(low)}, {'?' if math.isnan(high) else number(high)}]"
+
+    return write
 
 
 def _text(name: str, value: object, *, proportions: bool, signed: bool) -> str:

@@ -437,8 +437,9 @@ def test_too_few_models_for_a_trend_are_one_sentence(results, monkeypatch, capsy
     printed = fail(monkeypatch, capsys, "trend", results)
     *_, sentence = printed.err.splitlines()
     assert sentence == (
-        "persona-refusal: a trend over released needs at least 3 models, and 0 can be used; Left out, without family "
-        "and released in the table of the paper's models: acme/parrot-7b."
+        "persona-refusal: a trend over released needs at least 3 models, and 0 can be used; acme/parrot-7b left out "
+        "of what goes by released: the table of the paper's models has no family and released of it; give --models "
+        "FILE."
     )
 
 

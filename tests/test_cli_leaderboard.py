@@ -92,7 +92,7 @@ def test_a_page_without_known_models_has_no_figure(logs, tmp_path):
     logs.write_run(tmp_path / "results", "RA AA")
     _, said = invoke(tmp_path / "results", "--out", tmp_path / "pages" / "board.html")
     assert [path.name for path in (tmp_path / "pages").iterdir()] == ["board.html"]
-    assert "Left out, without family and released" in said
+    assert "left out of what goes by released" in said
 
 
 def test_nothing_is_overwritten_unless_asked_for(results, tmp_path):

@@ -80,6 +80,12 @@ def test_the_reference_is_the_papers_else_the_most_frequent_else_the_first(facto
     assert choose_reference(factor, levels) == reference
 
 
+def test_of_equally_frequent_levels_one_that_refuses_now_and_then_is_compared_with():
+    assert choose_reference("model", {"a": 5, "b": 5, "c": 5}, mixed={"b", "c"}) == "b"
+    assert choose_reference("model", {"a": 6, "b": 5}, mixed={"b"}) == "a"
+    assert choose_reference("model", {"a": 5, "b": 5}, mixed=()) == "a"
+
+
 def test_a_reference_may_be_chosen_in_any_spelling_but_must_occur():
     assert choose_reference("persona", {"transgender_man": 1, "man": 5}, "Transgender man") == "transgender_man"
     with pytest.raises(InputError, match="unknown reference level of persona 'wman': allowed are man, woman; did"):

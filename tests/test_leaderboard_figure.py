@@ -28,7 +28,8 @@ def board(logs, tmp_path):
 def test_models_whose_property_is_known_are_drawn_and_others_said(board):
     figure, notes = draw_families(board, "released")
     assert set(figure.table["model"]) == {LLAMA, QWEN}
-    assert notes == ("Left out, without family and released in the table of the paper's models: acme/parrot.",)
+    known = "the table of the paper's models has no family and released of it; give --models FILE."
+    assert notes == (f"acme/parrot left out of what goes by released: {known}",)
     assert figure.name == "families"
     row = figure.table.query("model == @LLAMA and task == ''").iloc[0]
     # 18 July 2023 is day 198 of its year, counted from 0; 2 of 6 prompts of each task were refused.

@@ -25,14 +25,21 @@ def test_dates_are_years(written):
 def test_the_papers_models_are_known_by_their_hub_names_too():
     found, notes = look_up(["Llama2-7B", "meta-llama/Llama-2-7b-chat-hf", "mine"], "parameters_b")
     assert found["Llama2-7B"] == found["meta-llama/Llama-2-7b-chat-hf"] == ("Llama", 7.0)
-    assert notes == ["Left out, without family and parameters_b in the table of the paper's models: mine."]
+    unknown = "the table of the paper's models has no family and parameters_b of it; give --models FILE."
+    assert notes == [f"mine left out of what goes by parameters_b: {unknown}"]
 
 
 def test_a_file_knows_models_by_the_names_of_the_results_only(written):
     file = written("model,family,size\nLlama2-7B,f,1\n")
     found, notes = look_up(["Llama2-7B", "meta-llama/Llama-2-7b-chat-hf"], "size", file)
     assert found == {"Llama2-7B": ("f", 1.0)}
-    assert notes == [f"Left out, without family and size in {file}: meta-llama/Llama-2-7b-chat-hf."]
+    unknown = f"{file} has no family and size of it; give --models FILE."
+    assert notes == [f"meta-llama/Llama-2-7b-chat-hf left out of what goes by size: {unknown}"]
+
+
+def test_a_few_models_are_named_and_the_others_counted():
+    _, notes = look_up([f"m{i}" for i in range(8)], "released")
+    assert notes[0].startswith("m0, m1, m2, m3, m4 and 3 more left out of what goes by released: ")
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,8 @@ def test_a_model_without_the_property_or_its_family_is_left_out_and_named(counts
     file = properties(tmp_path, f"model,family,size\n{rows}Qwen2-7B,,5\nGemma-2B,g,\n")
     estimated = estimate_trend(counts, "size", file)
     assert sorted(estimated.models["model"]) == sorted(PAPERS[:4])
-    assert f"Left out, without family and size in {file}: Gemma-2B, Qwen2-7B." in estimated.notes
+    unknown = f"{file} has no family and size of them; give --models FILE."
+    assert f"Gemma-2B, Qwen2-7B left out of what goes by size: {unknown}" in estimated.notes
     assert any(note.startswith("The models come from 1 family:") for note in estimated.notes)
     # The only family is all: said once for it too.
     assert estimated.trends["family"].tolist() == ["", "f", "", "f"]
