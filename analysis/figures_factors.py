@@ -54,7 +54,8 @@ def draw_separations(tables: Tables, rule: str) -> Iterator[Figure]:
     chart = _by_factor(table, rows, tips, tables, rule, "distance from the overall rate, points (grey: by chance)")
     caption = (
         "How far the refusal rate of each level lies from that of all (rule "
-        f"{rule}), each factor on its own scale. Lines are 95 % intervals; the grey band reaches as far to each "
+        f"{rule}), each factor on its own scale. Lines are 95 % intervals, which a level that was never or always "
+        "refused has not; the grey band reaches as far to each "
         "side as the distance is on average where the factor cannot matter. Diamonds are distances that remain after "
         f"correction for the factor's levels (adjusted p at most {LEVEL}). Each level has "
         f"{count_range(table['n'], 'response')}. "

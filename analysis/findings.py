@@ -119,10 +119,12 @@ def name_personas(contrasts: pd.DataFrame, rule: str) -> tuple[str, pd.DataFrame
         f"adjusted p at most {LEVEL}): {counted(own['persona'].nunique(), 'persona')} in "
         f"{count_families(n_families, family)}."
     )
-    # One that cannot be given, for nothing was refused on either side, is no smaller than any.
-    detectable = own["mde"].fillna(1).median()
-    if detectable < 1:
-        sentence += f" The median smallest detectable difference is {percent(detectable)} points."
-    elif detectable == 1:
-        sentence += " Half of them could not have found any difference: the study is too small."
+    detectable = own["mde"].dropna()
+    # None can be given where nothing, or everything, was refused on both sides.
+    known = f"the {len(detectable):,} that have one" if len(detectable) < len(own) else "them"
+    if detectable.median() < 1:
+        of_known = f" of {known}" if known != "them" else ""
+        sentence += f" The median smallest detectable difference{of_known} is {percent(detectable.median())} points."
+    elif detectable.median() == 1:
+        sentence += f" Half of {known} could not have found any difference: the study is too small."
     return sentence, named.reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index)

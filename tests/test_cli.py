@@ -399,8 +399,8 @@ MISTAKES = {
     "rates --against neutrl": "unknown baseline 'neutrl': allowed are neutral, persona-free, others, black, muslim",
     "rates --by persona --spread": "--by persona: --against and --spread compare personas within",
     "rates --against neutral --spread": "--against and --spread: mean different",
-    "sensitivity --interactions model": "--interactions model: names 1 factors; name two",
-    "sensitivity --interactions model,model": "--interactions model,model: names 1 factors; name two",
+    "sensitivity --interactions model": "--interactions model: names 1 factor; name two",
+    "sensitivity --interactions model,model": "--interactions model,model: names 1 factor; name two",
     "sensitivity --interactions model,tsk": "did you mean 'task'?",
     "sensitivity --levels --interactions model,task": "--levels and --interactions: mean different",
     "regression --estimator fith": "unknown estimator 'fith': allowed are mle, firth, ridge; did you mean 'firth'?",
@@ -512,3 +512,11 @@ def test_the_help_of_a_command_fits_80_columns_and_gives_an_example(command):
 def test_every_option_of_a_command_is_explained(command):
     parameters = typer.main.get_command(cli.app).commands[command].params
     assert [p.name for p in parameters if not p.help] == []
+
+
+def test_a_task_without_the_baseline_is_named(logs, tmp_path):
+    for kind in ("nli", "politeness"):
+        logs.write_run(tmp_path, "RNA RAA", kind=kind)
+    logs.write_run(tmp_path, "RNA RAA", kind="nli", setting="neutral")
+    said = invoke("rates", tmp_path, "--against", "neutral").stderr
+    assert "Not compared, for nothing was asked in the setting neutral: politeness." in said

@@ -39,6 +39,13 @@ def test_no_difference_is_called_detectable_that_cannot_be(mde):
     assert "detectable" not in name_personas(contrasts(mde=mde), "r")[0]
 
 
+def test_comparisons_without_a_detectable_difference_are_left_out_of_their_median_and_that_is_said():
+    sentence, _ = name_personas(contrasts(mde=[0.1, np.nan, 0.3]), "r")
+    assert sentence.endswith("The median smallest detectable difference of the 2 that have one is 20.00 points.")
+    sentence, _ = name_personas(contrasts(mde=[1, 1, np.nan]), "r")
+    assert sentence.endswith("Half of the 2 that have one could not have found any difference: the study is too small.")
+
+
 def test_a_rule_that_judged_no_neutral_prompt_has_its_personas_compared_with_the_others():
     table = pd.concat([contrasts(), contrasts(baseline="others", rule="judge")])
     assert "the neutral prompts" in name_personas(table, "r")[0]

@@ -82,6 +82,11 @@ def test_an_interval_may_be_open_to_one_side():
     assert shown["95 % interval"].tolist() == ["[-∞, -2.500]", ""]
 
 
+def test_an_end_that_is_not_known_is_a_question_mark():
+    shown = readable(pd.DataFrame({"coef": [1.0], "ci_low": [NAN], "ci_high": [math.inf]}))
+    assert shown["95 % interval"].tolist() == ["[?, ∞]"]
+
+
 def test_a_table_of_counts_is_readable_without_a_rate():
     shown = readable(pd.DataFrame({"persona": ["woman"], "n": [12345], "n_empty": [0]}))
     assert shown.to_dict("records") == [{"persona": "woman", "n": "12,345", "empty": "0"}]
