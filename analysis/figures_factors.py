@@ -11,8 +11,6 @@ from .figure import Figure
 from .figures_marks import VERDICTS, draw_points, stack
 from .figures_rates import asked_as_persona, say_study
 from .figures_rows import (
-    RESPONSE_TYPES,
-    TASKS,
     count_range,
     describe,
     in_order,
@@ -21,6 +19,7 @@ from .figures_rows import (
     take,
     write_factor,
 )
+from .levels import RESPONSE_TYPES, TASKS
 from .multiplicity import LEVEL
 from .values import plain
 

@@ -9,8 +9,6 @@ import pandas as pd
 from .figure import Figure
 from .figures_marks import draw_cells, draw_curves, draw_points, draw_strips, facet, panels_of, stack, width_of, wrap
 from .figures_rows import (
-    RESPONSE_TYPES,
-    SETTINGS,
     count_range,
     describe,
     in_order,
@@ -23,6 +21,7 @@ from .figures_rows import (
     short_names,
     take,
 )
+from .levels import RESPONSE_TYPES, SETTINGS
 
 Tables = Mapping[str, pd.DataFrame]
 

@@ -6,13 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from .levels import TASKS
 from .values import interval, number, p_text, percent, plain
-
-TASKS = {"nli": "NLI", "politeness": "Politeness", "offensiveness": "Offensiveness"}
-"""How the tasks are written, in the paper's order."""
-
-RESPONSE_TYPES = ("unforced", "semi-forced", "forced")
-SETTINGS = ("persona", "neutral", "persona-free")
 
 _LONGEST = 36
 _OWN = frozenset(

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pandas as pd
 
 from .estimates import Estimates
-from .figures_rows import TASKS
 from .findings import count_families, family_of, list_findings, of_rule
+from .levels import TASKS
 from .multiplicity import LEVEL
 from .values import interval, percent
 

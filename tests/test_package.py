@@ -56,7 +56,7 @@ def test_a_module_does_not_import_what_stands_later_or_weighs_much(module, stran
 
 # How tables are shown; what is read and counted; the estimates, each family in turn; the report.
 _ANALYSIS = """
-values tables runs database responses logs cells
+values levels tables runs database responses logs cells
 rates exact differences multiplicity contrasts spread
 iota grid shuffles moves flips tally sensitivity interactions
 paper paper_figures properties logit formula separation regression
