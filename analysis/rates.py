@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import sparse, stats
 
 from .cells import Counts, TextCounts, count_by_text
 
@@ -90,9 +90,10 @@ def _korn_graubard(texts: TextCounts) -> tuple[Floats, Floats]:
 def _variance(texts: TextCounts, n: Floats, k: Floats) -> tuple[Floats, Floats]:
     """Compute the text-clustered variance of each cell's rate and its degrees of freedom; nan for a single text."""
     # Whole numbers until the end, so that equal rates give exactly 0.
-    scores = texts.n_refused.multiply(n) - texts.n.multiply(k)
+    scores = sparse.csr_array(texts.n_refused.multiply(n) - texts.n.multiply(k))
     n_texts = texts.cells["n_texts"].to_numpy(dtype=np.float64)
-    squares, fourths = (scores.power(power).sum(axis=0) for power in (2, 4))
+    second = scores.data * scores.data
+    squares, fourths = (np.bincount(scores.indices, power, len(n)) for power in (second, second * second))
     with np.errstate(divide="ignore", invalid="ignore"):
         n_others = np.where(n_texts > 1, n_texts - 1, np.nan)
         kurtosis = n_texts * fourths / squares**2
