@@ -6,9 +6,11 @@ import time
 import zlib
 
 import pytest
+from refusal_metrics.analysis import cli
 from refusal_metrics.analysis.estimates import Options
 from refusal_metrics.analysis.logs import load_responses
 from refusal_metrics.analysis.report import write_report
+from typer.testing import CliRunner
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright (the extra dev)")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-core (the extra dev)")
@@ -375,4 +377,31 @@ def test_without_javascript_the_findings_and_rates_are_there(chromium, report):
     page.goto(report.as_uri())
     assert page.locator("#short tbody tr").count() == 4
     assert "Without JavaScript" in page.locator("main").inner_text()
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def board(report):
+    """The board of the same models."""
+    out = report.parent.parent / "board.html"
+    told = CliRunner().invoke(cli.app, ["leaderboard", str(report.parent.parent / "results"), "--out", str(out)])
+    assert told.exit_code == 0, told.output
+    return out
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 380)])
+def test_the_board_opens_offline_without_a_serious_barrier_and_its_names_run_nothing(chromium, board, scheme, width):
+    context = chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 800}, offline=True)
+    page = context.new_page()
+    requests, errors = [], []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: message.type == "error" and errors.append(message.text))
+    page.goto(board.as_uri())
+    assert requests == [board.as_uri()]
+    assert errors == []
+    assert page.locator("table").count() > 1
+    assert page.evaluate("window.hacked") is None
+    assert "<img src=x" in page.locator("table").first.inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert serious(page) == []
     context.close()
