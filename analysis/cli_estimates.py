@@ -320,12 +320,8 @@ def report(
     ] = None,
     figures: Annotated[
         str,
-        typer.Option(
-            metavar="FORMATS",
-            help="Write the figures as files too: svg, png, pdf, with commas between.",
-            show_default=False,
-        ),
-    ] = "",
+        typer.Option(metavar="FORMATS", help="Write the figures as svg, png, pdf, with commas between, or as none."),
+    ] = "svg",
     no_texts: Annotated[
         bool, typer.Option("--no-texts", help="Leave prompts and responses out of the report.")
     ] = False,
@@ -357,9 +353,8 @@ def report(
     from .tables import print_readable, print_table, to_markdown
 
     check_out(out, force=force)
-    formats = names(figures)
+    formats = [] if tables_only or figures == "none" else names(figures)
     check_formats(formats)
-    _check_one_of({"--figures": figures, "--tables-only": tables_only})
     texts = not (no_texts or tables_only)
     run_factors = [name for name in names(factors) if name not in {*STUDY_COLUMNS, *FACTORS}]
     with busy("Reading the responses"):

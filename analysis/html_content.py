@@ -23,7 +23,7 @@ from .html_methods import PAPER, cite, list_versions
 from .html_origin import Origin
 from .html_safe import embed, visible
 from .html_tables import GROUPS, PageTable, lay_out_tables, lay_out_validation
-from .provenance import read_provenance
+from .provenance import read_provenance, read_tasks
 from .tables import readable
 from .validation import Validation
 from .values import interval, percent
@@ -265,6 +265,7 @@ def _origin_tables(content: Content) -> list[dict[str, Any]]:
     made = {
         "Runs": ("From the harness's results beside the samples.", runs),
         "Studies": ("From the record that persona-refusal run kept.", read_provenance(content.files)),
+        "What studies asked": ("From the same record; the checksum is of the texts' file.", read_tasks(content.files)),
         "Tables that were read": ("With their checksums.", origin.tables),
         "Designs": (
             _OF_DESIGNS,
