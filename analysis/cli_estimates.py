@@ -347,8 +347,9 @@ def report(
     Example: `persona-refusal report results --out report --paper --compare-published`
     """
     from .estimates import Options
+    from .figure_files import check_formats
     from .logs import load_responses
-    from .report import check_formats, check_out, main_table, write_report
+    from .report import check_out, main_table, write_report
     from .responses import FACTORS, STUDY_COLUMNS
     from .tables import print_readable, print_table, to_markdown
 

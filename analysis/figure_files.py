@@ -21,6 +21,13 @@ _SCALE = 3
 """Pixels of a PNG for one of the figure: 640 across a column of 16 cm are 300 dpi."""
 
 
+def check_formats(formats: Sequence[str]) -> None:
+    """Check, before anything is read, that figures can be written in these forms."""
+    for form in formats:
+        if form not in FORMATS:
+            raise unknown_name("figure format", form, FORMATS)
+
+
 def write_figures(figures: Iterable[Figure], folder: Path, formats: Sequence[str]) -> list[Path]:
     """Write figures and the rows that they draw.
 
@@ -41,9 +48,7 @@ def write_figures(figures: Iterable[Figure], folder: Path, formats: Sequence[str
     InputError
         For an unknown format, before anything is written, or if the folder cannot be written.
     """
-    for form in formats:
-        if form not in FORMATS:
-            raise unknown_name("figure format", form, FORMATS)
+    check_formats(formats)
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)

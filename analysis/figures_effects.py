@@ -9,7 +9,7 @@ import pandas as pd
 
 from .figure import Figure
 from .figures_marks import VERDICTS, draw_points, draw_strips, facet, panels_of, stack, width_of, wrap
-from .figures_rates import of_rule
+from .figures_rates import estimated_by
 from .figures_rows import describe, label_models, label_tasks, order_personas, say_sizes, short_names, take
 from .multiplicity import LEVEL
 from .values import percent
@@ -121,7 +121,7 @@ def _detectable(value: float) -> str:
 
 def against_best(tables: Tables, rule: str) -> tuple[pd.DataFrame | None, str]:
     """Take the comparisons of personas with the best baseline there is; None where there are none."""
-    table = of_rule(tables.get("contrasts_by_persona"), [rule])
+    table = estimated_by(tables.get("contrasts_by_persona"), [rule])
     if table is None:
         return None, ""
     baseline = next((name for name in _AGAINST if (table["baseline"] == name).any()), "")

@@ -48,7 +48,7 @@ def draw_rates(tables: Tables, rules: Sequence[str]) -> Iterator[Figure]:
 
 def draw_settings(tables: Tables, rule: str) -> Iterator[Figure]:
     """Draw the paper's Figure 1: persona prompts against those without, and the difference per model."""
-    rates, contrasts = (of_rule(tables.get(name), [rule]) for name in ("rates", "contrasts"))
+    rates, contrasts = (estimated_by(tables.get(name), [rule]) for name in ("rates", "contrasts"))
     if rates is None or contrasts is None:
         return
     apart = ["model", "task", *run_factors(contrasts)]
@@ -197,7 +197,7 @@ def _dose_response(table: pd.DataFrame, rule: str) -> Figure:
 # What several share.
 
 
-def of_rule(table: pd.DataFrame | None, rules: Sequence[str]) -> pd.DataFrame | None:
+def estimated_by(table: pd.DataFrame | None, rules: Sequence[str]) -> pd.DataFrame | None:
     """Take the rows of these rules that have an estimate, in the order of rules; None where there are none."""
     if table is None:
         return None
@@ -207,7 +207,7 @@ def of_rule(table: pd.DataFrame | None, rules: Sequence[str]) -> pd.DataFrame | 
 
 def asked_as_persona(table: pd.DataFrame | None, rules: Sequence[str], level: str | None = None) -> pd.DataFrame | None:
     """Take the rows of the persona setting that have an estimate and a level; None where there are none."""
-    own = of_rule(table, rules)
+    own = estimated_by(table, rules)
     if own is None:
         return None
     asked = own["setting"] == "persona"

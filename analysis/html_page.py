@@ -2,17 +2,13 @@
 
 import hashlib
 from base64 import b64encode
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from .figure import theme
 from .figure_files import VEGA_LITE
 from .html_content import Content, below, first_screen
-from .html_safe import embed, visible
-
-_FOLDER = Path(__file__).with_name("html")
+from .html_safe import FOLDER, embed, load_template, visible
 
 
 def write_html(content: Content) -> str:
@@ -29,20 +25,16 @@ def write_html(content: Content) -> str:
         allows its own scripts by their SHA-256 and no other, no request, and no evaluation of text as code.
         Styles in it are allowed, because charts set them on their marks.
     """
-    script = (_FOLDER / "page.js").read_text(encoding="utf-8")
+    script = (FOLDER / "page.js").read_text(encoding="utf-8")
     bundle = _bundle() if content.figures else ""
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
+    template = load_template(
+        "page.html.jinja",
         finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
     )
     # What is marked as safe are this package's own files, the charts' library and what `embed` made safe.
-    return environment.get_template("page.html.jinja").render(
+    return template.render(
         policy=_policy(script, *[bundle] * bool(bundle)),
-        style=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - see above
+        style=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - see above
         script=Markup(script),  # noqa: S704 - see above
         bundle=Markup(bundle),  # noqa: S704 - see above
         configs=embed({"light": theme(), "dark": theme(dark=True)}),

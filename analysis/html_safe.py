@@ -3,15 +3,54 @@
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
+
+FOLDER = Path(__file__).with_name("html")
+"""What pages are made of."""
 
 _KEPT = frozenset("\n\t\u200c\u200d")
 """Line ends and tabs, and the joiners that Persian, Hindi and emoji are spelt with."""
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _ESCAPED: Mapping[int, str] = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def load_template(
+    name: str,
+    *,
+    finalize: Callable[[Any], Any] | None = None,
+    filters: Mapping[str, Callable[[str], str]] | None = None,
+) -> Template:
+    """Load a template of a page, which escapes all that it is given and fails for what it is not.
+
+    Parameters
+    ----------
+    name : str
+        Of a file in `FOLDER`.
+    finalize : callable, optional
+        Applied to every value before it is escaped.
+    filters : mapping of str to callable, optional
+        What the template may apply by name.
+
+    Returns
+    -------
+    jinja2.Template
+    """
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= filters or {}
+    return environment.get_template(name)
 
 
 def visible(text: str) -> str:

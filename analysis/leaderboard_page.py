@@ -4,16 +4,14 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from rich.cells import cell_len
 
 from .comparison import Comparison
 from .figure import Figure
-from .html_safe import visible
+from .html_safe import load_template, visible
 from .leaderboard import ALL_TASKS, Board
 from .multiplicity import LEVEL
 from .ranks import RANKS
@@ -266,13 +264,9 @@ def write_markdown(title: str, said: Sequence[str], parts: Sequence[Part], figur
 
 def write_html(title: str, said: Sequence[str], parts: Sequence[Part]) -> str:
     """Write a page in HTML: one file that needs nothing else, runs nothing and asks for nothing."""
-    folder = FileSystemLoader(Path(__file__).parent / "html")
-    environment = Environment(
-        loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"plain": plain, "visible": visible}
+    template = load_template("leaderboard.html.jinja", filters={"plain": plain, "visible": visible})
     # SVG is drawn here, with names as its texts; all else is escaped.
     drawn = [Markup(part.figure) if part.figure else None for part in parts]  # noqa: S704
-    return environment.get_template("leaderboard.html.jinja").render(
+    return template.render(
         title=title, said=said, parts=list(zip(parts, drawn, strict=True)), version=version("persona-refusal")
     )

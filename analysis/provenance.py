@@ -63,8 +63,8 @@ def read_tasks(files: Iterable[str | os.PathLike[str]]) -> pd.DataFrame:
 
 def _records(files: Iterable[str | os.PathLike[str]]) -> Iterator[dict[str, Any]]:
     """Read the records of the studies that wrote some logs."""
-    folders = {folder for file in files for folder in Path(file).parents[:_DEPTH] if (folder / RECORD).is_file()}
-    for folder in sorted(folders):
+    above = {folder for file in files for folder in Path(file).parents[:_DEPTH]}
+    for folder in sorted(folder for folder in above if (folder / RECORD).is_file()):
         # A record that cannot be read tells nothing of responses that can.
         with suppress(InputError):
             yield StudyFolder(folder).record()

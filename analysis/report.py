@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from refusal_metrics.detectors import RULES
-from refusal_metrics.errors import InputError, unknown_name
+from refusal_metrics.errors import InputError
 
 from .batch import RuleDetector
 from .estimates import Estimates, Options, estimate_study
-from .figure_files import FORMATS, write_figures
+from .figure_files import check_formats, write_figures
 from .figures import draw_figures
 from .html_content import Content
 from .html_explorer import draw_sample, has_texts
@@ -128,13 +128,6 @@ def write_report(
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({error.strerror}); name a folder that can be") from error
     return estimates.tables
-
-
-def check_formats(formats: Sequence[str]) -> None:
-    """Check, before anything is read, that figures can be written in these forms."""
-    for form in formats:
-        if form not in FORMATS:
-            raise unknown_name("figure format", form, FORMATS)
 
 
 def check_out(out: Path, *, force: bool) -> None:

@@ -100,6 +100,16 @@ class Responses:
         return detector
 
 
+def outcome_of(rule: str) -> str:
+    """Write as SQL what a response is by a rule, where ``responses`` has the column ``empty``."""
+    # The other rules know no answers.
+    answered = "WHEN answered THEN 'answer'" if rule == ANSWERS_BY else ""
+    refused = identifier(f"refused_{rule}")
+    # Without a verdict there is no outcome, and what is not refused may be anything where nobody says.
+    known = f"WHEN empty THEN 'empty' WHEN {refused} THEN 'refusal' {answered} WHEN NOT empty THEN 'other'"
+    return f"CASE WHEN {refused} IS NOT NULL THEN CASE {known} END END"
+
+
 def write_responses(responses: Responses, out: Path, *, detector: str | None = None, force: bool = False) -> int:
     """Write a responses table.
 
@@ -128,14 +138,8 @@ def write_responses(responses: Responses, out: Path, *, detector: str | None = N
     check_new(out, force=force)
     rule = responses.rule(detector)
     form = "FORMAT parquet, COMPRESSION zstd" if out.suffix == ".parquet" else "FORMAT csv"
-    # The other rules know no answers.
-    answered = "WHEN answered THEN 'answer'" if rule == ANSWERS_BY else ""
-    refused = identifier(f"refused_{rule}")
-    # Without a verdict there is no outcome, and what is not refused may be anything where nobody says.
-    known = f"WHEN empty THEN 'empty' WHEN {refused} THEN 'refusal' {answered} WHEN NOT empty THEN 'other'"
-    outcome = f"CASE WHEN {refused} IS NOT NULL THEN CASE {known} END END"
     kept = "* EXCLUDE (empty, answered)" if "empty" in responses.columns else "*"
-    added = f", {outcome} AS outcome" if "empty" in responses.columns else ""
+    added = f", {outcome_of(rule)} AS outcome" if "empty" in responses.columns else ""
     n_rows = count(responses.connection, "SELECT count(*) FROM responses")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -144,7 +148,7 @@ def write_responses(responses: Responses, out: Path, *, detector: str | None = N
             if responses.table and out.suffix == ".parquet" and rule == responses.rules[0]:
                 shutil.copyfile(responses.table, made)
             else:
-                written = f"SELECT {kept}, {refused} AS refused{added} FROM responses"
+                written = f"SELECT {kept}, {identifier(f'refused_{rule}')} AS refused{added} FROM responses"
                 responses.query(f"COPY ({written}) TO {quoted(made)} ({form})")
             made.replace(out)
     except (OSError, duckdb.IOException) as error:

@@ -5,11 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from refusal_metrics.detectors import ANSWERS_BY
 from refusal_metrics.errors import InputError
 
 from .logs import load_responses
-from .responses import Folder, Responses, count, identifier, quoted
+from .responses import Folder, Responses, count, identifier, outcome_of, quoted
 
 PAIRED = "paired"
 """The table of prompts that both runs were asked."""
@@ -160,13 +159,8 @@ def pair_runs(new: Responses, old: Responses, detector: str | None = None) -> Pa
 
 
 def _outcome(run: Responses, rule: str) -> str:
-    """Write what a response is; the rules that know no answers know no others."""
-    if "empty" not in run.columns:
-        return "NULL::VARCHAR"
-    answered = "WHEN answered THEN 'answer'" if rule == ANSWERS_BY else ""
-    refused = identifier(f"refused_{rule}")
-    # As in a responses table: what is not refused may be anything where nobody says.
-    return f"CASE WHEN empty THEN 'empty' WHEN {refused} THEN 'refusal' {answered} WHEN NOT empty THEN 'other' END"
+    """Write what a response is, where that is known."""
+    return outcome_of(rule) if "empty" in run.columns else "NULL::VARCHAR"
 
 
 def _check_told_apart(runs: Mapping[str, Responses]) -> None:
