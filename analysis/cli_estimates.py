@@ -354,8 +354,10 @@ def report(
     from .tables import print_readable, print_table, to_markdown
 
     check_out(out, force=force)
-    formats = [] if tables_only or figures == "none" else names(figures)
+    formats = [] if figures == "none" else names(figures)
     check_formats(formats)
+    if tables_only and formats not in ([], ["svg"]):
+        raise InputError(f"--figures {figures}: are not written with --tables-only; leave out one of them")
     texts = not (no_texts or tables_only)
     run_factors = [name for name in names(factors) if name not in {*STUDY_COLUMNS, *FACTORS}]
     with busy("Reading the responses"):

@@ -393,6 +393,7 @@ def test_a_mistake_ends_with_2_and_one_line_on_the_standard_error(results, tmp_p
 
 
 MISTAKES = {
+    "report --out {tmp}/report --tables-only --figures pdf": "--figures pdf: are not written with --tables-only",
     "rates --by personna": "unknown factor 'personna': allowed are model, task, setting, persona, persona_group,",
     "rates --by tempearture": "did you mean 'temperature'?",
     "rates --detector prefixed": "unknown detector 'prefixed': allowed are answer_aware, prefix, prefix_strict",
