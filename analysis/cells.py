@@ -1,9 +1,9 @@
 """Counts of responses and refusals, by text and cell: all that the estimates need."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,8 @@ from refusal_metrics.errors import InputError, unknown_name
 from .responses import FACTORS, STUDY_COLUMNS, Responses, identifier
 
 Integers: TypeAlias = NDArray[np.integer]
+Found = TypeVar("Found")
+
 _ROOM = 1 << 23
 """So many cells of texts may stand in memory one by one, 64 MB of them."""
 _ASKED = ("setting", *FACTORS)
@@ -40,6 +42,8 @@ class Counts:
         Responses (one an entry), and refusals among them.
     n_texts : int
         How many texts the whole study has, whatever part of it this is.
+    found : dict, optional
+        What was found of all but the refusals, see `share`.
     """
 
     levels: Mapping[str, tuple[str, ...]]
@@ -50,6 +54,7 @@ class Counts:
     n: Integers
     n_refused: Integers
     n_texts: int
+    found: dict[Hashable, Any] | None = field(default=None, repr=False, compare=False)
 
     def check_factors(self, factors: Sequence[str]) -> None:
         """Check the names of factors.
@@ -65,17 +70,37 @@ class Counts:
 
     def where(self, **level: str) -> "Counts":
         """Keep the entries of one level of each factor named, e.g. ``where(setting="persona")``."""
-        keep = np.ones(len(self.n), dtype=bool)
-        for factor, name in level.items():
-            keep &= self.codes[factor] == (self.levels[factor].index(name) if name in self.levels[factor] else -2)
-        return self.take(keep)
+
+        def find() -> Integers:
+            keep = np.ones(len(self.n), dtype=bool)
+            for factor, name in level.items():
+                keep &= self.codes[factor] == (self.levels[factor].index(name) if name in self.levels[factor] else -2)
+            # Places are looked up faster than marks, once they are known.
+            return np.flatnonzero(keep)
+
+        key = tuple(sorted(level.items()))
+        at = self.once(("at", key), find)
+        if len(at) == len(self.n):
+            return self
+        return replace(self.once(("where", key), lambda: self._take(at)), n_refused=self.n_refused[at])
 
     def take(self, keep: NDArray[np.bool_]) -> "Counts":
         """Keep the entries marked: (n_entries,) bool."""
-        # Places are looked up faster than marks, once they are known.
-        at = np.flatnonzero(keep)
+        return self if keep.all() else self._take(np.flatnonzero(keep))
+
+    def _take(self, at: Integers) -> "Counts":
         arrays = {name: getattr(self, name)[at] for name in ("text", "row", "prompt", "n", "n_refused")}
-        return replace(self, codes={factor: code[at] for factor, code in self.codes.items()}, **arrays)
+        codes = {factor: code[at] for factor, code in self.codes.items()}
+        return replace(self, codes=codes, found=None if self.found is None else {}, **arrays)
+
+    def once(self, what: Hashable, find: Callable[[], Found]) -> Found:
+        """Find what does not depend on the refusals, unless it is known from counts that this shares it with."""
+        if self.found is None:
+            return find()
+        if what not in self.found:
+            self.found[what] = find()
+        known: Found = self.found[what]
+        return known
 
     def cell(self, factors: Sequence[str]) -> tuple[pd.DataFrame, Integers]:
         """Give each combination of levels that occurs a number.
@@ -123,6 +148,24 @@ class TextCounts:
     n_refused: sparse.csr_array
 
 
+def share(counts: Mapping[str, Counts]) -> dict[str, Counts]:
+    """Let the counts of one study by several rules find out but once what does not depend on refusals.
+
+    Parameters
+    ----------
+    counts : mapping of str to Counts
+        As of `count_responses`.
+
+    Returns
+    -------
+    dict of str to Counts
+        The same, that keep what they found as long as one of them is kept.
+    """
+    found: dict[int, dict[Hashable, Any]] = {}
+    # A rule that lacks verdicts has entries of its own.
+    return {rule: replace(own, found=found.setdefault(id(own.text), {})) for rule, own in counts.items()}
+
+
 def count_cells(counts: Counts, factors: Sequence[str]) -> pd.DataFrame:
     """Count responses and refusals of each cell.
 
@@ -142,16 +185,11 @@ def count_cells(counts: Counts, factors: Sequence[str]) -> pd.DataFrame:
     InputError
         For an unknown factor.
     """
-    return _count(counts, factors)[0]
-
-
-def _count(counts: Counts, factors: Sequence[str]) -> tuple[pd.DataFrame, Integers]:
-    """Count by cell, and give each entry's cell."""
     counts.check_factors(factors)
     cells, cell = counts.cell(factors)
     for name in ("n", "n_refused"):
         cells[name] = np.bincount(cell, weights=getattr(counts, name), minlength=len(cells)).astype(np.int64)
-    return cells, cell
+    return cells
 
 
 def count_by_text(counts: Counts, factors: Sequence[str]) -> TextCounts:
@@ -163,21 +201,30 @@ def count_by_text(counts: Counts, factors: Sequence[str]) -> TextCounts:
         With a row for each text of the whole study, so that parts of it can be set beside each
         other.
     """
-    cells, cell = _count(counts, factors)
-    shape = (counts.n_texts, len(cells))
+    counts.check_factors(factors)
+
+    def find() -> tuple[pd.DataFrame, Integers, sparse.csr_array]:
+        cells, cell = counts.cell(factors)
+        n = add_up(counts.n, counts.text, cell, (counts.n_texts, len(cells)))
+        cells["n"] = n.sum(axis=0).astype(np.int64)
+        return cells, cell, n
+
+    cells, cell, n = counts.once(("by text", *factors), find)
     refused = np.flatnonzero(counts.n_refused)
-    n = _add_up(counts.n, counts.text, cell, shape)
-    n_refused = _add_up(counts.n_refused[refused], counts.text[refused], cell[refused], shape)
-    cells["n_texts"] = np.bincount(n.indices, minlength=len(cells))
+    n_refused = add_up(counts.n_refused[refused], counts.text[refused], cell[refused], n.shape)
+    cells = cells.assign(
+        n_refused=n_refused.sum(axis=0).astype(np.int64), n_texts=np.bincount(n.indices, minlength=len(cells))
+    )
     return TextCounts(cells, n, n_refused)
 
 
-def _add_up(values: Integers, text: Integers, cell: Integers, shape: tuple[int, int]) -> sparse.csr_array:
-    """Add values up by text and cell; all are above 0."""
+def add_up(values: Integers, row: Integers, column: Integers, shape: tuple[int, int]) -> sparse.csr_array:
+    """Add values above 0 up by their places in an array."""
     if math.prod(shape) > _ROOM:
-        return sparse.coo_array((values.astype(np.float64), (text, cell)), shape=shape).tocsr()
+        return sparse.coo_array((values.astype(np.float64), (row, column)), shape=shape).tocsr()
     # To count is several times faster than to sort.
-    place = text.astype(np.int64) * shape[1] + cell
+    place = row.astype(np.int64) * shape[1]
+    place += column
     added = np.bincount(place, weights=values, minlength=math.prod(shape))
     return sparse.csr_array(added.reshape(shape))
 

@@ -347,7 +347,7 @@ def report(
     Example: `persona-refusal report results --out report --paper --compare-published`
     """
     from .estimates import Options
-    from .figure_files import check_formats
+    from .figure import check_formats
     from .logs import load_responses
     from .report import check_out, main_table, write_report
     from .responses import FACTORS, STUDY_COLUMNS

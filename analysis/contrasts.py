@@ -182,9 +182,11 @@ def _compare(
     """Compare each cell with the one of the reference of the same model, task, ..., which are a family."""
     factors = [*study, *levels]
     entries, named = _entries(cells, reference, study, minus_own=baseline == OTHERS)
-    paired = compare_within(entries.take((entries.n > 0) & (entries.n_baseline > 0)))
-    within = paired.n_texts > 0
-    differences = paired.where(within, compare_between(entries.take(~within[entries.contrast])))
+    is_pair = (entries.n > 0) & (entries.n_baseline > 0)
+    within = np.bincount(entries.contrast[is_pair], minlength=entries.n_contrasts) > 0
+    between = compare_between(entries.take(~within[entries.contrast]))
+    entries = entries.take(is_pair)
+    differences = compare_within(entries).where(within, between)
     # A lone persona has no others.
     there = differences.n_baseline > 0
     named = named.loc[there, factors].reset_index(drop=True)
@@ -202,22 +204,19 @@ def _entries(
     place = cells.cells[on].merge(places, on=on, how="left")["place"].to_numpy(dtype=np.float64)
     found = ~np.isnan(place)
     cells, at = _take(cells, found), place[found].astype(np.int64)
-    arms = (cells.n, cells.n_refused, reference.n[:, at], reference.n_refused[:, at])
-    text, contrast = sparse.coo_array(arms[0] + arms[2]).coords
-    n, k, n0, k0 = (_look_up(arm, text, contrast) for arm in arms)
+    either = cells.n + reference.n[:, at]
+    n, k, n0, k0 = (
+        _fill_in(arm, either) for arm in (cells.n, cells.n_refused, reference.n[:, at], reference.n_refused[:, at])
+    )
     own = (n, k) if minus_own else (0.0, 0.0)
+    contrast = either.tocoo().coords[1]
     return Strata(contrast, n, k, n0 - own[0], k0 - own[1], len(cells.cells)), cells.cells
 
 
-def _look_up(array: sparse.csr_array, row: NDArray[np.integer], column: NDArray[np.integer]) -> Floats:
-    """Read (n_entries,) values, 0 where the array has none."""
-    entries = sparse.coo_array(array)
-    at, wanted = (r.astype(np.int64) * array.shape[1] + c for r, c in (entries.coords, (row, column)))
-    order = np.argsort(at, kind="stable")
-    # One that is never wanted stands behind them all.
-    keys, values = np.append(at[order], -1), np.append(entries.data[order], 0.0)
-    place = np.searchsorted(keys[:-1], wanted)
-    return np.where(keys[place] == wanted, values[place], 0.0)
+def _fill_in(counted: sparse.csr_array, either: sparse.csr_array) -> Floats:
+    """Read an array at the places that another one fills, 0 where it has none itself: (n_filled,) float."""
+    # A sum fills the same places in the same order, and whole numbers come out of it as they were.
+    return np.asarray((counted + either).data - either.data, dtype=np.float64)
 
 
 def _detectable(d: Difference, quantiles: Floats) -> Floats:

@@ -72,33 +72,47 @@ def compare_within(strata: Strata) -> Difference:
     Greenland and Robins 1985, doi:10.2307/2530643. Robins, Breslow and Greenland 1986,
     doi:10.2307/2531052.
     """
+    n_texts = np.bincount(strata.contrast, minlength=strata.n_contrasts).astype(np.float64)
+    estimate, clustered, error = _weighted_difference(strata, n_texts)
+    log_odds, log_odds_error = _log_odds(strata, n_texts)
+    return Difference(
+        estimate=estimate,
+        clustered=clustered,
+        error=error,
+        freedom=n_texts - 1,
+        log_odds=log_odds,
+        log_odds_error=log_odds_error,
+        exact_p=exchangeability_p(strata),
+        n=strata.total(strata.n),
+        n_texts=n_texts,
+        n_refused=strata.total(strata.k),
+        n_baseline=strata.total(strata.n_baseline),
+        n_refused_baseline=strata.total(strata.k_baseline),
+    )
+
+
+def _weighted_difference(strata: Strata, n_texts: Floats) -> tuple[Floats, Floats, Floats]:
+    """Compute the differences, their clustered errors, and the larger ones of these and those under no difference."""
     n = strata.n + strata.n_baseline
     weight = strata.n * strata.n_baseline / n
     score = (strata.k * strata.n_baseline - strata.k_baseline * strata.n) / n
-    toward = strata.k * (strata.n_baseline - strata.k_baseline) / n
-    against = strata.k_baseline * (strata.n - strata.k) / n
-    n_texts = strata.total(np.ones(len(n)))
     with np.errstate(divide="ignore", invalid="ignore"):
-        correction = _correction(n_texts)
-        total, r, s = (strata.total(values) for values in (weight, toward, against))
+        total = strata.total(weight)
         estimate = strata.total(score) / total
         residual = score - estimate[strata.contrast] * weight
+        clustered = np.sqrt(_correction(n_texts) * strata.total(residual**2)) / total
+        return estimate, clustered, np.maximum(clustered, np.sqrt(null_variance(strata)) / total)
+
+
+def _log_odds(strata: Strata, n_texts: Floats) -> tuple[Floats, Floats]:
+    """Compute the logarithms of the odds ratios, and their errors."""
+    n = strata.n + strata.n_baseline
+    toward = strata.k * (strata.n_baseline - strata.k_baseline) / n
+    against = strata.k_baseline * (strata.n - strata.k) / n
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r, s = (strata.total(values) for values in (toward, against))
         influence = toward / r[strata.contrast] - against / s[strata.contrast]
-        clustered = np.sqrt(correction * strata.total(residual**2)) / total
-        return Difference(
-            estimate=estimate,
-            clustered=clustered,
-            error=np.maximum(clustered, np.sqrt(null_variance(strata)) / total),
-            freedom=n_texts - 1,
-            log_odds=np.log(r) - np.log(s),
-            log_odds_error=np.sqrt(correction * strata.total(influence**2)),
-            exact_p=exchangeability_p(strata),
-            n=strata.total(strata.n),
-            n_texts=n_texts,
-            n_refused=strata.total(strata.k),
-            n_baseline=strata.total(strata.n_baseline),
-            n_refused_baseline=strata.total(strata.k_baseline),
-        )
+        return np.log(r) - np.log(s), np.sqrt(_correction(n_texts) * strata.total(influence**2))
 
 
 def compare_between(strata: Strata) -> Difference:

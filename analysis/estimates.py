@@ -13,7 +13,7 @@ import pandas as pd
 from refusal_metrics.detectors import ANSWERS_BY
 from refusal_metrics.errors import InputError
 
-from .cells import Counts, count_by_text, count_cells, count_responses
+from .cells import Counts, count_by_text, count_cells, count_responses, share
 from .contrasts import OTHERS, SETTINGS, estimate_contrasts, estimate_setting_contrasts
 from .interactions import INTERACTIONS, estimate_interactions
 from .properties import read_properties
@@ -117,6 +117,18 @@ def estimate_study(responses: Responses, options: Options = Options()) -> Estima
             trend = threads.submit(_attempt, partial(estimate_trend, asked, *trended))
         # The longest first, so that the threads end together.
         made = {name: threads.submit(jobs[name]) for name in sorted(jobs, key="contrasts_by_persona".__ne__)}
+        if len(asked.n):
+            # Prepared meanwhile, and drawn after all else.
+            sensitivity, notes["sensitivity"] = _attempt(
+                partial(
+                    estimate_sensitivity,
+                    asked,
+                    np.random.default_rng(options.seed),
+                    run_factors=options.run_factors,
+                    n_replicates=options.n_replicates,
+                    threads=threads,
+                )
+            )
         tables = {name: made[name].result() for name in jobs} | _count_tables(responses, rule, counts[rule])
     if len(asked.n):
         fitted, notes["regression"] = regression.result()
@@ -131,16 +143,6 @@ def estimate_study(responses: Responses, options: Options = Options()) -> Estima
         if found:
             tables |= {"trend": found.trends, "trend_models": found.models}
             notes["trend"] = found.notes
-        sensitivity, notes["sensitivity"] = _attempt(
-            partial(
-                estimate_sensitivity,
-                asked,
-                np.random.default_rng(options.seed),
-                run_factors=options.run_factors,
-                n_replicates=options.n_replicates,
-                n_threads=_N_THREADS,
-            )
-        )
         if sensitivity:
             tables |= {"sensitivity": sensitivity.indices, "separations": sensitivity.separations}
             notes["sensitivity"] = sensitivity.notes
@@ -208,7 +210,7 @@ def _contrast_jobs(counts: dict[str, Counts], options: Options) -> dict[str, Job
 
 def _by_rule(counts: dict[str, Counts], estimate: Callable[[Counts], pd.DataFrame], by: Sequence[str]) -> pd.DataFrame:
     """Estimate by each rule; the rule stands beside the other factors, before the estimates."""
-    parts = [estimate(of_rule).assign(rule=rule) for rule, of_rule in counts.items()]
+    parts = [estimate(of_rule).assign(rule=rule) for rule, of_rule in share(counts).items()]
     table = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     return table[[*by, "rule", *(c for c in table.columns if c not in {*by, "rule"})]]
 

@@ -1,6 +1,7 @@
 """Exact tests that verdicts are exchangeable between two arms within each text."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,12 @@ class Strata:
         """Add values up by contrast: (n_entries,) to (n_contrasts,)."""
         return np.bincount(self.contrast, weights=values, minlength=self.n_contrasts).astype(np.float64)
 
+    @cached_property
+    def null_variances(self) -> Floats:
+        """The variance of each text's refusals in the arm of interest, see `null_variance`: (n_entries,)."""
+        n, s = self.n + self.n_baseline, self.k + self.k_baseline
+        return self.n * self.n_baseline * s * (n - s) / (n**2 * np.maximum(n - 1, 1))
+
     def take(self, keep: NDArray[np.bool_]) -> "Strata":
         """Keep the entries marked: (n_entries,) bool."""
         return Strata(
@@ -66,13 +73,7 @@ def null_variance(strata: Strata) -> Floats:
         :math:`\sum_g n_{gx} n_{g0} s_g (n_g - s_g) / (n_g^2 (n_g - 1))`, with :math:`s_g` refusals
         in the text's :math:`n_g` responses.
     """
-    return strata.total(_null_variances(strata))
-
-
-def _null_variances(strata: Strata) -> Floats:
-    """Compute the variance of each text's: (n_entries,)."""
-    n, s = strata.n + strata.n_baseline, strata.k + strata.k_baseline
-    return strata.n * strata.n_baseline * s * (n - s) / (n**2 * np.maximum(n - 1, 1))
+    return strata.total(strata.null_variances)
 
 
 def exchangeability_p(strata: Strata) -> Floats:
@@ -119,7 +120,7 @@ def exchangeability_p(strata: Strata) -> Floats:
 def _null_third_moments(strata: Strata) -> Floats:
     """Compute the third central moment of each text's: (n_entries,)."""
     n, s = strata.n + strata.n_baseline, strata.k + strata.k_baseline
-    return _null_variances(strata) * (n - 2 * s) * (n - 2 * strata.n) / (n * np.maximum(n - 2, 1))
+    return strata.null_variances * (n - 2 * s) * (n - 2 * strata.n) / (n * np.maximum(n - 2, 1))
 
 
 def _tails(pmf: Floats, observed: Floats, expected: Floats) -> tuple[Floats, Floats]:

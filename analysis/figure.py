@@ -1,13 +1,19 @@
 """A figure, and the look that all figures share: colours that work in print, on screens and for the colour-blind."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from refusal_metrics.errors import unknown_name
+
 if TYPE_CHECKING:
     import altair as alt
+
+FORMATS = ("svg", "png", "pdf")
+"""The forms of a figure's file."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _FONT = "system-ui, 'Liberation Sans', Arial, Helvetica, sans-serif"
@@ -55,6 +61,13 @@ class Figure:
         """Check the name, which becomes that of files."""
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"the figure's name is {self.name!r}: letters, digits, _ and - are allowed")
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Check, before anything is read, that figures can be written in these forms."""
+    for form in formats:
+        if form not in FORMATS:
+            raise unknown_name("figure format", form, FORMATS)
 
 
 def theme(*, dark: bool = False) -> dict[str, Any]:

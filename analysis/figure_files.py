@@ -7,25 +7,15 @@ from typing import Any
 
 import altair as alt
 
-from refusal_metrics.errors import InputError, unknown_name
+from refusal_metrics.errors import InputError
 
-from .figure import Figure, theme
-
-FORMATS = ("svg", "png", "pdf")
-"""The forms of a figure's file."""
+from .figure import Figure, check_formats, theme
 
 VEGA_LITE = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 """The version that Altair's charts are written for, in files and in the page."""
 
 _SCALE = 3
 """Pixels of a PNG for one of the figure: 640 across a column of 16 cm are 300 dpi."""
-
-
-def check_formats(formats: Sequence[str]) -> None:
-    """Check, before anything is read, that figures can be written in these forms."""
-    for form in formats:
-        if form not in FORMATS:
-            raise unknown_name("figure format", form, FORMATS)
 
 
 def write_figures(figures: Iterable[Figure], folder: Path, formats: Sequence[str]) -> list[Path]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from .cells import Counts, Integers
+from .cells import Counts, Integers, add_up
 from .iota import Floats
 
 
@@ -92,8 +92,7 @@ class Grid:
         entries = np.flatnonzero(values)
         cell = (self.run[entries].astype(np.int64) * n_tasks + self.task[entries]) * n_labels + self.label[entries]
         shape = (n_runs * n_tasks * n_labels, self.counts.n_texts)
-        summed = (values[entries].astype(np.float64), (cell, self.counts.text[entries]))
-        return sparse.coo_array(summed, shape=shape).tocsr()
+        return add_up(values[entries], cell, self.counts.text[entries], shape)
 
     def resample(self, rng: np.random.Generator, n_drawn: int) -> Cells:
         """Draw whole texts with replacement, as many of each task as there are."""

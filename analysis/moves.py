@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from .cells import Counts, Integers
+from .cells import Counts, Integers, add_up
 from .grid import Cells, Grid, number_levels
 from .iota import Floats
 from .shuffles import (
@@ -19,6 +19,7 @@ from .shuffles import (
     Shuffles,
     Steps,
     last_entry,
+    move_labels,
     number,
     number_patterns,
     number_sorted,
@@ -69,8 +70,10 @@ class PromptMoves:
         self._run, self._task, self._label = (
             code[refused].astype(np.int64) for code in (grid.run, grid.task, grid.label)
         )
-        self._text = counts.text[refused]
-        self._labels = _labels_within_texts(grid, refused)
+        # What is the same for all refusals of a prompt is drawn for the prompt.
+        first, self._prompt = np.unique(counts.prompt[refused], return_index=True, return_inverse=True)[1:]
+        self._text = counts.text[refused[first]]
+        self._labels = _labels_within_texts(grid, refused[first], rng)
         self._models, self._rest, self._run_of = _models_within_prompts(grid, entries, at, rng)
         self._runs = _runs_of_models(grid, entries, at, rng)
         self._texts = np.unique(counts.text)
@@ -102,12 +105,13 @@ class PromptMoves:
         of_model = of_run[self._run_of]
         for i in range(n_drawn):
             label = self._labels.draw(rng)
-            by_label[i] = self._count(of_run_and_task + label)
-            model = self._models.draw(rng)
             # Looked up without a check of bounds, which takes as long as to look up.
+            place = label.take(self._prompt, mode="clip")
+            by_label[i] = self._count(place + of_run_and_task)
+            model = self._models.draw(rng)
             place = of_model.take(model if self._rest is None else model + self._rest, mode="clip")
-            place += (tasks[i] * n_labels).take(self._text, mode="clip")
-            place += label
+            of_prompt = (tasks[i] * n_labels).take(self._text, mode="clip") + label
+            place += of_prompt.take(self._prompt, mode="clip")
             by_all[i] = self._count(place)
             if self._runs is not None:
                 place = of_run.take(self._runs.draw(rng), mode="clip")
@@ -145,24 +149,30 @@ class RowMoves:
         counts = grid.counts
         self._grid = grid
         refused = np.flatnonzero(counts.n_refused)
-        self._row = counts.row[refused]
-        _, n_tasks, n_labels = grid.axes.shape
-        self._run_and_task = (grid.run[refused].astype(np.int64) * n_tasks + grid.task[refused]) * n_labels
+        n_runs, n_tasks, n_labels = grid.axes.shape
+        # A run's refusals of a row move together.
+        own = counts.row[refused].astype(np.int64) * n_runs + grid.run[refused]
+        own, first, n_refused = np.unique(own, return_index=True, return_counts=True)
+        self._row, run = np.divmod(own, n_runs)
+        self._run_and_task = (run * n_tasks + grid.task[refused[first]]) * n_labels
+        self._n_refused = n_refused.astype(np.float64)
         self._rows = RowsOfTexts(grid)
 
     def draw(self, rng: np.random.Generator, n_drawn: int) -> Cells:
         """Move labels `n_drawn` times."""
         shape = self._grid.axes.shape
-        size = int(np.prod(shape))
-        moved = [
-            np.bincount(self._run_and_task + self._rows.draw(rng)[self._row], minlength=size).reshape(shape)
-            for _ in range(n_drawn)
-        ]
-        return Cells(self._grid.observed.n, np.stack(moved).astype(np.float64))
+        moved = np.empty((n_drawn, *shape))
+        for of_drawn in moved:
+            place = self._run_and_task + self._rows.draw(rng)[self._row]
+            of_drawn[:] = np.bincount(place, self._n_refused, of_drawn.size).reshape(shape)
+        return Cells(self._grid.observed.n, moved)
 
 
-def _labels_within_texts(grid: Grid, refused: Integers) -> Shuffles:
-    """Shuffle labels among the prompts of a text that were put to the same runs, so that responses stay as many."""
+def _labels_within_texts(grid: Grid, refused: Integers, rng: np.random.Generator) -> Shuffles | Steps:
+    """Move labels among the prompts of a text that were put to the same runs, so that responses stay as many.
+
+    `refused` is an entry of each prompt whose label is asked for.
+    """
     counts = grid.counts
     entry = last_entry(counts.prompt)
     pattern = number_patterns(counts.prompt, grid.run)
@@ -175,7 +185,7 @@ def _labels_within_texts(grid: Grid, refused: Integers) -> Shuffles:
     unit = np.empty(len(entry), dtype=np.int64)
     unit[prompts] = np.arange(len(prompts))
     group = number(text[prompts], pattern[prompts])
-    return Shuffles(group, grid.label[entry[prompts]], unit[wanted])
+    return move_labels(group, grid.label[entry[prompts]], unit[wanted], rng)
 
 
 def _models_within_prompts(
@@ -223,5 +233,4 @@ def _runs_of_models(grid: Grid, entries: Integers, refused: Integers, rng: np.ra
 
 def _responses_by_text(counts: Counts, code: Integers, n_codes: int) -> sparse.csr_array:
     """Count responses: (n_codes, n_texts)."""
-    shape = (n_codes, counts.n_texts)
-    return sparse.coo_array((counts.n.astype(np.float64), (code, counts.text)), shape=shape).tocsr()
+    return add_up(counts.n, code, counts.text, (n_codes, counts.n_texts))

@@ -12,27 +12,15 @@ from refusal_metrics.errors import InputError
 
 from .batch import RuleDetector
 from .estimates import Estimates, Options, estimate_study
-from .figure_files import check_formats, write_figures
-from .figures import draw_figures
-from .html_content import Content
-from .html_explorer import draw_sample, has_texts
-from .html_origin import read_origin
-from .html_page import write_html
+from .figure import check_formats
 from .page import Source, main_table, write_page
 from .paper import compare_published as set_beside_published
 from .paper import paper_tables
 from .paper_figures import paper_figures
-from .responses import Responses, write_responses
+from .responses import Responses
 from .validation import Validation, validate
 
 __all__ = ["check_out", "main_table", "write_report"]
-
-_ALL = "responses.parquet"
-_NO_TEXTS = (
-    "What was read holds no prompts and responses, as tables that ingest writes do not: give the folder that lm_eval "
-    "wrote to read them here. All rates are as they would be with them."
-)
-_LEFT_OUT = "Prompts and responses were left out, as was asked for with --no-texts."
 
 
 @dataclass(frozen=True)
@@ -172,31 +160,20 @@ def _write_into(folder: Path, made: _Made) -> None:
         table.to_csv(folder / file, index=False)
     markdown = write_page(Source(responses.files, responses.notes), estimates, made.extra, made.validation)
     (folder / "report.md").write_text(markdown, encoding="utf-8")
-    if not made.page:
-        return
-    figures = draw_figures(estimates.tables, estimates.rules, estimates.rule)
-    drawn = write_figures(figures, folder / "figures", made.formats) if figures else []
-    there = has_texts(responses)
-    shown = there and made.texts
-    if shown:
-        # To keep the order of the rows would take a gigabyte, and nothing depends on it.
-        responses.query("SET preserve_insertion_order = false")
-        write_responses(responses, folder / _ALL, detector=estimates.rule)
-    content = Content(
-        estimates=estimates,
-        origin=read_origin(responses),
-        files=responses.files,
-        options=made.options,
-        notes=responses.notes,
-        tables={file: table for file, table in made.files.items() if _is_of_paper(file)},
-        figures=figures,
-        figure_files=[path.relative_to(folder).as_posix() for path in drawn],
-        sample=draw_sample(responses, estimates.rule, seed=made.options.seed) if shown else None,
-        without=_LEFT_OUT if there else _NO_TEXTS,
-        everything=_ALL if shown else None,
-        validation=made.validation,
-    )
-    (folder / "report.html").write_text(write_html(content), encoding="utf-8")
+    if made.page:
+        from .html_files import write_html_files  # noqa: PLC0415 - what draws takes half a second, and tables need none
+
+        of_paper = {file: table for file, table in made.files.items() if _is_of_paper(file)}
+        write_html_files(
+            folder,
+            responses,
+            estimates,
+            made.options,
+            tables=of_paper,
+            validation=made.validation,
+            formats=made.formats,
+            texts=made.texts,
+        )
 
 
 def _is_of_paper(file: str) -> bool:

@@ -6,6 +6,8 @@ the index with each level's noise taken out.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Any
@@ -37,6 +39,7 @@ ROW_FACTORS = ("stratum", "language")
 PAIRED = ("model", "task", "persona", "template")
 """The factors whose pairs have joint indices."""
 
+_N_THREADS = 2
 _CLEAR, _LOUD = 2, 0.1
 """An index has a two-sided interval from this many times its `null_mean` on, and if that is not above this."""
 
@@ -81,7 +84,7 @@ def estimate_sensitivity(
     *,
     run_factors: Sequence[str] = (),
     n_replicates: int = 1000,
-    n_threads: int = 2,
+    threads: Executor | None = None,
 ) -> Sensitivity:
     """Estimate the indices of all factors and pairs, in the whole study and in each model and task.
 
@@ -90,14 +93,14 @@ def estimate_sensitivity(
     counts : Counts
         Of the persona setting.
     rng : numpy.random.Generator
-        The result does not depend on `n_threads`, nor on the order of responses where their prompts
-        are numbered or none comes twice. Other names of levels change p-values and intervals as
-        another seed would.
+        The result does not depend on the order of responses where their prompts are numbered or none
+        comes twice. Other names of levels change p-values and intervals as another seed would.
     run_factors : sequence of str
         Factors of runs besides the model.
     n_replicates : int
         Permutations, and bootstrap samples of whole texts.
-    n_threads : int
+    threads : concurrent.futures.Executor, optional
+        Where replicates are drawn, by default two threads; the result does not depend on their number.
 
     Returns
     -------
@@ -120,9 +123,9 @@ def estimate_sensitivity(
     counts.check_factors(run_factors)
     check_not_empty(counts, "in the persona setting")
     study = _Study(counts, run_factors)
-    moved, flipped = (draw(rng, n_replicates, n_threads) for draw in (study.permute, study.flip))
+    with nullcontext(threads) if threads else ThreadPoolExecutor(_N_THREADS) as pool:
+        moved, flipped, drawn = (draw(rng, n_replicates, pool) for draw in (study.permute, study.flip, study.resample))
     null = {index: Null([moved[index], *([flipped[index]] if index in flipped else [])]) for index in study.indices}
-    drawn = study.resample(rng, n_replicates, n_threads)
     indices = [_tabulate_index(study, index, null[index], drawn[index]) for index in study.indices]
     levels = [_tabulate_levels(study, index, null[index], drawn[index]) for index in study.indices if index.is_single]
     return Sensitivity(_concatenate(indices, INDICES), _concatenate(levels, SEPARATIONS), tuple(study.notes))
@@ -175,6 +178,8 @@ class _Study:
 
     def _list_moving(self, counts: Counts) -> Iterator[str]:
         """List the factors of runs that differ between the answers of a model to a prompt; say which do not."""
+        if not self.run_factors[1:]:
+            return
         unit = counts.prompt.astype(np.int64) * len(counts.levels["model"]) + counts.codes["model"]
         unit = np.unique(unit, return_inverse=True)[1]
         for name in self.run_factors[1:]:
@@ -209,7 +214,7 @@ class _Study:
         frame = next(frame for frame in (axes.runs, axes.tasks, axes.labels) if factor in frame)
         return sorted(frame[factor].unique())
 
-    def flip(self, rng: np.random.Generator, n_flips: int, n_threads: int) -> dict[Index, Tally]:
+    def flip(self, rng: np.random.Generator, n_flips: int, threads: Executor) -> dict[Index, Tally]:
         """Tally the indices of labels where these do not matter on average, and may within a text."""
         distances = {
             i: split_shares(i.n, i.n_refused)[1] for i in self.indices if set(i.factors) <= set(self.label_factors)
@@ -220,9 +225,9 @@ class _Study:
             cells = flips.draw(child, n_drawn)
             return {index: index.tally(cells, distance) for index, distance in distances.items()}
 
-        return gather(draw, rng, n_flips, n_threads)
+        return gather(draw, rng, n_flips, threads)
 
-    def permute(self, rng: np.random.Generator, n_permutations: int, n_threads: int) -> dict[Index, Tally]:
+    def permute(self, rng: np.random.Generator, n_permutations: int, threads: Executor) -> dict[Index, Tally]:
         """Tally the indices where their factors cannot matter."""
         distances = {index: split_shares(index.n, index.n_refused)[1] for index in self.indices if index.is_single}
         prompts = PromptMoves(self.grid, rng)
@@ -236,7 +241,7 @@ class _Study:
                 cells |= {index: within_tasks for index in self.indices if index.grid is grid}
             return {index: index.tally(cells[index], distances.get(index)) for index in self.indices}
 
-        return gather(draw, rng, n_permutations, n_threads)
+        return gather(draw, rng, n_permutations, threads)
 
     def _choose(self, moved: Moved, factors: Sequence[str]) -> Cells:
         """Choose the move under which these factors cannot matter."""
@@ -248,7 +253,7 @@ class _Study:
             return moved.runs_labels
         return moved.tasks_labels if set(factors) & set(self.label_factors) else moved.runs_tasks
 
-    def resample(self, rng: np.random.Generator, n_samples: int, n_threads: int) -> dict[Index, Tally]:
+    def resample(self, rng: np.random.Generator, n_samples: int, threads: Executor) -> dict[Index, Tally]:
         """Tally the indices of bootstrap samples of texts."""
         grids = [self.grid, *self.row_grids.values()]
 
@@ -256,7 +261,7 @@ class _Study:
             drawn = {grid: grid.resample(child, n_drawn) for grid in grids}
             return {index: index.tally(drawn[index.grid]) for index in self.indices}
 
-        return gather(draw, rng, n_samples, n_threads)
+        return gather(draw, rng, n_samples, threads)
 
     def has_texts(self, index: Index) -> NDArray[np.bool_]:
         """Say where texts can be resampled: (n_models, n_tasks) in families, else (), bool."""

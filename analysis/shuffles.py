@@ -7,6 +7,10 @@ import numpy as np
 from .cells import Integers
 from .grid import Grid
 
+_MANY = 100
+"""So many groups have more arrangements by steps than can ever be drawn: 2^100."""
+_NONE = np.zeros(0, dtype=np.int64)
+
 
 class Shuffles:
     """Labels of units, shuffled within groups.
@@ -49,25 +53,33 @@ class Steps:
         groups = _Groups(group)
         order = groups.order.copy()
         groups.shuffle(rng, order)
-        position = np.empty_like(order)
-        position[order] = np.arange(len(order))
+        position = np.empty_like(groups.position)
+        position[order] = np.arange(len(order), dtype=np.int32)
         start, size = groups.start, groups.size
         # The labels of each group stand there twice, so that no step leads out of it.
-        rank = np.arange(len(order)) - start
+        rank = np.arange(len(order), dtype=np.int32) - start
         # In few bytes, because it is read all over.
         self._label = np.empty(2 * len(order), dtype=np.min_scalar_type(int(label.max(initial=0))))
         self._label[2 * start + rank] = self._label[2 * start + rank + size] = label[order]
         at = position[wanted]
-        self._first = at + start[at]
-        moved, self._group = np.unique(group[wanted], return_inverse=True)
-        self._sizes = np.bincount(group)[moved]
+        self._first = at.astype(np.int64) + start[at]
+        # Groups of one size stand together here too, so that their steps are drawn in one call.
+        moved, self._group = np.unique(start[at], return_inverse=True)
+        sizes, n_groups = np.unique(size[moved], return_counts=True)
+        self._sizes = list(zip(sizes.tolist(), n_groups.tolist(), strict=True))
 
     def draw(self, rng: np.random.Generator) -> Integers:
         """Step once and give the labels of the units wanted."""
-        step = (rng.random(len(self._sizes)) * self._sizes).astype(np.int64)
-        at: Integers = step.take(self._group, mode="clip")
+        steps = [rng.integers(size, size=n_groups) for size, n_groups in self._sizes]
+        at: Integers = np.concatenate([*steps, _NONE]).take(self._group, mode="clip")
         at += self._first
         return self._label.take(at, mode="clip")
+
+
+def move_labels(group: Integers, label: Integers, wanted: Integers, rng: np.random.Generator) -> Shuffles | Steps:
+    """Choose the cheaper move where either has arrangements enough; see `Shuffles` and `Steps`."""
+    is_few = len(np.unique(group)) < _MANY
+    return Shuffles(group, label, wanted) if is_few else Steps(group, label, wanted, rng)
 
 
 class _Groups:
@@ -82,12 +94,12 @@ class _Groups:
     """
 
     def __init__(self, group: Integers) -> None:
-        size = np.bincount(group)[group]
+        size = np.bincount(group).astype(np.int32)[group]
         self.order = np.lexsort((group, size))
-        self.position = np.empty_like(self.order)
-        self.position[self.order] = np.arange(len(group))
+        self.position = np.empty(len(group), dtype=np.int32)
+        self.position[self.order] = np.arange(len(group), dtype=np.int32)
         self.size = size[self.order]
-        first = np.flatnonzero(np.diff(group[self.order], prepend=-1))
+        first = np.flatnonzero(np.diff(group[self.order], prepend=-1)).astype(np.int32)
         self.start = np.repeat(first, self.size[first])
         sizes, n_units = np.unique(size, return_counts=True)
         ends = np.cumsum(n_units)
@@ -140,11 +152,12 @@ def last_entry(unit: Integers) -> Integers:
 
 
 def number(*codes: Integers) -> Integers:
-    """Give the combinations that occur numbers from 0, in their order."""
+    """Give the combinations that occur numbers from 0, in their order: (n,) int32."""
     every = np.zeros(len(codes[0]), dtype=np.int64)
     for code in codes:
-        every = every * _size(code) + code
-    return np.unique(every, return_inverse=True)[1]
+        every *= _size(code)
+        every += code
+    return np.unique(every, return_inverse=True)[1].astype(np.int32)
 
 
 def number_sorted(*codes: Integers) -> Integers:
@@ -152,7 +165,7 @@ def number_sorted(*codes: Integers) -> Integers:
     is_new = np.zeros(len(codes[0]), dtype=bool)
     for code in codes:
         is_new[1:] |= code[1:] != code[:-1]
-    return np.cumsum(is_new)
+    return np.cumsum(is_new, dtype=np.int32)
 
 
 def number_patterns(unit: Integers, label: Integers) -> Integers:
@@ -161,7 +174,7 @@ def number_patterns(unit: Integers, label: Integers) -> Integers:
     keys = np.random.default_rng(0).integers(1 << 64, size=_size(label), dtype=np.uint64, endpoint=False)
     total = np.zeros(_size(unit), dtype=np.uint64)
     np.add.at(total, unit, keys[label])
-    return np.unique(total, return_inverse=True)[1]
+    return np.unique(total, return_inverse=True)[1].astype(np.int32)
 
 
 def _spans(sizes: Sequence[int]) -> list[tuple[int, int]]:

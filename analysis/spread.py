@@ -69,10 +69,13 @@ def estimate_spread(
     # Cells come in the order of levels, so that those of one study stand together.
     for study, of_study in cells.cells.groupby(names, sort=False, dropna=False):
         places = of_study.index.to_numpy()
-        n, k = (part[:, places].toarray() for part in (n_of, k_of))
+        own, refused = n_of[:, places], k_of[:, places]
+        # Texts of one task have neighbouring numbers: a slice of the signs is no copy.
+        texts = slice(int(own.indices.min()), int(own.indices.max()) + 1)
+        n, k = own[texts].toarray(), refused[texts].toarray()
         n_texts = int(n.any(axis=1).sum())
-        spread, deviations = _spread(n, k, n_texts)
-        scattered.append(deviations)
+        spread, deviations, between = _spread(n, k, n_texts)
+        scattered.append(None if deviations is None else (texts, deviations, between))
         sizes = {"n_levels": len(places), "n": int(n.sum()), "n_texts": n_texts, "n_refused": int(k.sum())}
         rows.append(dict(zip(names, study, strict=True)) | spread | sizes)
     p_values = _flip(scattered, counts.n_texts, rng, n_flips)
@@ -81,14 +84,14 @@ def estimate_spread(
     )
 
 
-def _spread(n: Floats, k: Floats, n_texts: int) -> tuple[dict[str, float], _Scatter | None]:
-    """Estimate the spread of one model and task, and by how much each text makes rates deviate.
+def _spread(n: Floats, k: Floats, n_texts: int) -> tuple[dict[str, float], NDArray[np.float32] | None, float]:
+    """Estimate the spread of one model and task, by how much each text makes rates deviate, and how far they spread.
 
-    Both arrays are (n_texts of the whole study, n_personas): responses and refusals.
+    Both arrays are (n_rows, n_personas): responses and refusals of a text, or none.
     """
     n_personas = n.shape[1]
     if n_texts < 2 or n_personas < 2:
-        return dict.fromkeys(("estimate", "observed", "expected"), np.nan), None
+        return dict.fromkeys(("estimate", "observed", "expected"), np.nan), None, np.nan
     rates, rate = k.sum(axis=0) / n.sum(axis=0), k.sum() / n.sum()
     common = (k - rate * n).sum(axis=1, keepdims=True) / n.sum()
     scores = (k - rates * n) / n.sum(axis=0)
@@ -101,22 +104,27 @@ def _spread(n: Floats, k: Floats, n_texts: int) -> tuple[dict[str, float], _Scat
         "observed": np.sqrt(between / (n_personas - 1)),
         "expected": np.sqrt(noise / (n_personas - 1)),
     }
-    # Texts of one task have neighbouring numbers: a slice of the signs is no copy.
-    asked = np.flatnonzero(n.any(axis=1))
-    texts = slice(int(asked[0]), int(asked[-1]) + 1)
-    return estimates, (texts, deviations[texts].astype(np.float32), between)
+    return estimates, deviations.astype(np.float32), between
 
 
 def _flip(scattered: Sequence[_Scatter | None], n_texts: int, rng: np.random.Generator, n_flips: int) -> list[float]:
     """Count how often rates spread as far as observed if texts are turned round or not; the same ones for all."""
     n_as_far = np.zeros(len(scattered))
+    # Those of the same texts, as all models' are, are turned in one product.
+    alike: dict[tuple[int, int], list[int]] = {}
+    for i, scatter in enumerate(scattered):
+        if scatter:
+            alike.setdefault((scatter[0].start, scatter[0].stop), []).append(i)
+    jobs = []
+    for (first, end), places in alike.items():
+        parts = [scatter for i in places if (scatter := scattered[i])]
+        starts = np.cumsum([0, *(part[1].shape[1] for part in parts[:-1])])
+        # No text turned, or every one, gives the observed spread but for rounding.
+        least = np.array([part[2] for part in parts]) * (1 - _ROUNDING)
+        jobs.append((slice(first, end), places, np.hstack([part[1] for part in parts]), starts, least))
     for start in range(0, n_flips, _FLIPS):
         signs = rng.integers(0, 2, (min(_FLIPS, n_flips - start), n_texts), dtype=np.int8).astype(np.float32) * 2 - 1
-        for i, scatter in enumerate(scattered):
-            if scatter:
-                texts, deviations, between = scatter
-                # No text turned, or every one, gives the observed spread but for rounding.
-                n_as_far[i] += np.count_nonzero(
-                    np.sum((signs[:, texts] @ deviations) ** 2, axis=1) >= between * (1 - _ROUNDING)
-                )
+        for texts, places, deviations, starts, least in jobs:
+            spread = np.add.reduceat((signs[:, texts] @ deviations) ** 2, starts, axis=1)
+            n_as_far[places] += np.count_nonzero(spread >= least, axis=0)
     return [(1 + n) / (1 + n_flips) if scatter else np.nan for n, scatter in zip(n_as_far, scattered, strict=True)]

@@ -1,7 +1,7 @@
 """Indices of a study, and what replicates of them add up to."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
@@ -187,7 +187,7 @@ def gather(
     draw: Callable[[np.random.Generator, int], Mapping[Index, Tally]],
     rng: np.random.Generator,
     n_replicates: int,
-    n_threads: int,
+    threads: Executor,
 ) -> dict[Index, Tally]:
     """Draw replicates in threads, some at a time, each part with a generator of its own.
 
@@ -196,8 +196,9 @@ def gather(
     draw : callable
         Draws that many replicates of all indices.
     rng : numpy.random.Generator
-        The result does not depend on `n_threads`.
-    n_replicates, n_threads : int
+    n_replicates : int
+    threads : concurrent.futures.Executor
+        The result does not depend on their number.
 
     Returns
     -------
@@ -205,8 +206,7 @@ def gather(
     """
     parts = [min(_CHUNK, n_replicates - start) for start in range(0, n_replicates, _CHUNK)]
     tallies: dict[Index, Tally] = {}
-    with ThreadPoolExecutor(n_threads) as threads:
-        for drawn in threads.map(draw, rng.spawn(len(parts)), parts):
-            for key, tally in drawn.items():
-                tallies.setdefault(key, Tally()).join(tally)
+    for drawn in threads.map(draw, rng.spawn(len(parts)), parts):
+        for key, tally in drawn.items():
+            tallies.setdefault(key, Tally()).join(tally)
     return tallies

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusal_metrics.analysis.cells import check_not_empty, count_by_text, count_cells, count_responses
+from refusal_metrics.analysis.cells import check_not_empty, count_by_text, count_cells, count_responses, share
 from refusal_metrics.analysis.logs import load_responses
 from refusal_metrics.analysis.responses import read_responses
 
@@ -238,3 +238,38 @@ def test_the_simulated_study_is_counted_as_elsewhere(shared_data):
         expected = {tuple(row[f] for f in factors): (int(row["n"]), int(row["k"])) for row in csv.DictReader(file)}
     assert len(expected) == 6_480
     assert {tuple(row[:4]): tuple(row[4:]) for row in cells.itertuples(index=False)} == expected
+
+
+@pytest.fixture
+def three_rules(tmp_path):
+    """A study judged by three rules, one of which lacks some verdicts."""
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({name: rng.choice(of, 60) for name, of in LEVELS.items() if name != "refused"})
+    verdicts = {f"refused_{rule}": rng.random(60) < 0.3 for rule in ("one", "two", "some")}
+    rows = rows.assign(**verdicts).astype({"refused_some": object})
+    rows.loc[::7, "refused_some"] = None
+    rows.to_parquet(tmp_path / "responses.parquet", index=False)
+    return count_responses(read_responses([tmp_path / "responses.parquet"]))
+
+
+@pytest.mark.parametrize(
+    "level", [{}, {"setting": "persona"}, {"model": "a/one", "task": "nli"}, {"persona": "nobody"}]
+)
+def test_rules_that_share_what_they_find_count_as_each_alone(three_rules, level):
+    shared = share(three_rules)
+    for _ in range(2):  # found, then looked up
+        for rule, own in three_rules.items():
+            alone, beside = (
+                count_by_text(counts.where(**level), ["model", "persona"]) for counts in (own, shared[rule])
+            )
+            pd.testing.assert_frame_equal(alone.cells, beside.cells)
+            for name in ("n", "n_refused"):
+                np.testing.assert_array_equal(getattr(alone, name).toarray(), getattr(beside, name).toarray())
+
+
+def test_rules_share_what_they_find_where_their_responses_are_the_same(three_rules):
+    shared = {rule: counts.where(setting="persona") for rule, counts in share(three_rules).items()}
+    one, two, some = (count_by_text(shared[rule], ["model"]) for rule in ("one", "two", "some"))
+    assert one.n is two.n
+    assert one.n is not some.n
+    assert count_by_text(three_rules["one"], ["model"]).n is not count_by_text(three_rules["one"], ["model"]).n

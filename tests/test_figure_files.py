@@ -6,8 +6,8 @@ import altair as alt
 import pandas as pd
 import pytest
 from refusal_metrics.analysis import figure_files
-from refusal_metrics.analysis.figure import Figure, theme
-from refusal_metrics.analysis.figure_files import FORMATS, to_spec, write_figures
+from refusal_metrics.analysis.figure import FORMATS, Figure, theme
+from refusal_metrics.analysis.figure_files import to_spec, write_figures
 
 from refusal_metrics.errors import InputError
 

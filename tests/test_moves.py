@@ -98,6 +98,26 @@ def test_verdicts_of_all_models_stay_with_their_prompt(make_counts):
     assert len(np.unique(labels[:, 0], axis=0)) > 10
 
 
+def test_verdicts_stay_in_their_text_where_texts_are_many(make_counts):
+    # In each of 120 texts one of the two personas that were asked is refused, which one by chance.
+    rng = np.random.default_rng(0)
+    personas = [("x", "y"), ("y", "z"), ("x", "z")]
+    rows = [
+        {"model": model, "task": "t", "setting": "persona", "persona": persona, "template": "p1", "text_id": str(text),
+         "row_id": str(text), "design_id": "d", "index": 2 * text + i, "refused": int(i == refused)}
+        for text, refused in enumerate(rng.integers(2, size=120))
+        for i, persona in enumerate(personas[text % 3])
+        for model in "MN"
+    ]  # fmt: skip
+    moves = PromptMoves(Grid(make_counts(rows), ["model"], ["persona"]), rng)
+    drawn = moves.draw(np.random.default_rng(0), 2000).labels.n_refused[:, :, 0]
+    assert (drawn[:, 0] == drawn[:, 1]).all()
+    assert (drawn.sum(axis=2) == 120).all()
+    # A persona has half of its 80 texts, each by the toss of a coin: a variance of 20.
+    np.testing.assert_allclose(drawn[:, 0].mean(axis=0), 40, atol=5 * (20 / 2000) ** 0.5)
+    np.testing.assert_allclose(drawn[:, 0].var(axis=0), 20, atol=5 * 20 * (2 / 2000) ** 0.5)
+
+
 def compare(statistics, expected):
     """Compare drawn statistics with all that are equally likely."""
     found = Counter(np.round(statistics, 9).tolist())

@@ -44,7 +44,7 @@ def test_the_core_install_asks_for_neither_torch_nor_vllm():
         ("refusal_metrics.analysis.cli", ["datasets", "lm_eval", "duckdb", "pandas", "numpy", "torch", "altair"]),
         ("refusal_metrics.analysis.figure", ["altair", "vl_convert"]),
         ("refusal_metrics.analysis.logs", ["pandas", "numpy"]),
-        ("refusal_metrics.analysis.report", ["datasets", "lm_eval", "torch"]),
+        ("refusal_metrics.analysis.report", ["altair", "datasets", "lm_eval", "torch"]),
     ],
 )
 def test_a_module_does_not_import_what_stands_later_or_weighs_much(module, strangers):
@@ -68,7 +68,8 @@ annotation annotation_forms annotation_answers annotation_import
 estimates findings layout provenance page
 figure figures_rows figures_marks figures_rates figures_effects figures_sensitivity
 figures_factors figures_trend figures figure_files
-html_safe html_tables html_findings html_explorer html_methods html_origin cautions html_content html_page report
+html_safe html_tables html_findings html_explorer html_methods html_origin cautions html_content html_page html_files
+report
 other_metrics ranks studies leaderboard comparison leaderboard_figure leaderboard_page
 console options cli_study cli_estimates cli_labels cli_leaderboard cli
 """

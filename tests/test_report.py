@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
-from refusal_metrics.analysis import html_page
+from refusal_metrics.analysis import html_files, html_page
 from refusal_metrics.analysis import report as report_module
 from refusal_metrics.analysis.contrasts import CONTRASTS
 from refusal_metrics.analysis.estimates import Options, estimate_study
@@ -54,8 +54,8 @@ RATES = [name for name in CONTRACT if name.startswith("rates")]
 def without_html():
     """Leave out the page and its figures, which take seconds; tests that ask for `html` have them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report_module, "write_html", lambda _: "<!doctype html>")
-        patch.setattr(report_module, "draw_figures", lambda *_: [])
+        patch.setattr(html_files, "write_html", lambda _: "<!doctype html>")
+        patch.setattr(html_files, "draw_figures", lambda *_: [])
         yield
 
 
@@ -63,8 +63,8 @@ def without_html():
 def html(monkeypatch):
     """Write pages and figures; not the charts' library, which takes seconds to make and is the same in each."""
     monkeypatch.setattr(html_page, "_bundle", lambda: "window.vegaEmbed = null;")
-    monkeypatch.setattr(report_module, "write_html", html_page.write_html)
-    monkeypatch.setattr(report_module, "draw_figures", lambda *args: draw_figures(*args)[:2])
+    monkeypatch.setattr(html_files, "write_html", html_page.write_html)
+    monkeypatch.setattr(html_files, "draw_figures", lambda *args: draw_figures(*args)[:2])
 
 
 class Page:
@@ -774,7 +774,7 @@ def test_a_full_disk_while_figures_are_written_leaves_nothing_and_names_the_fold
     def full(_, folder, __):
         raise InputError(f"{folder}: cannot be written (No space left on device); name a folder that can be")
 
-    monkeypatch.setattr(report_module, "write_figures", full)
+    monkeypatch.setattr(html_files, "write_figures", full)
     with pytest.raises(InputError) as caught:
         write_report(load_responses([small]), tmp_path / "out", FEW)
     assert str(caught.value).startswith(f"{tmp_path / 'out' / 'figures'}: cannot be written")

@@ -12,6 +12,7 @@ from refusal_metrics.analysis.shuffles import (
     RowsOfTexts,
     Shuffles,
     Steps,
+    move_labels,
     number,
     number_patterns,
     number_sorted,
@@ -75,6 +76,13 @@ def test_steps_go_through_an_order_drawn_at_random():
         reached |= {tuple(moves.draw(np.random.default_rng(i)).tolist()) for i in range(20)}
     # One order gives four permutations; all orders the identity, six 4-cycles and their three squares.
     assert len(reached) == 10
+
+
+@pytest.mark.parametrize(("n_groups", "kind"), [(1, Shuffles), (99, Shuffles), (100, Steps)])
+def test_labels_of_few_groups_are_shuffled_and_those_of_many_stepped(n_groups, kind):
+    group = np.arange(3 * n_groups) % n_groups
+    moves = move_labels(group, group, np.arange(len(group)), np.random.default_rng(0))
+    assert isinstance(moves, kind)
 
 
 def test_nothing_to_move_gives_nothing():

@@ -1,5 +1,7 @@
 """What replicates of an index add up to."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from refusal_metrics.analysis.grid import Cells, Grid
@@ -114,8 +116,7 @@ def test_what_is_gathered_does_not_depend_on_threads(index, n_threads):
     def draw(rng, n_drawn):
         return {index: index.tally(index.grid.resample(rng, n_drawn))}
 
-    one = gather(draw, np.random.default_rng(0), 120, 1)[index]
-    other = gather(draw, np.random.default_rng(0), 120, n_threads)[index]
+    one, other = (gather(draw, np.random.default_rng(0), 120, ThreadPoolExecutor(n))[index] for n in (1, n_threads))
     assert other.n == 120
     np.testing.assert_array_equal(one.indices, other.indices)
     np.testing.assert_array_equal(one.spread, other.spread)

@@ -1,0 +1,75 @@
+"""A report's page, and what lies beside it: its figures as files, and all responses."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from .estimates import Estimates, Options
+from .figure_files import write_figures
+from .figures import draw_figures
+from .html_content import Content
+from .html_explorer import draw_sample, has_texts
+from .html_origin import read_origin
+from .html_page import write_html
+from .responses import Responses, write_responses
+from .validation import Validation
+
+_ALL = "responses.parquet"
+_NO_TEXTS = (
+    "What was read holds no prompts and responses, as tables that ingest writes do not: give the folder that lm_eval "
+    "wrote to read them here. All rates are as they would be with them."
+)
+_LEFT_OUT = "Prompts and responses were left out, as was asked for with --no-texts."
+
+
+def write_html_files(
+    folder: Path,
+    responses: Responses,
+    estimates: Estimates,
+    options: Options,
+    *,
+    tables: Mapping[str, pd.DataFrame],
+    validation: Validation | None,
+    formats: Sequence[str],
+    texts: bool,
+) -> None:
+    """Write ``report.html`` and ``figures/*``, and ``responses.parquet`` with texts.
+
+    Parameters
+    ----------
+    folder : Path
+    responses : Responses
+    estimates : Estimates
+    options : Options
+        That they were made with.
+    tables : mapping of str to pandas.DataFrame
+        Files of the report that the page shows besides those of `estimates`.
+    validation : Validation or None
+    formats : sequence of {"svg", "png", "pdf"}
+    texts : bool
+        Whether prompts and responses are shown, where there are any.
+    """
+    figures = draw_figures(estimates.tables, estimates.rules, estimates.rule)
+    drawn = write_figures(figures, folder / "figures", formats) if figures else []
+    there = has_texts(responses)
+    shown = there and texts
+    if shown:
+        # To keep the order of the rows would take a gigabyte, and nothing depends on it.
+        responses.query("SET preserve_insertion_order = false")
+        write_responses(responses, folder / _ALL, detector=estimates.rule)
+    content = Content(
+        estimates=estimates,
+        origin=read_origin(responses),
+        files=responses.files,
+        options=options,
+        notes=responses.notes,
+        tables=tables,
+        figures=figures,
+        figure_files=[path.relative_to(folder).as_posix() for path in drawn],
+        sample=draw_sample(responses, estimates.rule, seed=options.seed) if shown else None,
+        without=_LEFT_OUT if there else _NO_TEXTS,
+        everything=_ALL if shown else None,
+        validation=validation,
+    )
+    (folder / "report.html").write_text(write_html(content), encoding="utf-8")
