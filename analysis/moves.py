@@ -101,21 +101,22 @@ class PromptMoves:
         tasks[:, self._texts] = rng.permuted(tasks[:, self._texts], axis=1)
         of_run_and_task = (self._run * n_tasks + self._task) * n_labels
         of_task_and_label = self._task * n_labels + self._label
-        of_run = np.arange(n_runs) * (n_tasks * n_labels)
-        of_model = of_run[self._run_of]
+        # 64 bits wide, because labels and runs are drawn in few.
+        of_run = np.int64(n_tasks * n_labels)
         for i in range(n_drawn):
             label = self._labels.draw(rng)
             # Looked up without a check of bounds, which takes as long as to look up.
             place = label.take(self._prompt, mode="clip")
             by_label[i] = self._count(place + of_run_and_task)
-            model = self._models.draw(rng)
-            place = of_model.take(model if self._rest is None else model + self._rest, mode="clip")
+            run = self._models.draw(rng)
+            if self._rest is not None:
+                run = self._run_of.take(run + self._rest, mode="clip")
+            place = run * of_run
             of_prompt = (tasks[i] * n_labels).take(self._text, mode="clip") + label
             place += of_prompt.take(self._prompt, mode="clip")
             by_all[i] = self._count(place)
             if self._runs is not None:
-                place = of_run.take(self._runs.draw(rng), mode="clip")
-                by_run[i] = self._count(place + of_task_and_label)
+                by_run[i] = self._count(self._runs.draw(rng) * of_run + of_task_and_label)
         n = self._grid.observed.n
         n_by_run, n_by_label = self._count_tasks(tasks)
         return Moved(
@@ -203,7 +204,7 @@ def _models_within_prompts(
     Returns
     -------
     steps : Steps
-        Gives the model of each refusal, times ``n_others``.
+        Gives the model of each refusal, which is its run too, or if models have several the model times ``n_others``.
     other : (n_refused,) int, or None
         The levels of its other run factors, if there are several.
     run_of : (n_models * n_others,) int
