@@ -144,7 +144,7 @@ def _check(responses: Responses, source: str) -> None:
     if "response" not in responses.columns:
         raise InputError(
             f"{source}: lacks the column response, the text that people are to read; give the folder named in "
-            "lm_eval --output_path, or the table that detect wrote"
+            "lm_eval --output_path, or the table that ingest --texts or detect wrote"
         )
     if not {"design_id", "index"} <= set(responses.columns):
         raise InputError(

@@ -68,18 +68,23 @@ def ingest(
         ),
     ] = "",
     detector: Detector = None,
+    texts: Annotated[
+        bool, typer.Option("--texts", help="Keep prompts and responses too, for who reads the table; it grows tenfold.")
+    ] = False,
     all_runs: AllRuns = False,
     force: Force = False,
 ) -> None:
     """Write all responses as one table, a row a response, that every other command reads faster than the logs.
 
     Example: `persona-refusal ingest results --out responses.parquet`
+
+    Example: `persona-refusal ingest results --texts --out responses.parquet`
     """
     from .logs import load_responses
     from .responses import write_responses
 
     with busy("Reading the responses"):
-        responses = load_responses(results, all_runs=all_runs, run_factors=names(factors))
+        responses = load_responses(results, all_runs=all_runs, run_factors=names(factors), texts=texts)
         n_rows = write_responses(responses, out, detector=detector, force=force)
     say([*responses.notes, f"Wrote {n_rows:,} responses to {out}."])
 

@@ -17,8 +17,8 @@ from .validation import Validation
 
 _ALL = "responses.parquet"
 _NO_TEXTS = (
-    "What was read holds no prompts and responses, as tables that ingest writes do not: give the folder that lm_eval "
-    "wrote to read them here. All rates are as they would be with them."
+    "What was read holds no prompts and responses: to read them here, give the folder that lm_eval wrote, or a table "
+    "that ingest --texts makes of it. All rates are as they would be with them."
 )
 _LEFT_OUT = "Prompts and responses were left out, as was asked for with --no-texts."
 

@@ -246,6 +246,25 @@ def test_logs_and_the_table_of_them_give_the_same_numbers(study, ingested, comma
     pd.testing.assert_frame_equal(*tables, rtol=1e-9, atol=1e-12)
 
 
+def test_a_table_with_texts_serves_all_who_read_them(study, tmp_path):
+    table = tmp_path / "responses.parquet"
+    invoke("ingest", study, "--texts", "--out", table)
+    invoke("report", table, "--out", tmp_path / "out", "--replicates", 100, "--figures", "none")
+    assert "to read them here" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    judged = []
+    for results, name in ((study, "logs"), (table, "table")):
+        invoke("detect", results, "--detector", "prefix", "--out", tmp_path / f"{name}.parquet")
+        judged.append(
+            pd.read_parquet(tmp_path / f"{name}.parquet")[["model", "prompt", "response", "cause", "refused"]]
+        )
+        invoke("annotate", "export", results, "--out", tmp_path / name)
+    one, other = (rows.sort_values(list(rows), ignore_index=True) for rows in judged)
+    pd.testing.assert_frame_equal(one, other)
+    assert {path.name for path in (tmp_path / "logs").iterdir()} == {
+        path.name for path in (tmp_path / "table").iterdir()
+    }
+
+
 @pytest.mark.parametrize("command", COLUMNS)
 def test_csv_and_json_have_the_columns_of_the_contract_and_the_same_numbers(ingested, command):
     name, *options = command.split()
