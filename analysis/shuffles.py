@@ -8,7 +8,7 @@ from .cells import Integers
 from .grid import Grid
 
 _MANY = 100
-"""So many groups have more arrangements by steps than can ever be drawn: 2^100."""
+"""So many groups of two and more have more arrangements by steps than can ever be drawn: 2^100."""
 _NONE = np.zeros(0, dtype=np.int64)
 
 
@@ -78,7 +78,7 @@ class Steps:
 
 def move_labels(group: Integers, label: Integers, wanted: Integers, rng: np.random.Generator) -> Shuffles | Steps:
     """Choose the cheaper move where either has arrangements enough; see `Shuffles` and `Steps`."""
-    is_few = len(np.unique(group)) < _MANY
+    is_few = np.count_nonzero(np.bincount(group) > 1) < _MANY
     return Shuffles(group, label, wanted) if is_few else Steps(group, label, wanted, rng)
 
 

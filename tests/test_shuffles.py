@@ -80,7 +80,8 @@ def test_steps_go_through_an_order_drawn_at_random():
 
 @pytest.mark.parametrize(("n_groups", "kind"), [(1, Shuffles), (99, Shuffles), (100, Steps)])
 def test_labels_of_few_groups_are_shuffled_and_those_of_many_stepped(n_groups, kind):
-    group = np.arange(3 * n_groups) % n_groups
+    # Behind them stand units that have nothing to be exchanged with.
+    group = np.append(np.arange(3 * n_groups) % n_groups, n_groups + np.arange(200))
     moves = move_labels(group, group, np.arange(len(group)), np.random.default_rng(0))
     assert isinstance(moves, kind)
 
