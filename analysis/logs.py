@@ -213,16 +213,15 @@ class _Reader:
                         WHEN coalesce(trim(filtered_resps[1], $blank) = '', true) THEN 'empty'
                         ELSE 'other' END AS outcome
                 FROM (
-                    SELECT *, list_position($paths, file) AS number
-                    FROM read_json($files, format = 'newline_delimited', columns = $columns, filename = 'file',
+                    SELECT *, file_index::BIGINT + 1 AS number
+                    FROM read_json($files, format = 'newline_delimited', columns = $columns,
                         ignore_errors = $lenient, maximum_object_size = $limit, hive_partitioning = false)
                 ) AS line
                 WHERE (doc.design_id IS NOT NULL AND doc.index IS NOT NULL) OR (doc IS NULL AND line.filter IS NULL)
             ) TO {quoted(lines)} (FORMAT parquet, COMPRESSION zstd)
         """
         files = [log.path if is_remote(log.path) else literal(log.path) for log in self._logs]
-        paths = [log.path for log in self._logs]
-        given: dict[str, object] = {"files": files, "paths": paths, "columns": columns, "blank": _BLANK}
+        given: dict[str, object] = {"files": files, "columns": columns, "blank": _BLANK}
         given |= {f"told_{n}": values for n, values in enumerate(told.values())}
         # Without this DuckDB drops the cut last line of a file silently where another file follows.
         ways = _WAYS_TO_READ if all(ends_well(log) for log in self._logs) else _WAYS_TO_READ[1:]
