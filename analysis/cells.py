@@ -71,18 +71,16 @@ class Counts:
     def where(self, **level: str) -> "Counts":
         """Keep the entries of one level of each factor named, e.g. ``where(setting="persona")``."""
 
-        def find() -> Integers:
+        def find() -> "tuple[Integers, Counts | None]":
             keep = np.ones(len(self.n), dtype=bool)
             for factor, name in level.items():
                 keep &= self.codes[factor] == (self.levels[factor].index(name) if name in self.levels[factor] else -2)
             # Places are looked up faster than marks, once they are known.
-            return np.flatnonzero(keep)
+            at = np.flatnonzero(keep)
+            return at, self._take(at) if len(at) < len(keep) else None
 
-        key = tuple(sorted(level.items()))
-        at = self.once(("at", key), find)
-        if len(at) == len(self.n):
-            return self
-        return replace(self.once(("where", key), lambda: self._take(at)), n_refused=self.n_refused[at])
+        at, kept = self.once(("where", *sorted(level.items())), find)
+        return self if kept is None else replace(kept, n_refused=self.n_refused[at])
 
     def take(self, keep: NDArray[np.bool_]) -> "Counts":
         """Keep the entries marked: (n_entries,) bool."""

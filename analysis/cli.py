@@ -69,7 +69,7 @@ def ingest(
     ] = "",
     detector: Detector = None,
     texts: Annotated[
-        bool, typer.Option("--texts", help="Keep prompts and responses too, for who reads the table; it grows tenfold.")
+        bool, typer.Option("--texts", help="Keep prompts and responses too, for report, detect and annotate.")
     ] = False,
     all_runs: AllRuns = False,
     force: Force = False,

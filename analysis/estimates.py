@@ -20,7 +20,7 @@ from .properties import read_properties
 from .rates import estimate_rates
 from .regression import Fit, fit
 from .responses import STUDY_COLUMNS, Responses, identifier
-from .sensitivity import estimate_sensitivity
+from .sensitivity import N_THREADS, estimate_sensitivity
 from .spread import estimate_spread
 from .trend import estimate_trend
 
@@ -30,7 +30,6 @@ Job: TypeAlias = Callable[[], pd.DataFrame]
 REGRESSED = ("persona", "template", "task", "model")
 """The factors of the paper's regression."""
 
-_N_THREADS = 2
 _INTERACTIONS = (("model", "response_type"), ("persona", "response_type"), ("persona", "task"))
 
 
@@ -109,7 +108,7 @@ def estimate_study(responses: Responses, options: Options = Options()) -> Estima
     jobs = _rates_jobs(counts, options.run_factors) | _contrast_jobs(counts, options)
     notes: dict[str, tuple[str, ...]] = {}
     fitted = None
-    with ThreadPoolExecutor(_N_THREADS) as threads:
+    with ThreadPoolExecutor(N_THREADS) as threads:
         if len(asked.n):
             jobs["interactions"] = partial(_interactions, asked)
             regression = threads.submit(_attempt, partial(fit_study, asked, options.run_factors))

@@ -40,7 +40,8 @@ ROW_FACTORS = ("stratum", "language")
 PAIRED = ("model", "task", "persona", "template")
 """The factors whose pairs have joint indices."""
 
-_N_THREADS = 2
+N_THREADS = 2
+"""In so many threads replicates are drawn where nobody says."""
 _CLEAR, _LOUD = 2, 0.1
 """An index has a two-sided interval from this many times its `null_mean` on, and if that is not above this."""
 
@@ -129,7 +130,7 @@ def estimate_sensitivity(
     counts.check_factors(run_factors)
     check_not_empty(counts, "in the persona setting")
     study = _Study(counts, run_factors)
-    with nullcontext(threads) if threads else ThreadPoolExecutor(_N_THREADS) as pool:
+    with nullcontext(threads) if threads else ThreadPoolExecutor(N_THREADS) as pool:
         moved, flipped, drawn = (draw(rng, n_replicates, pool) for draw in (study.permute, study.flip, study.resample))
     null = {index: Null([moved[index], *([flipped[index]] if index in flipped else [])]) for index in study.indices}
     indices = [_tabulate_index(study, index, null[index], drawn[index]) for index in study.indices]

@@ -14,8 +14,8 @@ SPREAD = ("estimate", "observed", "expected", "p_value", "n_levels", "n", "n_tex
 """The columns of a table of spreads, after model and task."""
 
 Floats = NDArray[np.float64]
-_Scatter: TypeAlias = tuple[slice, NDArray[np.float32], float]
-"""The texts of a model and task, how each makes the personas' rates deviate, and how far these spread."""
+_Scatter: TypeAlias = tuple[tuple[int, int], NDArray[np.float32], float]
+"""A model and task: its first text and their end, how each makes the personas' rates deviate, how far these spread."""
 
 _FLIPS, _ROUNDING = 250, 1e-5
 """How often signs are drawn at a time; what single precision may come to."""
@@ -71,11 +71,11 @@ def estimate_spread(
         places = of_study.index.to_numpy()
         own, refused = n_of[:, places], k_of[:, places]
         # Texts of one task have neighbouring numbers: a slice of the signs is no copy.
-        texts = slice(int(own.indices.min()), int(own.indices.max()) + 1)
-        n, k = own[texts].toarray(), refused[texts].toarray()
+        first, end = int(own.indices.min()), int(own.indices.max()) + 1
+        n, k = own[first:end].toarray(), refused[first:end].toarray()
         n_texts = int(n.any(axis=1).sum())
         spread, deviations, between = _spread(n, k, n_texts)
-        scattered.append(None if deviations is None else (texts, deviations, between))
+        scattered.append(None if deviations is None else ((first, end), deviations, between))
         sizes = {"n_levels": len(places), "n": int(n.sum()), "n_texts": n_texts, "n_refused": int(k.sum())}
         rows.append(dict(zip(names, study, strict=True)) | spread | sizes)
     p_values = _flip(scattered, counts.n_texts, rng, n_flips)
@@ -111,20 +111,20 @@ def _flip(scattered: Sequence[_Scatter | None], n_texts: int, rng: np.random.Gen
     """Count how often rates spread as far as observed if texts are turned round or not; the same ones for all."""
     n_as_far = np.zeros(len(scattered))
     # Those of the same texts, as all models' are, are turned in one product.
-    alike: dict[tuple[int, int], list[int]] = {}
+    alike: dict[tuple[int, int], list[tuple[int, NDArray[np.float32], float]]] = {}
     for i, scatter in enumerate(scattered):
         if scatter:
-            alike.setdefault((scatter[0].start, scatter[0].stop), []).append(i)
+            texts, deviations, between = scatter
+            # No text turned, or every one, gives the observed spread but for rounding.
+            alike.setdefault(texts, []).append((i, deviations, between * (1 - _ROUNDING)))
     jobs = []
-    for (first, end), places in alike.items():
-        parts = [scatter for i in places if (scatter := scattered[i])]
-        starts = np.cumsum([0, *(part[1].shape[1] for part in parts[:-1])])
-        # No text turned, or every one, gives the observed spread but for rounding.
-        least = np.array([part[2] for part in parts]) * (1 - _ROUNDING)
-        jobs.append((slice(first, end), places, np.hstack([part[1] for part in parts]), starts, least))
+    for texts, parts in alike.items():
+        places, turned, least = (list(part) for part in zip(*parts, strict=True))
+        starts = np.cumsum([0, *(deviations.shape[1] for deviations in turned[:-1])])
+        jobs.append((texts, places, np.hstack(turned), starts, least))
     for start in range(0, n_flips, _FLIPS):
         signs = rng.integers(0, 2, (min(_FLIPS, n_flips - start), n_texts), dtype=np.int8).astype(np.float32) * 2 - 1
-        for texts, places, deviations, starts, least in jobs:
-            spread = np.add.reduceat((signs[:, texts] @ deviations) ** 2, starts, axis=1)
+        for (first, end), places, deviations, starts, least in jobs:
+            spread = np.add.reduceat((signs[:, first:end] @ deviations) ** 2, starts, axis=1)
             n_as_far[places] += np.count_nonzero(spread >= least, axis=0)
     return [(1 + n) / (1 + n_flips) if scatter else np.nan for n, scatter in zip(n_as_far, scattered, strict=True)]
