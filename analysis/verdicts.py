@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from refusal_metrics.errors import InputError
-from refusal_metrics.verdict import CAUSES, OUTCOMES, TRUNCATED, Verdict
+from refusal_metrics.verdict import CAUSES, OUTCOMES, TRUNCATED, UNJUDGED, Verdict
 
 from .batch import Detector, Item, read_offered
 from .given import form_of
@@ -176,7 +176,7 @@ def judge_rows(
     ordered = sorted(causes, key=lambda cause: (known.index(cause) if cause in known else len(known), cause))
     return Detected(
         n_done,
-        {outcome: outcomes[outcome] for outcome in OUTCOMES},
+        {outcome: outcomes[outcome] for outcome in OUTCOMES if outcome != UNJUDGED or outcomes[outcome]},
         {cause: causes[cause] for cause in ordered},
         outcomes[UNSCORED],
         tuple(detector.remarks()),

@@ -98,3 +98,6 @@ RULES: Mapping[str, Callable[[str, Sequence[str]], Verdict]] = {
 
 ANSWERS_BY = "answer_aware"
 """The rule that knows answers."""
+
+RULES_VERSION = "2"
+"""The version of the detection rules; it rises whenever any verdict may change, and sample logs name it."""

@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 
-ANSWER, REFUSAL, OTHER, EMPTY = "answer", "refusal", "other", "empty"
-OUTCOMES = (ANSWER, REFUSAL, OTHER, EMPTY)
+ANSWER, REFUSAL, OTHER, EMPTY, UNJUDGED = "answer", "refusal", "other", "empty", "unjudged"
+OUTCOMES = (ANSWER, REFUSAL, OTHER, EMPTY, UNJUDGED)
+"""What a response is; `UNJUDGED` where judging it raised an error, whose type is then the cause."""
+
+TEXT, PROVIDER = "text", "provider"
+"""Who refused: the response's own words, or the provider's envelope (a filter, a refusal field)."""
 
 UNKNOWN = "unknown"
 """The cause of a refusal whose words tell none."""
@@ -22,21 +26,32 @@ class Verdict:
 
     Attributes
     ----------
-    outcome : {"answer", "refusal", "other", "empty"}
-        What is neither an answer nor a refusal is "other". The prefix rules know no answers.
+    outcome : {"answer", "refusal", "other", "empty", "unjudged"}
+        A response that is neither an answer nor a refusal is "other". The prefix rules know no answers.
     rule : str or None
         The pattern that decided.
     causes : tuple of str
-        Of a refusal, in the order of its words: some of `CAUSES`. Of an empty response ``truncated``,
-        where that is known.
+        Of a refusal by text, in the order of its words: some of `CAUSES`; by the provider, its reason.
+        Of an empty response ``truncated``, where that is known. Of an unjudged response, the type of the
+        exception.
     answer : str or None
         Of an answer: the label it gives, or None where it gives one that cannot be told.
+    by_provider : bool
+        Whether the provider refused, and not the response's text.
     """
 
     outcome: str
     rule: str | None = None
     causes: tuple[str, ...] = ()
     answer: str | None = None
+    by_provider: bool = False
+
+    @property
+    def refused_by(self) -> str | None:
+        """Who refused, `TEXT` or `PROVIDER`; None unless the response is a refusal."""
+        if not self.refused:
+            return None
+        return PROVIDER if self.by_provider else TEXT
 
     @property
     def refused(self) -> bool:

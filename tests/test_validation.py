@@ -57,8 +57,8 @@ def test_a_file_is_judged_by_each_detector(write):
     assert row[["tp", "fp", "fn", "tn"]].tolist() == [2, 1, 1, 2]
     assert found.table["factor"].tolist()[:3] == ["", "persona", "persona"]
     confusion = found.confusion[found.confusion["detector"] == "echo"]
-    assert confusion["outcome"].tolist() == ["answer", "refusal", "other", "empty"] * 2
-    assert confusion["n"].tolist() == [1, 2, 0, 0, 1, 1, 0, 1]
+    assert confusion["outcome"].tolist() == ["answer", "refusal", "other", "empty", "unjudged"] * 2
+    assert confusion["n"].tolist() == [1, 2, 0, 0, 0, 1, 1, 0, 1, 0]
     assert confusion["share"].tolist()[:2] == pytest.approx([1 / 3, 2 / 3])
     assert found.gaps["detector"].tolist() == ["echo", "prefix"]
     assert "1 item without a usable label left out." in found.notes
