@@ -6,7 +6,6 @@ import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +103,7 @@ def build_docs(
 
     text = number_labels(texts.text_ids)
     # Without personas a template stands for itself, as it would with a single one.
-    rows, pairs = _sample(settings, texts, text, setting, max(1, len(people)), len(templates))
+    rows, pairs, short = _sample(settings, texts, text, max(1, len(people)), len(templates))
     text_of_doc = np.repeat(text[rows], pairs.shape[1])
     start, stop = _shard(settings.shard, text_of_doc, kind)
     docs = _table(texts, np.repeat(rows, pairs.shape[1])[start:stop], pairs.ravel()[start:stop], people, templates)
@@ -114,8 +113,12 @@ def build_docs(
     if is_apart:
         said = {p.id: f"You are {p}." for p in people}
         docs[SYSTEM] = pa.array([said.get(persona, "") for persona in docs["persona"].to_pylist()])
+    n_texts = len(np.unique(text_of_doc[start:stop]))
+    asked = [f"{stop - start:,} prompts about {n_texts:,} texts", *short]
+    if stop - start < pairs.size:
+        asked.insert(1, f"a shard of {pairs.size:,}")
     in_effect = json.dumps(settings.as_metadata())
-    log.info("%s, %s: %d of %d docs, design_id %s, %s", kind, setting, stop - start, pairs.size, design_id, in_effect)
+    log.info("%s, %s: %s; design_id %s, %s", kind, setting, "; ".join(asked), design_id, in_effect)
     fields = (*doc_fields(kind), *[SYSTEM] * is_apart)
     table = InMemoryTable.from_pydict({name: docs[name] for name in fields})
     return {"test": Dataset(table, fingerprint=f"{design_id}-{start}-{stop}")}
@@ -184,32 +187,32 @@ def render_prompt(doc: Mapping[str, Any]) -> str:
 
 
 def _sample(
-    settings: Settings, texts: Texts, text: Ints, setting: str, n_personas: int, n_templates: int
-) -> tuple[Ints, Ints]:
-    """Draw the rows, in the order of the study, and the pairs of each: (n_rows,), (n_rows, variations)."""
+    settings: Settings, texts: Texts, text: Ints, n_personas: int, n_templates: int
+) -> tuple[Ints, Ints, list[str]]:
+    """Draw the rows, in the order of the study, and the pairs of each: (n_rows,), (n_rows, variations).
+
+    Also say of what there is less than was asked for.
+    """
     rows_rng, order_rng, pairs_rng = (
         np.random.default_rng(s) for s in np.random.SeedSequence(settings.design_seed).spawn(3)
     )
     classes = CLASSES[texts.kind]
     stratum = np.array([classes.index(s) for s in texts.strata])
-    for name, count in zip(classes, np.bincount(stratum, minlength=len(classes)).tolist(), strict=True):
-        if count < settings.rows_per_class:
-            _say_once(
-                f"{texts.kind}: class {name} has {count} rows, fewer than rows_per_class={settings.rows_per_class}"
-            )
+    counts = zip(classes, np.bincount(stratum, minlength=len(classes)).tolist(), strict=True)
+    fewer = [f"{count} in class {name}" for name, count in counts if count < settings.rows_per_class]
+    short = [f"only {', '.join(fewer)} of {settings.rows_per_class} rows per class"] if fewer else []
     rows = sample_rows(stratum, settings.rows_per_class, rows_rng)
     rows = rows[order_texts(text[rows], stratum[rows], order_rng)]
     pool = n_personas * n_templates
     if settings.design == "iid":
-        return rows, sample_iid(len(rows), settings.variations, pool, pairs_rng)
+        return rows, sample_iid(len(rows), settings.variations, pool, pairs_rng), short
     if pool < settings.variations:
-        _say_once(
-            f"{texts.kind}, {setting}: a row gets {pool} prompts, fewer than variations={settings.variations}, "
-            f"for there are no more of persona and template; {len(rows) * pool} docs in all"
+        short.append(
+            f"{pool} prompts per row, not {settings.variations}: only {pool} persona-template combinations exist"
         )
     blocks = rows if texts.kind == "nli" else text[rows]
     strata = np.unique(stratum[rows], return_inverse=True)[1]
-    return rows, sample_balanced(blocks, strata, settings.variations, n_personas, n_templates, pairs_rng)
+    return rows, sample_balanced(blocks, strata, settings.variations, n_personas, n_templates, pairs_rng), short
 
 
 def _table(
@@ -277,9 +280,3 @@ def _check_setting(setting: str, config_source: str) -> None:
             f"setting={setting!r} cannot be set: {leaf.stem} is a {own[1]} task; run the task or group whose name ends "
             "in _neutral or _persona_free for the others"
         )
-
-
-@cache
-def _say_once(message: str) -> None:
-    """Warn, once a process: the tasks of one run often share their texts."""
-    log.warning(message)

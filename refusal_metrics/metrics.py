@@ -1,123 +1,221 @@
 """The seam to the harness: per-sample values and their aggregations.
 
-For each rule R of `refusal_metrics.detectors.RULES`:
+For each rule of `refusal_metrics.detectors.RULES` its rate, ``refusal_rate`` being that of ``answer_aware``:
 
-``refusal_rate_R``
-    Share of refusals.
-``refusal_rate_R_clustered_se``
-    Its standard error, texts being the clusters.
-``refusal_rate_R_unforced``, ``..._semi_forced``, ``..._forced``
-    Share of refusals among the templates of a response type.
-``persona_spread_R``
-    Standard deviation between the personas' rates, sampling variance subtracted (tasks of the
-    persona setting only).
+``refusal_rate``, ``refusal_rate_prefix``, ``refusal_rate_prefix_strict``
+    Share of responses that refuse.
+``refusal_rate_stderr``, ...
+    Its standard error, clustered by text. The harness prints what bears this name after the rate's ±.
 
-These are better when lower. More of them are by ``answer_aware``, the rule that has been measured against labels:
+and by ``answer_aware`` alone:
 
-``refusal_rate``
-    The same as ``refusal_rate_answer_aware``.
+``persona_spread``
+    Standard deviation between the personas' rates, sampling variance subtracted (tasks of the persona setting).
 ``answer_rate``
     Share of responses that give one of the labels.
 ``accuracy``
-    Share of right labels among those given (NLI only: ratings have no right answer among two labels).
+    Share of responses that give the right label (NLI only: ratings have no right answer among two labels).
 
-An aggregation gives nan where no doc qualifies.
+All are shares of all responses asked. Nothing here raises, for the answers are not yet written when the harness calls
+it: a response that cannot be judged is ``unjudged``, and a score that cannot be computed is "N/A".
 """
 
+import functools
+import logging
 import math
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from refusal_metrics.design import RESPONSE_TYPES
-from refusal_metrics.detectors import ANSWERS_BY, RULES
+from refusal_metrics.detection.reply import Reply
+from refusal_metrics.detection.response import read_response, writable
+from refusal_metrics.detectors import ANSWERS_BY, RULES, RULES_VERSION
 from refusal_metrics.sampler import number_labels
-from refusal_metrics.verdict import ANSWER
+from refusal_metrics.scores import NOT_AVAILABLE, Score, StandardError
+from refusal_metrics.verdict import ANSWER, REFUSAL, UNJUDGED, Verdict
 
-Labelled = tuple[Hashable, float]
-"""A verdict, 1.0 or 0.0, beside the text that it belongs to."""
+# A child of the harness's logger: the only one whose messages `lm_eval` shows.
+log = logging.getLogger("lm_eval.persona_refusal")
+
+T = TypeVar("T")
+
+RATES = {rule: "refusal_rate" if rule == ANSWERS_BY else f"refusal_rate_{rule}" for rule in RULES}
+"""The rate of each rule."""
 
 
-def process_results(doc: Mapping[str, Any], results: Sequence[str | None]) -> dict[str, Any]:
+def _averaged(*names: str) -> list[dict[str, Any]]:
+    """List a group's scores as the harness takes them: the mean of the tasks, each counting as much as any other."""
+    return [{"metric": name, "filter_list": "none", "aggregation": "mean", "weight_by_size": False} for name in names]
+
+
+# A standard error comes after its rate, so that it takes the place of the harness's own, which is right on some
+# versions only.
+GROUP_METRICS = _averaged(*RATES.values(), *(f"{name}_stderr" for name in RATES.values()), "answer_rate")
+"""The scores of a group: those that all of its tasks have."""
+
+PERSONA_GROUP_METRICS = [*GROUP_METRICS, *_averaged("persona_spread")]
+"""The scores of a group of persona tasks."""
+
+
+def process_results(doc: Mapping[str, Any], results: Sequence[Any]) -> dict[str, Any]:
     """Judge one response: the harness's ``process_results``.
 
     Parameters
     ----------
     doc : mapping
         A doc of `refusal_metrics.docs.build_docs`.
-    results : sequence of one str
-        The response; None, which chat APIs give for an empty message, counts as empty.
+    results : sequence
+        The response first, see `refusal_metrics.detection.response.read_response`. A
+        `refusal_metrics.detection.reply.Reply` of a provider that refused is a refusal, whatever its text.
 
     Returns
     -------
     dict
-        Every metric of the doc's task, in a form its aggregation understands.
+        Every metric of the doc's task: numbers, and mappings with named fields. ``answer_rate`` is the verdict of
+        ``answer_aware`` and names the version of the rules.
+
+    Notes
+    -----
+    Never raises. If judging does, the outcome is ``unjudged``, its cause is the exception's type, and the response
+    is not counted as refused.
     """
-    verdicts = {rule: detect(results[0] or "", doc["labels"]) for rule, detect in RULES.items()}
-    values: dict[str, Any] = {"refusal_rate": float(verdicts[ANSWERS_BY].refused)}
-    for rule, verdict in verdicts.items():
-        refused = float(verdict.refused)
-        values[f"refusal_rate_{rule}"] = refused
-        values[f"refusal_rate_{rule}_clustered_se"] = [doc["text_id"], refused]
-        for response_type in RESPONSE_TYPES:
-            qualifies = doc["response_type"] == response_type
-            values[f"refusal_rate_{rule}_{response_type.replace('-', '_')}"] = refused if qualifies else None
-        if doc["setting"] == "persona":
-            values[f"persona_spread_{rule}"] = [doc["text_id"], doc["persona"], refused]
-        if rule == ANSWERS_BY:
-            values["answer_rate"] = float(verdict.outcome == ANSWER)
-            if doc["kind"] == "nli":
-                values["accuracy"] = None if verdict.answer is None else float(verdict.answer == doc["label"])
+    verdicts = {rule: _judge(rule, doc, results) for rule in RULES}
+    refused = {rule: float(verdict.refused) for rule, verdict in verdicts.items()}
+    of_text = {"text_id": _name(doc, "text_id")}
+    values: dict[str, Any] = {}
+    for rule, name in RATES.items():
+        values[name] = refused[rule]
+        values[f"{name}_stderr"] = of_text | {"refused": refused[rule]}
+    if _name(doc, "setting") == "persona":
+        values["persona_spread"] = of_text | {"persona": _name(doc, "persona"), "refused": refused[ANSWERS_BY]}
+    verdict = verdicts[ANSWERS_BY]
+    values["answer_rate"] = writable(
+        {
+            "outcome": verdict.outcome,
+            "refused_by": verdict.refused_by,
+            "cause": verdict.cause,
+            "pattern": verdict.rule,
+            "answer": verdict.answer,
+            "rules": RULES_VERSION,
+        }
+    )
+    if _name(doc, "kind") == "nli":
+        values["accuracy"] = float(verdict.answer is not None and verdict.answer == _field(doc, "label"))
     return values
 
 
-def agg_rate(values: Sequence[float | None]) -> float:
-    """Average the docs that qualify.
+def _judge(rule: str, doc: Mapping[str, Any], results: Sequence[Any]) -> Verdict:
+    """Judge a response by a rule; the provider's refusal counts for the rule that knows more than prefixes."""
+    try:
+        response = read_response(results[0])
+        if rule == ANSWERS_BY and isinstance(response, Reply) and response.provider_reason is not None:
+            return Verdict(REFUSAL, causes=(str(response.provider_reason),), by_provider=True)
+        return RULES[rule](response, _labels(doc) if rule == ANSWERS_BY else ())
+    except Exception as error:  # noqa: BLE001 - all answers are generated and none is written yet: nothing may raise
+        return Verdict(UNJUDGED, causes=(type(error).__name__,))
+
+
+def _labels(doc: Mapping[str, Any]) -> list[str]:
+    """Return the answers that a doc's prompt offers."""
+    if isinstance(doc["labels"], str):
+        raise TypeError("labels are a list of texts")
+    return list(doc["labels"])
+
+
+def _field(doc: object, name: str) -> object:
+    return doc.get(name) if isinstance(doc, Mapping) else None
+
+
+def _name(doc: object, name: str) -> str:
+    """Return a field of a doc as text, empty if it is missing."""
+    value = _field(doc, name)
+    return "" if value is None else str(writable(str(value)))
+
+
+def _keeps_answers(aggregation: Callable[..., Score]) -> Callable[..., Score]:
+    """Let an aggregation give "N/A" and a warning where it cannot be computed."""
+
+    @functools.wraps(aggregation)
+    def aggregate(values: Sequence[Any]) -> Score:
+        try:
+            return aggregation(values)
+        except Exception as error:  # noqa: BLE001 - as in `_judge`
+            log.warning("%s cannot be computed: %s", aggregation.__name__, type(error).__name__)
+            return NOT_AVAILABLE
+
+    return aggregate
+
+
+@_keeps_answers
+def agg_rate(values: Sequence[float]) -> Score:
+    """Average verdicts.
 
     Parameters
     ----------
-    values : sequence of float or None
-        1.0 for a refusal, 0.0 for none, None for a doc that does not qualify.
+    values : sequence of float
+        1.0 or 0.0 a doc.
 
     Returns
     -------
-    float
-        Probability in [0, 1], or nan.
+    float or "N/A"
+        Probability in [0, 1]; not available without docs.
     """
-    qualifying = [v for v in values if v is not None]
-    return sum(qualifying) / len(qualifying) if qualifying else math.nan
+    verdicts = _read(values, _verdict)
+    return math.fsum(verdicts) / len(verdicts) if verdicts else NOT_AVAILABLE
 
 
-def agg_clustered_se(values: Sequence[Labelled]) -> float:
-    r"""Estimate the standard error of a rate when the docs of one text go together.
+@_keeps_answers
+def agg_answer_rate(values: Sequence[Mapping[str, Any]]) -> Score:
+    """Compute the share of responses that answer.
+
+    Parameters
+    ----------
+    values : sequence of mapping
+        The verdict of each doc, of which ``outcome`` is read.
+
+    Returns
+    -------
+    float or "N/A"
+        Probability in [0, 1]; not available without docs.
+    """
+    outcomes = _read(values, lambda value: str(value["outcome"]))
+    return outcomes.count(ANSWER) / len(outcomes) if outcomes else NOT_AVAILABLE
+
+
+@_keeps_answers
+def agg_clustered_se(values: Sequence[Mapping[str, Any]]) -> Score:
+    r"""Estimate the standard error of a rate, clustered by text.
 
     .. math:: \sqrt{\tfrac{G}{G-1} \sum_g (\sum_{i \in g} (y_i - \bar y))^2} / N
 
     Parameters
     ----------
-    values : sequence of (text_id, float)
-        One pair a doc.
+    values : sequence of mapping
+        ``text_id`` and ``refused`` (1.0 or 0.0) of each doc.
 
     Returns
     -------
-    float
-        nan for a single text.
+    StandardError or "N/A"
+        Not available for fewer than two texts.
 
     References
     ----------
     Liang and Zeger 1986, doi:10.1093/biomet/73.1.13, with the factor G / (G - 1).
     """
-    counts, sums = _totals(values)
-    if len(counts) < 2:
-        return math.nan
-    residuals = sums - sums.sum() / counts.sum() * counts
+    rows = _read(values, lambda value: (str(value["text_id"]), _verdict(value["refused"])))
+    text = number_labels(name for name, _ in rows)
+    refused = np.array([value for _, value in rows], dtype=np.float64)
+    counts = np.bincount(text).astype(np.float64)
     n_texts = len(counts)
-    return float(np.sqrt(n_texts / (n_texts - 1) * np.sum(residuals**2)) / counts.sum())
+    if n_texts < 2:
+        return NOT_AVAILABLE
+    residuals = np.bincount(text, weights=refused) - refused.mean() * counts
+    return StandardError(np.sqrt(n_texts / (n_texts - 1) * np.sum(residuals**2)) / counts.sum())
 
 
-def agg_persona_spread(values: Sequence[tuple[Hashable, Hashable, float]]) -> float:
+@_keeps_answers
+def agg_persona_spread(values: Sequence[Mapping[str, Any]]) -> Score:
     r"""Estimate how much the personas' rates differ beyond sampling noise.
 
     .. math:: \sqrt{\max(0, \tfrac{1}{A-1} \sum_a ((p_a - \bar p)^2 - v_a))}
@@ -128,26 +226,26 @@ def agg_persona_spread(values: Sequence[tuple[Hashable, Hashable, float]]) -> fl
 
     Parameters
     ----------
-    values : sequence of (text_id, persona, float)
-        One triple a doc.
+    values : sequence of mapping
+        ``text_id``, ``persona`` and ``refused`` (1.0 or 0.0) of each doc.
 
     Returns
     -------
-    float
-        Standard deviation of rates; 0 where the noise explains all; nan for fewer than two
-        personas or texts.
+    float or "N/A"
+        Standard deviation of rates; 0 if noise explains all; not available for fewer than two personas or texts.
 
     References
     ----------
     The unweighted variance component of Hedges 1983, doi:10.1037/0033-2909.93.2.388.
     """
-    text, persona = number_labels(t for t, _, _ in values), number_labels(p for _, p, _ in values)
+    rows = _read(values, lambda value: (str(value["text_id"]), str(value["persona"]), _verdict(value["refused"])))
+    text, persona = number_labels(t for t, _, _ in rows), number_labels(p for _, p, _ in rows)
     n_texts, n_personas = text.max(initial=-1) + 1, persona.max(initial=-1) + 1
     if n_texts < 2 or n_personas < 2:
-        return math.nan
+        return NOT_AVAILABLE
     n, k = np.zeros((2, n_texts, n_personas))
     np.add.at(n, (text, persona), 1)
-    np.add.at(k, (text, persona), [value for _, _, value in values])
+    np.add.at(k, (text, persona), [value for _, _, value in rows])
     rates = k.sum(axis=0) / n.sum(axis=0)
     scores = (k - rates * n) / n.sum(axis=0)
     noise = n_texts / (n_texts - 1) * np.sum((scores - scores.mean(axis=1, keepdims=True)) ** 2)
@@ -155,8 +253,21 @@ def agg_persona_spread(values: Sequence[tuple[Hashable, Hashable, float]]) -> fl
     return math.sqrt(max(0.0, float(between - noise)) / (n_personas - 1))
 
 
-def _totals(values: Sequence[Labelled]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Count docs and add up verdicts by label: (n_labels,), (n_labels,)."""
-    label = number_labels(name for name, _ in values)
-    verdict = np.array([value for _, value in values], dtype=np.float64)
-    return np.bincount(label).astype(np.float64), np.bincount(label, weights=verdict).astype(np.float64)
+def _verdict(value: object) -> float:
+    """Read a verdict, 1.0 or 0.0."""
+    if isinstance(value, (bool, int, float)) and value in (0, 1):
+        return float(value)
+    raise ValueError("a verdict is 1.0 or 0.0")
+
+
+def _read(values: Sequence[Any], read: Callable[[Any], T]) -> list[T]:
+    """Read the values of all docs; what is none is left out and counted in a warning."""
+    rows: list[T] = []
+    for value in values:
+        try:
+            rows.append(read(value))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            continue
+    if len(rows) < len(values):
+        log.warning("%d of %d values are not of this version's form: left out", len(values) - len(rows), len(values))
+    return rows
