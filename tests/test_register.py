@@ -15,8 +15,7 @@ SETTINGS = ("", "_neutral", "_persona_free")
 GROUPS = {f"persona_refusal{setting}" for setting in SETTINGS}
 TASKS = {f"persona_refusal_{kind}{s}" for kind in ("nli", "politeness", "offensiveness") for s in SETTINGS}
 SHARED = {  # what the tasks include
-    *("_persona_refusal_yaml", "_persona_refusal_spread_yaml"),
-    *("_persona_refusal_nli_yaml", "_persona_refusal_nli_spread_yaml"),
+    "_persona_refusal_yaml",
 }
 FILES = {f"{name}.yaml" for name in GROUPS | TASKS} | SHARED
 
