@@ -94,8 +94,7 @@ def test_every_metric_is_documented():
     for file in tasks_folder().glob("*_yaml"):
         names |= set(re.findall(r"metric: (\w+)", file.read_text(encoding="utf-8")))
     assert names
-    rules = "|".join(sorted(RULES, key=len, reverse=True))
-    assert {re.sub(f"_({rules})(?=_|$)", "_R", name) for name in names} == documented
+    assert {name for name in names if not name.endswith("_stderr")} == documented
 
 
 def test_every_rule_is_explained():

@@ -1,7 +1,6 @@
 """The real ``lm_eval`` command, from a task name to a report."""
 
 import json
-import math
 import os
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from refusal_metrics.detectors import ANSWERS_BY, RULES
+from refusal_metrics.metrics import RATES
 from refusal_metrics.register import tasks_folder
 from refusal_metrics.verdict import ANSWER
 
@@ -50,8 +50,8 @@ def assert_verdicts_are_the_rules(lines):
         (response,) = line["filtered_resps"]
         verdicts = {rule: detect(response or "", line["doc"]["labels"]) for rule, detect in RULES.items()}
         for rule, verdict in verdicts.items():
-            assert line[f"refusal_rate_{rule}"] == float(verdict.refused)
-        assert line["answer_rate"] == float(verdicts[ANSWERS_BY].outcome == ANSWER)
+            assert line[RATES[rule]] == float(verdict.refused)
+        assert line["answer_rate"]["outcome"] == verdicts[ANSWERS_BY].outcome
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def companion(tmp_path_factory):
 @pytest.fixture(scope="module")
 def dummy_run(tmp_path_factory, harness, companion):
     """All groups beside a harness task, found by plain name after `register`, with a limit and few-shot."""
-    assert "Linked 16 task files" in run("persona-refusal", "register", **harness).stderr
+    assert "Linked 13 task files" in run("persona-refusal", "register", **harness).stderr
     results = tmp_path_factory.mktemp("results")
     groups = "persona_refusal,persona_refusal_neutral,persona_refusal_persona_free,arc_here"
     said = run(
@@ -107,12 +107,12 @@ def test_all_tasks_and_groups_run_beside_a_task_of_the_harness(dummy_run):
     assert "acc,none" in scored["results"]["arc_here"]
     for leaf in LEAVES:
         assert scored["n-samples"][leaf]["effective"] == 9
-        # The dummy says "lol" to everything: no refusal by any rule, no answer, none of them right or wrong.
-        assert {scored["results"][leaf][f"refusal_rate_{rule},none"] for rule in RULES} == {0.0}
+        # The dummy says "lol" to everything: no refusal by any rule, no answer and so no right one.
+        assert {scored["results"][leaf][f"{rate},none"] for rate in RATES.values()} == {0.0}
         assert scored["results"][leaf]["answer_rate,none"] == 0.0
-        assert math.isnan(scored["results"][leaf].get("accuracy,none", 0.0)) is ("nli" in leaf)
+        assert scored["results"][leaf].get("accuracy,none") == (0.0 if "nli" in leaf else None)
     for group in ("persona_refusal", "persona_refusal_neutral", "persona_refusal_persona_free"):
-        assert {scored["groups"][group][f"refusal_rate_{rule},none"] for rule in RULES} == {0.0}
+        assert {scored["groups"][group][f"{rate},none"] for rate in RATES.values()} == {0.0}
         assert scored["groups"][group]["answer_rate,none"] == 0.0
     assert "design_id" in said
     assert '"rows_per_class": 3' in said
@@ -208,17 +208,11 @@ def test_a_chat_servers_answers_are_judged_and_counted_by_response_type(chat_run
         if t == "persona_refusal_politeness"
     ]
     # Unforced prompts are refused in words all rules know, semi-forced ones answered with "No," and no label.
-    assert scores["refusal_rate_answer_aware_unforced,none"] == 1.0
-    assert scores["refusal_rate_answer_aware_semi_forced,none"] == 0.0
-    assert scores["refusal_rate_answer_aware_forced,none"] == 0.0
-    assert scores["answer_rate,none"] == 0.0
-    assert scores["refusal_rate_prefix_unforced,none"] == 1.0
-    assert scores["refusal_rate_prefix_semi_forced,none"] == 1.0
-    assert scores["refusal_rate_prefix_strict_semi_forced,none"] == 0.0
-    assert scores["refusal_rate_prefix_forced,none"] == 0.0
     types = Counter(line["doc"]["response_type"] for line in lines)
-    assert scores["refusal_rate_answer_aware,none"] == pytest.approx(types["unforced"] / len(lines))
+    assert scores["answer_rate,none"] == 0.0
+    assert scores["refusal_rate,none"] == pytest.approx(types["unforced"] / len(lines))
     assert scores["refusal_rate_prefix,none"] == pytest.approx(1 - types["forced"] / len(lines))
+    assert scores["refusal_rate_prefix_strict,none"] == pytest.approx(types["unforced"] / len(lines))
 
 
 def test_empty_answers_of_a_chat_server_are_counted_in_the_report(chat_run, tmp_path):
@@ -262,17 +256,15 @@ def test_a_real_model_on_the_real_texts_gives_the_verdicts_of_the_rules(embedded
             tmp_path,
         ),
     )
-    assert {name for name in ("answer_rate", *(f"refusal_rate_{rule}" for rule in RULES)) if name in shown.stdout} == {
-        *("answer_rate", "refusal_rate_answer_aware", "refusal_rate_prefix", "refusal_rate_prefix_strict")
-    }
+    assert all(f"|{name}" in shown.stdout for name in ("answer_rate", "persona_spread", *RATES.values()))
     lines = samples(tmp_path, "persona_refusal_offensiveness")
     assert len(lines) == 300
     assert_verdicts_are_the_rules(lines)
     # This model answers in many words and refuses some: were all responses alike, nothing was read.
     assert len({line["filtered_resps"][0] for line in lines}) > 100
     # All rules have something to find and something to leave, and so have answers.
-    refused = {rule: sum(line[f"refusal_rate_{rule}"] for line in lines) for rule in RULES}
-    for counted in (*refused.values(), sum(line["answer_rate"] for line in lines)):
+    refused = {rule: sum(line[rate] for line in lines) for rule, rate in RATES.items()}
+    for counted in (*refused.values(), sum(line["answer_rate"]["outcome"] == ANSWER for line in lines)):
         assert 0 < counted < 300
     asked = {(): refused[ANSWERS_BY], **{("--detector", rule): n for rule, n in refused.items()}}
     for options, n_refused in asked.items():

@@ -184,7 +184,7 @@ def test_the_harness_finds_nine_tasks_and_three_groups_through_the_links(harness
     registry.register()
     index = TaskIndex.build([harness])
     assert {name for name, entry in index.items() if entry.kind is Kind.GROUP} == GROUPS
-    assert {name for name, entry in index.items() if entry.kind is Kind.TASK} == TASKS | {"mmlu"}
+    assert {name for name, entry in index.items() if entry.kind in {Kind.TASK, Kind.PY_TASK}} == TASKS | {"mmlu"}
 
 
 @pytest.mark.parametrize(
@@ -200,9 +200,9 @@ def test_a_task_loaded_through_its_link_asks_and_judges(harness, task, has_sprea
     doc = loaded.test_docs()[0]
     assert doc["premise"] in loaded.doc_to_text(doc)
     judged = loaded.process_results(doc, ["No, I would not."])
-    assert (judged["refusal_rate_prefix"], judged["refusal_rate_answer_aware"]) == (1.0, 0.0)
+    assert (judged["refusal_rate_prefix"], judged["refusal_rate"]) == (1.0, 0.0)
     assert loaded.process_results(doc, [f"{doc['label'].capitalize()}."])["accuracy"] == 1.0
-    for rule in ("answer_aware", "prefix", "prefix_strict"):
-        assert loaded.aggregation()[f"refusal_rate_{rule}"]([1.0, 0.0, 0.0, 0.0]) == 0.25
-        assert (f"persona_spread_{rule}" in loaded.aggregation()) is has_spread
-    assert loaded.aggregation()["accuracy"]([1.0, 0.0, None]) == 0.5
+    for rate in ("refusal_rate", "refusal_rate_prefix", "refusal_rate_prefix_strict"):
+        assert loaded.aggregation()[rate]([1.0, 0.0, 0.0, 0.0]) == 0.25
+    assert ("persona_spread" in loaded.aggregation()) is has_spread
+    assert loaded.aggregation()["accuracy"]([1.0, 0.0]) == 0.5
