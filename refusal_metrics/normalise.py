@@ -24,7 +24,9 @@ _MOST_MARKS = 30
 """Combining marks on one character, as in the stream-safe text of Unicode's annex 15."""
 
 # Joiners, hyphens that are not drawn, and marks of the direction of writing.
-_INVISIBLE = "\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+_INVISIBLE = (
+    "\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+)
 _THOUGHTS = (("<think>", "</think>"), ("<thinking>", "</thinking>"), ("<reasoning>", "</reasoning>"))
 _CHARACTERS = str.maketrans(
     {
@@ -35,7 +37,7 @@ _CHARACTERS = str.maketrans(
         "…": "...",
     }
 )
-_BLANK = "".join(chr(code) for code in range(0x3001) if chr(code).isspace()) + _INVISIBLE
+_BLANK = re.compile(rf"[\s{_INVISIBLE}]*")
 # Marks are sorted by insertion when a text is normalised: the time grows with the square of how many are in a row.
 _MANY_FOREIGN = re.compile(rf"[^\x00-\x7f]{{{_MOST_MARKS + 1}}}")
 _FIRST_MARK, _LAST_MARK = 0x300, 0x1FFFF
@@ -108,7 +110,8 @@ def normalise(text: str) -> str:
     >>> normalise("I'm **not** a Muslim person.")
     'i am not a persona.'
     """
-    text = _opening(text.lstrip(_BLANK), _RAW_HEAD)
+    blank = _BLANK.match(text)
+    text = _opening(text[blank.end() if blank else 0 :], _RAW_HEAD)
     if not text.isascii():
         # Composed, one character may have become eighteen.
         text = _opening(_compose(text.translate(_CHARACTERS)), _RAW_HEAD).translate(_CHARACTERS)
@@ -136,7 +139,7 @@ def normalise(text: str) -> str:
 
 
 def _opening(text: str, most: int) -> str:
-    """Return the first characters of a text, at most so many, up to the end of a word."""
+    """Return the first characters of a text, at most so many; what is cut is between words."""
     opening = text[:most]
     if len(text) <= most or text[most].isspace():
         return opening
