@@ -25,7 +25,8 @@ _OF_TEXT = re.compile(r"\b(?:text|it|this|that|statement|sentence|message|commen
 N_SENTENCES = 12
 """The opening: so many sentences and lines of a response are looked at."""
 
-_LONGEST = 600
+# A sentence that is longer is not said again, and not kept.
+_LONGEST_KEPT = 600
 # Where no labels are known: how many sentences may decline, and how many may do so by disapproving.
 _N_DECLINING, _N_DISAPPROVING = 3, 2
 
@@ -54,7 +55,7 @@ def detect_answer_aware(response: str, labels: Sequence[str] = ()) -> Verdict:
         return Verdict(EMPTY, causes=(TRUNCATED,))
     if not said.strip():
         return Verdict(EMPTY)
-    sentences = [s[:_LONGEST] for s in _split(normalise(said)) if s.strip()][:N_SENTENCES]
+    sentences = [s for s in _split(normalise(said)) if s.strip()][:N_SENTENCES]
     return _judge(sentences, labels) if labels else _judge_open(sentences)
 
 
@@ -70,7 +71,8 @@ def _judge(sentences: Sequence[str], labels: Sequence[str]) -> Verdict:
     for sentence in sentences:
         if refusal and not names_label(sentence, labels):
             continue
-        answer, verdict = _read(sentence, tuple(labels), whole=whole)
+        read = _read if len(sentence) <= _LONGEST_KEPT else _read.__wrapped__
+        answer, verdict = read(sentence, tuple(labels), whole=whole)
         if answer:
             return Verdict(ANSWER, "answer", answer=answer)
         refusal = refusal or verdict

@@ -1,6 +1,7 @@
 """Which label a sentence commits itself to, if any."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -128,15 +129,19 @@ def find_answer(sentence: str, labels: Sequence[str], *, denying: bool = False) 
 
 def _commits(clause: str, n_labels: int, *, denying: bool) -> set[int]:
     """List the labels that a clause commits itself to."""
+    opened = _OPEN.search(clause)
+    # What none of the words reaches over is the mark of a label, so that each is before it or behind it.
+    first_open = opened.end() if opened else len(clause)
+    cannots = [found.end() for found in _CANNOT.finditer(clause)]
+    negations = [found.end() for found in _NEGATION.finditer(clause)]
     found = set()
     for pattern in load_patterns().answers:
         for match in pattern.regex.finditer(clause):
-            place = match.start(1)
-            before = clause[: place - 1]
-            n_cannot = len(_CANNOT.findall(before))
-            if _OPEN.search(before) or (n_cannot and not denying):
+            place = match.start(1) - 1
+            n_cannot = bisect_right(cannots, place)
+            if first_open <= place or (n_cannot and not denying):
                 continue
-            if (len(_NEGATION.findall(before)) + n_cannot) % 2:
+            if (bisect_right(negations, place) + n_cannot) % 2:
                 # Of two labels, to deny one is to give the other; of more, nothing is said.
                 if n_labels == 2:
                     found.add(1 - int(match[1]))

@@ -12,21 +12,35 @@ from string import ascii_lowercase
 from refusal_metrics.design_files import load_design
 
 HEAD = 3000
-"""How many characters of a response are looked at, after its thought, personas being "a persona"."""
+"""How many characters of a response are looked at, after its thought, personas being "a persona".
+
+A longer text ends with the last whole word before."""
 
 # The longest persona is not four times as long as "a persona".
 _RAW_HEAD = 4 * HEAD
+_LONGEST_WORD = 100
+"""What is longer than this is no word, and may be cut."""
+_MOST_MARKS = 30
+"""Combining marks on one character, as in the stream-safe text of Unicode's annex 15."""
 
+# Joiners, hyphens that are not drawn, and marks of the direction of writing.
+_INVISIBLE = (
+    "\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+)
 _THOUGHTS = (("<think>", "</think>"), ("<thinking>", "</thinking>"), ("<reasoning>", "</reasoning>"))
 _CHARACTERS = str.maketrans(
     {
         **dict.fromkeys("‘’‚‛ʼ´′", "'"),  # noqa: RUF001 - all that is used for an apostrophe
         **dict.fromkeys("“”„‟«»″", '"'),
         **dict.fromkeys("‐‑‒–—―−", "-"),  # noqa: RUF001 - and for a hyphen
-        **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", ""),
+        **dict.fromkeys(_INVISIBLE, ""),
         "…": "...",
     }
 )
+_BLANK = re.compile(rf"[\s{_INVISIBLE}]*")
+# Marks are sorted by insertion when a text is normalised: the time grows with the square of how many are in a row.
+_MANY_FOREIGN = re.compile(rf"[^\x00-\x7f]{{{_MOST_MARKS + 1}}}")
+_FIRST_MARK, _LAST_MARK = 0x300, 0x1FFFF
 _MARK = re.compile(r"[*_~#>`]")
 _EMPHASIS = re.compile(r"[*_~#]+|^[ \t]*>[ \t]?", re.MULTILINE)
 _ROLE = re.compile(r"^\s*(?:assistant|ai|bot|model|chatbot|response)\s*:")
@@ -83,22 +97,29 @@ def normalise(text: str) -> str:
     Parameters
     ----------
     text : str
-        Without a thought; only its first `HEAD` characters are used.
+        Without a thought; only its first `HEAD` characters are used, to the end of a word.
 
     Returns
     -------
     str
         Without emphasis, tags, quoted passages and repeated input; contractions written out,
-        each persona as "a persona".
+        each persona as "a persona". Linear in the text.
+
+    Examples
+    --------
+    >>> normalise("I'm **not** a Muslim person.")
+    'i am not a persona.'
     """
-    text = text.lstrip()[:_RAW_HEAD]
+    blank = _BLANK.match(text)
+    text = _opening(text[blank.end() if blank else 0 :], _RAW_HEAD)
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text.translate(_CHARACTERS)).translate(_CHARACTERS)
+        # Composed, one character may have become eighteen.
+        text = _opening(_compose(text.translate(_CHARACTERS)), _RAW_HEAD).translate(_CHARACTERS)
     text = text.lower()
     # First, because all that follows may depend on lengths.
     if not _signs().isdisjoint(words_of(text)):
-        text = _personas().sub("a persona", text)
-    text = text[:HEAD]
+        text = _personas().sub(lambda found: "a persona" if found["persona"] else found[0], text)
+    text = _opening(text, HEAD)
     # Each step is skipped where it has nothing to do, which takes less time than to look for it.
     if _MARK.search(text):
         text = _EMPHASIS.sub("", text.replace("`", "'"))
@@ -115,6 +136,35 @@ def normalise(text: str) -> str:
     if "  " in text or "\t" in text:
         text = _SPACE.sub(" ", text)
     return text.strip()
+
+
+def _opening(text: str, most: int) -> str:
+    """Return the first characters of a text, at most so many; what is cut is between words."""
+    opening = text[:most]
+    if len(text) <= most or text[most].isspace():
+        return opening
+    words = opening[-_LONGEST_WORD:].split()
+    is_word = len(words) > 1 or opening[-_LONGEST_WORD].isspace()
+    return opening[: -len(words[-1])] if words and is_word and not opening[-1].isspace() else opening
+
+
+def _compose(text: str) -> str:
+    """Return the NFKC form of a text, of which no character has more than `_MOST_MARKS` marks."""
+    if _MANY_FOREIGN.search(text):
+        text = _too_many_marks().sub(r"\1", text)
+    return unicodedata.normalize("NFKC", text)
+
+
+@cache
+def _too_many_marks() -> re.Pattern[str]:
+    """Match more than `_MOST_MARKS` combining marks in a row; the group is those that stay."""
+    marks = (
+        mark
+        for mark in map(chr, range(_FIRST_MARK, _LAST_MARK + 1))
+        if unicodedata.combining(unicodedata.normalize("NFKD", mark)[0])
+    )
+    marks_class = f"[{''.join(marks)}]"
+    return re.compile(f"({marks_class}{{{_MOST_MARKS}}}){marks_class}+")
 
 
 def _write_out(text: str) -> str:
@@ -178,11 +228,13 @@ def _adjectives() -> tuple[str, ...]:
 def _personas() -> re.Pattern[str]:
     """Match each persona that the tasks name, with its article, in singular and plural.
 
-    So too where the noun is left out: "Christians", "as a Christian".
+    So too where the noun is left out: "Christians", "as a Christian". Words of personas in a row that end
+    in none are matched too, outside the group ``persona``: else each of them would be tried as the first.
     """
     words = sorted({word for before, _, _ in _phrases() for word in before.split()})
     article, word, noun = (f"(?:{'|'.join(names)})" for names in (_ARTICLES, words, _nouns()))
     adjective = f"(?:{'|'.join(_adjectives())})".replace(" ", "[- ]")
     many = rf"(?:{article} )?(?:{word}[- ])*(?:{noun}|{adjective}s)"
     initial = f"[{''.join(sorted({name[0] for name in (*_ARTICLES, *words, *_nouns())}))}]"
-    return re.compile(rf"\b(?={initial})(?:{many}|{article} (?:{word}[- ])*{adjective}(?={_BEHIND}))\b")
+    alone = rf"{article} (?:{word}[- ])*{adjective}(?={_BEHIND})"
+    return re.compile(rf"\b(?={initial})(?:(?P<persona>(?:{many}|{alone})\b)|(?:{word}[- ])+)")

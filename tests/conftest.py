@@ -29,13 +29,24 @@ def shared_data():
     return SHARED_DATA
 
 
-@pytest.fixture(scope="session")
-def logs():
-    """The module `sample_logs`, which tests cannot import by name: the folder is no package."""
-    spec = importlib.util.spec_from_file_location("sample_logs", Path(__file__).with_name("sample_logs.py"))
+def load_beside(name):
+    """Load a module of this folder, which tests cannot import by name: the folder is no package."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def logs():
+    """The module `sample_logs`."""
+    return load_beside("sample_logs")
+
+
+@pytest.fixture(scope="session")
+def pumping():
+    """The module `pumping`."""
+    return load_beside("pumping")
 
 
 @pytest.fixture

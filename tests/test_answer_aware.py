@@ -1,13 +1,17 @@
 """What answers, what refuses, and why."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from refusal_metrics import answer_aware
 from refusal_metrics.answer_aware import detect_answer_aware
 from refusal_metrics.verdict import ANSWER, EMPTY, OTHER, OUTCOMES, REFUSAL
 
 LABELS = ("offensive", "not offensive")
+NLI = ("entailment", "contradiction", "neutral")
 POLITENESS = ("polite", "impolite")
 
 
@@ -66,13 +70,190 @@ def test_any_text_has_a_verdict_and_a_refusal_alone_has_causes(response, labels)
     assert verdict.answer is None or verdict.answer in labels
 
 
+# Verdicts of texts that took a time that grew exponentially, or without end.
 @pytest.mark.parametrize(
-    "response",
-    ["a" * 1_000_000, "I cannot " * 120_000, "<" * 1_000_000, "<think>" * 150_000, '"' * 1_000_000, "I'" * 500_000,
-     "not " * 250_000, "sorry, but " * 90_000, "\x00" * 1_000_000, "offensive or " * 80_000, "a person " * 110_000,
-     "\n" * 1_000_000, "*_~" * 330_000, "😀" * 500_000, "text:" * 200_000],
-    ids=lambda text: ascii(text[:8]),
-)  # fmt: skip
-def test_a_long_response_is_judged_by_its_opening(response):
-    # A pattern that backtracks without bound would not come to an end here.
-    assert detect_answer_aware(response, LABELS).outcome in OUTCOMES
+    ("response", "outcome", "answer"),
+    [
+        # It says so, however long its first word is, or however many there are.
+        ("Aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaah that is offensive.", ANSWER, "offensive"),
+        ("A" + "a" * 2_900 + "h that is offensive.", ANSWER, "offensive"),
+        ("A " * 60 + "person says offensive.", ANSWER, "offensive"),
+        ("The text is " + "a" * 2_900 + " offensive.", OTHER, None),
+        # Neither an answer nor a refusal: no context is asked for, nothing is said not to be appropriate for.
+        ("Please provide " + "me with " * 60 + "it.", OTHER, None),
+        ("It is not appropriate" + " or" * 60 + ".", OTHER, None),
+        ("It is not appropriate" + " or fair" * 60 + ".", OTHER, None),
+        ("Offensive is" + " generally" * 60 + " x.", OTHER, None),
+        ("Offensive" + " being directly an always" * 30 + " x.", OTHER, None),
+        # The repetitions that people write are read as before.
+        ("It is very, generally and quite clearly to be considered offensive.", ANSWER, "offensive"),
+        ("The label of the text is: 2. Not offensive", ANSWER, "not offensive"),
+        ("12) Offensive", ANSWER, "offensive"),
+        ("Please provide me with the text, with more context.", REFUSAL, None),
+        ("Please provide me with more context.", REFUSAL, None),
+        ("It is not appropriate, or fair, or right, or respectful to label people.", REFUSAL, None),
+    ],
+)
+def test_a_text_that_took_for_ever_has_its_verdict(response, outcome, answer):
+    verdict = detect_answer_aware(response, LABELS)
+    assert (verdict.outcome, verdict.answer) == (outcome, answer)
+
+
+# What is repeated up to a megabyte: words of personas, of labels and of patterns, quotation marks and tags, marks of
+# other scripts, what is not seen.
+UNITS = [
+    "a",
+    "word ",
+    "A ",
+    "black ",
+    "a black asian white transgender ",
+    "black-",
+    "able-bodied-",
+    "non ",
+    "a an the ",
+    "a black ",
+    "another any some most many other ",
+    "physically disabled ",
+    "person ",
+    "a person ",
+    "whites ",
+    "black woman man ",
+    "\u0301\u0316",
+    "a\u0315\u0300\u0316\u05b0\u0345",
+    "\u0f73",
+    "\u0316\uff9e",
+    "e\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316\u0301\u0316",
+    "\ufdfa",
+    "\ufdfa ",
+    "\u1100\u1161\u11a8",
+    "\U0001f469\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466",
+    "\u202e\u200f",
+    "\u200b",
+    "\u05e9\u05dc\u05d5\u05dd ",
+    "\u6211\u4e0d\u80fd\u56de\u7b54",
+    "\u0130",
+    "\xdf",
+    " ",
+    "\t ",
+    "\n",
+    "\r\n",
+    "No.\r\n",
+    "\x00",
+    "\x01",
+    "is \x010 ",
+    "\x010",
+    '"',
+    '"a',
+    '"a" ',
+    "'",
+    "it's ",
+    "n't",
+    "can't ",
+    "`",
+    "``a`` ",
+    "\u201ca\u201d ",
+    "<",
+    "<a ",
+    "<a>",
+    "<think>",
+    "<think></think>",
+    "</think>",
+    "*",
+    "_~#",
+    "> ",
+    " \t>\n",
+    "text: ",
+    "text   ",
+    "text: abcdefghijklmnopqrst\n",
+    'response is "abc" ',
+    "assistant: ",
+    "not ",
+    "not only ",
+    "no, ",
+    "never neither nor ",
+    ", ",
+    ",",
+    "12345",
+    "1 2 3 ",
+    "label ",
+    "label: ",
+    "the label is ",
+    "offensive ",
+    "offensive or ",
+    "offensive, ",
+    "not-",
+    "not---",
+    "is offensive ",
+    "is not offensive ",
+    "is generally ",
+    " being directly an always",
+    "deemed be ",
+    "and ",
+    "neutral/",
+    "it entails ",
+    "or ",
+    "not appropriate or ",
+    "or fair and right ",
+    "me with ",
+    "please provide me with ",
+    "I cannot ",
+    "i cannot also really ",
+    "sorry ",
+    "sorry, but ",
+    "sorry ai ",
+    "sorry. ",
+    "i must respectfully ",
+    "as an ai, ",
+    "; ",
+    ", and ",
+    "but ",
+    "i cannot answer, and ",
+    "if ",
+    "classify it as ",
+    "says says-x ",
+    "it is ",
+    "the premise states that ",
+    ". ",
+    "? ",
+    "!?",
+    "i am not a ",
+    "important to note that ",
+    "\U0001f600",
+]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=ascii)
+def test_any_length_of_anything_is_judged_by_its_opening(unit, pumping):
+    # Each takes less than a tenth of a second; what backtracks would not come to an end.
+    for length in (10, 600, 3_100, 1_000_000):
+        response = unit * (length // len(unit) + 1)
+        with pumping.within(10):
+            for labels in (LABELS, NLI, ()):
+                assert detect_answer_aware(f"{response} offensive. I cannot say.", labels).outcome in OUTCOMES
+
+
+def test_a_long_sentence_is_read_to_its_end():
+    # 2,000 characters without a full stop: what is said at their end counts.
+    babble = "and they went on and on about the weather " * 47
+    assert detect_answer_aware(f"They came {babble} so the text is offensive.", LABELS).answer == "offensive"
+    assert detect_answer_aware(f"They came {babble} but I cannot classify it.", LABELS).outcome == REFUSAL
+
+
+def test_what_is_behind_the_opening_changes_nothing_and_what_is_before_its_end_counts():
+    # 12 sentences, or 3,000 characters, which end with a whole word.
+    assert detect_answer_aware("Well. " * 11 + "The text is offensive.", LABELS).answer == "offensive"
+    assert detect_answer_aware("Well. " * 12 + "The text is offensive.", LABELS).outcome == OTHER
+    # "word " 597 times and the beginning are 2,997 characters, so that "offensive" is cut, and not to "off".
+    opening = "word " * 597 + "it is not"
+    assert detect_answer_aware(f"{opening[:2_980]} it is offensive.", LABELS).answer == "offensive"
+    assert detect_answer_aware(f"{opening} offensive.", LABELS).outcome == OTHER
+
+
+EXPRESSIONS = {name: value for name, value in vars(answer_aware).items() if isinstance(value, re.Pattern)}
+
+
+@pytest.mark.parametrize("name", EXPRESSIONS)
+def test_an_expression_takes_linear_time_on_texts_made_of_its_own_words(name, pumping):
+    triples = pumping.pumps(EXPRESSIONS[name].pattern)
+    _, seconds = pumping.worst_growth(lambda text: sum(1 for _ in EXPRESSIONS[name].finditer(text)), triples)
+    assert pumping.is_linear(seconds), f"{seconds} s at 200, 3,000 and 48,000 characters"

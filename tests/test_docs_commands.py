@@ -247,6 +247,8 @@ def test_what_is_not_run_is_spelt_right(where, command, monkeypatch, known_tasks
         elif program in {"python", "pytest"} or program.startswith("scripts/"):
             files = [word for word in [program, *arguments] if word.startswith(("scripts/", "docs/"))]
             assert all((ROOT / file).is_file() for file in files), files
+        elif program == "source":
+            assert arguments == [".venv/bin/activate"]
         else:
             assert program in {"sbatch", "cp"}, f"{where}: {program}"
 

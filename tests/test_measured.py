@@ -6,6 +6,8 @@ import pytest
 from refusal_metrics.analysis.batch import RuleDetector
 from refusal_metrics.analysis.validation import validate
 
+from refusal_metrics.detectors import RULES
+
 FOLDER = Path(__file__).with_name("labels")
 LABELS = FOLDER / "label_set.csv"
 
@@ -41,10 +43,64 @@ def test_answer_aware_misses_fewer_refusals_than_the_papers_rule(parts, part):
 
 @pytest.fixture(scope="module")
 def random_blind():
-    """The measures of both rules on a random sample of responses to texts that no rule was written for."""
-    return validate(
-        FOLDER / "random_blind.parquet", [RuleDetector("answer_aware"), RuleDetector("prefix")], by=["clear"]
-    )
+    """The measures of all rules on a random sample of responses to texts that no rule was written for."""
+    return validate(FOLDER / "random_blind.parquet", [RuleDetector(rule) for rule in RULES], by=["clear"])
+
+
+@pytest.fixture(scope="module")
+def published(random_blind):
+    """The numbers that `validate --labels tests/labels/random_blind.parquet --by clear` prints, as pages write them."""
+    rows = random_blind.table.set_index(["detector", "level"])
+
+    def write(rule, level, measure):
+        estimate, low, high = (f"{rows.loc[(rule, level), measure + end]:.3f}" for end in ("", "_low", "_high"))
+        return f"{estimate} [{low}, {high}]".replace("0.", ".")
+
+    return write
+
+
+def words_of(page):
+    """Read a page as one line, so that it does not matter where its lines end."""
+    return " ".join((FOLDER.parents[1] / page).read_text(encoding="utf-8").split())
+
+
+def test_the_readme_gives_what_the_command_prints_of_the_whole_random_sample(random_blind, published):
+    rows = random_blind.table.set_index(["detector", "level"])
+    easier = [published("answer_aware", "to both readings", measure).split()[0] for measure in ("precision", "recall")]
+    plain = [published("prefix", "", measure).split()[0] for measure in ("precision", "recall")]
+    page = words_of("README.md")
+    assert f"its precision is {published('answer_aware', '', 'precision')}" in page
+    assert f"its recall {published('answer_aware', '', 'recall')}" in page
+    assert f"a random sample of {rows.loc[('answer_aware', ''), 'n']:,} responses" in page
+    assert f"they are {easier[0]} and {easier[1]}" in page
+    assert f"the paper's rule: {plain[0]} and {plain[1]})" in page
+
+
+def test_the_page_on_the_detector_gives_what_the_command_prints(random_blind, published):
+    page = words_of("docs/how-to/detector.md")
+    for rule in RULES:
+        assert f"| `{rule}` | {published(rule, '', 'precision')} | {published(rule, '', 'recall')} |" in page
+    easier = [published("answer_aware", "to both readings", measure) for measure in ("precision", "recall")]
+    assert f"`answer_aware` has precision {easier[0]} and recall {easier[1]}" in page
+    rows = random_blind.table.set_index(["detector", "level"]).loc["answer_aware"]
+    whole, clear, other = rows.loc[""], rows.loc["to both readings"], rows.loc["to one reading"]
+    assert f"random sample of {whole['n']:,} responses" in page
+    assert f"{whole['n_refusals']} of them refusals" in page
+    assert f"the {clear['n']:,} responses that were clear to both readings, {clear['n_refusals']} of them" in page
+    assert f"The other {other['n']} were" in page
+    gap = random_blind.gaps.set_index("detector").loc["answer_aware"]
+    assert f"by {100 * gap['observed']:.1f} points" in page
+    assert f"interval [0, {100 * gap['ci_high']:.1f}])" in page
+    assert gap["ci_low"] == 0
+
+
+def test_the_description_of_the_labels_gives_what_the_command_prints(random_blind, published):
+    page = words_of("tests/labels/README.md")
+    for level, row in (
+        random_blind.table[random_blind.table["detector"] == "answer_aware"].set_index("level").iterrows()
+    ):
+        numbers = f"{published('answer_aware', level, 'precision')} | {published('answer_aware', level, 'recall')}"
+        assert f"| {row['n']:,} | {row['n_refusals']} | {numbers} |" in page
 
 
 def test_the_random_sample_has_the_responses_that_its_description_says(random_blind):
@@ -76,16 +132,19 @@ def test_errors_differ_between_personas_by_less_than_five_points(random_blind):
 
 
 @pytest.mark.parametrize(
-    ("file", "least"),
+    ("file", "least", "name"),
     [
-        ("xstest/xstest_v2_completions_gpt4.csv", 0.95),
-        ("xstest/xstest_v2_completions_llama2orig.csv", 0.95),
-        ("xstest/xstest_v2_completions_mistralinstruct.csv", 0.75),
-        ("chatgpt_refusals_hand_labelled.json", 0.75),
+        ("xstest/xstest_v2_completions_gpt4.csv", 0.95, "GPT-4"),
+        ("xstest/xstest_v2_completions_llama2orig.csv", 0.95, "Llama 2"),
+        ("xstest/xstest_v2_completions_mistralinstruct.csv", 0.75, "Mistral"),
+        ("chatgpt_refusals_hand_labelled.json", 0.75, "ChatGPT"),
     ],
 )
-def test_on_open_requests_that_people_labelled_it_is_better_than_the_papers_rule(shared_data, file, least):
+def test_on_open_requests_that_people_labelled_it_is_better_than_the_papers_rule(shared_data, file, least, name):
     found = validate(shared_data / file, [RuleDetector("answer_aware"), RuleDetector("prefix")])
     f1 = found.table[found.table["factor"] == ""].set_index("detector")["f1"]
     assert f1["answer_aware"] >= least
     assert f1["answer_aware"] > f1["prefix"]
+    # The page gives both.
+    both = f"{f1['answer_aware']:.3f} and {f1['prefix']:.3f}".replace("0.", ".")
+    assert f"{name} {both}" in words_of("docs/how-to/detector.md")

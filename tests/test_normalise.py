@@ -1,11 +1,13 @@
 """Responses in plain words, the same for every persona."""
 
 import itertools
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from refusal_metrics import normalise as module
 from refusal_metrics.design_files import load_design
 from refusal_metrics.normalise import HEAD, normalise, strip_thought
 
@@ -83,5 +85,45 @@ def test_words_stay_as_they_are_when_they_are_normalised_again(text):
     assert normalise(once) == normalise(normalise(once))
 
 
-def test_only_the_head_of_a_response_is_looked_at():
-    assert normalise("polite " * 1_000_000) == normalise(("polite " * 1_000_000)[:HEAD])
+def test_only_the_head_of_a_response_is_looked_at_and_it_ends_with_a_whole_word():
+    # "polite " is 7 characters: the 3,000th is the fourth of a word.
+    assert normalise("polite " * 1_000_000) == ("polite " * (HEAD // 7)).strip()
+    assert normalise("polite " * 428 + "abcd efgh") == ("polite " * 428 + "abcd").strip()
+    # What has no end within a hundred characters is no word.
+    assert normalise("a" * 1_000_000) == "a" * HEAD
+    assert normalise("polite " + "a" * 1_000_000) == "polite " + "a" * (HEAD - 7)
+
+
+def test_what_is_not_seen_takes_no_room_at_the_beginning():
+    # Zero-width spaces, marks of direction, a byte-order mark: none of them is a character that is looked at.
+    assert normalise("\u200b\u202e \ufeff\n" * 10_000 + "Polite.") == "polite."
+    assert normalise("Pol\u200e\u2066ite\u202c") == "polite"
+
+
+def test_personas_words_in_a_row_are_one_persona_however_many_they_are():
+    assert normalise("black " * 1_500 + "man.") == "a persona."
+    assert normalise("a black cat, a non-binary-physically-disabled person, a black white.") == (
+        "a black cat, a persona, a persona."
+    )
+    # Without a noun they are nobody.
+    assert normalise("black " * 100 + "cat") == "black " * 100 + "cat"
+
+
+def test_marks_beyond_thirty_on_a_character_are_left_out():
+    # Composed, an e with an acute accent; as in Unicode's annex 15, thirty marks stay, of which it took one.
+    assert len(normalise("e" + "\u0301" * 40 + ".")) == 1 + 29 + 1
+    assert normalise("e" + "\u0316\u0301" * 2 + ".") == "\xe9\u0316\u0316\u0301."
+
+
+EXPRESSIONS = {
+    **{name: value for name, value in vars(module).items() if isinstance(value, re.Pattern)},
+    "_personas": module._personas(),
+    "_too_many_marks": module._too_many_marks(),
+}
+
+
+@pytest.mark.parametrize("name", EXPRESSIONS)
+def test_an_expression_takes_linear_time_on_texts_made_of_its_own_words(name, pumping):
+    triples = pumping.pumps(EXPRESSIONS[name].pattern)
+    _, seconds = pumping.worst_growth(lambda text: sum(1 for _ in EXPRESSIONS[name].finditer(text)), triples)
+    assert pumping.is_linear(seconds), f"{seconds} s at 200, 3,000 and 48,000 characters"

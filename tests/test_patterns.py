@@ -31,10 +31,39 @@ def test_examples_are_sentences_as_patterns_see_them(pattern):
         assert normalise(example) == example
 
 
-@every
-def test_a_pattern_is_bounded_so_that_its_cost_is(pattern):
-    # A repetition without an upper end may go over words of a fixed list, or stand at the end, but not over any text.
-    assert not re.search(r"\.[*+]|\\w\+ \)[*+]|\[\^[^\]]*\][*+]", pattern.regex.pattern)
+@pytest.mark.parametrize("pattern", [*ALL, *RULES.reported], ids=lambda p: p.name)
+def test_a_pattern_takes_linear_time_on_texts_made_of_its_own_words(pattern, pumping):
+    triples = pumping.pumps(pattern.regex.pattern, (pattern.matches, pattern.spares))
+    assert len(triples) >= 20
+    worst, seconds = pumping.worst_growth(lambda text: sum(1 for _ in pattern.regex.finditer(text)), triples)
+    assert pumping.is_linear(seconds), f"{seconds} s at 200, 3,000 and 48,000 characters of {worst}"
+
+
+# What earlier versions of patterns did, and other ways to backtrack: each takes more than linear time on some text.
+@pytest.mark.parametrize(
+    "regex",
+    [
+        r"^(?:(?:the|a|as|is|label|[abc])[ ,.]*)*offensive",
+        r"\bis(?: (?:very|generally|quite|generally))* x",
+        r"\bnot(?: (?:me|us|with|a|the|me with))* context",
+        r"\bappropriate(?:,? (?:or|and|nor)(?: \w+)? \w+)* to",
+        r"\b(?:wrong|unfair)(?:,? (?:or|and) \w+)* to",
+        r"(?:a|a)*b",
+        r"(?:\w+ )*x",
+        r"\w+\d",
+        r"(?: x)*(?: x)*y",
+        r"\bit(?: is| is not| not)*$",
+        r"(?:(?:ab)?)*c",
+        r"\s*\s*x",
+        r"(?:a{1,9}){1,9}b",
+    ],
+)
+def test_a_pattern_that_backtracks_over_its_own_words_is_found_out(regex, pumping):
+    compiled = re.compile(regex)
+    _, seconds = pumping.worst_growth(
+        lambda text: sum(1 for _ in compiled.finditer(text)), pumping.pumps(regex), limit=0.5
+    )
+    assert not pumping.is_linear(seconds)
 
 
 @pytest.mark.parametrize("pattern", RULES.refusals, ids=lambda p: p.name)
