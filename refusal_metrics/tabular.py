@@ -59,6 +59,10 @@ class Table:
                 )
         return values
 
+    def with_columns(self, columns: dict[str, list[Any]]) -> "Table":
+        """Replace the columns."""
+        return replace(self, columns=columns)
+
     def where(self, keep: Callable[[int], bool]) -> "Table":
         """Keep the records whose position passes."""
         kept = [i for i in range(len(self)) if keep(i)]
