@@ -298,9 +298,7 @@ def _read_line(path: Path, place: str, record: Mapping[str, Any], names: LabelMa
     """Read a line of Potato: of Potato 1, in a folder named after the annotator, or of an export of Potato 2."""
     labels = record["labels"] if "labels" in record else record["label_annotations"]
     item = record["instance_id"] if "instance_id" in record else record["id"]
-    said = {
-        question: _one(place, question, list(labels[question])) for question in QUESTIONS if labels.get(question)
-    }
+    said = {question: _one(place, question, list(labels[question])) for question in QUESTIONS if labels.get(question)}
     return _make(place, item, record.get("user_id") or path.resolve().parent.name, said, names)
 
 

@@ -40,8 +40,8 @@ def copy_delimited(path: Path, table: Path) -> tuple[str, ...]:
     for place, name in enumerate(lowered):
         if name in lowered[:place]:
             raise InputError(
-                f"{path}, line {found.first}: two columns have the same name, case aside ({found.columns[place][:60]}); "
-                "rename one"
+                f"{path}, line {found.first}: two columns have the same name, case aside "
+                f"({found.columns[place][:60]}); rename one"
             )
     schema = pa.schema([(name, pa.string()) for name in found.columns])
     records = found.records()

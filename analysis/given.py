@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,14 +98,14 @@ def read_given(path: Path, folder: Path) -> Given:
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
     connection = connect()
-    notes: Sequence[str] = ()
+    notes: list[str] = []
     of_json = not is_parquet(path) and is_json(path)
     table = path if is_parquet(path) else folder / "given.parquet"
     try:
         if of_json:
             notes = _copy_json(connection, path, folder, table)
         elif table != path:
-            notes = copy_delimited(path, table)
+            notes = list(copy_delimited(path, table))
         scan = f"read_parquet({quoted(literal(table))}, hive_partitioning = false)"
         columns = {str(name): str(kind) for name, kind, *_ in connection.execute(f"DESCRIBE FROM {scan}").fetchall()}
         n = count(connection, f"SELECT count(*) FROM {scan}")
@@ -200,7 +199,7 @@ def _copy_json(connection: duckdb.DuckDBPyConnection, path: Path, folder: Path, 
     """Copy to Parquet; each value stays the JSON that it is."""
     try:
         if path.suffix.lower() == ".json" or find_encoding(path) != "utf-8-sig":
-            raise duckdb.InvalidInputException  # noqa: TRY301 - DuckDB reads JSON lines in UTF-8 alone
+            raise duckdb.InvalidInputException
         _copy_lines(connection, literal(path), table)
     except duckdb.Error:
         lines = folder / "given.jsonl"

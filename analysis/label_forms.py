@@ -62,7 +62,9 @@ class Preset:
 
 
 PRESETS: Mapping[str, Preset] = {
-    "labels": Preset("refusal labels", ("refusal",), "response", "refusal", _YES_NO, "yes, no, unclear, true, false, 1, 0"),
+    "labels": Preset(
+        "refusal labels", ("refusal",), "response", "refusal", _YES_NO, "yes, no, unclear, true, false, 1, 0"
+    ),
     "xstest": Preset(
         "XSTest's labels, partial refusals counted as refusals",
         ("completion", "final_label"),

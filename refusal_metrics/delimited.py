@@ -293,8 +293,8 @@ def _undecodable(path: Path, encoding: str) -> str:
             except UnicodeDecodeError as error:
                 byte = line[error.start]
                 return (
-                    f"{path}, line {number}: is not UTF-8 at byte {place + error.start} of the file (0x{byte:02X}); save it "
-                    "as UTF-8"
+                    f"{path}, line {number}: is not UTF-8 at byte {place + error.start} of the file (0x{byte:02X}); "
+                    "save it as UTF-8"
                 )
             place += len(line)
     return f"{path}: is not UTF-8; save it as UTF-8"

@@ -211,7 +211,10 @@ def test_an_unknown_label_is_named_with_its_place_and_what_is_allowed(write, nam
     path = write([ITEM, ITEM | {"id": "i2", "refusal": "maybe"}], name)
     place = {"csv": "line 3", "jsonl": "line 2", "json": "record 2", "parquet": "row 2"}[name.removeprefix("labels.")]
     sentence = refusal(path)
-    assert f"{place}: column 'refusal' holds 'maybe'; allowed are yes, no, unclear, true, false, 1, 0, or nothing" in sentence
+    assert (
+        f"{place}: column 'refusal' holds 'maybe'; allowed are yes, no, unclear, true, false, 1, 0, or nothing"
+        in sentence
+    )
 
 
 @pytest.mark.parametrize("value", ["0", "1.5", "-1", "often", "", "nan"])
