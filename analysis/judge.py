@@ -122,7 +122,7 @@ def find_judge(address: str, options: Options) -> "Judge":
     if not model:
         models = endpoint.models()
         if len(models) != 1:
-            listed = ", ".join(models) or "none"
+            listed = ", ".join(plain(name)[:80] for name in models[:20]) + ", ..." * (len(models) > 20) or "none"
             raise InputError(
                 f"{endpoint.address}: has {len(models)} models ({listed}); name the one that judges with --judge-model"
             )
