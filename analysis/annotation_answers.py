@@ -59,8 +59,8 @@ def find_answers(source: Path) -> list[Path]:
     ----------
     source : Path
         A folder that `annotation_forms.write_items` wrote, with what has come back in it: the sheets
-        ``items*.csv``, every ``.json`` but the ``label_studio.json`` written there, and Potato's
-        folders of annotators, anywhere below.
+        ``items*.csv``, Label Studio's ``project-*.csv``, every ``.json`` but the
+        ``label_studio.json`` written there, and Potato's folders of annotators, anywhere below.
 
     Returns
     -------
@@ -79,7 +79,8 @@ def find_answers(source: Path) -> list[Path]:
     kept = sorted(source.rglob(_STATE)) or sorted(source.rglob(_LINES))
     # Potato 1 repeats all answers one folder higher, without saying whose they are.
     own = [path for path in kept if not any(path.parent in other.parent.parents for other in kept)]
-    found = [*sorted(source.glob("items*.csv")), *exported, *own]
+    sheets = sorted({*source.glob("items*.csv"), *source.glob("project-*.csv")})  # Label Studio's names begin so
+    found = [*sheets, *exported, *own]
     if not found:
         raise InputError(
             f"{source}: holds no sheet items*.csv, no JSON export of Label Studio and no {_STATE} or {_LINES} of "

@@ -5,12 +5,14 @@ import base64
 import email.utils
 import json
 import os
+import re
 import secrets
 import time
 import urllib.parse
 import urllib.request
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from string import ascii_lowercase, ascii_uppercase
 from threading import Event
 from typing import Any
 
@@ -29,8 +31,11 @@ _LONGEST_REPLY = 1 << 22
 _LONGEST_ERROR = 20_000
 _SHORTEST_KEY = 6
 """A shorter key is no secret; so many characters of one are known again."""
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
+"""Keeps the length of a text, which its lower case may not have."""
 _REFUSED_KEY = (401, 403)
 _PASSING = (408, 429)
+_NO_ADDRESS = re.compile(r"[\s#]")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -88,12 +93,19 @@ class Endpoint:
             raise InputError(f"judge:...@...: holds a name or password; set {KEY} in the environment instead")
         try:
             parts = urllib.parse.urlsplit(self.address)
-            usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not parts.fragment
+            usable = (
+                parts.scheme in ("http", "https")
+                and parts.hostname
+                and parts.port != 0
+                and not _NO_ADDRESS.search(address)
+            )
             yarl.URL(self.address)  # which knows more of what no host can be called
         except ValueError:
             usable = False
         if not usable:
-            raise InputError(f"judge:{plain(named)[:200]}: is no address; give one such as judge:http://localhost:8000/v1")
+            raise InputError(
+                f"judge:{plain(named)[:200]}: is no address; give one such as judge:http://localhost:8000/v1"
+            )
         self._timeout, self._retries, self._backoff = timeout, retries, backoff
         self._key = os.environ.get(KEY, "").strip()
         if not (self._key.isascii() and (self._key.isprintable())):
@@ -231,8 +243,8 @@ class Endpoint:
 
     def _hide(self, text: str) -> str:
         """Replace the key, and every part of it that is long enough to be known again, in what a server says."""
-        lowered = text.lower()
-        if len(lowered) != len(text) or not any(part in lowered for part in self._secrets):
+        lowered = text.translate(_LOWER)
+        if not any(part in lowered for part in self._secrets):
             return text
         width = len(next(iter(self._secrets)))
         shown, end = [], 0
@@ -271,7 +283,7 @@ def _fragments(key: str, *others: list[str]) -> frozenset[str]:
             continue
         encoded = [base64.b64encode((start + secret).encode()).decode().rstrip("=") for start in ("", ":", "Bearer ")]
         for form in (secret, urllib.parse.quote(secret, safe=""), *encoded):
-            found |= {form[at : at + _SHORTEST_KEY].lower() for at in range(len(form) - _SHORTEST_KEY + 1)}
+            found |= {form[at : at + _SHORTEST_KEY].translate(_LOWER) for at in range(len(form) - _SHORTEST_KEY + 1)}
     return frozenset(found)
 
 

@@ -52,29 +52,33 @@ _ANY_NOUN = "(?:class|category|classification|verdict|label|answer|option|choice
 _MARKED = re.compile(
     rf"\b{_NOUN}{_MARK}{{0,4}}(?::|=|\bis\b|\bnumber\b)?{_MARK}{{0,6}}(?:number\s)?{_NUMBER}"
     # A response may give a label or an answer itself, so that these words mark a class only before a colon.
-    rf"|^[^\w\n]{{0,8}}(?:final[ _])?{_ANY_NOUN}{_MARK}{{0,4}}[:=]{_MARK}{{0,6}}(?:class\s)?{_NUMBER.replace('number', 'second')}",
+    rf"|^[^\w\n]{{0,8}}(?:final[ _])?{_ANY_NOUN}{_MARK}{{0,4}}[:=]{_MARK}{{0,6}}(?:class\s)?"
+    + _NUMBER.replace("number", "second"),
     re.MULTILINE,
 )
 _SENTENCE = re.compile(rf"\W*(?:the |my )?(?:final )?{_ANY_NOUN} is {_MARK}{{0,4}}(?:class )?(?P<number>\d+)\W*")
 _BEFORE_NAME = re.compile(rf"\b(?:{_ANY_NOUN}){_MARK}{{0,4}}(?::|=|\bis\b)?{_MARK}{{0,6}}(?:an? )?\Z")
 _ALONE = re.compile(r"[^\w%$]*(?P<number>\d+)[^\w%$]*")
 _LED = re.compile(
-    r"[^\w\n%$]{0,8}(?P<number>\d+)(?:[*_`\"')\]]{0,4}(?:\s*:\s|\s+[\-–—]\s|,?\s+(?:because|since|as)\b)|[^\w\n%$]{0,8}\n)"
+    r"[^\w\n%$]{0,8}(?P<number>\d+)"
+    r"(?:[*_`\"')\]]{0,4}(?:\s*:\s|\s+[\-\u2013\u2014]\s|,?\s+(?:because|since|as)\b)|[^\w\n%$]{0,8}\n)"
 )
 _STANDALONE = re.compile(r"(?<![\w.,])[123](?![\w]|[.,]\d)")
-_MORE_NUMBERS = re.compile(r"\s*(?:or|and|to|/|,|-|–|&|out of|of)\s*(?:class )?\d")
-_NO_SIGNS = frozenset("-+.,/<>~≈−$")
+_MORE_NUMBERS = re.compile(r"\s*(?:or|and|to|/|,|-|\u2013|&|out of|of)\s*(?:class )?\d")
+_NO_SIGNS = frozenset("-+.,/<>~≈\u2212$")
 """Before a number these make it another one."""
 
 _DENIED_BEFORE = re.compile(
     r"(?:\b(?:not|never|neither|nor|no|without|cannot|except|excluding|unlike|isnt|rather than|instead of|"
-    r"rules? out|ruled out|excludes?)|n['’]t)\b"
+    r"rules? out|ruled out|excludes?)|n['\u2019]t)\b"
 )
 _DENIED_AFTER = re.compile(
     r"[*_`\"')\s]{0,4}(?:\?\s*no\b|(?:is|was|does|do|would|can|could|should|seems)?"
-    r"(?:n['’]t| not| never| excluded| ruled out| wrong| incorrect| be wrong| be incorrect| out of the question)\b)"
+    r"(?:n['\u2019]t| not| never| excluded| ruled out|(?: be)? wrong|(?: be)? incorrect| out of the question)\b)"
 )
-_CLAUSE_END = re.compile(r"[.,;:!?\n()—–>→|=]|\b(?:so|thus|therefore|hence|because|and|but|which|this is|it is)\b")
+_CLAUSE_END = re.compile(
+    r"[.,;:!?\n()\u2014\u2013>→|=]|\b(?:so|thus|therefore|hence|because|and|but|which|this is|it is)\b"
+)
 _NEAR = 8
 """Words before a class within which a negation is of it."""
 

@@ -94,7 +94,7 @@ def sum_labels(
     named = ", ".join(map(identifier, kept))
     n_lost = _check_joined(responses, labels, rule, weighted)
     lost = f"{labels.path}: {rule} gave {n_lost:,} of {len(weighted):,} labelled items no verdict; they are left out."
-    notes = (*notes, *(lost,) * (n_lost > 0), *notes_of_texts)
+    notes = (*notes, *notes_of_texts, *(lost,) * (n_lost > 0))
     connection = responses.connection
     connection.register("labels_frame", weighted[["item_id", "label", "weight"]])
     as_text = ", ".join(f"{identifier(name)}::VARCHAR AS {identifier(name)}" for name in kept)
