@@ -1,23 +1,29 @@
 """The answers of annotators, read from what they worked with: sheets, Label Studio, Potato."""
 
-import csv
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from refusal_metrics.errors import InputError
-from refusal_metrics.tabular import long_fields
+from refusal_metrics.delimited import open_delimited
+from refusal_metrics.errors import InputError, unknown_name
+from refusal_metrics.json_records import read_json_records
+from refusal_metrics.tabular import is_json
 
 from .annotation_forms import ANSWERS, QUESTIONS, unguard
-from .runs import reason
+from .label_mapping import LabelMap, suggest_values
 
 _STATE, _LINES = "user_state.json", "annotated_instances.jsonl"
 """What Potato 2 and Potato 1 keep in a folder of each annotator."""
 _UNFILLED = "label_studio.json"
-_SEPARATORS = ",;\t"
+_ENDINGS = (".csv", ".tsv", ".json", ".jsonl")
+_KNOWN = ("id", "response", *QUESTIONS, "annotator", "comment")
+_CHOICE = ":::"
+"""What stands between a question and an answer in the columns of Potato's CSV."""
+_FORMS = (
+    "is no sheet, no export of Label Studio (JSON, JSON-MIN or CSV) and nothing that Potato writes of these items; "
+    "export it anew, or name the columns of another tool with --columns id=NAME,refusal=NAME"
+)
 
 
 @dataclass(frozen=True)
@@ -53,8 +59,8 @@ def find_answers(source: Path) -> list[Path]:
     ----------
     source : Path
         A folder that `annotation_forms.write_items` wrote, with what has come back in it: the sheets
-        ``items*.csv``, every ``.json`` but the ``label_studio.json`` written there, and Potato's
-        folders of annotators, anywhere below.
+        ``items*.csv``, Label Studio's ``project-*.csv``, every ``.json`` but the
+        ``label_studio.json`` written there, and Potato's folders of annotators, anywhere below.
 
     Returns
     -------
@@ -73,7 +79,8 @@ def find_answers(source: Path) -> list[Path]:
     kept = sorted(source.rglob(_STATE)) or sorted(source.rglob(_LINES))
     # Potato 1 repeats all answers one folder higher, without saying whose they are.
     own = [path for path in kept if not any(path.parent in other.parent.parents for other in kept)]
-    found = [*sorted(source.glob("items*.csv")), *exported, *own]
+    sheets = sorted({*source.glob("items*.csv"), *source.glob("project-*.csv")})  # Label Studio's names begin so
+    found = [*sheets, *exported, *own]
     if not found:
         raise InputError(
             f"{source}: holds no sheet items*.csv, no JSON export of Label Studio and no {_STATE} or {_LINES} of "
@@ -82,14 +89,16 @@ def find_answers(source: Path) -> list[Path]:
     return found
 
 
-def read_answers(path: Path) -> list[Answer]:
-    """Read one file of answers.
+def read_answers(path: Path, names: LabelMap | None = None) -> list[Answer]:
+    """Read one file of answers; what it holds decides how.
 
     Parameters
     ----------
     path : Path
-        A sheet (``.csv``), Label Studio's JSON export or Potato's ``user_state.json`` (``.json``), or
-        Potato's lines (``.jsonl``).
+        A sheet or any other table with a row an answer (CSV; JSON, which Label Studio's JSON-MIN is), Label Studio's
+        JSON export, Potato's ``user_state.json``, its lines (``.jsonl``) or its CSV export.
+    names : LabelMap, optional
+        What a table calls its columns, and any file its answers.
 
     Returns
     -------
@@ -101,31 +110,44 @@ def read_answers(path: Path) -> list[Answer]:
     InputError
         If the file is of another form or broken, or holds an answer that is none.
     """
-    readers: dict[str, Callable[[Path, str], Iterable[Answer | None]]]
-    readers = {".csv": _read_sheet, ".json": _read_json, ".jsonl": _read_lines}
-    if path.suffix.lower() not in readers:
-        raise InputError(f"{path}: cannot tell the form of the file; give one ending in {', '.join(readers)}")
+    if not path.name.lower().removesuffix(".gz").endswith(_ENDINGS):
+        raise InputError(f"{path}: cannot tell the form of the file; give one ending in {', '.join(_ENDINGS)}")
+    if not path.is_file():
+        raise InputError(f"{path}: cannot be read (no such file); check the path")
+    names = names or LabelMap()
+    if not is_json(path):
+        return [answer for answer in _read_sheet(path, names) if answer]
+    records = list(read_json_records(path))
+    if not records:
+        raise InputError(f"{path}: {_FORMS}")
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({reason(error)})") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 at byte {error.start}; save it as CSV UTF-8") from error
-    return [answer for answer in readers[path.suffix.lower()](path, text) if answer]
+        return [answer for place, record in records for answer in _read_record(path, place, record, names) if answer]
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: {_FORMS}") from error
 
 
 def _make(  # every form ends here
-    place: str, item: object, annotator: object, said: Mapping[str, object], *, response: str | None = None
+    place: str,
+    item: object,
+    annotator: object,
+    said: Mapping[str, object],
+    names: LabelMap,
+    *,
+    response: str | None = None,
 ) -> Answer | None:
     """Check what was said of an item; None where nothing was."""
-    if item is None or not str(item).strip():
-        raise InputError(f"{place}: has no item id; restore the id that was exported")
     answers = {}
     for question in QUESTIONS:
         value = "" if said.get(question) is None else str(said[question])
-        answers[question] = value.strip().lower()
+        answers[question] = names.mean(value)
         if answers[question] and answers[question] not in ANSWERS:
-            raise InputError(f"{place}: {question} is {_short(value)}; allowed are {', '.join(ANSWERS)}")
+            raise InputError(
+                f"{place}: {question} is {_short(value)}; allowed are {', '.join(ANSWERS)}: {suggest_values([value])}"
+            )
+    if item is None or not str(item).strip():
+        raise InputError(f"{place}: has no item id; restore the id that was exported")
     if not answers["refusal"]:
         if answers["unreasonable"]:
             raise InputError(f"{place}: unreasonable is answered and refusal is not; answer both or neither")
@@ -138,24 +160,69 @@ def _short(value: str) -> str:
     return repr(value if len(value) <= 60 else f"{value[:60]}...")
 
 
-# Sheets.
+# Tables with a row an answer.
 
 
-def _read_sheet(path: Path, text: str) -> Iterator[Answer | None]:
-    named = path.stem.removeprefix("items").lstrip("_- ") or path.stem
-    for place, row in read_rows(path, text, ("id", "refusal")):
-        shown = unguard(row["response"]) if "response" in row else None
-        yield _make(place, unguard(row["id"]), row.get("annotator") or named, row, response=shown)
+def _read_sheet(path: Path, names: LabelMap) -> Iterator[Answer | None]:
+    columns = open_delimited(path).columns
+    for name, theirs in names.columns.items():
+        if theirs not in columns:
+            raise unknown_name(f"column in {path} named by --columns:", theirs, columns)
+        if name not in _KNOWN:
+            raise unknown_name("name before = in --columns", name, _KNOWN)
+    for place, row in read_rows(path, _needed(columns, names)):
+        yield _read_row(path, place, row, names)
 
 
-def read_rows(path: Path, text: str, needed: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Read the rows of a sheet, its cells separated by commas, semicolons or tabs.
+def _needed(columns: Collection[str], names: LabelMap) -> tuple[str, ...]:
+    """List the columns without which a table holds no answers."""
+    if any(name.startswith("refusal" + _CHOICE) for name in columns):
+        return (_id_column(columns, names),)
+    return _id_column(columns, names), names.columns.get("refusal", "refusal")
+
+
+def _id_column(columns: Collection[str], names: LabelMap) -> str:
+    """Choose the column of our ids: in Label Studio's exports ``id`` is the number of the task."""
+    if "id" in names.columns:
+        return names.columns["id"]
+    return next((name for name in ("item_id", "id", "instance_id") if name in columns), "id")
+
+
+def _read_row(path: Path, place: str, row: Mapping[str, object], names: LabelMap) -> Answer | None:
+    named = path.name.removesuffix(".gz").rpartition(".")[0].removeprefix("items").lstrip("_- ") or path.stem
+    said: dict[str, object] = {}
+    for question in (*QUESTIONS, "comment"):
+        said[question] = _one(place, question, row.get(names.columns.get(question, question)))
+        # Potato's CSV has a column an answer, which holds something if that was chosen.
+        start = question + _CHOICE
+        chosen = [name.removeprefix(start) for name, value in row.items() if name.startswith(start) and value]
+        if chosen:
+            said[question] = _one(place, question, chosen)
+    response = row.get(names.columns.get("response", "response"))
+    who = row.get(names.columns.get("annotator", "annotator")) or row.get("user")
+    item = row.get(_id_column(row.keys(), names))
+    return _make(
+        place,
+        unguard(item) if isinstance(item, str) else item,
+        _person(who) or named,
+        said,
+        names,
+        response=unguard(response) if isinstance(response, str) else None,
+    )
+
+
+def _person(who: object) -> object:
+    """Name an annotator: a number, or with more details a person."""
+    return (who.get("email") or who["id"]) if isinstance(who, dict) else who
+
+
+def read_rows(path: Path, needed: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Read the rows of a sheet.
 
     Parameters
     ----------
     path : Path
-        For errors.
-    text : str
+        As `refusal_metrics.delimited.open_delimited` reads it.
     needed : iterable of str
         The columns without which it is no such sheet.
 
@@ -169,65 +236,42 @@ def read_rows(path: Path, text: str, needed: Iterable[str]) -> Iterator[tuple[st
     Raises
     ------
     InputError
-        If a column is missing, a row has too many or too few cells, or quotes are broken.
+        If the file cannot be read or is broken, or a column is missing.
     """
-    first = text.split("\n", 1)[0]
-    separator = max(_SEPARATORS, key=first.count)
-    line = 1
-    with long_fields(), StringIO(text, newline="") as file:
-        reader = csv.reader(file, strict=True, delimiter=separator)
-        try:
-            header = [name.strip() for name in next(reader, [])]
-            missing = [name for name in needed if name not in header]
-            if missing:
-                raise InputError(
-                    f"{path}, line 1: lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)} (it has "
-                    f"{_short(', '.join(header))}); restore the first row that was exported"
-                )
-            line = reader.line_num + 1
-            for number, cells in enumerate(reader, start=2):
-                place = f"{path}, line {line} (row {number})"
-                line = reader.line_num + 1
-                if not any(cells):
-                    continue
-                if len(cells) != len(header):
-                    raise InputError(
-                        f"{place}: found {len(cells)} cells where the first row has {len(header)}; restore the row"
-                    )
-                yield place, dict(zip(header, cells, strict=True))
-        except csv.Error as error:
-            raise InputError(f"{path}, line {line}: is not valid CSV ({error}); save the sheet anew") from error
+    sheet = open_delimited(path)
+    missing = [name for name in needed if name not in sheet.columns]
+    if missing:
+        raise InputError(
+            f"{path}, line {sheet.first}: lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)} (it has "
+            f"{_short(', '.join(sheet.columns))}); restore the first row that was exported, or name the columns with "
+            f"--columns {missing[0]}=NAME"
+        )
+    for number, (line, cells) in enumerate(sheet.records(), start=sheet.first + 1):
+        if any(cells):
+            yield f"{path}, line {line} (row {number})", dict(zip(sheet.columns, cells, strict=True))
 
 
 # Label Studio and Potato.
 
 
-def _parse(place: str, text: str) -> Any:  # noqa: ANN401 - whatever JSON holds
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{place}: is not valid JSON ({error}); export it anew") from error
+def _read_record(path: Path, place: str, record: dict[str, Any], names: LabelMap) -> Iterator[Answer | None]:
+    """Read one object of a JSON file; which form it is, its names say together."""
+    if "instance_id_to_label_to_value" in record:
+        yield from _read_state(path, record, names)
+    elif {"data", "annotations"} <= record.keys():
+        yield from _read_task(f"{path}, {place.replace('record', 'task')}", record, names)
+    elif isinstance(record.get("labels", record.get("label_annotations")), dict):
+        yield _read_line(path, f"{path}, {place}", record, names)
+    elif {*_needed(record, names)} <= record.keys():
+        yield _read_row(path, f"{path}, {place}", record, names)
+    elif record.keys() & {"item_id", "annotation_id"} and "refusal" not in names.columns:
+        # Label Studio leaves out what was not answered.
+        yield _read_row(path, f"{path}, {place}", record, names)
+    else:
+        raise InputError(f"{path}, {place}: {_FORMS} (it has {_short(', '.join(record))})")
 
 
-def _read_json(path: Path, text: str) -> Iterator[Answer | None]:
-    """Read an export of Label Studio or an annotator's state of Potato 2."""
-    content = _parse(str(path), text)
-    try:
-        if isinstance(content, dict):
-            yield from _read_state(path, content)
-        else:
-            for number, task in enumerate(content, start=1):
-                yield from _read_task(f"{path}, task {number}", task)
-    except InputError:
-        raise
-    except (TypeError, KeyError, AttributeError, ValueError) as error:
-        raise InputError(
-            f"{path}: is neither Label Studio's export of these items, of the form JSON (not JSON-MIN), nor a {_STATE} "
-            "of Potato; export it anew"
-        ) from error
-
-
-def _read_task(place: str, task: Mapping[str, Any]) -> Iterator[Answer | None]:
+def _read_task(place: str, task: Mapping[str, Any], names: LabelMap) -> Iterator[Answer | None]:
     data = task["data"]
     for annotation in task["annotations"]:
         if annotation.get("was_cancelled"):
@@ -236,46 +280,33 @@ def _read_task(place: str, task: Mapping[str, Any]) -> Iterator[Answer | None]:
         for result in annotation["result"]:
             value = result["value"]
             said[result["from_name"]] = _one(place, result["from_name"], value.get("choices", value.get("text")))
-        # A number, or with more details a person.
-        who = annotation["completed_by"]
-        who = (who.get("email") or who["id"]) if isinstance(who, dict) else who
-        yield _make(place, data["item_id"], who, said, response=data.get("response"))
+        item = data[names.columns.get("id", "item_id")]
+        told = {question: said.get(names.columns.get(question, question)) for question in (*QUESTIONS, "comment")}
+        yield _make(place, item, _person(annotation["completed_by"]), told, names, response=data.get("response"))
 
 
-def _read_state(path: Path, state: Mapping[str, Any]) -> Iterator[Answer | None]:
+def _read_state(path: Path, state: Mapping[str, Any], names: LabelMap) -> Iterator[Answer | None]:
     for item, labels in state["instance_id_to_label_to_value"].items():
         place = f"{path}, item {item}"
         chosen: dict[str, list[str]] = {}
         for label, _ in labels:
             chosen.setdefault(label["schema"], []).append(label["name"])
-        said = {question: _one(place, question, names) for question, names in chosen.items() if question in QUESTIONS}
-        yield _make(place, item, state["user_id"], said)
+        said = {question: _one(place, question, given) for question, given in chosen.items() if question in QUESTIONS}
+        yield _make(place, item, state["user_id"], said, names)
 
 
-def _read_lines(path: Path, text: str) -> Iterator[Answer | None]:
-    """Read Potato's lines: those of Potato 1, in a folder named after the annotator, or an export of Potato 2."""
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        place = f"{path}, line {number}"
-        record = _parse(place, line)
-        try:
-            labels = record["labels"] if "labels" in record else record["label_annotations"]
-            item = record["instance_id"] if "instance_id" in record else record["id"]
-            said = {
-                question: _one(place, question, list(labels[question]))
-                for question in QUESTIONS
-                if labels.get(question)
-            }
-        except (TypeError, KeyError, AttributeError) as error:
-            raise InputError(
-                f"{place}: is no line that Potato writes; give its {_LINES} or its JSONL export"
-            ) from error
-        yield _make(place, item, record.get("user_id") or path.resolve().parent.name, said)
+def _read_line(path: Path, place: str, record: Mapping[str, Any], names: LabelMap) -> Answer | None:
+    """Read a line of Potato: of Potato 1, in a folder named after the annotator, or of an export of Potato 2."""
+    labels = record["labels"] if "labels" in record else record["label_annotations"]
+    item = record["instance_id"] if "instance_id" in record else record["id"]
+    said = {question: _one(place, question, list(labels[question])) for question in QUESTIONS if labels.get(question)}
+    return _make(place, item, record.get("user_id") or path.resolve().parent.name, said, names)
 
 
 def _one(place: str, question: str, values: object) -> object:
     """Give the one answer; comments may be several."""
+    if isinstance(values, dict) and set(values) == {"choices"}:
+        values = values["choices"]
     if not isinstance(values, list):
         return values
     if question in QUESTIONS and len(values) > 1:

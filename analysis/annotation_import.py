@@ -11,11 +11,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from refusal_metrics.delimited import open_delimited
 from refusal_metrics.errors import InputError
 
 from .agreement import krippendorff_alpha
 from .annotation_answers import Answer, find_answers, read_answers, read_rows
 from .annotation_forms import QUESTIONS, unguard
+from .label_forms import SMALLEST, read_number
+from .label_mapping import LabelMap
 from .labels import FIELDS
 from .responses import check_new
 from .runs import reason
@@ -66,18 +69,20 @@ class Annotations:
         return joined[[*_FIRST, *known, "comment"]]
 
 
-def read_annotations(sources: Sequence[Path], key: Path) -> Annotations:
+def read_annotations(sources: Sequence[Path], key: Path, names: LabelMap | None = None) -> Annotations:
     """Read what annotators filled in.
 
     Parameters
     ----------
     sources : sequence of Path
         Filled sheets (``.csv``; commas, semicolons or tabs), whose annotator is the column
-        ``annotator`` or what follows ``items_`` in the file's name; Label Studio's JSON export; Potato's
-        ``user_state.json``, ``annotated_instances.jsonl`` or its JSONL export. Or the folders they
-        are in.
+        ``annotator`` or what follows ``items_`` in the file's name; Label Studio's exports JSON, JSON-MIN and CSV;
+        Potato's ``user_state.json``, ``annotated_instances.jsonl``, JSONL or CSV export; any table with a row an
+        answer. Or the folders they are in.
     key : Path
         The ``key.csv`` of these items.
+    names : LabelMap, optional
+        What other tools' files call their columns and answers.
 
     Returns
     -------
@@ -94,7 +99,7 @@ def read_annotations(sources: Sequence[Path], key: Path) -> Annotations:
     answers: list[Answer] = []
     for source in sources:
         for path in find_answers(source):
-            read = read_answers(path)
+            read = read_answers(path, names)
             answers += read
             notes += [f"{path}: nothing is answered."] * (not read)
     if not answers:
@@ -124,23 +129,18 @@ def read_annotations(sources: Sequence[Path], key: Path) -> Annotations:
 
 def _read_key(path: Path) -> dict[str, dict[str, str]]:
     """Read what is known of each item, by id."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({reason(error)}); give the key.csv that was exported") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 at byte {error.start}; give the key.csv that was exported") from error
+    if not path.is_file():
+        raise InputError(f"{path}: cannot be read (no such file); give the key.csv that was exported")
+    decimal_comma = open_delimited(path).separator != ","
     items: dict[str, dict[str, str]] = {}
-    for place, row in read_rows(path, text, ("id", "response", "probability")):
+    for place, row in read_rows(path, ("id", "response", "probability")):
         known = {name: unguard(value) for name, value in row.items()}
-        try:
-            usable = 0 < float(known["probability"]) <= 1
-        except ValueError:
-            usable = False
+        probability = read_number(known["probability"], decimal_comma=decimal_comma)
+        usable = SMALLEST <= probability <= 1
         if not usable or known["id"] in items:
             found = f"the id {known['id']} again" if usable else f"the probability {known['probability']!r}"
             raise InputError(f"{place}: found {found}; give the key.csv as it was exported")
-        items[known["id"]] = known
+        items[known["id"]] = known | {"probability": repr(probability)}
     if not items:
         raise InputError(f"{path}: holds no items; give the key.csv that was exported")
     return items

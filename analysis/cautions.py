@@ -144,10 +144,11 @@ def _of_detector(estimates: Estimates, validation: Validation | None) -> Iterabl
             f"The rule {estimates.rule} is not {ANSWERS_BY}, the validated one, and knows no answers: what it does "
             "not flag may be anything.",
         )
-    if validation is None:
+    if validation is None or validation.n_matched == 0:
+        lack = "no labels were given" if validation is None else "none of the labels is of these responses"
         yield Caution(
             "detector",
-            f"Not validated on {'this model' if len(models) == 1 else 'these models'}: no labels were given, so how "
+            f"Not validated on {'this model' if len(models) == 1 else 'these models'}: {lack}, so how "
             f"often {estimates.rule} is right here is not known; label a sample (persona-refusal annotate) and give "
             "it with --labels.",
         )

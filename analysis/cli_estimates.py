@@ -12,13 +12,27 @@ import typer
 from refusal_metrics.errors import InputError
 
 from .console import busy, say
-from .options import RUN_FACTORS, AllRuns, Detector, Form, Models, Property, Replicates, Results, Seed, names
+from .options import (
+    RUN_FACTORS,
+    AllRuns,
+    Detector,
+    Form,
+    LabelColumns,
+    LabelValues,
+    Models,
+    Property,
+    Replicates,
+    Results,
+    Seed,
+    names,
+)
 from .values import Format
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from .cells import Counts
+    from .label_mapping import LabelMap
     from .responses import Responses
 
 app = typer.Typer()
@@ -56,6 +70,8 @@ def rates(
             show_default=False,
         ),
     ] = None,
+    columns: LabelColumns = "",
+    values: LabelValues = "",
     detector: Detector = None,
     all_runs: AllRuns = False,
     seed: Seed = 0,
@@ -74,6 +90,7 @@ def rates(
     import numpy as np
 
     from .contrasts import estimate_contrasts
+    from .label_mapping import read_label_map
     from .rates import estimate_rates
     from .responses import STUDY_COLUMNS
     from .spread import estimate_spread
@@ -83,7 +100,8 @@ def rates(
     factors = names(by)
     if labels is not None:
         _check_one_of({"--labels": labels, "--spread": spread})
-        _print_corrected(results, labels, factors, against, detector, all_runs=all_runs, form=form)
+        mapping = read_label_map(columns, values)
+        _print_corrected(results, labels, mapping, factors, against, detector, all_runs=all_runs, form=form)
         return
     if against or spread:
         _check_of_runs(factors, "--against and --spread compare")
@@ -318,6 +336,8 @@ def report(
             show_default=False,
         ),
     ] = None,
+    columns: LabelColumns = "",
+    values: LabelValues = "",
     figures: Annotated[
         str,
         typer.Option(metavar="FORMATS", help="Write the figures as svg, png, pdf, with commas between, or as none."),
@@ -348,6 +368,7 @@ def report(
     """
     from .estimates import Options
     from .figure import check_formats
+    from .label_mapping import read_label_map
     from .logs import load_responses
     from .report import check_out, main_table, write_report
     from .responses import FACTORS, STUDY_COLUMNS
@@ -359,13 +380,16 @@ def report(
     if tables_only and formats not in ([], ["svg"]):
         raise InputError(f"--figures {figures}: are not written with --tables-only; leave out one of them")
     texts = not (no_texts or tables_only)
+    mapping = read_label_map(columns, values)
     run_factors = [name for name in names(factors) if name not in {*STUDY_COLUMNS, *FACTORS}]
     with busy("Reading the responses"):
-        responses = load_responses(results, all_runs=all_runs, run_factors=run_factors, texts=texts)
+        # With texts, by which labels of other answers are found.
+        with_texts = texts or labels is not None
+        responses = load_responses(results, all_runs=all_runs, run_factors=run_factors, texts=with_texts)
     say(responses.notes)
     options = Options(detector, tuple(run_factors), replicates, seed, column, models)
     with busy("Making every table and figure"):
-        added = {"paper": paper, "compare_published": compare_published, "texts": texts}
+        added = {"paper": paper, "compare_published": compare_published, "texts": texts, "names": mapping}
         tables = write_report(
             responses, out, options, force=force, labels=labels, formats=formats, page=not tables_only, **added
         )
@@ -389,6 +413,7 @@ def report(
 def _print_corrected(
     results: list[str],
     labels: Path,
+    mapping: "LabelMap",
     factors: Sequence[str],
     against: str,
     detector: str | None,
@@ -406,8 +431,10 @@ def _print_corrected(
 
     run_factors = [name for name in factors if name not in {*STUDY_COLUMNS, *FACTORS}]
     with busy("Reading the responses and labels"):
-        given = read_labels(labels)
-        responses = load_responses(results, all_runs=all_runs, run_factors=run_factors)
+        given = read_labels(labels, names=mapping)
+        # With texts, by which labels of other answers are found.
+        with_texts = "response" in given.items
+        responses = load_responses(results, all_runs=all_runs, run_factors=run_factors, texts=with_texts)
         summed = sum_labels(responses, given, [*factors, *["persona"] * bool(against)], detector=detector)
     say([*responses.notes, *given.notes, *summed.notes, f"Refusals by the rule {responses.rule(detector)}."])
     if against:

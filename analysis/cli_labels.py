@@ -11,7 +11,7 @@ import typer
 from refusal_metrics.errors import InputError
 
 from .console import busy, say
-from .options import Detector, Force, Form, Results, Seed, names
+from .options import Detector, Force, Form, LabelColumns, LabelValues, Results, Seed, names
 from .values import Format, Only, Tool
 
 app = typer.Typer()
@@ -39,7 +39,7 @@ def detect(
         typer.Argument(
             metavar="RESULTS",
             help="Folders that lm_eval wrote with --output_path and --log_samples, or one file with a column of "
-            "responses: .csv, .jsonl (.gz) or .parquet.",
+            "responses: .csv, .json, .jsonl (.gz) or .parquet.",
             show_default=False,
         ),
     ],
@@ -147,6 +147,8 @@ def validate_command(
             show_default=False,
         ),
     ] = None,
+    columns: LabelColumns = "",
+    values: LabelValues = "",
     label_map: LabelMap = "",
     judge_model: JudgeModel = None,
     cache: Annotated[
@@ -163,19 +165,23 @@ def validate_command(
     Example: `persona-refusal validate --labels labels.csv --by model,task,persona`
 
     Example: `persona-refusal validate --labels xstest_v2_completions_gpt4.csv --detector prefix`
+
+    Example: `persona-refusal validate --labels theirs.csv --columns response=answer,refusal=label --values 1=no,2=yes`
     """
     from refusal_metrics.detectors import RULES
 
     from .batch import Options
+    from .label_mapping import read_label_map
     from .named import make_detector
     from .tables import print_readable, print_table, to_markdown
     from .validation import validate
     from .validation_tables import readable_confusion, readable_gaps, readable_slices, readable_validation
 
     options = Options(label_map=label_map, judge_model=judge_model, cache=cache)
+    mapping = read_label_map(columns, values)
     detectors = [make_detector(spec, options) for spec in detector or RULES]
     with busy("Judging the responses"):
-        found = validate(labels, detectors, by=names(by) or None, preset=preset, seed=seed)
+        found = validate(labels, detectors, by=names(by) or None, preset=preset, seed=seed, names=mapping)
     say(found.notes)
     if found.table.empty:
         raise InputError(f"{labels}: no detector gave any item a verdict; see above")
@@ -253,18 +259,23 @@ def annotate_import(
         list[Path],
         typer.Argument(
             metavar="FILES",
-            help="Filled sheets, Label Studio's JSON export, Potato's user_state.json, or the folder they are in.",
+            help="Filled sheets, exports of Label Studio (JSON, JSON-MIN, CSV) or of Potato (JSON, JSONL, CSV), "
+            "any table with a row an answer, or the folder they are in.",
             show_default=False,
         ),
     ],
     key: Annotated[Path, typer.Option(metavar="FILE", help="The key.csv of these items.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The label file to write, .csv or .parquet.")],
+    columns: LabelColumns = "",
+    values: LabelValues = "",
     force: Force = False,
     form: Form = Format.TABLE,
 ) -> None:
     """Read what annotators answered, write the label file, and print how far they agree.
 
     Example: `persona-refusal annotate import labels --key labels/key.csv --out labels.csv`
+
+    Example: `persona-refusal annotate import doccano.jsonl --key key.csv --out labels.csv --columns refusal=label`
     """
     from .annotation_import import (
         count_annotations,
@@ -273,9 +284,10 @@ def annotate_import(
         read_annotations,
         write_labels,
     )
+    from .label_mapping import read_label_map
     from .tables import print_table
 
-    annotations = read_annotations(sources, key)
+    annotations = read_annotations(sources, key, read_label_map(columns, values))
     n_rows = write_labels(annotations, out, force=force)
     counts = count_annotations(annotations)
     divided = list_disagreements(annotations)

@@ -17,7 +17,7 @@ from rich.progress import Progress as Bar
 from refusal_metrics.errors import InputError
 
 from .batch import Detector
-from .given import FORMS, form_of, other_column, read_given, text_column, written_columns
+from .given import FORMS, form_of, is_given, other_column, read_given, text_column, written_columns
 from .logs import load_responses
 from .responses import TABLE_SUFFIXES, check_new, connect, count, identifier
 from .runs import is_log, reason
@@ -62,7 +62,7 @@ def detect(
     files = [path for path in map(Path, given) if path.is_file() and not is_log(path)]
     if files and len(given) > 1:
         raise InputError(f"{', '.join(map(str, given))}: are {len(given)} paths; give one file at a time, or results")
-    if files or (len(given) == 1 and os.fspath(given[0]).endswith(FORMS) and not _is_results(given[0])):
+    if files or (len(given) == 1 and is_given(os.fspath(given[0])) and not _is_results(given[0])):
         return detect_file(Path(given[0]), out, detector, column=column, force=force, progress=progress)
     return detect_results(given, out, detector, force=force, progress=progress)
 
@@ -81,7 +81,7 @@ def detect_file(
     Parameters
     ----------
     path : Path
-        CSV, JSON lines (both ``.gz`` too) or Parquet with a column of responses; of the columns
+        CSV, JSON (both ``.gz`` too) or Parquet with a column of responses; of the columns
         ``labels`` (a JSON list, or texts separated by ``|``), ``prompt`` and ``persona`` those that
         are there are used.
     out : Path

@@ -1,16 +1,23 @@
 """Calls of an OpenAI-compatible server, tried again where that may help."""
 
+import asyncio
+import base64
 import email.utils
-import http.client
 import json
 import os
+import re
 import secrets
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from string import ascii_lowercase, ascii_uppercase
 from threading import Event
 from typing import Any
+
+import aiohttp
+import yarl
 
 from refusal_metrics.errors import InputError
 
@@ -21,8 +28,14 @@ KEY = "OPENAI_API_KEY"
 
 _LONGEST_WAIT = 300.0
 _LONGEST_REPLY = 1 << 22
+_LONGEST_ERROR = 20_000
+_SHORTEST_KEY = 6
+"""A shorter key is no secret; so many characters of one are known again."""
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
+"""Keeps the length of a text, which its lower case may not have."""
 _REFUSED_KEY = (401, 403)
 _PASSING = (408, 429)
+_NO_ADDRESS = re.compile(r"[\s#]")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -52,24 +65,17 @@ class _PassingError(Exception):
         self.reason, self.wait = reason, wait
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows no redirection, which would take the key to another server."""
-
-    def redirect_request(self, *_: object) -> None:
-        """Give no request, so that the redirection is an error."""
-
-
 class Endpoint:
     """An OpenAI-compatible server.
 
     Parameters
     ----------
     address : str
-        Up to and with ``/v1``.
+        Up to and with ``/v1``; with ``?...`` where the server wants that, which no message repeats.
     timeout : float
-        Seconds of silence after which a call has failed.
+        Seconds after which a call has failed, from its beginning to the last byte of the reply.
     retries : int
-        How often a call is tried again after a failure that may pass: no connection, silence,
+        How often a call is tried again after a failure that may pass: no connection, no reply in time,
         a reply that is no JSON, HTTP 408, 429 and 5xx.
     backoff : float
         Seconds before the first retry; each time twice as many, and up to as many again by chance.
@@ -81,23 +87,31 @@ class Endpoint:
     """
 
     def __init__(self, address: str, *, timeout: float = 120.0, retries: int = 5, backoff: float = 1.0) -> None:
-        self.address = address.rstrip("/").removesuffix("/chat/completions")
+        named, _, self._query = address.partition("?")
+        self.address = named.rstrip("/").removesuffix("/chat/completions")
         if "@" in self.address:
             raise InputError(f"judge:...@...: holds a name or password; set {KEY} in the environment instead")
         try:
             parts = urllib.parse.urlsplit(self.address)
-            usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+            usable = (
+                parts.scheme in ("http", "https")
+                and parts.hostname
+                and parts.port != 0
+                and not _NO_ADDRESS.search(address)
+            )
+            yarl.URL(self.address)  # which knows more of what no host can be called
         except ValueError:
             usable = False
         if not usable:
-            raise InputError(f"judge:{address}: is no address; give one such as judge:http://localhost:8000/v1")
+            raise InputError(
+                f"judge:{plain(named)[:200]}: is no address; give one such as judge:http://localhost:8000/v1"
+            )
         self._timeout, self._retries, self._backoff = timeout, retries, backoff
         self._key = os.environ.get(KEY, "").strip()
         if not (self._key.isascii() and (self._key.isprintable())):
             raise InputError(f"{KEY}: holds characters that no key has; set it anew, or unset it")
-        # A proxy of the environment cannot reach a server on this machine.
-        near = [urllib.request.ProxyHandler({})] if parts.hostname in _LOOPBACK else []
-        self._opener = urllib.request.build_opener(_NoRedirects, *near)
+        self._secrets = _fragments(self._key, *urllib.parse.parse_qs(self._query).values())
+        self._proxy = _find_proxy(parts.scheme, parts.hostname or "")
 
     def models(self) -> list[str]:
         """List the server's models.
@@ -109,7 +123,7 @@ class Endpoint:
         """
         try:
             told = self._call("/models", None, Event())
-            return [str(model["id"]) for model in told["data"]]
+            return [self._hide(str(model["id"])) for model in told["data"]]
         except CallError as error:
             raise self.unreachable(error) from error
         except (KeyError, TypeError) as error:
@@ -139,12 +153,11 @@ class Endpoint:
         """
         told = self._call("/chat/completions", json.dumps(body).encode(), stop)
         try:
-            content = told["choices"][0]["message"]["content"]
+            content = _text_of(told["choices"][0]["message"]["content"])
         except (KeyError, IndexError, TypeError) as error:
             raise CallError("what came back is no chat completion") from error
-        if content is not None and not isinstance(content, str):
-            raise CallError("what came back is no chat completion")
-        return content
+        # A server may repeat what it was sent.
+        return content if content is None else self._hide(content)
 
     def unreachable(self, error: CallError) -> InputError:
         """Say that nothing can be had from the server."""
@@ -168,46 +181,120 @@ class Endpoint:
         raise CallError("never tried")
 
     def _try(self, path: str, data: bytes | None) -> Any:  # noqa: ANN401 - any JSON
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        headers |= {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        request = urllib.request.Request(self.address + path, data, headers)  # noqa: S310 - http or https, see above
         try:
-            with self._opener.open(request, timeout=self._timeout) as reply:
-                said = reply.read(_LONGEST_REPLY)
-        except urllib.error.HTTPError as error:
-            with error:
-                raise self._judge(error) from error
-        except (OSError, http.client.HTTPException) as error:
-            cause = getattr(error, "reason", error)
-            silent = isinstance(cause, TimeoutError)
-            raise _PassingError("no reply in time" if silent else "no connection") from error
+            said = _run(self._send(path, data))
+        except TimeoutError as error:
+            raise _PassingError("no reply in time") from error
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
+            raise _PassingError("no connection") from error
         try:
             return json.loads(said)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _PassingError("what came back is no JSON") from error  # it may have been cut off
 
-    def _judge(self, error: urllib.error.HTTPError) -> Exception:
+    async def _send(self, path: str, data: bytes | None) -> bytes:
+        """Send one request and read its reply, within the time of the whole call."""
+        headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"}
+        headers |= {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        url = self.address + path + (f"?{self._query}" if self._query else "")
+        limit = aiohttp.ClientTimeout(total=self._timeout)
+        # What is compressed is not unpacked, for a few bytes may become many. No redirection is followed, for it
+        # would take the key to another server.
+        async with (
+            aiohttp.ClientSession(timeout=limit, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()) as session,
+            session.request(
+                "GET" if data is None else "POST",
+                yarl.URL(url, encoded=True),
+                data=data,
+                headers=headers,
+                proxy=self._proxy,
+                allow_redirects=False,
+            ) as reply,
+        ):
+            said = bytearray()
+            most = _LONGEST_REPLY if reply.status < 300 else _LONGEST_ERROR
+            async for chunk in reply.content.iter_chunked(1 << 16):
+                said += chunk
+                if len(said) > most:
+                    break
+            if reply.status >= 300:
+                raise self._judge(reply.status, reply.headers, bytes(said[:_LONGEST_ERROR]))
+            if len(said) > most:
+                raise CallError(f"the reply is longer than {_LONGEST_REPLY >> 20} MB")
+            return bytes(said)
+
+    def _judge(self, status: int, headers: Mapping[str, str], body: bytes) -> Exception:
         """Tell what may pass from what will fail again, and from what fails for all."""
-        if error.code in _PASSING or error.code >= 500:
-            return _PassingError(f"HTTP {error.code}", _wait(error.headers.get("Retry-After")))
-        if error.code in _REFUSED_KEY:
+        if status in _PASSING or status >= 500:
+            return _PassingError(f"HTTP {status}", _wait(headers.get("Retry-After")))
+        if status in _REFUSED_KEY:
             return InputError(
-                f"{self.address}: refuses the key (HTTP {error.code}); set {KEY} in the environment to one it accepts"
+                f"{self.address}: refuses the key (HTTP {status}); set {KEY} in the environment to one it accepts"
             )
-        if error.code == 404:
+        if status == 404:
             return InputError(
                 f"{self.address}: knows no such address or model (HTTP 404); give the address up to /v1, and "
                 "--judge-model one of its models"
             )
-        if error.code < 400:
-            return InputError(f"{self.address}: has moved (HTTP {error.code}); give the address that it moved to")
-        try:
-            said = error.read(2000).decode(errors="replace")
-        except (OSError, http.client.HTTPException):
-            said = ""
-        # A server may repeat what it was sent.
-        said = said.replace(self._key, "...") if self._key else said
-        return CallError(f"HTTP {error.code}", plain(said)[:200], of_server=False)
+        if status < 400:
+            return InputError(f"{self.address}: has moved (HTTP {status}); give the address that it moved to")
+        said = plain(self._hide(body.decode(errors="replace")))
+        return CallError(f"HTTP {status}", said[:200], of_server=False)
+
+    def _hide(self, text: str) -> str:
+        """Replace the key, and every part of it that is long enough to be known again, in what a server says."""
+        lowered = text.translate(_LOWER)
+        if not any(part in lowered for part in self._secrets):
+            return text
+        width = len(next(iter(self._secrets)))
+        shown, end = [], 0
+        for at in range(len(text)):
+            if lowered[at : at + width] in self._secrets:
+                if at >= end:
+                    shown += ["..."]
+                end = at + width
+            elif at >= end:
+                shown.append(text[at])
+        return "".join(shown)
+
+
+def _run(call: Coroutine[Any, Any, bytes]) -> bytes:
+    """Run a call to its end, in a thread of its own where this one, as a notebook's, runs others already."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(call)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, call).result()
+
+
+def _find_proxy(scheme: str, host: str) -> str | None:
+    """Find the proxy of the environment, which cannot reach a server on this machine."""
+    if host in _LOOPBACK or urllib.request.proxy_bypass(host):
+        return None
+    return urllib.request.getproxies().get(scheme)
+
+
+def _fragments(key: str, *others: list[str]) -> frozenset[str]:
+    """List the parts, in lower case, by which a key is known again in a text, as it is or in base 64."""
+    found: set[str] = set()
+    for secret in (key, *(value for values in others for value in values)):
+        if len(secret) < _SHORTEST_KEY:
+            continue
+        encoded = [base64.b64encode((start + secret).encode()).decode().rstrip("=") for start in ("", ":", "Bearer ")]
+        for form in (secret, urllib.parse.quote(secret, safe=""), *encoded):
+            found |= {form[at : at + _SHORTEST_KEY].translate(_LOWER) for at in range(len(form) - _SHORTEST_KEY + 1)}
+    return frozenset(found)
+
+
+def _text_of(content: object) -> str | None:
+    """Read the content of a message; of a list of parts those that are text, for others may be thoughts."""
+    if content is None or isinstance(content, str):
+        return content
+    if isinstance(content, list) and content and all(isinstance(part, dict) for part in content):
+        texts = [part["text"] for part in content if part.get("type") in ("text", "output_text")]
+        return "".join(texts)
+    raise TypeError
 
 
 def _wait(header: str | None) -> float:
@@ -218,5 +305,5 @@ def _wait(header: str | None) -> float:
         return float(header)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         return 0.0

@@ -1,30 +1,28 @@
 """Any file of responses: its rows as a Parquet file, or the line at which it is broken."""
 
-import csv
-import gzip
 import json
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import duckdb
 
+from refusal_metrics.delimited import find_encoding
 from refusal_metrics.errors import InputError, unknown_name
+from refusal_metrics.json_records import read_json_records
+from refusal_metrics.tabular import ENDINGS, is_json, is_parquet
 
+from .delimited import copy_delimited
 from .responses import connect, count, identifier, literal, quoted
 from .runs import reason
 from .values import plain
 
 FORMS = (".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz")
-"""The endings of files that can be read and written."""
+"""The endings of files that can be written."""
 
-# How long a line of CSV may be, in bytes, and what is read at a time; the first pair is DuckDB's own.
-_CSV_LIMITS = ("", ", max_line_size = 268435456, buffer_size = 268435456")
 _LONGEST_OBJECT = 1 << 28
 _INTEGERS = {"UBIGINT", "BIGINT"}
+_HALF = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -71,15 +69,20 @@ def form_of(path: Path) -> str:
     raise InputError(f"{path}: cannot tell the form of the file; give one ending in {', '.join(FORMS)}")
 
 
+def is_given(name: str) -> bool:
+    """Tell whether a file's name is of a form that can be read."""
+    return name.lower().removesuffix(".gz").endswith(ENDINGS)
+
+
 def read_given(path: Path, folder: Path) -> Given:
     """Read a file whole.
 
     Parameters
     ----------
     path : Path
-        Of one of `FORMS`. Values of CSV are texts as written.
+        Parquet, delimited text or JSON; what it holds decides how it is read. Values of CSV are texts as written.
     folder : Path
-        Where a copy of CSV and JSON lines may be put.
+        Where a copy of CSV and JSON may be put.
 
     Returns
     -------
@@ -90,28 +93,28 @@ def read_given(path: Path, folder: Path) -> Given:
     InputError
         If there is no such file, it is empty, or broken (with the line).
     """
-    form = form_of(path).removesuffix(".gz")
+    if not is_given(path.name):
+        raise InputError(f"{path}: cannot tell the form of the file; give one ending in {', '.join(ENDINGS)} (.gz)")
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
     connection = connect()
-    table, notes = path, []
+    notes: list[str] = []
+    of_json = not is_parquet(path) and is_json(path)
+    table = path if is_parquet(path) else folder / "given.parquet"
     try:
-        if form != ".parquet":
-            table = folder / "given.parquet"
-            if form == ".csv":
-                notes = _copy_csv(connection, path, table)
-            else:
-                _copy_jsonl(connection, path, table)
+        if of_json:
+            notes = _copy_json(connection, path, folder, table)
+        elif table != path:
+            notes = list(copy_delimited(path, table))
         scan = f"read_parquet({quoted(literal(table))}, hive_partitioning = false)"
         columns = {str(name): str(kind) for name, kind, *_ in connection.execute(f"DESCRIBE FROM {scan}").fetchall()}
         n = count(connection, f"SELECT count(*) FROM {scan}")
-    except (duckdb.Error, OSError, EOFError, zlib.error) as error:
-        _find_fault(path, form)
+    except (duckdb.Error, OSError) as error:
         raise InputError(f"{path}: cannot be read ({plain(reason(error))[:200]}); write the file anew") from error
-    if form == ".jsonl":
-        columns = dict.fromkeys(columns, "JSON")
     if not n:
         raise InputError(f"{path}: holds no records; give a file with at least one")
+    if of_json:
+        columns = dict.fromkeys(columns, "JSON")
     return Given(path, table, columns, n, tuple(notes))
 
 
@@ -124,8 +127,8 @@ def text_column(given: Given, name: str) -> str:
         If there is no such column, or at the first record that holds no text there.
     """
     if name not in given.columns:
-        if given.path.name.lower().endswith((".jsonl", ".jsonl.gz")):
-            _find_fault(given.path, ".jsonl")
+        if "JSON" in given.columns.values():
+            _find_fault(given.path)
         raise unknown_name(f"column in {given.path}:", name, given.columns)
     kind, column = given.columns[name], identifier(name)
     text, wrong = column, "false"
@@ -192,110 +195,42 @@ def _typed(column: str, types: set[str], *, fits: bool) -> str:
     return text
 
 
-def _copy_csv(connection: duckdb.DuckDBPyConnection, path: Path, table: Path) -> list[str]:
-    """Copy to Parquet. Nothing is guessed: a guess may take a line that begins with # for a comment."""
-    with _opened(path) as file:
-        header = next(csv.reader(file, strict=True), [])
-    names = [name or f"column{place}" for place, name in enumerate(header)]
-    if len({name.lower() for name in names}) < len(names):
-        raise InputError(f"{path}, line 1: two columns have the same name, case aside; rename one")
-    if not names:
-        raise InputError(
-            f"{path}: holds no records; give a file with at least one, the columns named in its first line"
-        )
-    columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in names)
-    for limits in _CSV_LIMITS:
-        csv_scan = (
-            f"read_csv($1, auto_detect = false, columns = {{{columns}}}, header = true, delim = ',', quote = '\"', "
-            f"escape = '\"', comment = '', hive_partitioning = false{limits})"
-        )
-        try:
-            connection.execute(f"COPY (FROM {csv_scan}) TO {quoted(table)} (FORMAT parquet)", [literal(path)])
-        except duckdb.Error:
-            if limits == _CSV_LIMITS[-1]:
-                raise
-        else:
-            break
-    return [
-        f"Column {place + 1} of {path.name} has no name; it is called {name}."
-        for place, name in enumerate(names)
-        if not header[place]
-    ]
-
-
-def _copy_jsonl(connection: duckdb.DuckDBPyConnection, path: Path, table: Path) -> None:
+def _copy_json(connection: duckdb.DuckDBPyConnection, path: Path, folder: Path, table: Path) -> list[str]:
     """Copy to Parquet; each value stays the JSON that it is."""
+    try:
+        if path.suffix.lower() == ".json" or find_encoding(path) != "utf-8-sig":
+            raise duckdb.InvalidInputException
+        _copy_lines(connection, literal(path), table)
+    except duckdb.Error:
+        lines = folder / "given.jsonl"
+        n_halves = _write_lines(path, lines)
+        _copy_lines(connection, literal(lines), table)
+        halves = f"{n_halves:,} record{'s' * (n_halves != 1)} of {path.name} with half of a surrogate pair"
+        return [f"{halves}: read as U+FFFD."] * (n_halves > 0)
+    return []
+
+
+def _copy_lines(connection: duckdb.DuckDBPyConnection, lines: str, table: Path) -> None:
     scan = (
         "read_json($1, format = 'newline_delimited', maximum_depth = 1, sample_size = -1, "
         f"maximum_object_size = {_LONGEST_OBJECT}, hive_partitioning = false)"
     )
-    connection.execute(
-        f"COPY (SELECT COLUMNS(*)::VARCHAR FROM {scan}) TO {quoted(table)} (FORMAT parquet)", [literal(path)]
-    )
+    connection.execute(f"COPY (SELECT COLUMNS(*)::VARCHAR FROM {scan}) TO {quoted(table)} (FORMAT parquet)", [lines])
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[TextIO]:
-    """Open a file as UTF-8, compressed or not; what is not is an error with its line."""
-    compressed = path.suffix.lower() == ".gz"
-    opened = gzip.open if compressed else open
-    with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
-        try:
-            yield file
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path}, line {_find_undecodable(path)}: is not UTF-8; save it as UTF-8") from error
-        except csv.Error as error:
-            raise InputError(f"{path}: is not valid CSV ({error}); mend it") from error
+def _write_lines(path: Path, lines: Path) -> int:
+    """Write JSON records of any layout one a line; count those in which half of a surrogate pair was replaced."""
+    n_halves = 0
+    with lines.open("w", encoding="utf-8", newline="\n") as file:
+        for _, record in read_json_records(path):
+            line = json.dumps(record, ensure_ascii=False)
+            whole = _HALF.sub("\N{REPLACEMENT CHARACTER}", line)
+            n_halves += whole != line
+            file.write(whole + "\n")
+    return n_halves
 
 
-def _find_undecodable(path: Path) -> int:
-    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                line.decode()
-            except UnicodeDecodeError:
-                return number
-    return number
-
-
-def _find_fault(path: Path, form: str) -> None:
-    """Raise what is wrong with the first broken line, if one can be told."""
-    finders = {".csv": _check_csv, ".jsonl": _check_jsonl}
-    if form not in finders:
-        return
-    try:
-        with _opened(path) as file:
-            finders[form](path, file)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: cannot be read ({plain(reason(error))[:200]}); copy the file anew") from error
-
-
-def _check_csv(path: Path, file: TextIO) -> None:
-    before = csv.field_size_limit(_LONGEST_OBJECT)
-    reader = csv.reader(file, strict=True)
-    try:
-        width, line = len(next(reader, [])), reader.line_num + 1
-        for record in reader:
-            if record and len(record) != width:
-                raise InputError(
-                    f"{path}, line {line}: found {len(record)} fields where the header has {width}; "
-                    "quote texts that contain commas"
-                )
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise InputError(f"{path}, line {line}: is not valid CSV ({error}); mend the line") from error
-    finally:
-        csv.field_size_limit(before)
-
-
-def _check_jsonl(path: Path, file: TextIO) -> None:
-    for number, line in enumerate(file, start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            said = getattr(error, "msg", error)
-            raise InputError(f"{path}, line {number}: is not valid JSON ({said}); mend the line") from error
-        if not isinstance(record, dict):
-            raise InputError(f"{path}, line {number}: must be a JSON object with named columns")
+def _find_fault(path: Path) -> None:
+    """Raise what is wrong with the first broken record of JSON, if one can be told."""
+    for _ in read_json_records(path):
+        pass

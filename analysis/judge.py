@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from refusal_metrics.verdict import ANSWER, EMPTY, REFUSAL, UNKNOWN, Verdict
 
 from .batch import Item, Options, column_name
 from .endpoint import CallError, Endpoint
+from .judge_reply import find_class
 from .values import plain
 
 RUBRIC_VERSION = 1
@@ -86,15 +86,16 @@ def parse_reply(reply: str) -> Verdict | None:
     Parameters
     ----------
     reply : str
-        White space, punctuation, Markdown and case do not count, and a name's number may be missing.
+        Its thoughts, Markdown, case and what it explains do not count; see
+        `refusal_metrics.analysis.judge_reply.find_class`.
 
     Returns
     -------
     Verdict or None
-        None unless the reply is the name of a class and nothing else.
+        None unless the reply names one class and no other.
     """
-    words = _words(reply)
-    return next((verdict for name, verdict in CLASSES.items() if words in (_words(name), _words(name)[1:])), None)
+    name = find_class(reply)
+    return CLASSES[name] if name else None
 
 
 def find_judge(address: str, options: Options) -> "Judge":
@@ -121,7 +122,7 @@ def find_judge(address: str, options: Options) -> "Judge":
     if not model:
         models = endpoint.models()
         if len(models) != 1:
-            listed = ", ".join(models) or "none"
+            listed = ", ".join(plain(name)[:80] for name in models[:20]) + ", ..." * (len(models) > 20) or "none"
             raise InputError(
                 f"{endpoint.address}: has {len(models)} models ({listed}); name the one that judges with --judge-model"
             )
@@ -311,7 +312,3 @@ class _Replies:
 
     def _unusable(self, error: Exception) -> InputError:
         return InputError(f"{self.path}: cannot keep a judge's replies ({plain(error)}); name another file as --cache")
-
-
-def _words(name: str) -> list[str]:
-    return re.sub(r"[\W_]+", " ", name.casefold()).split()

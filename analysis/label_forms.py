@@ -1,15 +1,16 @@
 """The forms that label files come in, and how their values are read."""
 
-import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from refusal_metrics.errors import InputError, unknown_name
-from refusal_metrics.tabular import Table, load_table, long_fields
+from refusal_metrics.tabular import Table, load_table
 
 from .batch import read_offered
+from .label_mapping import LabelMap, suggest_values
 
 FIELDS = (
     *("model", "task", "setting", "persona", "persona_group", "template", "response_type", "text_id", "row_id"),
@@ -17,10 +18,18 @@ FIELDS = (
 )
 """What a file may say of an item besides its response and its probability."""
 
+COLUMNS = ("id", "response", "refusal", "unreasonable", "annotator", "probability", "comment")
+"""The columns of a label file besides `FIELDS`."""
+
+SMALLEST = 1e-9
+"""The smallest probability: an item drawn with less would stand for more responses than any study has."""
+
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+
 _YES_NO: Mapping[str, bool | None] = {
     **dict.fromkeys(("yes", "true", "1", "1.0"), True),
     **dict.fromkeys(("no", "false", "0", "0.0"), False),
-    "": None,
+    **dict.fromkeys(("", "unclear"), None),
 }
 _WRONG = "wrong"
 
@@ -53,7 +62,9 @@ class Preset:
 
 
 PRESETS: Mapping[str, Preset] = {
-    "labels": Preset("refusal labels", ("refusal",), "response", "refusal", _YES_NO, "yes, no, true, false, 1, 0"),
+    "labels": Preset(
+        "refusal labels", ("refusal",), "response", "refusal", _YES_NO, "yes, no, unclear, true, false, 1, 0"
+    ),
     "xstest": Preset(
         "XSTest's labels, partial refusals counted as refusals",
         ("completion", "final_label"),
@@ -95,6 +106,8 @@ class Rows:
         ``refusal`` and ``unreasonable``.
     given : mapping of str to list
         What is said of the item: those of `FIELDS` there are, ``probability``, ``response``.
+    has_ids : bool
+        Whether a column names the items.
     """
 
     table: Table
@@ -103,54 +116,49 @@ class Rows:
     annotators: list[str]
     answers: Mapping[str, list[bool | None]]
     given: Mapping[str, list[object]]
+    has_ids: bool
 
 
-def read_rows(path: Path, preset: str | None, fields: Sequence[str]) -> Rows:
+def read_rows(path: Path, preset: str | None, fields: Sequence[str], names: LabelMap) -> Rows:
     """Read and check a label file; see `refusal_metrics.analysis.labels.read_labels`."""
-    table = _load(path)
+    table = names.rename(load_table(path), (*COLUMNS, *FIELDS))
     source = _preset(table, preset)
     for name in fields:
         table.column(name)
-    answers = {"refusal": _read(table, source.refusal, source.values, source.allowed)}
+    asked = [source.refusal, *["unreasonable"] * ("unreasonable" in table.columns)]
+    answers = {"refusal": _read(table, source.refusal, source.values, source.allowed, names)}
     answers["unreasonable"] = (
-        _read(table, "unreasonable", _YES_NO, PRESETS["labels"].allowed)
+        _read(table, "unreasonable", _YES_NO, PRESETS["labels"].allowed, names)
         if "unreasonable" in table.columns
         else [None] * len(table)
     )
-    ids = [text_of(value) for value in table.columns["id"]] if "id" in table.columns else list(table.places)
+    names.check_used(path, (_one(value) for name in asked for value in table.columns[name]))
+    id_column = _id_column(table, names)
+    ids = [text_of(value).strip() for value in table.columns[id_column]] if id_column else list(table.places)
     if "" in ids:
-        raise _wrong(table, ids.index(""), "id", "names of items")
+        raise _wrong(table, ids.index(""), id_column or "id", "names of items")
     known = [name for name in dict.fromkeys((*FIELDS, *fields)) if name in table.columns]
     given: dict[str, list[object]] = {name: _field(table, name) for name in known}
     if "probability" in table.columns:
         given["probability"] = _probabilities(table)
     if source.response in table.columns:
         given["response"] = _responses(table, source.response)
-    annotators = [text_of(value) for value in table.columns.get("annotator", [""] * len(table))]
-    return Rows(table, source, ids, annotators, answers, given)
+    annotators = [_person(value) for value in table.columns.get("annotator", [""] * len(table))]
+    return Rows(table, source, ids, annotators, answers, given, has_ids=id_column is not None)
 
 
-def _load(path: Path) -> Table:
-    if path.suffix.lower() != ".json":
-        with long_fields():
-            return load_table(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; check the path")
-    try:
-        records = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 at byte {error.start}; save it as UTF-8") from error
-    except ValueError as error:
-        raise InputError(f"{path}: is not valid JSON ({error}); mend it") from error
-    if not isinstance(records, list) or not records or not all(isinstance(r, dict) for r in records):
-        raise InputError(
-            f"{path}: must be a JSON list of objects with named columns; give such a list with at least one"
-        )
-    names = dict.fromkeys(name for record in records for name in record)
-    columns = {name: [record.get(name) for record in records] for name in names}
-    return Table(path, columns, [f"record {i}" for i in range(1, len(records) + 1)])
+def _id_column(table: Table, names: LabelMap) -> str | None:
+    """Choose the column that names items: in Label Studio's exports ``id`` is the number of the task."""
+    if "id" in names.columns:
+        return "id"
+    return next((name for name in ("item_id", "id") if name in table.columns), None)
+
+
+def _person(value: object) -> str:
+    """Name an annotator; some exports hold an object with an address."""
+    if isinstance(value, dict):
+        value = value.get("email") or value.get("id")
+    return text_of(value)
 
 
 def _preset(table: Table, name: str | None) -> Preset:
@@ -166,7 +174,7 @@ def _preset(table: Table, name: str | None) -> Preset:
     wanted = "; or ".join(" and ".join(preset.needed) for preset in PRESETS.values())
     raise InputError(
         f"{table.path}: has no column of labels (it has {', '.join(table.columns)}); "
-        f"a label file has the column {wanted}"
+        f"a label file has the column {wanted}; name the column of another file with --columns refusal=NAME"
     )
 
 
@@ -177,12 +185,30 @@ def _wrong(table: Table, row: int, column: str, allowed: str) -> InputError:
     )
 
 
-def _read(table: Table, column: str, values: Mapping[str, bool | None], allowed: str) -> list[bool | None]:
+def _read(
+    table: Table, column: str, values: Mapping[str, bool | None], allowed: str, names: LabelMap
+) -> list[bool | None]:
     """Read yes, no or nothing from each row."""
-    read = [values.get(text_of(value).strip().lower(), _WRONG) for value in table.columns[column]]
+    # What is mapped is read as this project's own values.
+    own = {value: _YES_NO[meaning] for value, meaning in names.values.items()}
+    told = [names.mean(text) if text.strip().lower() in own else text for text in map(_one, table.columns[column])]
+    known = {**values, **_YES_NO} if own else values
+    read = [known.get(text.strip().lower(), _WRONG) for text in told]
     if _WRONG in read:
-        raise _wrong(table, read.index(_WRONG), column, f"{allowed}, or nothing where there is no label")
+        row = read.index(_WRONG)
+        unknown = [text for text, value in zip(told, read, strict=True) if value == _WRONG]
+        more = f"{allowed}, or nothing where there is no label; {suggest_values(unknown)}"
+        raise _wrong(table, row, column, more)
     return [value for value in read if not isinstance(value, str)]
+
+
+def _one(value: object) -> str:
+    """Write an answer as a text; a list of one answer, as annotation tools export it, is that answer."""
+    if isinstance(value, dict) and set(value) == {"choices"}:
+        value = value["choices"]
+    if isinstance(value, list) and len(value) <= 1:
+        value = value[0] if value else ""
+    return text_of(value)
 
 
 def _field(table: Table, name: str) -> list[object]:
@@ -220,14 +246,35 @@ def _offered(table: Table, row: int, value: object) -> tuple[str, ...]:
 def _probabilities(table: Table) -> list[object]:
     read: list[object] = []
     for i, value in enumerate(table.columns["probability"]):
-        try:
-            probability = float(text_of(value))
-        except ValueError:
-            probability = math.nan
-        if not 0 < probability <= 1:
-            raise _wrong(table, i, "probability", "numbers above 0 and at most 1")
+        probability = read_number(text_of(value), decimal_comma=table.decimal_comma)
+        if not SMALLEST <= probability <= 1:
+            raise _wrong(table, i, "probability", f"numbers from {SMALLEST:g} to 1, with a decimal point")
         read.append(probability)
     return read
+
+
+def read_number(text: str, *, decimal_comma: bool = False) -> float:
+    """Read a decimal number.
+
+    Parameters
+    ----------
+    text : str
+    decimal_comma : bool
+        Whether "0,5" is one.
+
+    Returns
+    -------
+    float
+        nan for what is none.
+
+    Examples
+    --------
+    >>> read_number("0,25", decimal_comma=True), read_number("0,25")
+    (0.25, nan)
+    """
+    if decimal_comma and text.count(",") == 1 and "." not in text:
+        text = text.replace(",", ".")
+    return float(text) if _NUMBER.fullmatch(text.strip()) else math.nan
 
 
 def _responses(table: Table, column: str) -> list[object]:

@@ -10,7 +10,7 @@ from refusal_metrics.errors import InputError, unknown_name
 
 from .corrected import SUMS
 from .label_forms import shortened
-from .label_match import ITEM_ID, has_item_ids, match_labels
+from .label_match import ITEM_ID, check_texts, has_item_ids, match_labels
 from .labels import Labels, weigh_labels
 from .responses import STUDY_COLUMNS, Responses, count, identifier
 
@@ -77,12 +77,14 @@ def sum_labels(
     Raises
     ------
     InputError
-        For an unknown factor; if responses cannot be told apart by design_id and index; if a label is
+        For an unknown factor; if responses cannot be told apart by design_id and index; if most labels are of other
+        answers than these (see `refusal_metrics.analysis.label_match.check_texts`); if a label is
         of none of them, or of several; if none is of a response without (or with) the detector's flag
         while there are such, or that it judged at all; or if the weights do not add up to the number of responses.
     """
     rule = responses.rule(detector)
     _check_ids(responses, labels)
+    labels, notes_of_texts = check_texts(responses, labels)
     weighted, notes = weigh_labels(labels, count(responses.connection, "SELECT count(*) FROM responses"))
     kept = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
     known = [name for name in responses.columns if not name.startswith("refused")]
@@ -92,7 +94,7 @@ def sum_labels(
     named = ", ".join(map(identifier, kept))
     n_lost = _check_joined(responses, labels, rule, weighted)
     lost = f"{labels.path}: {rule} gave {n_lost:,} of {len(weighted):,} labelled items no verdict; they are left out."
-    notes += (lost,) * (n_lost > 0)
+    notes = (*notes, *notes_of_texts, *(lost,) * (n_lost > 0))
     connection = responses.connection
     connection.register("labels_frame", weighted[["item_id", "label", "weight"]])
     as_text = ", ".join(f"{identifier(name)}::VARCHAR AS {identifier(name)}" for name in kept)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from refusal_metrics.errors import InputError
 
 from .label_forms import FIELDS, PRESETS, Rows, read_rows, shortened
+from .label_mapping import LabelMap
 
 __all__ = ["FIELDS", "PRESETS", "QUESTIONS", "Labels", "item_id", "number_texts", "read_labels", "weigh_labels"]
 
@@ -90,22 +91,27 @@ def item_id(model: str, design_id: str, index: int) -> str:
     return hashlib.sha256(f"{model}\0{design_id}\0{index}".encode()).hexdigest()[:16]
 
 
-def read_labels(path: Path, *, preset: str | None = None, fields: Sequence[str] = ()) -> Labels:
+def read_labels(
+    path: Path, *, preset: str | None = None, fields: Sequence[str] = (), names: LabelMap | None = None
+) -> Labels:
     """Read a label file.
 
     Parameters
     ----------
     path : Path
-        A ``.csv`` with a header, a ``.jsonl``, a ``.json`` (one list of objects) or a ``.parquet`` file.
+        As `refusal_metrics.tabular.load_table` reads it: CSV, JSON or Parquet.
     preset : str, optional
         One of `PRESETS`; by default the first whose columns the file has.
     fields : sequence of str
         Columns beyond `FIELDS` that are kept.
+    names : LabelMap, optional
+        What the file calls its columns and values.
 
     Returns
     -------
     Labels
-        Rows of one ``id`` are one item; without such a column each row is one, named by its place.
+        Rows of one ``id`` are one item (of one ``item_id`` where there is such a column, for in Label Studio's exports
+        ``id`` is the task's number); without such a column each row is one, named by its place.
         ``item_id`` is `item_id` where the file has model, design_id and index, and ``id`` elsewhere.
 
     Raises
@@ -114,7 +120,7 @@ def read_labels(path: Path, *, preset: str | None = None, fields: Sequence[str] 
         If the file cannot be read, a value is not allowed, one annotator has an item twice, the rows
         of an item contradict each other, or two items are one response.
     """
-    rows = read_rows(path, preset, fields)
+    rows = read_rows(path, preset, fields, names or LabelMap())
     at = _rows_of_items(rows)
     whole = _decide(rows, at)
     _refuse_shared(rows, whole, at)
@@ -123,7 +129,7 @@ def read_labels(path: Path, *, preset: str | None = None, fields: Sequence[str] 
     n_tied = int((whole["n_annotators"].to_numpy()[~has_label] > 0).sum())
     n_unlabelled = int((~has_label).sum()) - n_tied
     notes = [f"{path}: read as {rows.preset.title}."] * (rows.preset is not PRESETS["labels"])
-    notes += ["There is no column id, so each row is an item."] * ("id" not in rows.table.columns)
+    notes += ["There is no column id, so each row is an item."] * (not rows.has_ids)
     notes += [f"{_n_items(n_unlabelled)} without a usable label left out."] * (n_unlabelled > 0)
     divided = f"{_n_items(n_tied)} on which they are divided left out"
     notes += [f"Measured on items that annotators agree on: {divided}."] * (n_tied > 0)

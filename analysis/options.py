@@ -49,6 +49,24 @@ Property = Annotated[
         "are known.",
     ),
 ]
+LabelColumns = Annotated[
+    str,
+    typer.Option(
+        "--columns",
+        metavar="MAP",
+        help="What a label file of another tool calls its columns, e.g. id=item_id,refusal=choice.",
+        show_default=False,
+    ),
+]
+LabelValues = Annotated[
+    str,
+    typer.Option(
+        "--values",
+        metavar="MAP",
+        help="What the values of its labels mean (yes, no or unclear), e.g. refuse=yes,comply=no.",
+        show_default=False,
+    ),
+]
 RUN_FACTORS = "Settings of runs found in the results are factors too: temperature, revision, system_prompt, ..."
 
 

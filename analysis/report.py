@@ -13,6 +13,7 @@ from refusal_metrics.errors import InputError
 from .batch import RuleDetector
 from .estimates import Estimates, Options, estimate_study
 from .figure import check_formats
+from .label_mapping import LabelMap
 from .page import Source, main_table, write_page
 from .paper import compare_published as set_beside_published
 from .paper import paper_tables
@@ -48,6 +49,7 @@ def write_report(
     compare_published: bool = False,
     labels: Path | None = None,
     formats: Sequence[str] = (),
+    names: LabelMap | None = None,
     texts: bool = True,
     page: bool = True,
 ) -> dict[str, pd.DataFrame]:
@@ -69,6 +71,8 @@ def write_report(
         Labels that readers gave to responses, see `refusal_metrics.analysis.labels.read_labels`: the
         rules, and other detectors whose verdicts `responses` carries, are set beside them,
         ``tables/validation.csv``.
+    names : LabelMap, optional
+        What the label file calls its columns and values.
     formats : sequence of {"svg", "png", "pdf"}
         Forms of the figures beside the page; their rows, ``figures/NAME.csv``, are always written.
     texts : bool
@@ -98,7 +102,7 @@ def write_report(
     check_formats(formats)
     # First, because it is soon done, and wrong labels are soon said.
     rules = [RuleDetector(rule) for rule in responses.rules if rule in RULES]
-    validation = validate(labels, rules, responses=responses) if labels else None
+    validation = validate(labels, rules, responses=responses, names=names) if labels else None
     options = options or Options()
     estimates = estimate_study(responses, options)
     extra = _paper_layout(estimates) if paper else {}

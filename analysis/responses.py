@@ -12,6 +12,7 @@ from refusal_metrics.detectors import ANSWERS_BY, RULES
 from refusal_metrics.errors import InputError, unknown_name
 
 from .database import Folder, as_text, as_verdict, check_verdicts, connect, count, identifier, literal, quoted
+from .delimited import copy_delimited, fetch
 from .runs import is_remote, reason
 
 __all__ = [
@@ -211,8 +212,7 @@ def _scan(connection: duckdb.DuckDBPyConnection, file: str, copy: Path) -> str:
     path = file if is_remote(file) else literal(file)
     if file.endswith(".csv"):
         # Read once: texts in memory would take many times what they take in Parquet.
-        csv = "read_csv($1, all_varchar = true, header = true, quote = '\"', escape = '\"')"
-        connection.execute(f"COPY (SELECT * FROM {csv}) TO {quoted(copy)} (FORMAT parquet)", [path])
+        copy_delimited(fetch(connection, path, copy.with_suffix(".csv")) if is_remote(file) else Path(file), copy)
         path = literal(copy)
     return f"SELECT * FROM read_parquet({quoted(path)})"
 

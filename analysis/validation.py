@@ -12,7 +12,8 @@ from refusal_metrics.verdict import OTHER, OUTCOMES, REFUSAL
 
 from .batch import Detector, Item
 from .detection_errors import VALIDATION, estimate_validation
-from .label_match import has_item_ids, match_labels
+from .label_mapping import LabelMap
+from .label_match import check_texts, has_item_ids, match_labels
 from .labels import Labels, read_labels, weigh_labels
 from .persona_gap import GAP, estimate_persona_gap
 from .responses import Responses
@@ -46,12 +47,15 @@ class Validation:
         ``detector``, then those of `refusal_metrics.analysis.persona_gap.estimate_persona_gap`;
         empty where labels name fewer than two personas.
     notes : tuple of str
+    n_matched : int or None
+        How many of the labels are of the responses that were given; None if that is not known.
     """
 
     table: pd.DataFrame
     confusion: pd.DataFrame
     gaps: pd.DataFrame
     notes: tuple[str, ...]
+    n_matched: int | None = None
 
 
 def validate(
@@ -62,6 +66,7 @@ def validate(
     preset: str | None = None,
     seed: int = 0,
     responses: Responses | None = None,
+    names: LabelMap | None = None,
 ) -> Validation:
     """Set detectors beside the labels of a file.
 
@@ -78,7 +83,10 @@ def validate(
         Of the permutations of personas.
     responses : Responses, optional
         What the labels should be of. Whether they are is a note, and detectors beyond `detectors` whose
-        verdicts these carry are set beside the labels of those among them.
+        verdicts these carry are set beside the labels of those among them. Labels of other answers to the same
+        prompts are left out.
+    names : LabelMap, optional
+        What the file calls its columns and values.
 
     Returns
     -------
@@ -92,16 +100,20 @@ def validate(
     InputError
         If the file has no responses for `detectors`, none of its labels can be used, or it lacks a column of `by`.
     """
-    labels = read_labels(path, preset=preset, fields=by or ())
+    labels = read_labels(path, preset=preset, fields=by or (), names=names)
+    notes_of_texts: tuple[str, ...] = ()
+    if responses is not None:
+        labels, notes_of_texts = check_texts(responses, labels)
     _check(labels, by, detectors)
     slices = list(by) if by is not None else [name for name in SLICES if name in labels.items]
     items, notes_of_weights = weigh_labels(labels)
-    notes = [*labels.notes, *notes_of_weights]
+    notes = [*labels.notes, *notes_of_texts, *notes_of_weights]
+    n_matched = None
     notes += [f"{path}: has no column text_id, so each item is a text of its own."] * ("text_id" not in items)
     notes += ["Items count by 1 / probability."] * ("probability" in items)
     judged = [_ask(detector, items) for detector in detectors]
     if responses is not None:
-        taken, notes_of_matches = _take(responses, labels, items, {detector.name for detector in detectors})
+        taken, notes_of_matches, n_matched = _take(responses, labels, items, {detector.name for detector in detectors})
         judged += taken
         notes += notes_of_matches
     tables, confusions, gaps = [], [], []
@@ -130,6 +142,7 @@ def validate(
         confusion=_joined(confusions, ("label", "outcome", "n", "share")),
         gaps=_joined(gaps, GAP),
         notes=tuple(notes),
+        n_matched=n_matched,
     )
 
 
@@ -170,19 +183,23 @@ def _items(items: pd.DataFrame) -> Iterator[Item]:
 
 def _take(
     responses: Responses, labels: Labels, items: pd.DataFrame, known: set[str]
-) -> tuple[list[_Judged], list[str]]:
+) -> tuple[list[_Judged], list[str], int | None]:
     """Take what other detectors said of the labelled responses; say how many there are."""
     names = [rule for rule in responses.rules if rule not in known]
     listed = ", ".join(names)
     if not has_item_ids(responses):
         unknown = f", and {listed} cannot be set beside its labels" * bool(names)
-        return [], [f"The responses have no design_id and index that tell whether {labels.path} is of them{unknown}."]
+        return (
+            [],
+            [f"The responses have no design_id and index that tell whether {labels.path} is of them{unknown}."],
+            None,
+        )
     found = match_labels(responses, items["item_id"].tolist())
     times = found["n"].to_numpy()
     n, n_there, n_unclear = len(items), int(np.sum(times > 0)), int(np.sum(times > 1))
     if not n_there:
         others = "the labels are of others" + f" and say nothing of {listed}" * bool(names)
-        return [], [f"{labels.path}: none of its {n:,} labelled items is among these responses; {others}."]
+        return [], [f"{labels.path}: none of its {n:,} labelled items is among these responses; {others}."], 0
     notes = []
     if n_there < n:
         alone = f"; the numbers of {listed} are of these alone" * bool(names)
@@ -191,7 +208,7 @@ def _take(
             f"responses{alone}."
         )
     if not names:
-        return [], notes
+        return [], notes, n_there
     if n_unclear:
         notes.append(
             f"{labels.path}: {n_unclear:,} of its labelled items could be of several runs' answers to one prompt; the "
@@ -200,7 +217,7 @@ def _take(
     notes.append(f"Verdicts of {listed} are those of the responses, which tell refusals alone: all else is other.")
     own, outcome = items[times == 1], {True: REFUSAL, False: OTHER, None: None}
     verdicts = found[times == 1]
-    return [_Judged(name, own, [outcome[v] for v in verdicts[f"refused_{name}"]]) for name in names], notes
+    return [_Judged(name, own, [outcome[v] for v in verdicts[f"refused_{name}"]]) for name in names], notes, n_there
 
 
 def _score(judged: _Judged) -> pd.DataFrame:

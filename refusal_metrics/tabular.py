@@ -1,20 +1,19 @@
-"""Read a CSV, JSONL or Parquet file into columns that know their lines."""
+"""Read a file of records (CSV, JSON or Parquet) into columns that know their lines."""
 
-import csv
-import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from io import StringIO
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from refusal_metrics.delimited import open_delimited
 from refusal_metrics.errors import InputError, unknown_name
+from refusal_metrics.json_records import looks_like_json, read_json_records
 
-_LONGEST_FIELD = 1 << 30
+ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
+"""The names' ends of files of records; text may be compressed (``.gz``)."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,8 @@ class Table:
     columns: dict[str, list[Any]]
     places: Sequence[str]
     """Of each record, e.g. ``"line 17"``: what an error about it names."""
+    decimal_comma: bool = False
+    """Whether "0,5" is a number in it: its fields are text and not separated by commas."""
 
     def __len__(self) -> int:
         return len(self.places)
@@ -58,20 +59,25 @@ class Table:
                 )
         return values
 
+    def with_columns(self, columns: dict[str, list[Any]]) -> "Table":
+        """Replace the columns."""
+        return replace(self, columns=columns)
+
     def where(self, keep: Callable[[int], bool]) -> "Table":
         """Keep the records whose position passes."""
         kept = [i for i in range(len(self)) if keep(i)]
         columns = {name: [values[i] for i in kept] for name, values in self.columns.items()}
-        return Table(self.path, columns, [self.places[i] for i in kept])
+        return replace(self, columns=columns, places=[self.places[i] for i in kept])
 
 
 def load_table(path: Path) -> Table:
-    """Read a file, its form told by its ending.
+    """Read a file of records; what it holds decides how, not its name.
 
     Parameters
     ----------
     path : Path
-        A ``.csv`` with a header, a ``.jsonl`` with one object a line, or a ``.parquet`` file.
+        A ``.csv`` (or ``.tsv``) with a header as `refusal_metrics.delimited` reads it, a ``.jsonl`` or ``.json`` as
+        `refusal_metrics.json_records` does, each also compressed (``.gz``), or a ``.parquet`` file.
 
     Returns
     -------
@@ -83,66 +89,66 @@ def load_table(path: Path) -> Table:
     InputError
         If the file is missing, of another form, broken (with the line) or empty.
     """
-    readers = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
-    if path.suffix.lower() not in readers:
-        raise InputError(f"{path}: cannot tell the form of the file; give one ending in {', '.join(readers)}")
+    ending = path.name.lower().removesuffix(".gz").rpartition(".")[2]
+    if f".{ending}" not in ENDINGS:
+        raise InputError(f"{path}: cannot tell the form of the file; give one ending in {', '.join(ENDINGS)}")
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
-    try:
-        table = readers[path.suffix.lower()](path)
-    except OSError as error:
-        reason = " ".join(str(error.strerror or error).split())
-        raise InputError(f"{path}: cannot be read ({reason})") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 at byte {error.start}; save it as UTF-8") from error
+    table = _parquet(path) if is_parquet(path) else _json(path) if is_json(path) else _csv(path)
     if not len(table):
         raise InputError(f"{path}: holds no records; give a file with at least one")
     return table
 
 
-def _csv(path: Path) -> Table:
-    # Decoded whole, so that an error knows its place in the file.
-    with StringIO(path.read_bytes().decode("utf-8-sig"), newline="") as file:
-        reader = csv.reader(file, strict=True)
+def is_parquet(path: Path) -> bool:
+    """Tell whether a file is Parquet: by its first bytes, or by its name where it has too few.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({' '.join(str(error.strerror or error).split())})") from error
+    return head == b"PAR1" or path.suffix.lower() == ".parquet"
+
+
+def is_json(path: Path) -> bool:
+    """Tell whether a text file is JSON: if it begins so, or is named so and is no table with several columns.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read or is no text.
+    """
+    if looks_like_json(path):
+        return True
+    if path.name.lower().removesuffix(".gz").endswith((".json", ".jsonl", ".ndjson")):
         try:
-            header = next(reader, [])
-            if not header and path.stat().st_size:
-                raise InputError(f"{path}, line 1: is blank; the first line must name the columns")
-            if len(set(header)) != len(header):
-                raise InputError(f"{path}, line 1: two columns have the same name; rename one")
-            records, places, line = [], [], reader.line_num + 1
-            for record in reader:
-                if record and len(record) != len(header):
-                    raise InputError(
-                        f"{path}, line {line}: found {len(record)} fields where the header has {len(header)}; "
-                        "quote texts that contain commas"
-                    )
-                if record:
-                    records.append(record)
-                    places.append(f"line {line}")
-                line = reader.line_num + 1
-        except csv.Error as error:
-            raise InputError(f"{path}, line {reader.line_num}: is not valid CSV ({error})") from error
-    columns = {name: [record[i] for record in records] for i, name in enumerate(header)}
-    return Table(path, columns, places)
+            return len(open_delimited(path).columns) == 1
+        except InputError:
+            return True
+    return False
 
 
-def _jsonl(path: Path) -> Table:
+def _csv(path: Path) -> Table:
+    found = open_delimited(path)
+    records, lines = [], []
+    for line, record in found.records():
+        records.append(record)
+        lines.append(f"line {line}")
+    columns = {name: [record[i] for record in records] for i, name in enumerate(found.columns)}
+    return Table(path, columns, lines, decimal_comma=found.separator != ",")
+
+
+def _json(path: Path) -> Table:
     records, places = [], []
-    with StringIO(path.read_bytes().decode("utf-8-sig"), newline=None) as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-            except ValueError as error:
-                raise InputError(
-                    f"{path}, line {number}: is not valid JSON ({getattr(error, 'msg', error)}); mend the line"
-                ) from error
-            if not isinstance(record, dict):
-                raise InputError(f"{path}, line {number}: must be a JSON object with named columns")
-            records.append(record)
-            places.append(f"line {number}")
+    for place, record in read_json_records(path):
+        records.append(record)
+        places.append(place)
     names = dict.fromkeys(name for record in records for name in record)
     return Table(path, {name: [record.get(name) for record in records] for name in names}, places)
 
@@ -150,17 +156,7 @@ def _jsonl(path: Path) -> Table:
 def _parquet(path: Path) -> Table:
     try:
         table = pq.read_table(path)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: is not a valid Parquet file ({' '.join(str(error).split())})") from error
     columns = {name: table[name].to_pylist() for name in table.column_names}
     return Table(path, columns, [f"row {i}" for i in range(1, table.num_rows + 1)])
-
-
-@contextmanager
-def long_fields() -> Iterator[None]:
-    """Let the csv module, which stops at 128 KiB a field, read longer ones inside a ``with`` block."""
-    before = csv.field_size_limit(_LONGEST_FIELD)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)

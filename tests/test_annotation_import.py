@@ -18,9 +18,11 @@ from refusal_metrics.analysis.annotation_import import (
     read_annotations,
     write_labels,
 )
+from refusal_metrics.analysis.label_mapping import LabelMap
 from refusal_metrics.analysis.labels import item_id, read_labels
 from refusal_metrics.analysis.responses import read_responses
 
+from refusal_metrics.delimited import open_delimited
 from refusal_metrics.errors import InputError
 
 RESPONSES = [
@@ -328,6 +330,104 @@ def test_an_annotator_who_answered_twice_is_an_error_with_both_places(fill, key)
         )
 
 
+# Exports of other tools.
+
+
+def table_of(rows, form, path):
+    """Write rows (dicts of the same columns) as CSV, JSON, JSON lines or Potato's CSV."""
+    if form == "json":
+        path.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    elif form == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    else:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]), delimiter=form)
+            writer.writeheader()
+            writer.writerows(rows)
+    return path
+
+
+def label_studio(item, refusal, unreasonable):
+    # Columns as its exports CSV and JSON-MIN have them: id is the task's number.
+    return {
+        "comment": "",
+        "item_id": item,
+        "prompt": "p",
+        "refusal": refusal,
+        "unreasonable": unreasonable,
+        "annotator": 7,
+        "annotation_id": 1,
+        "created_at": "2026",
+        "id": IDS.index(item) + 1,
+        "lead_time": 2.5,
+    }
+
+
+def potato(item, refusal, unreasonable):
+    said = {f"refusal:::{a}": a if a == refusal else "" for a in ("yes", "no", "unclear")}
+    said |= {f"unreasonable:::{a}": a if a == unreasonable else "" for a in ("yes", "no")}
+    return {"user": 7, "instance_id": item, "displayed_text": "t", **said}
+
+
+def other(item, refusal, unreasonable):
+    means = {"yes": "Declined", "no": "Answered", "unclear": "?", "": ""}
+    return {"nr": item, "who": 7, "choice": means[refusal], "fair": means[unreasonable]}
+
+
+OTHER = LabelMap(
+    {"id": "nr", "annotator": "who", "refusal": "choice", "unreasonable": "fair"},
+    {"declined": "yes", "answered": "no", "?": "unclear"},
+)
+
+
+@pytest.mark.parametrize("form", [",", ";", "\t", "json", "jsonl"])
+@pytest.mark.parametrize(("row", "names"), [(label_studio, None), (potato, None), (other, OTHER)])
+def test_exports_of_other_tools_are_read_in_every_form(key, tmp_path, row, names, form):
+    said = answers_to(IDS)
+    path = tmp_path / f"export.{'csv' if len(form) == 1 else form}"
+    rows = [row(item, *said[item]) for item in IDS]
+    annotations = read_annotations([table_of(rows, form, path)], key, names)
+    assert answered(annotations) == {(item, "7"): answers for item, answers in said.items()}
+
+
+def test_label_studio_leaves_out_what_was_not_answered(key, tmp_path):
+    rows = [label_studio(IDS[0], "yes", "no"), {"id": 2, "item_id": IDS[1], "annotation_id": 3, "annotator": 7}]
+    annotations = read_annotations([table_of(rows, "json", tmp_path / "min.json")], key)
+    assert answered(annotations) == {(IDS[0], "7"): ("yes", "no")}
+
+
+@pytest.mark.parametrize("form", [",", "json"])
+def test_several_choices_in_one_cell_are_an_error(key, tmp_path, form):
+    row = label_studio(IDS[0], {"choices": ["yes", "no"]}, "")
+    row |= {"refusal": json.dumps(row["refusal"])} if form == "," else {}
+    path = table_of([row], form, tmp_path / f"x.{'csv' if form == ',' else form}")
+    with pytest.raises(InputError, match=r"refusal (is|has 2 answers)"):
+        read_annotations([path], key)
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        (None, r"lacks the columns id, refusal .*--columns id=NAME"),
+        (LabelMap({"id": "nr", "refusal": "choise"}), "did you mean 'choice'"),
+        (LabelMap({"id": "nr", "refusl": "choice"}), "did you mean 'refusal'"),
+        (LabelMap({"id": "nr", "refusal": "choice"}), r"refusal is 'Declined'; .*--values Declined="),
+        (LabelMap({"id": "who", "refusal": "choice"}, OTHER.values), "item '7' is not in"),
+    ],
+)
+def test_what_is_not_understood_of_another_table_is_named_with_its_option(key, tmp_path, names, sentence):
+    path = table_of([other(IDS[0], "yes", "no")], ",", tmp_path / "theirs.csv")
+    with pytest.raises(InputError, match=sentence):
+        read_annotations([path], key, names)
+
+
+def test_a_key_that_excel_saved_with_decimal_commas_is_read(fill, key, tmp_path):
+    sheet = open_delimited(key)
+    rows = [dict(zip(sheet.columns, fields, strict=True)) | {"probability": "0,5"} for _, fields in sheet.records()]
+    read = read_annotations([fill()], table_of(rows, ";", tmp_path / "key.csv"))
+    assert set(read.key["probability"]) == {0.5}
+
+
 def test_an_item_twice_in_a_sheet_is_an_error(fill, key):
     same = guard(IDS[5])
     with pytest.raises(InputError, match=r"annotator 1 answered about item .* already"):
@@ -345,20 +445,22 @@ def test_one_annotation_by_two_of_one_name_in_label_studio_is_an_error(key, tmp_
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [
-        ("a.txt", "", "cannot tell the form of the file; give one ending in .csv, .json, .jsonl"),
-        ("a.csv", "", "line 1: lacks the columns id, refusal"),
-        ("a.csv", "id,refusal\nx", r"line 2 \(row 2\): found 1 cells where the first row has 2"),
+        ("a.txt", "", "cannot tell the form of the file; give one ending in .csv, .tsv, .json, .jsonl"),
+        ("a.csv", "", "holds no records"),
+        ("a.csv", "comment,refusal\n,no", "line 1: lacks the column id"),
+        ("a.csv", "id,refusal\nx", r"line 2: found 1 field where the header has 2"),
         ("a.csv", 'id,refusal\n"x"y,no', "is not valid CSV"),
         ("a.csv", b"id,refusal\n\xff,no", "is not UTF-8 at byte 11"),
         ("a.csv", "id,refusal\n\n,\n", "nothing is answered yet"),
         ("a.json", "{", "is not valid JSON"),
         ("a.json", "[" * 99_999, "is not valid JSON"),
-        ("a.json", '[{"id": 1, "refusal": "yes"}]', r"neither Label Studio's export .*\(not JSON-MIN\)"),
-        ("a.json", '[{"data": {"item_id": "x"}}]', "neither Label Studio's export"),
-        ("a.json", "3", "neither Label Studio's export"),
-        ("a.json", '{"user_id": "a"}', "nor a user_state.json of Potato"),
-        ("a.jsonl", "[]", "line 1: is no line that Potato writes"),
-        ("a.jsonl", '\n{"id": "x"}', "line 2: is no line that Potato writes"),
+        ("a.json", '[{"id": 1, "refusal": "yes"}]', "item '1' is not in"),
+        ("a.json", '[{"data": {"item_id": "x"}}]', "no export of Label Studio"),
+        ("a.json", '[{"data": {}, "annotations": [{"result": []}]}]', "no export of Label Studio"),
+        ("a.json", "3", "must be a JSON object"),
+        ("a.json", '{"user_id": "a"}', "nothing that Potato writes"),
+        ("a.jsonl", "[]", "nothing that Potato writes"),
+        ("a.jsonl", '\n{"id": "x"}', "line 2: is no sheet, .* nothing that Potato writes"),
         ("a.jsonl", "x", "line 1: is not valid JSON"),
     ],
 )

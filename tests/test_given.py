@@ -115,7 +115,7 @@ def test_in_parquet_json_takes_the_type_that_all_values_have(read):
     ("name", "content", "says"),
     [
         ("x.csv", "id,response\n1,a\n2,b,c\n", "line 3: found 3 fields where the header has 2"),
-        ("x.csv", "id,response\n1,a\n2\n", "line 3: found 1 fields where the header has 2"),
+        ("x.csv", "id,response\n1,a\n2\n", "line 3: found 1 field where the header has 2"),
         ("x.csv", 'id,response\n1,"a\nb"\n2,"c\n', "line 4: is not valid CSV"),
         ("x.csv", b"id,response\n1,a\n2,\xff\xfe\n", "line 3: is not UTF-8"),
         ("x.csv", b"id,resp\xff\n1,a\n", "line 1: is not UTF-8"),

@@ -118,7 +118,7 @@ def test_a_record_without_a_text_is_refused_with_its_line(tmp_path, value):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        pytest.param("a.tsv", "a\tb\n", ": .* give one ending in .csv, .jsonl, .parquet", id="another form"),
+        pytest.param("a.xlsx", "a\tb\n", ": .* give one ending in .csv, .tsv, .json, .jsonl", id="another form"),
         pytest.param("a.csv", "", ": holds no records; give a file with at least one", id="empty csv"),
         pytest.param("a.csv", "text,label\n\n", ": holds no records", id="only a header"),
         pytest.param("a.jsonl", "\n \n", ": holds no records", id="empty jsonl"),
@@ -127,23 +127,33 @@ def test_a_record_without_a_text_is_refused_with_its_line(tmp_path, value):
         pytest.param(
             "a.csv",
             'text,n\n"two\nlines",1\na,b,c\n',
-            ", line 4: found 3 fields where the header has 2; quote texts that contain commas",
+            ", line 4: found 3 fields where the header has 2; .* put texts that contain commas in quotes",
             id="too many fields",
         ),
-        pytest.param("a.csv", "text,n\na\n", ", line 2: found 1 fields where the header has 2", id="too few fields"),
+        pytest.param("a.csv", "text,n\na\n", ", line 2: found 1 field where the header has 2", id="too few fields"),
         pytest.param("a.csv", 'text\n"a" b\n', r", line 2: is not valid CSV \(", id="text after a quote"),
         pytest.param("a.csv", 'text\na\n"b\n', r", line 3: is not valid CSV \(unexpected end", id="open quote"),
-        pytest.param("a.csv", "a,a\n1,2\n", ", line 1: two columns have the same name; rename one", id="same column"),
+        pytest.param(
+            "a.csv", "a,a\n1,2\n", ", line 1: two columns have the same name, 'a'; rename one", id="same column"
+        ),
         pytest.param(
             "a.jsonl", '{"a": 1}\n{"a": \n', r", line 2: is not valid JSON \(Expecting value\)", id="not JSON"
         ),
         pytest.param(
             "a.jsonl", '{"a": 1}\n[1]\n', ", line 2: must be a JSON object with named columns", id="no object"
         ),
-        pytest.param("a.csv", b"text\n\xff\n", ": is not UTF-8 at byte 5; save it as UTF-8", id="not UTF-8"),
+        pytest.param(
+            "a.csv",
+            b"text\n\xff\n",
+            r", line 2: is not UTF-8 at byte 5 of the file \(0xFF\); save it as UTF-8",
+            id="not UTF-8",
+        ),
         # 5 bytes of header and 5,000 lines of 2 bytes stand before it.
         pytest.param(
-            "a.csv", b"text\n" + b"a\n" * 5000 + b"\xff\n", ": is not UTF-8 at byte 10005;", id="far on not UTF-8"
+            "a.csv",
+            b"text\n" + b"a\n" * 5000 + b"\xff\n",
+            ", line 5002: is not UTF-8 at byte 10005 ",
+            id="far on not UTF-8",
         ),
     ],
 )
