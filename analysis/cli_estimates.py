@@ -12,7 +12,19 @@ import typer
 from refusal_metrics.errors import InputError
 
 from .console import busy, say
-from .options import RUN_FACTORS, AllRuns, Detector, Form, Models, Property, Replicates, Results, Seed, names
+from .options import (
+    RUN_FACTORS,
+    AllRuns,
+    Detector,
+    ExcludeProvider,
+    Form,
+    Models,
+    Property,
+    Replicates,
+    Results,
+    Seed,
+    names,
+)
 from .values import Format
 
 if TYPE_CHECKING:
@@ -58,6 +70,7 @@ def rates(
     ] = None,
     detector: Detector = None,
     all_runs: AllRuns = False,
+    exclude_provider: ExcludeProvider = False,
     seed: Seed = 0,
     form: Form = Format.TABLE,
 ) -> None:
@@ -83,11 +96,19 @@ def rates(
     factors = names(by)
     if labels is not None:
         _check_one_of({"--labels": labels, "--spread": spread})
-        _print_corrected(results, labels, factors, against, detector, all_runs=all_runs, form=form)
+        _print_corrected(
+            results, labels, factors, against, detector, all_runs=all_runs, exclude=exclude_provider, form=form
+        )
         return
     if against or spread:
         _check_of_runs(factors, "--against and --spread compare")
-    _, counts = _load(results, [*factors, *["persona"] * bool(against or spread)], detector, all_runs=all_runs)
+    _, counts = _load(
+        results,
+        [*factors, *["persona"] * bool(against or spread)],
+        detector,
+        all_runs=all_runs,
+        exclude=exclude_provider,
+    )
     if against:
         with busy("Comparing personas"):
             table = estimate_contrasts(counts, against, apart=factors)
@@ -128,6 +149,7 @@ def sensitivity(
     seed: Seed = 0,
     detector: Detector = None,
     all_runs: AllRuns = False,
+    exclude_provider: ExcludeProvider = False,
     form: Form = Format.TABLE,
 ) -> None:
     """Print how much each factor matters: the sensitivity index iota, what chance makes of it, and its interval.
@@ -152,7 +174,7 @@ def sensitivity(
             f"--interactions {interactions}: names {len(pair)} factor{'s' * (len(pair) != 1)}; name two, "
             "e.g. model,persona"
         )
-    _, counts = _load(results, [*named, *pair], detector, all_runs=all_runs)
+    _, counts = _load(results, [*named, *pair], detector, all_runs=all_runs, exclude=exclude_provider)
     asked = counts.where(setting="persona")
     if pair:
         with busy("Comparing combinations"):
@@ -214,6 +236,7 @@ def regression(
     wald: Annotated[bool, typer.Option("--wald", help="Print a test of each factor.")] = False,
     detector: Detector = None,
     all_runs: AllRuns = False,
+    exclude_provider: ExcludeProvider = False,
     form: Form = Format.TABLE,
 ) -> None:
     """Print the logistic regression of refusal on the factors, errors clustered by text.
@@ -231,7 +254,7 @@ def regression(
     _check_one_of({"--factors": factors, "--formula": formula})
     _check_one_of({"--effects": effects, "--wald": wald})
     named = _words(formula) if formula else names(factors)
-    _, counts = _load(results, named, detector, all_runs=all_runs)
+    _, counts = _load(results, named, detector, all_runs=all_runs, exclude=exclude_provider)
     given = formula or named or [name for name in REGRESSED if name in counts.levels]
     terms = parse_formula(given, list(counts.levels))
     used = list(dict.fromkeys(name for term in terms for name in term))
@@ -265,6 +288,7 @@ def trend(
     each: Annotated[bool, typer.Option("--each", help="Print the spread of persona effects of each model.")] = False,
     detector: Detector = None,
     all_runs: AllRuns = False,
+    exclude_provider: ExcludeProvider = False,
     form: Form = Format.TABLE,
 ) -> None:
     """Print whether personas matter less to newer (or larger, ...) models: slopes with their errors.
@@ -283,7 +307,7 @@ def trend(
 
     factors = names(by)
     _check_of_runs(factors, "trend compares")
-    _, counts = _load(results, factors, detector, all_runs=all_runs)
+    _, counts = _load(results, factors, detector, all_runs=all_runs, exclude=exclude_provider)
     with busy("Estimating each model's spread"):
         estimated = estimate_trend(counts.where(setting="persona"), column, models, factors)
     say(estimated.notes)
@@ -334,6 +358,7 @@ def report(
     seed: Seed = 0,
     detector: Detector = None,
     all_runs: AllRuns = False,
+    exclude_provider: ExcludeProvider = False,
     form: Form = Format.TABLE,
 ) -> None:
     """Write `report.html`, a page that opens offline, and its tables, figures and responses; print the main table.
@@ -362,6 +387,7 @@ def report(
     run_factors = [name for name in names(factors) if name not in {*STUDY_COLUMNS, *FACTORS}]
     with busy("Reading the responses"):
         responses = load_responses(results, all_runs=all_runs, run_factors=run_factors, texts=texts)
+        responses = _noted(responses, detector, exclude=exclude_provider)
     say(responses.notes)
     options = Options(detector, tuple(run_factors), replicates, seed, column, models)
     with busy("Making every table and figure"):
@@ -394,6 +420,7 @@ def _print_corrected(
     detector: str | None,
     *,
     all_runs: bool,
+    exclude: bool,
     form: Format,
 ) -> None:
     """Print rates, or differences, corrected by labels beside the uncorrected ones."""
@@ -408,6 +435,7 @@ def _print_corrected(
     with busy("Reading the responses and labels"):
         given = read_labels(labels)
         responses = load_responses(results, all_runs=all_runs, run_factors=run_factors)
+        responses = _noted(responses, detector, exclude=exclude)
         summed = sum_labels(responses, given, [*factors, *["persona"] * bool(against)], detector=detector)
     say([*responses.notes, *given.notes, *summed.notes, f"Refusals by the rule {responses.rule(detector)}."])
     if against:
@@ -425,7 +453,7 @@ def _print_corrected(
 
 
 def _load(
-    results: list[str], factors: Sequence[str], detector: str | None, *, all_runs: bool
+    results: list[str], factors: Sequence[str], detector: str | None, *, all_runs: bool, exclude: bool
 ) -> "tuple[Responses, Counts]":
     """Read responses and count the refusals of one rule; say what was left out."""
     from .cells import count_responses
@@ -435,6 +463,7 @@ def _load(
     run_factors = [name for name in dict.fromkeys(factors) if name not in {*STUDY_COLUMNS, *FACTORS}]
     with busy("Reading the responses"):
         responses = load_responses(results, all_runs=all_runs, run_factors=run_factors)
+        responses = _noted(responses, detector, exclude=exclude)
         rule = responses.rule(detector)
         counts = count_responses(responses, [*run_factors, *["run"] * (all_runs and "run" not in run_factors)])[rule]
     for name in factors:
@@ -445,6 +474,14 @@ def _load(
             )
     say([*responses.notes, f"Refusals by the rule {rule}."])
     return responses, counts
+
+
+def _noted(responses: "Responses", detector: str | None, *, exclude: bool) -> "Responses":
+    """Leave out what the provider refused if that is asked for, and note where responses say too little."""
+    from .provider import exclude_provider
+    from .usable import note_unusable
+
+    return note_unusable(exclude_provider(responses) if exclude else responses, detector)
 
 
 def _check_one_of(options: Mapping[str, object]) -> None:
