@@ -17,7 +17,7 @@ REQUIRED = ("model", "task", "text_id")
 """Without these nothing can be said of a response."""
 
 
-def is_rule_column(name: str) -> bool:
+def is_verdict(name: str) -> bool:
     """Tell whether a column contains a rule's verdicts: ``refused_RULE``; ``refused_by`` says who refused."""
     return name.startswith("refused_") and name != "refused_by"
 

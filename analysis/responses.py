@@ -11,7 +11,7 @@ import duckdb
 from refusal_metrics.detectors import ANSWERS_BY
 from refusal_metrics.errors import InputError, unknown_name
 
-from .columns import FACTORS, FLAGS, REQUIRED, STUDY_COLUMNS, is_rule_column
+from .columns import FACTORS, FLAGS, REQUIRED, STUDY_COLUMNS, is_verdict
 from .database import Folder, check_verdicts, connect, count, identifier, literal, quoted
 from .runs import is_remote, reason
 from .table_checks import check_header, check_verdict_words
@@ -29,6 +29,7 @@ __all__ = [
     "connect",
     "count",
     "identifier",
+    "is_verdict",
     "literal",
     "quoted",
     "read_responses",
@@ -80,7 +81,7 @@ class Responses:
     @property
     def rules(self) -> tuple[str, ...]:
         """The rules whose verdicts there are, each of at least one response."""
-        return tuple(name.removeprefix("refused_") for name in self.columns if is_rule_column(name))
+        return tuple(name.removeprefix("refused_") for name in self.columns if is_verdict(name))
 
     def rule(self, detector: str | None) -> str:
         """Give the rule of this name, or the first where none is named.
@@ -93,7 +94,9 @@ class Responses:
         if detector is None:
             return self.rules[0]
         if detector not in self.rules:
-            raise unknown_name("detector", detector, self.rules)
+            # A metric of the harness's table is called after its rule.
+            near = detector.removeprefix("refusal_rate").removesuffix("_stderr").removesuffix("_clustered_se")
+            raise unknown_name("detector", detector, self.rules, near=near.strip("_") or self.rules[0])
         return detector
 
 
@@ -221,7 +224,7 @@ def _count_once(
     """Leave the copies of responses out of the view ``given``; a sentence about each kind."""
     columns_of = [_types(connection, scan) for scan in scans]
     types = _types(connection, "given")
-    if not {*REQUIRED} <= types.keys() or not any(name == "refused" or is_rule_column(name) for name in types):
+    if not {*REQUIRED} <= types.keys() or not any(name == "refused" or is_verdict(name) for name in types):
         return []  # what is wrong is said by who looks at the columns
     placed = " UNION ALL BY NAME ".join(
         f"SELECT *, {number} AS {identifier(FILE)}, row_number() OVER () AS {identifier(ROW)} FROM ({scan})"
@@ -230,7 +233,7 @@ def _count_once(
     connection.execute(f"CREATE OR REPLACE VIEW given AS {placed}")
     placed_types = types | {FILE: "INTEGER", ROW: "BIGINT"}
     listed = ", ".join(map(str, files))
-    verdicts = {name: kind for name, kind in types.items() if name == "refused" or is_rule_column(name)}
+    verdicts = {name: kind for name, kind in types.items() if name == "refused" or is_verdict(name)}
     check_verdict_words(connection, listed, verdicts)
     check_verdicts(connection, listed, verdicts)
     copies = find_copies(connection, files, placed_types, columns_of, all_runs=all_runs)

@@ -14,7 +14,7 @@ from refusal_metrics.detectors import ANSWERS_BY
 from refusal_metrics.errors import InputError
 from refusal_metrics.verdict import EMPTY, OUTCOMES, PROVIDER, REFUSAL, TEXT, TRUNCATED
 
-from .columns import is_rule_column
+from .columns import is_verdict
 from .database import as_text, as_verdict, count, identifier, quoted
 from .values import plain
 
@@ -66,7 +66,7 @@ def check_header(file: str) -> tuple[int, ...]:
         )
     for name in names:
         folded_name = name.strip().lower()
-        if name != folded_name and (folded_name in _KNOWN or is_rule_column(folded_name)):
+        if name != folded_name and (folded_name in _KNOWN or is_verdict(folded_name)):
             raise InputError(f"{file}: has the column {name!r}; rename it to {folded_name!r}")
         if folded_name == "refused_":
             raise InputError(f"{file}: has the column {name!r} without the name of a rule; name it, or drop it")
@@ -206,7 +206,7 @@ class _Table:
 
     def _n_differing(self) -> dict[str, int]:
         """Count the rows in which the column refused differs from each rule's column."""
-        rules = [name for name in self._types if is_rule_column(name)]
+        rules = [name for name in self._types if is_verdict(name)]
         if "refused" not in self._types or not rules:
             return {}
         refused = as_verdict("refused", self._types["refused"])

@@ -8,7 +8,7 @@ from refusal_metrics.detectors import RULES
 from refusal_metrics.errors import InputError
 from refusal_metrics.verdict import EMPTY, TRUNCATED, UNJUDGED
 
-from .columns import FACTORS, FLAGS, REQUIRED, STUDY_COLUMNS, is_rule_column
+from .columns import FACTORS, FLAGS, REQUIRED, STUDY_COLUMNS, is_verdict
 from .database import as_text, as_verdict, check_verdicts, identifier
 from .table_checks import check_values
 
@@ -43,7 +43,7 @@ def fill_responses(
     """
     # The package's own rules come first, in their order: the first one is the default.
     own = {f"refused_{rule}": place for place, rule in enumerate(RULES)}
-    given = [name for name in types if is_rule_column(name)]
+    given = [name for name in types if is_verdict(name)]
     verdicts = {name: name for name in sorted(given, key=lambda name: own.get(name, len(own)))}
     if not verdicts and "refused" in types:
         verdicts = {"refused": f"refused_{_GIVEN}"}

@@ -11,7 +11,7 @@ import pandas as pd
 
 from refusal_metrics.errors import InputError
 
-from .columns import is_rule_column
+from .columns import is_verdict
 from .database import as_text, as_verdict, count, identifier, literal, quoted
 from .runs import is_remote
 
@@ -133,7 +133,7 @@ def find_copies(
     by_id = set(_ID) <= set(in_all)
     named = [*_STUDY, *_ID] if by_id else [*_STUDY, *_DOC]
     keys = [name for name in in_all if name in named]
-    keys += [name for name in in_all if name not in _OF_A_RESPONSE and not is_rule_column(name)]
+    keys += [name for name in in_all if name not in _OF_A_RESPONSE and not is_verdict(name)]
     keys += ["run"] * (all_runs and "run" in in_all)
     rows = _suspects(connection, types, keys, by_id=by_id, n_files=len(files))
     return None if rows is None else _Finder(rows, files, by_id=by_id).find()
@@ -170,7 +170,7 @@ def _suspects(
 
 
 def _verdicts(types: Iterable[str]) -> list[str]:
-    rules = [name for name in types if is_rule_column(name)]
+    rules = [name for name in types if is_verdict(name)]
     return rules or [name for name in types if name == "refused"]
 
 

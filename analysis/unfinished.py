@@ -134,7 +134,7 @@ def _limited(logs: Iterable[Path]) -> Iterator[str]:
                 known = isinstance(n, int) and isinstance(n_docs, int) and n < n_docs
                 if "persona_refusal" in task and known:
                     said.add(
-                        f"{results.get('model_name') or folder.name}, {task}: {n:,} of {n_docs:,} prompts (--limit)."
+                        f"{results.get('model_name') or folder.name}, {task}: {n:,} of {n_docs:,} prompts asked (--limit)."
                     )
     yield from sorted(said)
 

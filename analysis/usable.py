@@ -51,10 +51,10 @@ def count_usable(responses: Responses, rule: str) -> pd.DataFrame:
     known = f"{flags['answered']} IS NOT NULL" if rule == ANSWERS_BY else "false"
     return responses.query(
         f"SELECT model, task, setting, count(*) AS n, "
-        f"count_if({flags['empty']} AND NOT coalesce({refused}, false) AND NOT coalesce({flags['truncated']}, false)) "
-        f"AS n_empty, count_if({flags['unjudged']}) AS n_unjudged, count_if({flags['truncated']}) AS n_truncated, "
-        f"count_if({provider}) AS n_provider, count_if({refused} OR {flags['answered']}) AS n_read, "
-        f"count_if({known}) AS n_known FROM responses WHERE {refused} IS NOT NULL GROUP BY ALL ORDER BY ALL"
+        f"count_if({flags['empty']} AND NOT coalesce({refused}, false) AND NOT coalesce({flags['truncated']}, false))::BIGINT "
+        f"AS n_empty, count_if({flags['unjudged']})::BIGINT AS n_unjudged, count_if({flags['truncated']})::BIGINT AS n_truncated, "
+        f"count_if({provider})::BIGINT AS n_provider, count_if({refused} OR {flags['answered']})::BIGINT AS n_read, "
+        f"count_if({known})::BIGINT AS n_known FROM responses WHERE {refused} IS NOT NULL GROUP BY ALL ORDER BY ALL"
     ).df()[columns]
 
 
