@@ -133,9 +133,8 @@ def _limited(logs: Iterable[Path]) -> Iterator[str]:
                 n, n_docs = sizes.get("effective"), sizes.get("original")
                 known = isinstance(n, int) and isinstance(n_docs, int) and n < n_docs
                 if "persona_refusal" in task and known:
-                    said.add(
-                        f"{results.get('model_name') or folder.name}, {task}: {n:,} of {n_docs:,} prompts asked (--limit)."
-                    )
+                    model = results.get("model_name") or folder.name
+                    said.add(f"{model}, {task}: {n:,} of {n_docs:,} prompts asked (--limit).")
     yield from sorted(said)
 
 

@@ -49,12 +49,19 @@ def count_usable(responses: Responses, rule: str) -> pd.DataFrame:
     provider = "refused_by = 'provider'" if "refused_by" in responses.columns else "false"
     # A rule that knows no answers cannot say that there are none.
     known = f"{flags['answered']} IS NOT NULL" if rule == ANSWERS_BY else "false"
+    truncated = f"coalesce({flags['truncated']}, false)"
+    counts = {
+        "n_empty": f"{flags['empty']} AND NOT coalesce({refused}, false) AND NOT {truncated}",
+        "n_unjudged": flags["unjudged"],
+        "n_truncated": flags["truncated"],
+        "n_provider": provider,
+        "n_read": f"{refused} OR {flags['answered']}",
+        "n_known": known,
+    }
+    counted = ", ".join(f"count_if({condition})::BIGINT AS {name}" for name, condition in counts.items())
     return responses.query(
-        f"SELECT model, task, setting, count(*) AS n, "
-        f"count_if({flags['empty']} AND NOT coalesce({refused}, false) AND NOT coalesce({flags['truncated']}, false))::BIGINT "
-        f"AS n_empty, count_if({flags['unjudged']})::BIGINT AS n_unjudged, count_if({flags['truncated']})::BIGINT AS n_truncated, "
-        f"count_if({provider})::BIGINT AS n_provider, count_if({refused} OR {flags['answered']})::BIGINT AS n_read, "
-        f"count_if({known})::BIGINT AS n_known FROM responses WHERE {refused} IS NOT NULL GROUP BY ALL ORDER BY ALL"
+        f"SELECT model, task, setting, count(*) AS n, {counted} FROM responses WHERE {refused} IS NOT NULL "
+        "GROUP BY ALL ORDER BY ALL"
     ).df()[columns]
 
 
