@@ -20,9 +20,15 @@ MUCH_OTHER = 0.2
 _VERSIONED = {
     "lm_eval_version": "versions of lm-evaluation-harness",
     "transformers_version": "versions of transformers",
+    "persona_refusal": "versions of persona-refusal",
+    "rules": "versions of the detection rules",
+    "vllm": "versions of vLLM",
+    "torch": "versions of PyTorch",
     "git_hash": "Git commits",
     "task_version": "versions of a task",
 }
+_WEIGHTS = {"model_revision": "revisions", "model_sha": "weights", "model_dtype": "data types"}
+"""Models have their own, but each has one."""
 _MOST = 5
 """How many names a caution lists."""
 
@@ -72,6 +78,7 @@ def list_cautions(
         *_of_separation(tables.get("regression")),
         *_of_detector(estimates, validation),
         *_of_versions(origin),
+        *_of_weights(origin),
         *_of_designs(origin.designs),
     ]
 
@@ -166,6 +173,8 @@ def _of_detector(estimates: Estimates, validation: Validation | None) -> Iterabl
 
 def _of_versions(origin: Origin) -> Iterable[Caution]:
     for name, what in _VERSIONED.items():
+        if name not in origin.runs:
+            continue
         by = origin.runs.groupby("task")[name] if name == "task_version" else [("", origin.runs[name])]
         # A task's version is compared within the task: tasks may have different ones.
         mixed = sorted({value for _, values in by if len(found := set(values.dropna())) > 1 for value in found})
@@ -175,6 +184,17 @@ def _of_versions(origin: Origin) -> Iterable[Caution]:
                 f"Runs of different {what} are mixed ({', '.join(mixed[:_MOST])}{_more(len(mixed))}): differences "
                 "between models may be differences between versions.",
             )
+
+
+def _of_weights(origin: Origin) -> Iterable[Caution]:
+    for name, what in _WEIGHTS.items():
+        for model, values in origin.runs.groupby("model")[name] if name in origin.runs else ():
+            if len(found := sorted(set(values.dropna()))) > 1:
+                yield Caution(
+                    "origin",
+                    f"{model} was run with {len(found)} {what} ({', '.join(found[:_MOST])}{_more(len(found))}): its "
+                    "rates are of more than one model.",
+                )
 
 
 def _of_designs(designs: pd.DataFrame) -> Iterable[Caution]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,14 @@ from scipy import sparse
 
 from refusal_metrics.errors import InputError, unknown_name
 
-from .responses import FACTORS, STUDY_COLUMNS, Responses, identifier
+from .arrays import Integers, count_before, from_zero, number_combinations, positions, smallest
+from .columns import FACTORS, STUDY_COLUMNS, states_of
+from .responses import Responses, identifier
 
-Integers: TypeAlias = NDArray[np.integer]
 Found = TypeVar("Found")
+
+STATES = ("n_unjudged", "n_truncated", "n_provider")
+"""How many responses could not be judged, were cut off before an answer or refusal, or were refused by the provider."""
 
 _ROOM = 1 << 23
 """So many cells of texts may stand in memory one by one, 64 MB of them."""
@@ -44,6 +48,9 @@ class Counts:
         How many texts the whole study has, whatever part of it this is.
     found : dict, optional
         What was found of all but the refusals, see `share`.
+    states : mapping of str to (n_entries,) array of bool
+        By the name of the column that counts them, the responses that could not be judged, were cut off, or were
+        refused by the provider; those that do not occur are missing.
     """
 
     levels: Mapping[str, tuple[str, ...]]
@@ -55,6 +62,7 @@ class Counts:
     n_refused: Integers
     n_texts: int
     found: dict[Hashable, Any] | None = field(default=None, repr=False, compare=False)
+    states: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict, repr=False)
 
     def check_factors(self, factors: Sequence[str]) -> None:
         """Check the names of factors.
@@ -89,7 +97,8 @@ class Counts:
     def _take(self, at: Integers) -> "Counts":
         arrays = {name: getattr(self, name)[at] for name in ("text", "row", "prompt", "n", "n_refused")}
         codes = {factor: code[at] for factor, code in self.codes.items()}
-        return replace(self, codes=codes, found=None if self.found is None else {}, **arrays)
+        states = {name: marks[at] for name, marks in self.states.items()}
+        return replace(self, codes=codes, states=states, found=None if self.found is None else {}, **arrays)
 
     def once(self, what: Hashable, find: Callable[[], Found]) -> Found:
         """Find what does not depend on the refusals, unless it is known from counts that this shares it with."""
@@ -120,7 +129,7 @@ class Counts:
         shape = [len(self.levels[factor]) + 1 for factor in factors]
         for factor, size in zip(factors, shape, strict=True):
             code = code * size + self.codes[factor] + 1
-        found, of_entry = _positions(code, math.prod(shape))
+        found, of_entry = positions(code, math.prod(shape))
         parts = np.unravel_index(found, shape) if factors else ()
         cells = pd.DataFrame(index=range(len(found)))
         for factor, part in zip(factors, parts, strict=True):
@@ -188,6 +197,30 @@ def count_cells(counts: Counts, factors: Sequence[str]) -> pd.DataFrame:
     for name in ("n", "n_refused"):
         cells[name] = np.bincount(cell, weights=getattr(counts, name), minlength=len(cells)).astype(np.int64)
     return cells
+
+
+def count_states(counts: Counts, factors: Sequence[str]) -> dict[str, Integers]:
+    """Count the responses in each state of each cell; see `count_cells`.
+
+    Parameters
+    ----------
+    counts : Counts
+    factors : sequence of str
+
+    Returns
+    -------
+    dict of str to (n_cells,) array of int
+        By the names of `STATES`; 0 in every cell if no response is in the state.
+    """
+    counts.check_factors(factors)
+
+    def find() -> dict[str, Integers]:
+        cells, cell = counts.cell(factors)
+        none = np.zeros(len(cells), dtype=np.int64)
+        marked = {name: np.bincount(cell[marks], minlength=len(cells)) for name, marks in counts.states.items()}
+        return {name: marked.get(name, none).astype(np.int64) for name in STATES}
+
+    return counts.once(("states", *factors), find)
 
 
 def count_by_text(counts: Counts, factors: Sequence[str]) -> TextCounts:
@@ -263,17 +296,20 @@ def count_responses(responses: Responses, run_factors: Sequence[str] = ()) -> di
         for name in levels
     ]
     others = [name for name in ("index", *(f"refused_{rule}" for rule in rules)) if name in known]
-    columns = responses.query(f"SELECT {', '.join([*codes, *map(identifier, others)])} FROM responses").fetchnumpy()
-    code = {name: _small(np.asarray(columns[name])) for name in levels}
-    text = _number([code["task"], code["text_id"]])
-    row = _number([text, code["row_id"]]) if "row_id" in code else _number([text, code.get("stratum", text)])
+    states = states_of(known)
+    marked = [f"coalesce({sql}, false) AS {name}" for name, sql in states.items()]
+    read = ", ".join([*codes, *map(identifier, others), *marked])
+    columns = responses.query(f"SELECT {read} FROM responses").fetchnumpy()
+    code = {name: smallest(np.asarray(columns[name])) for name in levels}
+    text = number_combinations([code["task"], code["text_id"]])
+    row = number_combinations([text, code["row_id"] if "row_id" in code else code.get("stratum", text)])
     # Without a design an index is somebody's row number.
     if "index" in columns and "design_id" in known and not np.ma.is_masked(columns["index"]):
-        prompt = _number([code["task"], code["setting"], _from_zero(np.asarray(columns["index"]))])
+        prompt = number_combinations([code["task"], code["setting"], from_zero(np.asarray(columns["index"]))])
     else:
-        alike = _number([row, *(code[name] for name in _ASKED if name in code)])
+        alike = number_combinations([row, *(code[name] for name in _ASKED if name in code)])
         by_run = (code[name] for name in ("model", *run_factors))
-        prompt = _number([alike, _occurrence(_number([alike, *by_run]))])
+        prompt = number_combinations([alike, count_before(number_combinations([alike, *by_run]))])
     shared = Counts(
         levels={name: levels[name] for name in factors},
         codes={name: code[name] for name in factors},
@@ -283,6 +319,7 @@ def count_responses(responses: Responses, run_factors: Sequence[str] = ()) -> di
         n=np.ones(len(text), dtype=np.uint8),
         n_refused=np.zeros(0, dtype=np.uint8),
         n_texts=int(text.max(initial=-1)) + 1,
+        states={name: marks for name in states if (marks := np.asarray(columns[name], dtype=bool)).any()},
     )
     verdicts = {rule: np.ma.asarray(columns[f"refused_{rule}"]) for rule in rules}
     counts = {rule: replace(shared, n_refused=given.data.astype(np.uint8)) for rule, given in verdicts.items()}
@@ -303,51 +340,3 @@ def _number_levels(responses: Responses, name: str) -> tuple[str, ...]:
     )
     found = responses.query(f"SELECT unnest(enum_range(NULL::{_kind(name)}))::VARCHAR").fetchall()
     return tuple(level for (level,) in found)
-
-
-def _from_zero(index: Integers) -> Integers:
-    """Shift indices, or number them where they lie far apart, so that they are codes."""
-    low, high = int(index.min(initial=0)), int(index.max(initial=0))
-    return index - low if high - low < 1 << 40 else np.unique(index, return_inverse=True)[1]
-
-
-def _small(code: Integers) -> Integers:
-    """Store codes in the smallest type that holds them."""
-    return np.asarray(code).astype(np.min_scalar_type(-int(code.max(initial=0)) - 1))
-
-
-def _number(parts: Sequence[Integers]) -> Integers:
-    """Give combinations that occur numbers from 0: (n,) codes of -1 or more each, to (n,) int32."""
-    code = np.zeros(len(parts[0]), dtype=np.int64)
-    n_codes = 1
-    for part in parts:
-        size = int(part.max(initial=-1)) + 2
-        if n_codes * size >= 1 << 63:  # more than an integer holds: renumber what there is so far
-            code = _positions(code, n_codes)[1].astype(np.int64)
-            n_codes = int(code.max(initial=0)) + 1
-        code = code * size + part + 1
-        n_codes *= size
-    return _positions(code, n_codes)[1]
-
-
-def _positions(code: Integers, n_codes: int) -> tuple[Integers, Integers]:
-    """Find the distinct codes, sorted, and each entry's position among them."""
-    # Where codes are few, looking them up is many times faster than sorting.
-    if n_codes <= 1 << 24:
-        occurs = np.zeros(n_codes, dtype=bool)
-        occurs[code] = True
-        (found,) = np.nonzero(occurs)
-        return found, (np.cumsum(occurs, dtype=np.int32) - 1)[code]
-    found, position = np.unique(code, return_inverse=True)
-    return found, position.astype(np.int32)
-
-
-def _occurrence(code: Integers) -> Integers:
-    """Count how often each entry's code came before it: (n,) int."""
-    order = np.argsort(code, kind="stable")
-    ordered = code[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    since = np.arange(len(code)) - np.repeat(starts, np.diff(np.r_[starts, len(code)]))
-    occurrence = np.empty(len(code), dtype=np.int64)
-    occurrence[order] = since
-    return occurrence

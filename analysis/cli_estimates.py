@@ -16,6 +16,7 @@ from .options import (
     RUN_FACTORS,
     AllRuns,
     Detector,
+    ExcludeProvider,
     Form,
     LabelColumns,
     LabelValues,
@@ -74,6 +75,7 @@ def rates(
     values: LabelValues = "",
     detector: Detector = None,
     all_runs: AllRuns = False,
+    exclude_provider: ExcludeProvider = False,
     seed: Seed = 0,
     form: Form = Format.TABLE,
 ) -> None:
@@ -101,11 +103,20 @@ def rates(
     if labels is not None:
         _check_one_of({"--labels": labels, "--spread": spread})
         mapping = read_label_map(columns, values)
-        _print_corrected(results, labels, mapping, factors, against, detector, all_runs=all_runs, form=form)
+        exclude = exclude_provider
+        _print_corrected(
+            results, labels, mapping, factors, against, detector, all_runs=all_runs, exclude=exclude, form=form
+        )
         return
     if against or spread:
         _check_of_runs(factors, "--against and --spread compare")
-    _, counts = _load(results, [*factors, *["persona"] * bool(against or spread)], detector, all_runs=all_runs)
+    _, counts = _load(
+        results,
+        [*factors, *["persona"] * bool(against or spread)],
+        detector,
+        all_runs=all_runs,
+        exclude=exclude_provider,
+    )
     if against:
         with busy("Comparing personas"):
             table = estimate_contrasts(counts, against, apart=factors)
@@ -146,6 +157,7 @@ def sensitivity(
     seed: Seed = 0,
     detector: Detector = None,
     all_runs: AllRuns = False,
+    exclude_provider: ExcludeProvider = False,
     form: Form = Format.TABLE,
 ) -> None:
     """Print how much each factor matters: the sensitivity index iota, what chance makes of it, and its interval.
@@ -170,7 +182,7 @@ def sensitivity(
             f"--interactions {interactions}: names {len(pair)} factor{'s' * (len(pair) != 1)}; name two, "
             "e.g. model,persona"
         )
-    _, counts = _load(results, [*named, *pair], detector, all_runs=all_runs)
+    _, counts = _load(results, [*named, *pair], detector, all_runs=all_runs, exclude=exclude_provider)
     asked = counts.where(setting="persona")
     if pair:
         with busy("Comparing combinations"):
@@ -232,6 +244,7 @@ def regression(
     wald: Annotated[bool, typer.Option("--wald", help="Print a test of each factor.")] = False,
     detector: Detector = None,
     all_runs: AllRuns = False,
+    exclude_provider: ExcludeProvider = False,
     form: Form = Format.TABLE,
 ) -> None:
     """Print the logistic regression of refusal on the factors, errors clustered by text.
@@ -249,7 +262,7 @@ def regression(
     _check_one_of({"--factors": factors, "--formula": formula})
     _check_one_of({"--effects": effects, "--wald": wald})
     named = _words(formula) if formula else names(factors)
-    _, counts = _load(results, named, detector, all_runs=all_runs)
+    _, counts = _load(results, named, detector, all_runs=all_runs, exclude=exclude_provider)
     given = formula or named or [name for name in REGRESSED if name in counts.levels]
     terms = parse_formula(given, list(counts.levels))
     used = list(dict.fromkeys(name for term in terms for name in term))
@@ -283,6 +296,7 @@ def trend(
     each: Annotated[bool, typer.Option("--each", help="Print the spread of persona effects of each model.")] = False,
     detector: Detector = None,
     all_runs: AllRuns = False,
+    exclude_provider: ExcludeProvider = False,
     form: Form = Format.TABLE,
 ) -> None:
     """Print whether personas matter less to newer (or larger, ...) models: slopes with their errors.
@@ -301,7 +315,7 @@ def trend(
 
     factors = names(by)
     _check_of_runs(factors, "trend compares")
-    _, counts = _load(results, factors, detector, all_runs=all_runs)
+    _, counts = _load(results, factors, detector, all_runs=all_runs, exclude=exclude_provider)
     with busy("Estimating each model's spread"):
         estimated = estimate_trend(counts.where(setting="persona"), column, models, factors)
     say(estimated.notes)
@@ -354,6 +368,7 @@ def report(
     seed: Seed = 0,
     detector: Detector = None,
     all_runs: AllRuns = False,
+    exclude_provider: ExcludeProvider = False,
     form: Form = Format.TABLE,
 ) -> None:
     """Write `report.html`, a page that opens offline, and its tables, figures and responses; print the main table.
@@ -386,6 +401,7 @@ def report(
         # With texts, by which labels of other answers are found.
         with_texts = texts or labels is not None
         responses = load_responses(results, all_runs=all_runs, run_factors=run_factors, texts=with_texts)
+        responses = _noted(responses, detector, exclude=exclude_provider)
     say(responses.notes)
     options = Options(detector, tuple(run_factors), replicates, seed, column, models)
     with busy("Making every table and figure"):
@@ -419,6 +435,7 @@ def _print_corrected(
     detector: str | None,
     *,
     all_runs: bool,
+    exclude: bool,
     form: Format,
 ) -> None:
     """Print rates, or differences, corrected by labels beside the uncorrected ones."""
@@ -435,6 +452,7 @@ def _print_corrected(
         # With texts, by which labels of other answers are found.
         with_texts = "response" in given.items
         responses = load_responses(results, all_runs=all_runs, run_factors=run_factors, texts=with_texts)
+        responses = _noted(responses, detector, exclude=exclude)
         summed = sum_labels(responses, given, [*factors, *["persona"] * bool(against)], detector=detector)
     say([*responses.notes, *given.notes, *summed.notes, f"Refusals by the rule {responses.rule(detector)}."])
     if against:
@@ -452,7 +470,7 @@ def _print_corrected(
 
 
 def _load(
-    results: list[str], factors: Sequence[str], detector: str | None, *, all_runs: bool
+    results: list[str], factors: Sequence[str], detector: str | None, *, all_runs: bool, exclude: bool
 ) -> "tuple[Responses, Counts]":
     """Read responses and count the refusals of one rule; say what was left out."""
     from .cells import count_responses
@@ -462,6 +480,7 @@ def _load(
     run_factors = [name for name in dict.fromkeys(factors) if name not in {*STUDY_COLUMNS, *FACTORS}]
     with busy("Reading the responses"):
         responses = load_responses(results, all_runs=all_runs, run_factors=run_factors)
+        responses = _noted(responses, detector, exclude=exclude)
         rule = responses.rule(detector)
         counts = count_responses(responses, [*run_factors, *["run"] * (all_runs and "run" not in run_factors)])[rule]
     for name in factors:
@@ -472,6 +491,14 @@ def _load(
             )
     say([*responses.notes, f"Refusals by the rule {rule}."])
     return responses, counts
+
+
+def _noted(responses: "Responses", detector: str | None, *, exclude: bool) -> "Responses":
+    """Leave out what the provider refused if that is asked for, and note where responses say too little."""
+    from .provider import exclude_provider
+    from .usable import note_unusable
+
+    return note_unusable(exclude_provider(responses) if exclude else responses, detector)
 
 
 def _check_one_of(options: Mapping[str, object]) -> None:

@@ -11,7 +11,7 @@ import typer
 from refusal_metrics.errors import InputError
 
 from .console import busy, say
-from .options import Detector, Force, Form, LabelColumns, LabelValues, Results, Seed, names
+from .options import Detector, Force, Form, LabelColumns, LabelValues, Results, Seed, between, names
 from .values import Format, Only, Tool
 
 app = typer.Typer()
@@ -55,7 +55,7 @@ def detect(
     column: Annotated[str, typer.Option(metavar="NAME", help="Of a file: the column of the responses.")] = "response",
     label_map: LabelMap = "",
     pair: Annotated[bool, typer.Option("--pair", help="Of hf: give the classifier the prompt too.")] = False,
-    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Of hf: responses at a time.")] = 32,
+    batch_size: Annotated[int, typer.Option(min=1, max=100_000, metavar="N", help="Of hf: responses at a time.")] = 32,
     judge_model: JudgeModel = None,
     cache: Annotated[
         Path | None,
@@ -65,12 +65,19 @@ def detect(
             show_default=False,
         ),
     ] = None,
-    concurrency: Annotated[int, typer.Option(min=1, metavar="N", help="Of judge: calls at a time.")] = 16,
-    retries: Annotated[int, typer.Option(min=0, metavar="N", help="Of judge: how often a call is tried again.")] = 5,
+    concurrency: Annotated[int, typer.Option(min=1, max=1_000, metavar="N", help="Of judge: calls at a time.")] = 16,
+    retries: Annotated[
+        int, typer.Option(min=0, max=100, metavar="N", help="Of judge: how often a call is tried again.")
+    ] = 5,
     timeout: Annotated[
-        float, typer.Option(min=1, metavar="SECONDS", help="Of judge: how long a call is waited for.")
+        float,
+        typer.Option(
+            metavar="SECONDS", help="Of judge: how long a call is waited for.", callback=between("--timeout", 1, 86_400)
+        ),
     ] = 120,
-    max_tokens: Annotated[int, typer.Option(min=1, metavar="N", help="Of judge: the longest reply.")] = 512,
+    max_tokens: Annotated[
+        int, typer.Option(min=1, max=1_000_000, metavar="N", help="Of judge: the longest reply.")
+    ] = 512,
     force: Force = False,
     form: Form = Format.TABLE,
 ) -> None:
@@ -222,7 +229,7 @@ def annotate_export(
     ] = None,
     tool: Annotated[Tool, typer.Option("--format", help="What annotators work with.")] = Tool.CSV,
     annotators: Annotated[
-        int, typer.Option(min=1, metavar="K", help="Sheets to write, each in an order of its own.")
+        int, typer.Option(min=1, max=1_000, metavar="K", help="Sheets to write, each in an order of its own.")
     ] = 2,
     seed: Seed = 0,
     detector: Detector = None,

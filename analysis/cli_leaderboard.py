@@ -13,7 +13,7 @@ import typer
 from refusal_metrics.errors import InputError
 
 from .console import busy, say
-from .options import Detector, Force, Form, Models, Property, Results, Seed
+from .options import Detector, ExcludeProvider, Force, Form, Models, Property, Results, Seed, between
 from .values import Format, interval, percent
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .comparison import Comparison
     from .leaderboard import Board
     from .leaderboard_page import Part
+    from .studies import Pairs
 
 app = typer.Typer()
 
@@ -55,8 +56,10 @@ def leaderboard(
         float | None,
         typer.Option(
             metavar="POINTS",
-            help="With --baseline: exit code 1 where a task's rate rose beyond it: the 95 % interval lies wholly above "
-            "so many points, and p adjusted for all tasks is at most .05.",
+            help="With --baseline: exit code 1 if a task's rate rose beyond it (the 95 % interval lies wholly above "
+            "so many points, and p adjusted for all tasks is at most .05), or if a task cannot be judged: more than "
+            "half of its responses are empty, unjudged or truncated, or none is an answer or a refusal.",
+            callback=between("--fail-above", 0, 100),
             show_default=False,
         ),
     ] = None,
@@ -75,6 +78,7 @@ def leaderboard(
     force: Force = False,
     seed: Seed = 0,
     detector: Detector = None,
+    exclude_provider: ExcludeProvider = False,
     form: Form = Format.TABLE,
 ) -> None:
     """Rank models by how rarely they refuse, with the uncertainty of the ranks; or compare two runs of one model.
@@ -92,16 +96,18 @@ def leaderboard(
     if out:
         _check_out(out, figures=not baseline, force=force)
     if baseline:
-        comparison, shown = _compare(
-            results, baseline, detector, seed, 0 if out is None and form in _DATA else examples, show_texts=show_texts
-        )
+        n_examples = 0 if out is None and form in _DATA else examples
+        pairs = _pair(results, baseline, detector, texts=n_examples > 0, exclude=exclude_provider)
+        comparison, shown = _compare(pairs, seed, n_examples, show_texts=show_texts)
         _print_comparison(comparison, shown, form)
         if out:
             _write_comparison(out, comparison, shown)
         if fail_above is not None:
-            _judge(comparison, fail_above)
+            from .usable import count_usable, fail_gate
+
+            _judge(comparison, fail_gate(count_usable(pairs.responses, pairs.rule)), fail_above)
     else:
-        board = _rank(results, metrics, detector, seed)
+        board = _rank(results, metrics, detector, seed, exclude=exclude_provider)
         _print_board(board, form, each=by == "task")
         if out:
             _write_board(out, board, column, models)
@@ -130,14 +136,16 @@ def _check_out(out: Path, *, figures: bool, force: bool) -> None:
         raise InputError(f"{_figures(out)}: is there already; name another file, or add --force to replace it")
 
 
-def _rank(results: Sequence[str], metrics: Sequence[str], detector: str | None, seed: int) -> "Board":
+def _rank(results: Sequence[str], metrics: Sequence[str], detector: str | None, seed: int, *, exclude: bool) -> "Board":
     import numpy as np
 
     from .leaderboard import make_board
+    from .provider import exclude_provider
     from .studies import load_studies
 
     with busy("Reading the responses"):
         studies = load_studies(results)
+        studies = tuple(map(exclude_provider, studies)) if exclude else studies
     with busy("Ranking the models"):
         board = make_board(studies, np.random.default_rng(seed), detector=detector, metrics=[*results, *metrics])
     say(board.notes)
@@ -196,25 +204,26 @@ def _write_board(out: Path, board: "Board", column: str, models: Path | None) ->
         _write(out, {out.name: page, **{f"{folder}/{file.name}": file.read_bytes() for file in files}})
 
 
-def _compare(
-    results: Sequence[str],
-    baseline: Sequence[str],
-    detector: str | None,
-    seed: int,
-    n_examples: int,
-    *,
-    show_texts: bool,
-) -> "tuple[Comparison, pd.DataFrame]":
+def _pair(
+    results: Sequence[str], baseline: Sequence[str], detector: str | None, *, texts: bool, exclude: bool
+) -> "Pairs":
+    from .logs import load_responses
+    from .provider import exclude_provider
+    from .studies import pair_runs
+
+    with busy("Reading the responses of both runs"):
+        new, old = (load_responses(paths, texts=texts) for paths in (results, baseline))
+        if exclude:
+            new, old = exclude_provider(new), exclude_provider(old)
+        return pair_runs(new, old, detector)
+
+
+def _compare(pairs: "Pairs", seed: int, n_examples: int, *, show_texts: bool) -> "tuple[Comparison, pd.DataFrame]":
     import numpy as np
 
     from .comparison import compare_runs, list_examples
-    from .logs import load_responses
-    from .studies import pair_runs
 
     rng = np.random.default_rng(seed)
-    with busy("Reading the responses of both runs"):
-        new, old = (load_responses(paths, texts=n_examples > 0) for paths in (results, baseline))
-        pairs = pair_runs(new, old, detector)
     with busy("Turning texts round"):
         comparison = compare_runs(pairs, rng)
     say(comparison.notes)
@@ -250,12 +259,13 @@ def _write_comparison(out: Path, comparison: "Comparison", shown: "pd.DataFrame"
     _write(out, {out.name: _page("Refusals under persona prompts: two runs compared", said, parts, out, "")})
 
 
-def _judge(comparison: "Comparison", points: float) -> None:
+def _judge(comparison: "Comparison", failed: Sequence[str], points: float) -> None:
     worse = comparison.worse(points)
     for _, row in worse.iterrows():
         rise = f"rose by {percent(row['estimate'])} points, interval {interval(row['ci_low'], row['ci_high'])}"
         say([f"{row['model']}, {row['task']} ({row['setting']}): the rate {rise}, which is above {points:g}."])
-    if len(worse):
+    say(f"FAIL: {sentence}" for sentence in failed)
+    if len(worse) or failed:
         raise typer.Exit(_WORSE)
     say([f"No task's rate rose by more than {points:g} points beyond doubt."])
 

@@ -19,7 +19,7 @@ from refusal_metrics.errors import InputError
 from .batch import Detector
 from .given import FORMS, form_of, is_given, other_column, read_given, text_column, written_columns
 from .logs import load_responses
-from .responses import TABLE_SUFFIXES, check_new, connect, count, identifier
+from .responses import FLAGS, TABLE_SUFFIXES, check_new, connect, count, identifier
 from .runs import is_log, reason
 from .values import plain
 from .verdicts import Detected, Progress, Source, judge_rows, put
@@ -171,7 +171,7 @@ def detect_results(
     if "response" not in responses.columns:
         raise InputError(f"{listed}: lacks the column response; give the folder named in lm_eval --output_path")
     added = _added(detector)
-    left = {"empty", *(name.lower() for name in added)}
+    left = {*FLAGS, *(name.lower() for name in added)}
     kept = {name: identifier(name) for name in responses.columns if name.lower() not in left}
     texts = [identifier(name) if name in responses.columns else "NULL" for name in ("response", *_HINTS)]
     n = count(responses.connection, "SELECT count(*) FROM responses")

@@ -11,13 +11,17 @@ from typing import Any
 
 import pandas as pd
 
+from .provenance import SOFTWARE, software_of
 from .responses import Responses, identifier
 from .runs import is_remote
 
 VERSIONS = ("lm_eval_version", "transformers_version", "git_hash", "task_version")
 """What runs are told apart by: `git_hash` is of the folder in which the harness ran."""
 
-RUNS = ("model", "task", "date", *VERSIONS, "chat_template", "samples")
+SOFTWARE_OF_RUNS = {name: name.replace("-", "_") for name in SOFTWARE if name not in ("lm_eval", "transformers")}
+"""The columns of what `persona-refusal run` notes of each shard besides."""
+
+RUNS = ("model", "task", "date", *VERSIONS, *SOFTWARE_OF_RUNS.values(), "chat_template", "samples")
 _LOG = re.compile(r"samples_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl(\.gz|\.zst)?")
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d)T")
 _SHORT = 12
@@ -74,11 +78,13 @@ def _row(log: Path, known: dict[Path, Mapping[str, Any]]) -> dict[str, object]:
     results = _results(log.parent, date, known)
     versions = results.get("versions")
     template = results.get("chat_template_sha")
+    software = software_of(results)
     return {
         "model": _named(results.get("model_name")) or log.parent.name,
         "task": task,
         "date": date.partition("T")[0],
-        **{name: _text(results.get(name)) for name in VERSIONS[:-1]},
+        **{name: _text(results.get(name)) or software.get(name.removesuffix("_version")) for name in VERSIONS[:-1]},
+        **{column: software.get(name) for name, column in SOFTWARE_OF_RUNS.items()},
         "task_version": _text(versions.get(task)) if isinstance(versions, dict) else None,
         "chat_template": template[:_SHORT] if isinstance(template, str) else None,
         "samples": _text(results.get("samples_blake2b"), _SHORT),

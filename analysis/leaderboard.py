@@ -34,6 +34,7 @@ from .ranks import RANKS, estimate_ranks
 from .rates import estimate_rates
 from .responses import Responses, identifier
 from .spread import estimate_spread
+from .usable import note_unusable
 from .values import percent
 
 COLUMNS = (
@@ -137,7 +138,7 @@ def make_board(
     found, metric_notes = read_metrics(metrics, rates["model"].unique())
     table, listed = _join(pd.concat(parts, ignore_index=True)[list(COLUMNS)], found)
     notes = (
-        *dict.fromkeys(note for study in studies for note in study.notes),
+        *dict.fromkeys(note for study in studies for note in note_unusable(study, rule).notes),
         *_notes(rates, tasks, len(studies)),
         *([] if baseline else ["No personas are told apart: nothing is said about them."]),
         *metric_notes,

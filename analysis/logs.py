@@ -6,6 +6,7 @@ file as it goes, so that memory does not grow with the logs.
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from glob import glob
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from .responses import (
     read_responses,
 )
 from .runs import Log, differing_settings, ends_well, find_logs, is_remote, may_be_ours, reason
+from .unfinished import list_unfinished
 
 _DOC_FIELDS = {
     "index": "BIGINT",
@@ -106,20 +108,22 @@ def load_responses(
     InputError
         If there is nothing to read, or if one task was run with different designs.
     """
-    paths = list(dict.fromkeys(os.fspath(path) for path in results))
-    tables = [path for path in paths if path.endswith(TABLE_SUFFIXES) and not Path(path).is_dir()]
-    if tables and len(tables) < len(paths):
+    every = [os.fspath(path) for path in results]
+    paths = list(dict.fromkeys(every))
+    tables = [path for path in every if path.endswith(TABLE_SUFFIXES) and not Path(path).is_dir()]
+    if tables and set(tables) < set(paths):
         raise InputError(
             f"{', '.join(paths)}: holds both responses tables and results folders; make a table of the folders "
             "too (persona-refusal ingest), or give one or the other"
         )
     if tables:
-        responses = read_responses(list(dict.fromkeys(file for path in tables for file in _find_tables(path))))
+        responses = read_responses([file for path in tables for file in _find_tables(path)], all_runs=all_runs)
         for name in [*run_factors, *["run"] * all_runs]:
             if name not in responses.columns:
                 raise unknown_name("factor", name, [c for c in responses.columns if not c.startswith("refused")])
         return responses
-    return _Reader(paths, all_runs=all_runs, run_factors=run_factors, texts=texts).read()
+    responses = _Reader(paths, all_runs=all_runs, run_factors=run_factors, texts=texts).read()
+    return replace(responses, notes=(*responses.notes, *list_unfinished(responses, paths)))
 
 
 def _find_tables(path: str) -> list[Path | str]:
@@ -179,7 +183,7 @@ class _Reader:
         notes += [*self._differing(), *self._missing()]
         logs = self._connection.execute("SELECT DISTINCT log FROM lines WHERE index IS NOT NULL").fetchall()
         paths = [log.path for log, label in zip(self._logs, self._labels, strict=True) if (label,) in logs]
-        responses = read_responses([table])
+        responses = read_responses([table], trusted=True)
         if table != lines:
             lines.unlink()
         files = tuple(path if is_remote(path) else Path(path) for path in sorted(paths))

@@ -1,9 +1,13 @@
 """The arguments and options that several commands share."""
 
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from refusal_metrics.errors import InputError
 
 from .values import Format
 
@@ -28,11 +32,19 @@ AllRuns = Annotated[
     bool,
     typer.Option("--all-runs", help="Count every run of a task, not the newest answer to each prompt alone."),
 ]
+ExcludeProvider = Annotated[
+    bool,
+    typer.Option(
+        "--exclude-provider",
+        help="Leave out the responses that the provider refused (content filter, refusal field): of refusals and of "
+        "responses.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there already.")]
 Replicates = Annotated[
-    int, typer.Option(min=100, metavar="N", help="Permutations, and bootstrap samples of whole texts.")
+    int, typer.Option(min=100, max=1_000_000, metavar="N", help="Permutations, and bootstrap samples of whole texts.")
 ]
-Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of all that is drawn at random.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Of all that is drawn at random.")]
 Models = Annotated[
     Path | None,
     typer.Option(
@@ -68,6 +80,35 @@ LabelValues = Annotated[
     ),
 ]
 RUN_FACTORS = "Settings of runs found in the results are factors too: temperature, revision, system_prompt, ..."
+
+
+def between(option: str, low: float, high: float) -> Callable[[float | None], float | None]:
+    """Make the check of an option that is a number; Typer's own lets nan and infinity pass.
+
+    Parameters
+    ----------
+    option : str
+        As it is typed, e.g. ``--fail-above``.
+    low, high : float
+        The least and the greatest value allowed.
+
+    Returns
+    -------
+    callable
+        Returns its argument, or raises `InputError` if that is not a finite number in this range.
+
+    Examples
+    --------
+    >>> between("--fail-above", 0, 100)(2.0)
+    2.0
+    """
+
+    def check(value: float | None) -> float | None:
+        if value is not None and not (math.isfinite(value) and low <= value <= high):
+            raise InputError(f"{option} {value:g}: is not a number from {low:g} to {high:g}; give one")
+        return value
+
+    return check
 
 
 def names(listed: str) -> list[str]:

@@ -56,6 +56,8 @@ def read_metrics(
         If a path does not exist.
     """
     paths = [os.fspath(path) for path in results]
+    for path in paths:
+        _refuse_metric(path)
     folders = [path for path in paths if not path.endswith(TABLE_SUFFIXES) or Path(path).is_dir()]
     far = [path for path in folders if is_remote(path)]
     notes = [f"{', '.join(far)}: other metrics are read from folders on this machine alone."] if far else []
@@ -86,6 +88,26 @@ def read_metrics(
     ]
     table = pd.DataFrame(list(rows.values()), columns=list(METRICS))
     return table.sort_values(["metric", "model"], ignore_index=True), tuple(notes)
+
+
+def _refuse_metric(path: str) -> None:
+    """Refuse the name of one of our metrics where a folder is asked for, and give its name today."""
+    if Path(path).exists() or not (path.startswith(("refusal_rate", "persona_spread")) and path.isidentifier()):
+        return
+    name = path.replace("_answer_aware", "").replace("_clustered_se", "_stderr")
+    for split in ("_unforced", "_semi_forced", "_forced"):
+        if name.endswith(split):
+            raise InputError(
+                f"{path}: is a metric and no folder, and the harness's table has it no longer; persona-refusal rates "
+                "RESULTS --by response_type prints the rates of response types"
+            )
+    spread = name.startswith("persona_spread")
+    today = "persona_spread" if spread else name
+    renamed = f", and is called {today} now" if today != path else ""
+    raise InputError(
+        f"{path}: is a metric and no folder{renamed}; the leaderboard has it anyway (--detector chooses the "
+        "rule); give a results folder"
+    )
 
 
 def _find(path: str) -> Iterator[Path]:
@@ -138,11 +160,14 @@ def _metrics(run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     numbers = {task: list(_numbers(values)) for task, values in of_task.items() if not _is_ours(values)}
     groups = {name: parts for name, parts in _mapping(run, "group_subtasks").items() if isinstance(parts, list)}
     inside = {part for name, parts in groups.items() if numbers.get(name) for part in parts if isinstance(part, str)}
-    for task, found in numbers.items():
-        if task in inside:
+    for told, found in numbers.items():
+        task = _own_name(told)
+        # A task of a group with a number of its own, by either of its names, or one that is there by both.
+        if told in inside or (task != told and (task in inside or _group_of(told, numbers) or task in numbers)):
             continue
-        way = _way(run, task)
-        better = _mapping(_mapping(run, "higher_is_better"), task)
+        way = _way(run, told) or _way(run, task)
+        directions = _mapping(run, "higher_is_better")
+        better = _mapping(directions, told) or _mapping(directions, task)
         for name, filtered_by, value, stderr in found:
             yield {
                 "metric": f"{task}/{name}" + ("" if filtered_by in {"", "none"} else f",{filtered_by}"),
@@ -151,6 +176,16 @@ def _metrics(run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 "higher_is_better": better[name] if isinstance(better.get(name), bool) else None,
                 "way": way,
             }
+
+
+def _own_name(task: str) -> str:
+    """Name a task without the groups before it: from 0.5 on the harness writes ``mmlu::mmlu_anatomy``."""
+    return task.rpartition("::")[2]
+
+
+def _group_of(task: str, numbers: Mapping[str, Sequence[object]]) -> bool:
+    """Tell whether one of the groups that a task's name begins with has a number of its own."""
+    return any(numbers.get(name) for name in task.split("::")[:-1])
 
 
 def _way(run: Mapping[str, Any], task: str) -> str:

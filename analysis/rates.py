@@ -8,11 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse, stats
 
-from .cells import Counts, TextCounts, count_by_text
+from .cells import STATES, Counts, TextCounts, count_by_text, count_states
 
 LEVEL = 0.95
 
-ESTIMATES = ("estimate", "ci_low", "ci_high", "n", "n_texts", "n_refused")
+ESTIMATES = ("estimate", "ci_low", "ci_high", "n", "n_texts", "n_refused", *STATES)
 """The columns of every table of rates, after the factors."""
 
 Floats = NDArray[np.float64]
@@ -45,7 +45,9 @@ def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns: `by`, then ``estimate, ci_low, ci_high`` (probabilities in [0, 1]) and ``n,
-        n_texts, n_refused``, one row a cell in the order of levels. Where nothing was refused,
+        n_texts, n_refused``, and of the n responses ``n_unjudged`` (judging raised an error),
+        ``n_truncated`` (cut off before an answer or refusal) and ``n_provider`` (refused by the
+        provider), 0 if nothing is known of it; one row a cell in the order of levels. Where nothing was refused,
         responses may agree within texts as much as they like, so that only texts count: the
         interval is one-sided, from 0 to the rate of texts at which none of them would refuse in
         one study of 20, 1 - .05^(1/n_texts). Where all was refused it is the mirror image. It is
@@ -64,7 +66,9 @@ def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
     """
     texts = count_by_text(counts, by)
     low, high = _korn_graubard(texts)
-    table = texts.cells.assign(estimate=texts.cells["n_refused"] / texts.cells["n"], ci_low=low, ci_high=high)
+    table = texts.cells.assign(
+        estimate=texts.cells["n_refused"] / texts.cells["n"], ci_low=low, ci_high=high, **count_states(counts, by)
+    )
     return table[[*by, *ESTIMATES]]
 
 

@@ -19,6 +19,7 @@ from .paper import compare_published as set_beside_published
 from .paper import paper_tables
 from .paper_figures import paper_figures
 from .responses import Responses
+from .usable import note_unusable
 from .validation import Validation, validate
 
 __all__ = ["check_out", "main_table", "write_report"]
@@ -104,6 +105,7 @@ def write_report(
     rules = [RuleDetector(rule) for rule in responses.rules if rule in RULES]
     validation = validate(labels, rules, responses=responses, names=names) if labels else None
     options = options or Options()
+    responses = note_unusable(responses, options.detector)
     estimates = estimate_study(responses, options)
     extra = _paper_layout(estimates) if paper else {}
     if compare_published:

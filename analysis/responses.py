@@ -2,21 +2,26 @@
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
-from refusal_metrics.detectors import ANSWERS_BY, RULES
+from refusal_metrics.detectors import ANSWERS_BY
 from refusal_metrics.errors import InputError, unknown_name
 
-from .database import Folder, as_text, as_verdict, check_verdicts, connect, count, identifier, literal, quoted
+from .columns import FACTORS, FLAGS, REQUIRED, STUDY_COLUMNS, is_verdict
+from .database import Folder, check_verdicts, connect, count, identifier, literal, quoted
 from .delimited import copy_delimited, fetch
 from .runs import is_remote, reason
+from .table_checks import check_header, check_verdict_words
+from .table_columns import fill_responses
+from .table_copies import FILE, ROW, distinct_files, drop_copies, find_copies
 
 __all__ = [
     "FACTORS",
+    "FLAGS",
     "STUDY_COLUMNS",
     "TABLE_SUFFIXES",
     "Folder",
@@ -25,23 +30,15 @@ __all__ = [
     "connect",
     "count",
     "identifier",
+    "is_verdict",
     "literal",
     "quoted",
     "read_responses",
     "write_responses",
 ]
 
-STUDY_COLUMNS = ("model", "task", "setting")
-"""What every table tells apart."""
-
-FACTORS = ("persona", "persona_group", "template", "response_type", "stratum", "language")
-"""What a table may tell apart besides."""
-
 TABLE_SUFFIXES = (".parquet", ".csv")
 """The endings of a responses table's file."""
-
-_REQUIRED = ("model", "task", "text_id")
-_GIVEN = "given"
 
 
 @dataclass(frozen=True)
@@ -49,8 +46,9 @@ class Responses:
     """The responses of a study, one row a doc, in a DuckDB table named ``responses``.
 
     Its columns: ``model, task`` (the kind), ``setting, persona, persona_group, template,
-    response_type, language, text_id, row_id, stratum, index, design_id, empty, answered``, for each
-    rule R ``refused_R`` (null where it gave no verdict), and the factors of runs (``temperature``, ...).
+    response_type, language, text_id, row_id, stratum, index, design_id``, the `FLAGS` ``empty, answered, unjudged,
+    truncated``, ``refused_by`` (``text``, ``provider`` or null), for each rule R ``refused_R`` (null if it gave
+    no verdict), and the factors of runs (``temperature``, ...).
     Those a study lacks are missing.
 
     Attributes
@@ -84,7 +82,7 @@ class Responses:
     @property
     def rules(self) -> tuple[str, ...]:
         """The rules whose verdicts there are, each of at least one response."""
-        return tuple(name.removeprefix("refused_") for name in self.columns if name.startswith("refused_"))
+        return tuple(name.removeprefix("refused_") for name in self.columns if is_verdict(name))
 
     def rule(self, detector: str | None) -> str:
         """Give the rule of this name, or the first where none is named.
@@ -97,7 +95,9 @@ class Responses:
         if detector is None:
             return self.rules[0]
         if detector not in self.rules:
-            raise unknown_name("detector", detector, self.rules)
+            # A metric of the harness's table is called after its rule.
+            near = detector.removeprefix("refusal_rate").removesuffix("_stderr").removesuffix("_clustered_se")
+            raise unknown_name("detector", detector, self.rules, near=near.strip("_") or self.rules[0])
         return detector
 
 
@@ -107,7 +107,10 @@ def outcome_of(rule: str) -> str:
     answered = "WHEN answered THEN 'answer'" if rule == ANSWERS_BY else ""
     refused = identifier(f"refused_{rule}")
     # Without a verdict there is no outcome, and what is not refused may be anything where nobody says.
-    known = f"WHEN empty THEN 'empty' WHEN {refused} THEN 'refusal' {answered} WHEN NOT empty THEN 'other'"
+    known = (
+        f"WHEN empty THEN 'empty' WHEN {refused} THEN 'refusal' WHEN unjudged THEN 'unjudged' "
+        f"WHEN truncated THEN 'truncated' {answered} WHEN NOT empty THEN 'other'"
+    )
     return f"CASE WHEN {refused} IS NOT NULL THEN CASE {known} END END"
 
 
@@ -139,7 +142,7 @@ def write_responses(responses: Responses, out: Path, *, detector: str | None = N
     check_new(out, force=force)
     rule = responses.rule(detector)
     form = "FORMAT parquet, COMPRESSION zstd" if out.suffix == ".parquet" else "FORMAT csv"
-    kept = "* EXCLUDE (empty, answered)" if "empty" in responses.columns else "*"
+    kept = f"* EXCLUDE ({', '.join(FLAGS)})" if "empty" in responses.columns else "*"
     added = f", {outcome_of(rule)} AS outcome" if "empty" in responses.columns else ""
     n_rows = count(responses.connection, "SELECT count(*) FROM responses")
     try:
@@ -157,7 +160,7 @@ def write_responses(responses: Responses, out: Path, *, detector: str | None = N
     return n_rows
 
 
-def read_responses(files: Sequence[Path | str]) -> Responses:
+def read_responses(files: Sequence[Path | str], *, all_runs: bool = False, trusted: bool = False) -> Responses:
     """Read responses tables.
 
     Parameters
@@ -165,25 +168,38 @@ def read_responses(files: Sequence[Path | str]) -> Responses:
     files : sequence of Path or str
         Parquet or CSV files, or their addresses, with the columns of `Responses`; ``refused`` (0 or
         1, true or false) stands for a rule where there is no ``refused_R``.
+    all_runs : bool
+        Whether a doc that several runs asked counts each time.
+    trusted : bool
+        Whether the files were written here, of sample logs: nothing in them is checked or there twice.
 
     Returns
     -------
     Responses
+        A response that several tables hold counts once; a note says how many do.
 
     Raises
     ------
     InputError
-        If a file cannot be read, lacks a column that nothing can be said without, holds a verdict
-        that is none, or if one task was run with different designs.
+        If a file cannot be read, lacks a column that nothing can be said without, holds a value or
+        name that is none, if copies of a response contradict each other, or if one task was run with
+        different designs.
     """
     connection = connect()
     listed = ", ".join(map(str, files))
     folder = Folder()
+    files, notes = ([*files], []) if trusted else distinct_files(files)
     try:
-        scans = [_scan(connection, str(file), folder.path / f"{number}.parquet") for number, file in enumerate(files)]
-        connection.execute(f"CREATE VIEW given AS {' UNION ALL BY NAME '.join(scans)}")
-        types = {str(name): str(kind) for name, kind, *_ in connection.execute("DESCRIBE given").fetchall()}
-        notes = _fill(connection, listed, types)
+        scans = []
+        for number, file in enumerate(files):
+            unnamed = () if trusted or is_remote(str(file)) else check_header(str(file))
+            notes += [f"{file}: column {place + 1} has no name: left out." for place in unnamed]
+            scans.append(_scan(connection, str(file), folder.path / f"{number}.parquet", unnamed))
+        connection.execute(f"CREATE VIEW given AS {' UNION ALL BY NAME '.join(f'FROM ({scan})' for scan in scans)}")
+        if not trusted:
+            notes += _count_once(connection, files, scans, folder.path / "once.parquet", all_runs=all_runs)
+        types = _types(connection, "given")
+        notes += fill_responses(connection, listed, types, trusted=trusted)
     except duckdb.Error as error:
         raise InputError(f"{listed}: cannot be read as a responses table ({reason(error)})") from error
     if not count(connection, "SELECT count(*) FROM responses"):
@@ -192,6 +208,42 @@ def read_responses(files: Sequence[Path | str]) -> Responses:
     if "design_id" in responses.columns:
         _refuse_mixed_designs(responses)
     return responses
+
+
+def _types(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
+    return {str(name): str(kind) for name, kind, *_ in connection.execute(f"DESCRIBE {source}").fetchall()}
+
+
+def _count_once(
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[Path | str],
+    scans: Sequence[str],
+    out: Path,
+    *,
+    all_runs: bool,
+) -> list[str]:
+    """Leave the copies of responses out of the view ``given``; a sentence about each kind."""
+    columns_of = [_types(connection, scan) for scan in scans]
+    types = _types(connection, "given")
+    if not {*REQUIRED} <= types.keys() or not any(name == "refused" or is_verdict(name) for name in types):
+        return []  # what is wrong is said by who looks at the columns
+    placed = " UNION ALL BY NAME ".join(
+        f"SELECT *, {number} AS {identifier(FILE)}, row_number() OVER () AS {identifier(ROW)} FROM ({scan})"
+        for number, scan in enumerate(scans)
+    )
+    connection.execute(f"CREATE OR REPLACE VIEW given AS {placed}")
+    placed_types = types | {FILE: "INTEGER", ROW: "BIGINT"}
+    listed = ", ".join(map(str, files))
+    verdicts = {name: kind for name, kind in types.items() if name == "refused" or is_verdict(name)}
+    check_verdict_words(connection, listed, verdicts)
+    check_verdicts(connection, listed, verdicts)
+    copies = find_copies(connection, files, placed_types, columns_of, all_runs=all_runs)
+    if copies is None:
+        plain_union = " UNION ALL BY NAME ".join(f"FROM ({scan})" for scan in scans)
+        connection.execute(f"CREATE OR REPLACE VIEW given AS {plain_union}")
+        return []
+    drop_copies(connection, copies, placed_types, out)
+    return list(copies.notes)
 
 
 def check_new(out: Path, *, force: bool) -> None:
@@ -208,70 +260,17 @@ def check_new(out: Path, *, force: bool) -> None:
         raise InputError(f"{out}: is there already; name another file, or add --force to replace it")
 
 
-def _scan(connection: duckdb.DuckDBPyConnection, file: str, copy: Path) -> str:
+def _scan(connection: duckdb.DuckDBPyConnection, file: str, copy: Path, unnamed: Sequence[int] = ()) -> str:
     path = file if is_remote(file) else literal(file)
     if file.endswith(".csv"):
         # Read once: texts in memory would take many times what they take in Parquet.
         copy_delimited(fetch(connection, path, copy.with_suffix(".csv")) if is_remote(file) else Path(file), copy)
         path = literal(copy)
-    return f"SELECT * FROM read_parquet({quoted(path)})"
-
-
-def _fill(connection: duckdb.DuckDBPyConnection, listed: str, types: Mapping[str, str]) -> list[str]:
-    """Make the view ``responses`` of the view ``given``; one sentence for all that it lacks."""
-    # The package's own rules come first, in their order: the first one is the default.
-    own = {f"refused_{rule}": place for place, rule in enumerate(RULES)}
-    given = [name for name in types if name.startswith("refused_")]
-    verdicts = {name: name for name in sorted(given, key=lambda name: own.get(name, len(own)))}
-    if not verdicts and "refused" in types:
-        verdicts = {"refused": f"refused_{_GIVEN}"}
-    missing = [name for name in _REQUIRED if name not in types] + ([] if verdicts else ["refused"])
-    if missing:
-        raise InputError(
-            f"{listed}: lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)} (it has {', '.join(types)}); "
-            "a responses table has model, task, text_id and refused, and for more than overall rates setting, persona, "
-            "persona_group, template, response_type, stratum, language and row_id"
-        )
-    check_verdicts(connection, listed, {name: types[name] for name in verdicts})
-    # An outcome says whether a response was empty; a column of that name would stand in its way.
-    replaced = {*verdicts, "refused", "index", "outcome", "empty", "answered"}
-    kept = [f"{as_text(name, kind)} AS {identifier(name)}" for name, kind in types.items() if name not in replaced]
-    kept += ["'persona' AS setting"] * ("setting" not in types)
-    kept += ['try_cast("index" AS BIGINT) AS "index"'] * ("index" in types)
-    kept += ["outcome = 'empty' AS empty", "outcome = 'answer' AS answered"] * ("outcome" in types)
-    kept += [f"{as_verdict(name, types[name])} AS {identifier(as_name)}" for name, as_name in verdicts.items()]
-    connection.execute(f"CREATE VIEW typed AS SELECT {', '.join(kept)} FROM given")
-    named = {name.removeprefix("refused_"): identifier(name) for name in verdicts.values()}
-    usable = " AND ".join(f"{identifier(name)} IS NOT NULL" for name in (*_REQUIRED, "setting"))
-    usable += f" AND ({' OR '.join(f'{column} IS NOT NULL' for column in named.values())})"
-    of_rules = ", ".join(f"count({column}) FILTER ({usable})" for column in named.values())
-    counted = f"SELECT count(*) FILTER (NOT ({usable})), count(*) FILTER ({usable}), {of_rules} FROM typed"
-    n_lost, n, *n_judged = connection.execute(counted).fetchall()[0]
-    silent = [column for column, n_verdicts in zip(named.values(), n_judged, strict=True) if not n_verdicts]
-    columns = f"* EXCLUDE ({', '.join(silent)})" if silent and n else "*"
-    # Read again by each query, which costs less than holding the texts.
-    connection.execute(f"CREATE VIEW responses AS SELECT {columns} FROM typed WHERE {usable}")
-    lost = f"{n_lost:,} row{'s' * (n_lost != 1)} without a model, task, setting, text_id or verdict left out."
-    unjudged = [
-        f"{rule} gave no verdict for {n - n_verdicts:,} of {n:,} responses: left out of its numbers."
-        if n_verdicts
-        else f"{rule} gave no verdict for any of the {n:,} responses: left out."
-        for rule, n_verdicts in zip(named, n_judged, strict=True)
-        if n_verdicts < n
-    ]
-    return [*_lacking(types), *[lost] * (n_lost > 0), *unjudged]
-
-
-def _lacking(columns: Mapping[str, str]) -> list[str]:
-    notes = [
-        f"No column {name}: nothing is said about it." for name in FACTORS if name not in columns and name != "language"
-    ]
-    if "setting" not in columns:
-        notes.append("No column setting: all responses are taken for the persona setting.")
-    if "row_id" not in columns:
-        by = "the rows of a text are told apart by stratum" if "stratum" in columns else "a text is taken for one row"
-        notes.append(f"No column row_id: {by}.")
-    return notes
+    scan = f"SELECT * FROM read_parquet({quoted(path)})"
+    names = list(_types(connection, scan)) if unnamed else []
+    if left_out := [identifier(names[place]) for place in unnamed if place < len(names)]:
+        scan = scan.replace("*", f"* EXCLUDE ({', '.join(left_out)})", 1)
+    return scan
 
 
 def _refuse_mixed_designs(responses: Responses) -> None:

@@ -9,6 +9,7 @@ from refusal_metrics.errors import InputError
 
 from .logs import load_responses
 from .responses import Folder, Responses, count, identifier, outcome_of, quoted
+from .usable import count_usable, say_unusable
 
 PAIRED = "paired"
 """The table of prompts that both runs were asked."""
@@ -154,7 +155,8 @@ def pair_runs(new: Responses, old: Responses, detector: str | None = None) -> Pa
     if not count(new.connection, f"SELECT count(*) FROM {PAIRED}"):
         raise InputError("the results and the baseline share no prompt that both have a verdict of; give runs that do")
     notes += _missing(new, before, models)
-    every = [*new.notes, *(f"The baseline: {note}" for note in old.notes), *notes]
+    said = [say_unusable(count_usable(run, rule)) for run in (new, old)]
+    every = [*new.notes, *said[0], *(f"The baseline: {note}" for note in (*old.notes, *said[1])), *notes]
     return Pairs(new, before, rule, models, tuple(every), folder)
 
 

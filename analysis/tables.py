@@ -23,6 +23,9 @@ _HEADINGS = {
     "n_answer": "answered",
     "n_other": "other",
     "n_empty": "empty",
+    "n_unjudged": "unjudged",
+    "n_truncated": "truncated",
+    "n_provider": "by provider",
     "n_levels": "levels",
     "n_baseline": "n of baseline",
     "n_refused_baseline": "refused of baseline",
@@ -45,8 +48,11 @@ _PROPORTIONS = frozenset(
 ) | {
     *("texts_changed", "refusals_changed"),
 }
+_RARE = ("n_unjudged", "n_truncated", "n_provider")
+"""Counts that are shown to people only if one of them is above 0."""
 _COUNTS = frozenset(
     {
+        *_RARE,
         *("n", "n_texts", "n_refused", "n_answer", "n_other", "n_empty", "n_levels", "n_baseline"),
         *("n_refused_baseline", "n_labelled", "n_false", "n_missed", "df"),
     }
@@ -68,8 +74,10 @@ def readable(table: pd.DataFrame, *, signed: bool = False) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Proportions in percent, an interval in one column, all values as texts, missing ones empty.
+        Counts of responses that were unjudged, truncated or refused by the provider are left out if all are 0.
     """
     proportions = "estimate" in table
+    table = table.drop(columns=[name for name in _RARE if name in table and not table[name].fillna(0).any()])
     shown = pd.DataFrame(index=table.index)
     ends = {high for high, _ in _INTERVALS.values()}
     for column in table.columns:

@@ -105,3 +105,55 @@ def test_tables_and_addresses_have_no_other_metrics(tmp_path):
 def test_a_folder_that_is_not_there_is_a_mistake(tmp_path):
     with pytest.raises(InputError, match="nowhere: no such file or folder; give the folder"):
         read_metrics([tmp_path / "nowhere"], [MODEL])
+
+
+# Names of the harness from 0.5 on, and of our own metrics.
+
+
+def test_a_task_named_by_its_groups_is_the_task_of_the_older_harness(tmp_path):
+    old = {"mmlu_anatomy": {"acc,none": 0.25}, "gsm8k": {"exact_match,none": 0.5}}
+    new = {"mmlu::stem::mmlu_anatomy": {"acc,none": 0.75}, "gsm8k": {"exact_match,none": 0.5}}
+    write(tmp_path / "old", old, model="a", higher_is_better={"mmlu_anatomy": {"acc": True}})
+    write(tmp_path / "new", new, model="b", higher_is_better={"mmlu::stem::mmlu_anatomy": {"acc": True}})
+    table, notes = read_metrics([tmp_path], ["a", "b"])
+    assert {key: value for key, (value, _) in values(table).items()} == {
+        ("a", "mmlu_anatomy/acc"): 0.25,
+        ("b", "mmlu_anatomy/acc"): 0.75,
+        ("a", "gsm8k/exact_match"): 0.5,
+        ("b", "gsm8k/exact_match"): 0.5,
+    }
+    assert table["higher_is_better"].dropna().tolist() == [True, True]
+    assert notes == ()
+
+
+@pytest.mark.parametrize("subtasks", [{}, {"mmlu": ["mmlu_anatomy"]}, {"mmlu": ["mmlu::mmlu_anatomy"]}])
+def test_a_task_inside_a_group_with_a_number_is_left_out_by_either_name(tmp_path, subtasks):
+    results = {"mmlu": {"acc,none": 0.5}, "mmlu::mmlu_anatomy": {"acc,none": 0.25}}
+    write(tmp_path, results, group_subtasks=subtasks)
+    table, _ = read_metrics([tmp_path], [MODEL])
+    assert table["metric"].tolist() == ["mmlu/acc"]
+
+
+def test_our_own_tasks_are_left_out_by_either_name(tmp_path):
+    rates = {"refusal_rate,none": 0.1, "refusal_rate_stderr,none": 0.01}
+    write(tmp_path, {"persona_refusal::persona_refusal_nli": rates, "persona_refusal_nli": rates})
+    assert read_metrics([tmp_path], [MODEL])[0].empty
+
+
+@pytest.mark.parametrize(
+    ("name", "today"),
+    [
+        ("refusal_rate_answer_aware", "called refusal_rate now"),
+        ("refusal_rate_answer_aware_clustered_se", "called refusal_rate_stderr now"),
+        ("refusal_rate_prefix_clustered_se", "called refusal_rate_prefix_stderr now"),
+        ("persona_spread_prefix_strict", "called persona_spread now"),
+        ("persona_spread_answer_aware", "called persona_spread now"),
+        ("refusal_rate_prefix_semi_forced", "rates RESULTS --by response_type"),
+        ("refusal_rate_answer_aware_forced", "rates RESULTS --by response_type"),
+        ("refusal_rate", "is a metric and no folder; the leaderboard has it"),
+    ],
+)
+def test_a_metric_where_a_folder_is_asked_for_is_refused_with_its_name_today(name, today):
+    with pytest.raises(InputError) as caught:
+        read_metrics([name], [MODEL])
+    assert today in str(caught.value)

@@ -1,0 +1,57 @@
+"""Arrays of codes: combinations numbered, and the smallest type that holds a code."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers: TypeAlias = NDArray[np.integer]
+
+
+def from_zero(index: Integers) -> Integers:
+    """Shift indices, or number them where they lie far apart, so that they are codes."""
+    low, high = int(index.min(initial=0)), int(index.max(initial=0))
+    return index - low if high - low < 1 << 40 else np.unique(index, return_inverse=True)[1]
+
+
+def smallest(code: Integers) -> Integers:
+    """Store codes in the smallest type that holds them."""
+    return np.asarray(code).astype(np.min_scalar_type(-int(code.max(initial=0)) - 1))
+
+
+def number_combinations(parts: Sequence[Integers]) -> Integers:
+    """Give combinations that occur numbers from 0: (n,) codes of -1 or more each, to (n,) int32."""
+    code = np.zeros(len(parts[0]), dtype=np.int64)
+    n_codes = 1
+    for part in parts:
+        size = int(part.max(initial=-1)) + 2
+        if n_codes * size >= 1 << 63:  # more than an integer holds: renumber what there is so far
+            code = positions(code, n_codes)[1].astype(np.int64)
+            n_codes = int(code.max(initial=0)) + 1
+        code = code * size + part + 1
+        n_codes *= size
+    return positions(code, n_codes)[1]
+
+
+def positions(code: Integers, n_codes: int) -> tuple[Integers, Integers]:
+    """Find the distinct codes, sorted, and each entry's position among them."""
+    # Where codes are few, looking them up is many times faster than sorting.
+    if n_codes <= 1 << 24:
+        occurs = np.zeros(n_codes, dtype=bool)
+        occurs[code] = True
+        (found,) = np.nonzero(occurs)
+        return found, (np.cumsum(occurs, dtype=np.int32) - 1)[code]
+    found, position = np.unique(code, return_inverse=True)
+    return found, position.astype(np.int32)
+
+
+def count_before(code: Integers) -> Integers:
+    """Count how often each entry's code came before it: (n,) int."""
+    order = np.argsort(code, kind="stable")
+    ordered = code[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    since = np.arange(len(code)) - np.repeat(starts, np.diff(np.r_[starts, len(code)]))
+    occurrence = np.empty(len(code), dtype=np.int64)
+    occurrence[order] = since
+    return occurrence
