@@ -83,7 +83,7 @@ class Responses:
     @property
     def rules(self) -> tuple[str, ...]:
         """The rules whose verdicts there are, each of at least one response."""
-        return tuple(name.removeprefix("refused_") for name in self.columns if name.startswith("refused_"))
+        return tuple(name.removeprefix("refused_") for name in self.columns if is_verdict(name))
 
     def rule(self, detector: str | None) -> str:
         """Give the rule of this name, or the first where none is named.
@@ -98,6 +98,11 @@ class Responses:
         if detector not in self.rules:
             raise unknown_name("detector", detector, self.rules)
         return detector
+
+
+def is_verdict(column: str) -> bool:
+    """Tell a column of a rule's verdicts; ``refused_by`` says who refused."""
+    return column.startswith("refused_") and column != "refused_by"
 
 
 def outcome_of(rule: str) -> str:
@@ -221,7 +226,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, listed: str, types: Mapping[str
     """Make the view ``responses`` of the view ``given``; one sentence for all that it lacks."""
     # The package's own rules come first, in their order: the first one is the default.
     own = {f"refused_{rule}": place for place, rule in enumerate(RULES)}
-    given = [name for name in types if name.startswith("refused_")]
+    given = [name for name in types if is_verdict(name)]
     verdicts = {name: name for name in sorted(given, key=lambda name: own.get(name, len(own)))}
     if not verdicts and "refused" in types:
         verdicts = {"refused": f"refused_{_GIVEN}"}
