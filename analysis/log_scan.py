@@ -38,7 +38,7 @@ _BLANK = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
 
 _COLUMNS = {
     "doc": f"STRUCT({', '.join(f'{chr(34)}{name}{chr(34)} VARCHAR' for name in (*DOC_FIELDS, *_TEXT_FIELDS))}, "
-    "labels VARCHAR[])",
+    "labels VARCHAR)",
     "filtered_resps": "VARCHAR[]",
     "filter": "VARCHAR",
     "refusal_rate": "VARCHAR",
@@ -70,9 +70,9 @@ def scan_logs(
         Columns to values, one a log.
     lines : Path
         The columns of `told`; ``log_number`` (of the log, from 1), ``task``, the fields of a doc, ``filter``,
-        ``outcome, refused_by, cause, rules, provider_reason``, ``refused_R`` for each rule R; ``left_out`` and ``need``, why
-        a line cannot be used or has to be judged; what the prompts are checked by, ``offered, system, frame, text``;
-        ``asked``, the arguments of generation; and ``response_again`` where it has to be judged.
+        ``outcome, refused_by, cause, rules, provider_reason``, ``refused_R`` for each rule R. ``left_out`` and
+        ``need`` say why a line cannot be used or has to be judged, from ``response_again``. Prompts are checked by
+        ``offered, system, frame, text``; ``asked`` are the arguments of generation.
     texts : bool
         Whether ``response, prompt, labels`` are written too.
     compared : bool
@@ -201,21 +201,22 @@ def _sql(told: Mapping[str, object], *, texts: bool, compared: bool) -> str:
                 END AS need,
             CASE WHEN need IS NOT NULL THEN coalesce(response, '') END AS response_again,
             labels AS offered, doc.system AS system, arguments.gen_args_0.arg_1 AS asked,
-            CASE found WHEN 0 THEN replace(prompt, block, chr(1)) WHEN 1 THEN replace(prompt, escaped, chr(1))
+            CASE found WHEN 0 THEN framed WHEN 1 THEN replace(prompt, escaped, chr(1))
                 WHEN 2 THEN replace(prompt, {twice}, chr(1)) ELSE prompt END AS frame,
             CASE WHEN found IS NULL THEN block END AS text,
             CASE WHEN mended OR flaw IS NOT NULL THEN 0 WHEN len(filtered_resps) IS DISTINCT FROM 1 THEN 2
                 WHEN response BETWEEN '[' AND '\\' OR response BETWEEN '{{' AND '|' THEN 1 ELSE 0 END AS shape
         FROM (
-            SELECT *, CASE WHEN contains(prompt, block) THEN 0
+            SELECT *, CASE WHEN framed <> prompt THEN 0
                     WHEN prompt BETWEEN '[' AND '\\' THEN
                         CASE WHEN contains(prompt, escaped) THEN 1 WHEN contains(prompt, {twice}) THEN 2 END
                     END AS found,
-                to_json(doc.labels)::VARCHAR AS labels,
+                CASE WHEN doc.labels BETWEEN '[' AND '\\' THEN doc.labels END AS labels,
                 {_verdict(f"coalesce({first}, refusal_rate)")} AS refused_{ANSWERS_BY}, {parsed},
                 {_verdict("answer_rate")} AS answered
             FROM (
-                SELECT *, CASE WHEN prompt BETWEEN '[' AND '\\' THEN {escaped} END AS escaped
+                SELECT *, replace(prompt, block, chr(1)) AS framed,
+                    CASE WHEN prompt BETWEEN '[' AND '\\' THEN {escaped} END AS escaped
                 FROM (
                     SELECT *, file_index::BIGINT + 1 AS number, filtered_resps[1] AS response,
                         arguments.gen_args_0.arg_0 AS prompt, try_cast(doc.index AS BIGINT) AS place,

@@ -7,10 +7,11 @@ few. A prompt whose frame holds what the doc's persona and template render to is
 
 import html
 import json
+import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
@@ -103,27 +104,37 @@ def check_frames(frames: Iterable[Frame]) -> list[str]:
     listed = list(frames)
     checked = [_check(frame) for frame in listed]
     found = [what for what, _ in checked]
-    ends: Counter[str] = Counter()
-    texts: dict[str, set[str]] = {}
-    for frame, (what, end) in zip(listed, checked, strict=True):
-        if what == ASKED and end is not None:
-            ends[end] += frame.n
-            texts.setdefault(end, set()).update(frame.texts)
-    if not ends:
-        return found
-    usual, n_usual = ends.most_common(1)[0]
-    if n_usual <= _FEW * ends.total():
-        return found
-    for place, (_, end) in enumerate(checked):
-        # More text than the doc has, of one doc alone: another doc's text that begins like this one's.
-        if found[place] == ASKED and end and end != usual and end.endswith(usual) and len(texts[end]) == 1:
-            found[place] = OTHER_TEXT
+    for place, end in enumerate(_ends_of_others(listed, checked)):
+        found[place] = OTHER_TEXT if end else found[place]
     return found
+
+
+def _ends_of_others(frames: Sequence[Frame], checked: Sequence[tuple[str, str | None]]) -> list[bool]:
+    """Find prompts with more text than their docs have: of other docs, whose texts begin like theirs.
+
+    What a chat template puts behind a text is the same for all texts.
+    """
+    counts: Counter[str] = Counter()
+    texts: dict[str, set[str]] = {}
+    for frame, (what, end) in zip(frames, checked, strict=True):
+        if what == ASKED and end is not None:
+            counts[end] += frame.n
+            texts.setdefault(end, set()).update(frame.texts)
+    usual, n_usual = counts.most_common(1)[0] if counts else ("", 0)
+    n_wrong = sum(frame.n for frame, (what, _) in zip(frames, checked, strict=True) if what in WRONG)
+    is_of_one = len(texts.get(usual, ())) == 1 and (n_usual <= _FEW * counts.total() or n_wrong > n_usual)
+    if is_of_one:
+        # None is usual: what all have in common is the template's.
+        usual = os.path.commonprefix([end[::-1] for end in counts])[::-1] if len(counts) > 1 else ""  # noqa: RUF071 (of texts)
+    return [
+        what == ASKED and end is not None and end != usual and end.endswith(usual) and len(texts[end]) == 1
+        for what, end in checked
+    ]
 
 
 def _check(frame: Frame) -> tuple[str, str | None]:
     """Compare one; and what follows the doc's text in its prompt."""
-    if frame.prompt is None or (frame.text is None and MARK not in frame.prompt):
+    if frame.prompt is None or (MARK not in frame.prompt if frame.text is None else not frame.text.strip()):
         return UNVERIFIED, None
     asked = _contents(frame.prompt)
     text = MARK if frame.text is None else frame.text
@@ -136,11 +147,30 @@ def _check(frame: Frame) -> tuple[str, str | None]:
         found = ASKED if is_asked else OTHER_DOC
     elif core is not None and any(way(expected) in way(asked) for way in (_folded, _bare, _unescaped)):
         found = ASKED if _has_system(frame, asked) else OTHER_DOC
-    elif not any(way(text) and way(text) in way(asked) for way in (str, _folded, _bare, _unescaped)):
+    elif not all(_holds(asked, part) for part in _parts(frame.kind, text)):
         found = _without_text(asked, text, core)
     else:
         found = OTHER_DOC if core is not None and _others(frame.kind, labels, asked) else UNVERIFIED
     return found, after
+
+
+def _parts(kind: str, text: str) -> list[str]:
+    """Split a doc's text, as a prompt holds it, into its fields."""
+    pattern = _inputs().get(kind)
+    match = pattern.fullmatch(text) if pattern else None
+    return [part for part in match.groups() if part.strip()] if match else [text]
+
+
+@cache
+def _inputs() -> Mapping[str, re.Pattern[str]]:
+    """Match the text of each kind as a prompt holds it."""
+    inputs = {kind: _design().templates[kind, "persona"][0].input for kind in KINDS}
+    literal = {kind: re.split(r"\{\w+\}", text) for kind, text in inputs.items()}
+    return {kind: re.compile("(.*)".join(map(re.escape, parts)), re.DOTALL) for kind, parts in literal.items()}
+
+
+def _holds(asked: str, text: str) -> bool:
+    return any(way(text) and way(text) in way(asked) for way in (str, _folded, _bare, _unescaped))
 
 
 def _without_text(asked: str, text: str, core: str | None) -> str:
