@@ -3,7 +3,7 @@
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from refusal_metrics.errors import InputError
+from refusal_metrics.verdict import PROVIDER, REFUSAL
 
 from .batch import Detector
 from .given import FORMS, form_of, is_given, other_column, read_given, text_column, written_columns
 from .logs import load_responses
-from .responses import FLAGS, TABLE_SUFFIXES, check_new, connect, count, identifier
+from .responses import FLAGS, TABLE_SUFFIXES, check_new, connect, count, identifier, quoted
 from .runs import is_log, reason
 from .values import plain
 from .verdicts import Detected, Progress, Source, judge_rows, put
@@ -117,7 +118,7 @@ def detect_file(
                 f"{path}: has the column{'s' * (len(taken) > 1)} {', '.join(taken)} already, and detect adds "
                 f"{', '.join(VERDICT_COLUMNS)}; drop or rename what is there"
             )
-        added = _added(detector) if is_table else VERDICT_COLUMNS
+        added = (*_added(detector), *["refused_by"] * ("refused_by" in read.columns)) if is_table else VERDICT_COLUMNS
         form = form_of(out)
         kept = {
             name: sql
@@ -125,7 +126,8 @@ def detect_file(
             if name.lower() not in {new.lower() for new in added}
         }
         hints = [other_column(read, name) for name in _HINTS]
-        source = Source(connect(), f"{path}, record", read.scan, kept, [text, *hints], read.n)
+        provider = _provider(read.columns if is_table else ())
+        source = Source(connect(), f"{path}, record", read.scan, kept, [text, *hints], read.n, provider)
         made = folder / "made.parquet"
         detected = judge_rows(source, added, made, detector, progress)
         as_json = [name for name in kept if read.columns[name] == "JSON"] if form.startswith(".jsonl") else []
@@ -151,6 +153,7 @@ def detect_results(
         The responses table to write, ``.parquet`` or ``.csv``, which every command reads: the columns
         of `Responses` with ``response, prompt, labels, outcome, cause, rule, answer`` and
         ``refused_<detector>``, which ``refused`` repeats. Both are null where there is no verdict.
+        What the provider refused (``refused_by``) stays a refusal by `answer_aware`.
     detector : Detector
     force : bool
         Whether to replace a file that is there.
@@ -170,13 +173,14 @@ def detect_results(
     responses = load_responses(results, texts=True)
     if "response" not in responses.columns:
         raise InputError(f"{listed}: lacks the column response; give the folder named in lm_eval --output_path")
-    added = _added(detector)
-    left = {*FLAGS, *(name.lower() for name in added)}
+    added = (*_added(detector), "refused_by")
+    left = {*FLAGS, "rules", "provider_reason", *(name.lower() for name in added)}
     kept = {name: identifier(name) for name in responses.columns if name.lower() not in left}
     texts = [identifier(name) if name in responses.columns else "NULL" for name in ("response", *_HINTS)]
     n = count(responses.connection, "SELECT count(*) FROM responses")
     with _near(out) as folder:
-        source = Source(responses.connection.cursor(), f"{listed}, response", "responses", kept, texts, n)
+        place = f"{listed}, response"
+        source = Source(responses.connection.cursor(), place, "responses", kept, texts, n, _provider(responses.columns))
         made = folder / "made.parquet"
         detected = judge_rows(source, added, made, detector, progress)
         put(made, out)
@@ -213,6 +217,14 @@ def show_progress(what: str) -> Iterator[Progress]:
     finally:
         if bar.live.is_started:
             bar.stop()
+
+
+def _provider(columns: Collection[str]) -> str:
+    """Write as SQL why the provider refused a response of results."""
+    if "refused_by" not in columns:
+        return "NULL::VARCHAR"
+    why = "cause" if "cause" in columns else "NULL"
+    return f"CASE WHEN refused_by = {quoted(PROVIDER)} THEN coalesce({why}, {quoted(REFUSAL)}) END"
 
 
 def _added(detector: Detector) -> tuple[str, ...]:

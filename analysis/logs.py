@@ -5,18 +5,23 @@ file as it goes, so that memory does not grow with the logs.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from glob import glob
 from pathlib import Path
+from typing import Any
 
-import duckdb
-
-from refusal_metrics.detectors import RULES
+from refusal_metrics.detectors import ANSWERS_BY, RULES_VERSION
 from refusal_metrics.errors import InputError, unknown_name
 
+from .log_forms import Plain, make_plain
+from .log_notes import LogNotes
+from .log_scan import DOC_FIELDS, scan_logs
+from .log_verdicts import judge_again
+from .prompt_check import WRONG, Frame, check_frames
 from .responses import (
     FACTORS,
+    FLAGS,
     STUDY_COLUMNS,
     TABLE_SUFFIXES,
     Folder,
@@ -27,51 +32,37 @@ from .responses import (
     quoted,
     read_responses,
 )
-from .runs import Log, differing_settings, ends_well, find_logs, is_remote, may_be_ours, reason
+from .run_results import settings_in_effect
+from .runs import Log, differing_settings, find_logs, is_remote
 from .unfinished import list_unfinished
 
-_DOC_FIELDS = {
-    "index": "BIGINT",
-    "design_id": "VARCHAR",
-    "text_id": "VARCHAR",
-    "row_id": "VARCHAR",
-    "stratum": "VARCHAR",
-    "persona": "VARCHAR",
-    "persona_group": "VARCHAR",
-    "template": "VARCHAR",
-    "response_type": "VARCHAR",
-    "setting": "VARCHAR",
-    "kind": "VARCHAR",
-    "language": "VARCHAR",
-}
-_TEXTS = {
-    "response": "coalesce(filtered_resps[1], '')",
-    "prompt": "arguments ->> '$.gen_args_0.arg_0'",
-    "labels": "to_json(doc.labels)::VARCHAR",
-}
-# Whether lines that do not fit are passed over, and how long a line may be, in bytes. DuckDB's own
-# choices come first, because they are fastest by a third; 256 MiB is for a model that never stops.
-_WAYS_TO_READ = ((False, 1 << 24), (True, 1 << 24), (True, 1 << 28))
-_BLANK = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
-"""What Python strips and so the detectors do; DuckDB's own trim knows the space only."""
+_TEXTS = ("response", "prompt", "labels")
+_TOLD = ("refused_by", "cause", "rules")
+"""What logs say of their verdicts."""
+
+_WORKING = (
+    "said",
+    "log_number",
+    "left_out",
+    "need",
+    "response_again",
+    "offered",
+    "system",
+    "asked",
+    "frame",
+    "text",
+    "shape",
+)
+"""Columns that the reading needs, and nobody else."""
+
 _COLUMNS = frozenset(
     {
-        *_DOC_FIELDS,
-        *_TEXTS,
-        "model",
-        "task",
-        "run",
-        "log",
-        "file",
-        "line",
-        "filter",
-        "outcome",
-        "empty",
-        "file_row_number",
+        *(*DOC_FIELDS, *_TEXTS, *_TOLD, *_WORKING),
+        *("model", "task", "run", "log", "file", "line", "filter", "outcome", "file_row_number", "place"),
+        *(*FLAGS, "provider_reason", "doc", "told", "found", "escaped", "block", "rule", "answer"),
     }
 )
 """The names that no setting of a run can have as a column; nor one that begins like a verdict's."""
-_USABLE = " AND ".join(["index IS NOT NULL", *(f"refused_{rule} IS NOT NULL" for rule in RULES)])
 
 
 def load_responses(
@@ -143,10 +134,8 @@ class _Reader:
     def __init__(self, results: list[str], *, all_runs: bool, run_factors: Sequence[str], texts: bool) -> None:
         self._listed = ", ".join(results)
         self._texts = texts
-        found = find_logs(results)
-        self._logs = [log for log in found if may_be_ours(log)]
-        if not self._logs:
-            raise self._none_of_ours(len(found))
+        self._folder = Folder()
+        self._open(results)
         self._labels = _label(self._logs)
         taken = {name.lower() for name in _COLUMNS}
         known = []
@@ -162,82 +151,127 @@ class _Reader:
         self._apart = tuple(apart)
         # Those that differ are columns, so that a table written from here can be told apart by them later.
         self._settings = tuple(name for name in known if name in {*apart, *differing_settings(self._logs)})
-        self._folder = Folder()
         self._connection = connect()
-        self._filters: list[str] = []
-        self._n_repeated = 0
         self._connection.execute(f"SET temp_directory = {quoted(self._folder.path / 'spilt')}")
+
+    def _open(self, results: list[str]) -> None:
+        """Find the logs of ours and what their first lines say of how they were asked."""
+        found = find_logs(results)
+        self._logs: list[Log] = []
+        self._plain: list[Plain] = []
+        for number, log in enumerate(found):
+            plain = make_plain(log, self._folder.path, number)
+            if plain is None:
+                continue
+            asked, is_chat = _asked(plain.record)
+            settings = settings_in_effect(log.facts, asked, is_chat=is_chat)
+            self._logs.append(replace(log, settings=settings))
+            self._plain.append(plain)
+        if not self._logs:
+            raise self._none_of_ours(len(found))
 
     def read(self) -> Responses:
         """Read all logs and keep the lines that count."""
         lines = self._folder.path / "lines.parquet"
-        self._scan(lines)
-        scan = f"read_parquet({quoted(literal(lines))}, file_row_number = true)"
-        self._connection.execute(f"CREATE VIEW lines AS SELECT * FROM {scan}")
-        notes = list(self._notes())
-        if not count(self._connection, f"SELECT count(*) FROM lines WHERE {_USABLE}"):
-            raise self._nothing(notes)
-        table = lines
-        if notes or count(self._connection, f"SELECT count(*) FROM lines WHERE NOT ({_USABLE})"):
-            table = self._keep()
-        notes += [*self._differing(), *self._missing()]
-        logs = self._connection.execute("SELECT DISTINCT log FROM lines WHERE index IS NOT NULL").fetchall()
-        paths = [log.path for log, label in zip(self._logs, self._labels, strict=True) if (label,) in logs]
-        responses = read_responses([table], trusted=True)
-        if table != lines:
-            lines.unlink()
-        files = tuple(path if is_remote(path) else Path(path) for path in sorted(paths))
-        return Responses(responses.connection, files, tuple(notes), table=table, keep=self._folder)
-
-    def _scan(self, lines: Path) -> None:
-        """Write the lines of our tasks, and those that cannot be parsed, which come as nulls."""
         told = {
             "model": [log.model for log in self._logs],
             "run": [log.run for log in self._logs],
             "log": self._labels,
             **{name: [log.settings.get(name) for log in self._logs] for name in self._settings},
         }
-        fields = ", ".join(f'"{name}" {kind}' for name, kind in _DOC_FIELDS.items())
-        rates = dict.fromkeys([*(f"refusal_rate_{rule}" for rule in RULES), "answer_rate"], "DOUBLE")
-        columns = {"doc": f"STRUCT({fields})", "filtered_resps": "VARCHAR[]", "filter": "VARCHAR"} | rates
-        own = ", ".join(f'doc."{name}"' for name in _DOC_FIELDS if name != "kind")
-        if self._texts:
-            columns |= {"doc": f"STRUCT({fields}, labels VARCHAR[])", "arguments": "JSON"}
-            own += f", {', '.join(f'{sql} AS {name}' for name, sql in _TEXTS.items())}"
-        # Looked up and not joined, because the lines would not keep their order through a join.
-        named = ", ".join(f'CAST($told_{n} AS VARCHAR[])[number] AS "{name}"' for n, name in enumerate(told))
-        verdicts = ", ".join(f"refusal_rate_{rule} > 0.5 AS refused_{rule}" for rule in RULES)
-        sql = f"""
-            COPY (
-                SELECT {named}, doc.kind AS task, {own}, coalesce(filter, 'none') AS filter, {verdicts},
-                    refused_{next(iter(RULES))} AS refused,
-                    CASE WHEN refused THEN 'refusal' WHEN answer_rate > 0.5 THEN 'answer'
-                        -- Trimming takes as long as all else, and nearly every response begins with ASCII.
-                        WHEN filtered_resps[1] BETWEEN '!' AND '~' THEN 'other'
-                        WHEN coalesce(trim(filtered_resps[1], $blank) = '', true) THEN 'empty'
-                        ELSE 'other' END AS outcome
-                FROM (
-                    SELECT *, file_index::BIGINT + 1 AS number
-                    FROM read_json($files, format = 'newline_delimited', columns = $columns,
-                        ignore_errors = $lenient, maximum_object_size = $limit, hive_partitioning = false)
-                ) AS line
-                WHERE (doc.design_id IS NOT NULL AND doc.index IS NOT NULL) OR (doc IS NULL AND line.filter IS NULL)
-            ) TO {quoted(lines)} (FORMAT parquet, COMPRESSION zstd)
-        """
-        files = [log.path if is_remote(log.path) else literal(log.path) for log in self._logs]
-        given: dict[str, object] = {"files": files, "columns": columns, "blank": _BLANK}
-        given |= {f"told_{n}": values for n, values in enumerate(told.values())}
-        # Without this DuckDB drops the cut last line of a file silently where another file follows.
-        ways = _WAYS_TO_READ if all(ends_well(log) for log in self._logs) else _WAYS_TO_READ[1:]
-        for lenient, limit in ways:
-            try:
-                self._connection.execute(sql, given | {"lenient": lenient, "limit": limit})
-            except duckdb.Error as error:
-                # No other way helps against a full disk or an address that does not answer.
-                if (lenient, limit) != ways[-1] and not isinstance(error, duckdb.OperationalError):
-                    continue
-                raise InputError(f"{self._listed}: cannot be read as sample logs ({reason(error)})") from error
-            return
+        compared = len(set(told["model"])) > 1
+        mended = scan_logs(self._connection, self._plain, told, lines, texts=self._texts, compared=compared)
+        scan = f"read_parquet({quoted(literal(lines))}, file_row_number = true)"
+        self._connection.execute(f"CREATE VIEW lines AS SELECT * FROM {scan}")
+        self._check_prompts()
+        self._connection.execute(
+            "CREATE VIEW usable AS SELECT * FROM lines WHERE left_out IS NULL AND file_row_number NOT IN "
+            "(SELECT row FROM wrong WHERE row IS NOT NULL)"
+        )
+        telling = LogNotes(self._connection, self._logs, self._labels, self._plain, self._apart)
+        notes = telling.of_files(mended) + telling.left_out()
+        if not count(self._connection, "SELECT count(*) FROM usable"):
+            raise self._nothing(notes)
+        judged = judge_again(self._connection, self._folder.path)
+        notes += telling.judged()
+        table = self._keep(telling, judged)
+        notes += telling.runs(compared=compared)
+        logs = {number for (number,) in self._connection.execute("SELECT DISTINCT log_number FROM usable").fetchall()}
+        paths = [log.path for number, log in enumerate(self._logs, start=1) if number in logs]
+        responses = read_responses([table], trusted=True)
+        self._connection.execute("DROP VIEW usable")
+        for file in self._folder.path.iterdir():
+            if file != table and file.is_file():
+                file.unlink()
+        files = tuple(path if is_remote(path) else Path(path) for path in sorted(paths))
+        every = (*notes, *responses.notes)
+        return Responses(responses.connection, files, every, table=table, keep=self._folder)
+
+    def _check_prompts(self) -> None:
+        """Find the lines whose prompts are of other docs: the table ``wrong``, and ``frames``, of all."""
+        frame = "kind, setting, persona, template, language, offered, system, frame, text"
+        own = "CAST($own AS BOOLEAN[])[log_number]"
+        owns = {"own": [log.facts.own_design for log in self._logs]}
+        self._connection.execute(
+            f"CREATE TABLE frames AS SELECT row_number() OVER () AS id, * FROM (SELECT model, {own} AS own, "
+            f"task AS {frame}, count(*) AS n, min(text_id) AS low, max(text_id) AS high "
+            "FROM lines WHERE left_out IS NULL GROUP BY ALL)",
+            owns,
+        )
+        models = self._connection.execute("SELECT DISTINCT model FROM frames ORDER BY ALL").fetchall()
+        found: list[tuple[int, str]] = []
+        for model in models:
+            rows = self._connection.execute(
+                f"SELECT id, own, n, low, high, {frame} FROM frames WHERE model = ? ORDER BY id", model
+            ).fetchall()
+            frames = [
+                Frame(*of_doc, texts=frozenset((low, high)), n=n, own_design=own)
+                for _, own, n, low, high, *of_doc in rows
+            ]
+            found += zip((row[0] for row in rows), check_frames(frames), strict=True)
+        self._connection.execute("CREATE TABLE states (id BIGINT, state VARCHAR)")
+        self._connection.execute(
+            "INSERT INTO states SELECT unnest($ids), unnest($states)",
+            {"ids": [place for place, _ in found], "states": [state for _, state in found]},
+        )
+        is_same = " AND ".join(
+            f"frames.{column} IS NOT DISTINCT FROM lines.{'task' if column == 'kind' else column}"
+            for column in ("model", *frame.split(", "))
+        )
+        is_wrong = ", ".join(quoted(state) for state in sorted(WRONG))
+        self._connection.execute(
+            "CREATE TABLE wrong AS SELECT file_row_number AS row, state FROM lines JOIN (SELECT * FROM frames JOIN "
+            f"states USING (id) WHERE state IN ({is_wrong})) AS frames ON {is_same} AND "
+            f"{own} = frames.own WHERE left_out IS NULL",
+            owns,
+        )
+
+    def _keep(self, telling: LogNotes, judged: Mapping[str, Path]) -> Path:
+        """Write the newest line of each doc; of several filters the harness's default one, else the first by name."""
+        newest = ""
+        if telling.n_repeated or len(telling.filters) > 1:
+            # Picked by number: to sort whole lines would take several times as long and as much memory.
+            order = "(-list_position($filters, filter), file_row_number)"
+            newest = f"""
+                WHERE file_row_number IN (
+                    SELECT max_by(file_row_number, {order}) FROM usable
+                    GROUP BY model, design_id, "index"{telling.apart}
+                )"""
+        kept = self._folder.path / "kept.parquet"
+        # To keep the order of the lines would take a gigabyte, and nothing depends on it any more.
+        self._connection.execute("SET preserve_insertion_order = false")
+        again, joined = _judged(judged)
+        columns = ", ".join(
+            again.get(name, f"usable.{name}")
+            for name in self._connection.execute("SELECT * FROM usable LIMIT 0").df().columns
+            if name not in (*_WORKING, "file_row_number", "provider_reason")
+        )
+        self._connection.execute(
+            f"COPY (SELECT {columns} FROM usable {joined} {newest}) "
+            f"TO {quoted(kept)} (FORMAT parquet, COMPRESSION zstd)",
+            {"filters": telling.filters} if newest else {},
+        )
+        return kept
 
     def _nothing(self, notes: list[str]) -> InputError:
         if notes:
@@ -250,92 +284,35 @@ class _Reader:
             "run lm_eval with --tasks persona_refusal --log_samples --output_path FOLDER and give FOLDER"
         )
 
-    def _notes(self) -> Iterable[str]:
-        """Say what is left out."""
-        ours = "log IN (SELECT log FROM lines WHERE index IS NOT NULL)"
-        broken = count(self._connection, f"SELECT count(*) FROM lines WHERE index IS NULL AND {ours}")
-        if broken:
-            yield f"{_n_lines(broken, 'incomplete')} dropped: a run was cut off while it wrote its log."
-        unjudged = count(self._connection, f"SELECT count(*) FROM lines WHERE index IS NOT NULL AND NOT ({_USABLE})")
-        if unjudged:
-            yield f"{_n_lines(unjudged)} without the metrics of this version left out; run those tasks again."
-        self._filters = [
-            name
-            for (name,) in self._connection.execute(
-                f"SELECT DISTINCT filter FROM lines WHERE {_USABLE} ORDER BY filter <> 'none', filter"
-            ).fetchall()
-        ]
-        if len(self._filters) > 1:
-            yield f"The logs hold several filters ({', '.join(self._filters)}); {self._filters[0]} was taken."
-        self._n_repeated = self._count_repeated()
-        if self._n_repeated:
-            yield f"{_n_lines(self._n_repeated)} repeated a doc; the newest of each was taken."
 
-    def _missing(self) -> Iterable[str]:
-        """Say where prompts are missing before the last one, which no --limit leaves out."""
-        distinct = "DISTINCT index" if self._n_repeated or len(self._filters) > 1 else "*"
-        gaps = self._connection.execute(
-            f"SELECT model, task, setting, max(index) + 1 AS n, n - count({distinct}) AS n_missing FROM lines "
-            f"WHERE {_USABLE} GROUP BY model, task, setting{self._list_apart()} HAVING n_missing > 0 ORDER BY ALL"
-        ).fetchall()
-        for model, task, setting, n, n_missing in gaps:
-            yield (
-                f"{model}, {task} ({setting}): {n_missing:,} of the first {n:,} prompts are missing: "
-                "a shard not run, or lost lines?"
-            )
+def _judged(files: Mapping[str, Path]) -> tuple[dict[str, str], str]:
+    """Write as SQL the columns of lines that were judged again, and the tables that they come from."""
+    if not files:
+        return {}, ""
+    joined = " ".join(
+        f"LEFT JOIN read_parquet({quoted(literal(file))}) AS by_{rule} ON usable.file_row_number = by_{rule}.row"
+        for rule, file in files.items()
+    )
+    is_again = f"by_{ANSWERS_BY}.row IS NOT NULL"
+    again = {
+        f"refused_{rule}": f"coalesce(by_{rule}.refused_{rule}, usable.refused_{rule}) AS refused_{rule}"
+        for rule in files
+    }
+    again["refused"] = f"coalesce(by_{ANSWERS_BY}.refused_{ANSWERS_BY}, usable.refused) AS refused"
+    for name in ("outcome", "refused_by", "cause"):
+        again[name] = f"CASE WHEN {is_again} THEN by_{ANSWERS_BY}.{name} ELSE usable.{name} END AS {name}"
+    again["rules"] = f"CASE WHEN {is_again} THEN {quoted(RULES_VERSION)} ELSE usable.rules END AS rules"
+    return again, joined
 
-    def _count_repeated(self) -> int:
-        """Count the lines of docs that have another line."""
-        span = self._connection.execute(f"SELECT min(index), max(index) FROM lines WHERE {_USABLE}").fetchone()
-        low, high = span if span and span[0] is not None else (0, 0)
-        # Bits take a tenth of the time that a hash table takes, but as much room as the span asks for.
-        bits = f"bit_count(bitstring_agg(index, {low}, {high}))"
-        distinct = bits if high - low < 1 << 22 else "count(DISTINCT index)"
-        return count(
-            self._connection,
-            f"SELECT sum(n) FROM (SELECT count(*) - {distinct} AS n FROM lines WHERE {_USABLE} "
-            f"GROUP BY model, design_id, filter{self._list_apart()})",
-        )
 
-    def _list_apart(self) -> str:
-        return "".join(f', "{name}"' for name in self._apart)
-
-    def _keep(self) -> Path:
-        """Write the newest line of each doc; of several filters the harness's default one, else the first by name."""
-        newest = ""
-        if self._n_repeated or len(self._filters) > 1:
-            # Picked by number: to sort whole lines would take several times as long and as much memory.
-            order = "(-list_position($filters, filter), file_row_number)"
-            newest = f"""
-                AND file_row_number IN (
-                    SELECT max_by(file_row_number, {order}) FROM lines
-                    WHERE {_USABLE} GROUP BY model, design_id, "index"{self._list_apart()}
-                )"""
-        kept = self._folder.path / "kept.parquet"
-        # To keep the order of the lines would take a gigabyte, and nothing depends on it any more.
-        self._connection.execute("SET preserve_insertion_order = false")
-        self._connection.execute(
-            f"COPY (SELECT * EXCLUDE (file_row_number) FROM lines WHERE {_USABLE} {newest}) "
-            f"TO {quoted(kept)} (FORMAT parquet, COMPRESSION zstd)",
-            {"filters": self._filters} if newest else {},
-        )
-        return kept
-
-    def _differing(self) -> Iterable[str]:
-        """Say which runs of one task were asked differently."""
-        tasks = self._connection.execute(
-            f"SELECT model, task, setting, list(DISTINCT log) AS logs FROM lines WHERE {_USABLE} GROUP BY ALL "
-            "HAVING len(logs) > 1 ORDER BY ALL"
-        ).fetchall()
-        by_label = dict(zip(self._labels, self._logs, strict=True))
-        for model, task, setting, labels in tasks:
-            differ = [n for n in differing_settings([by_label[label] for label in labels]) if n not in self._apart]
-            if differ and "run" not in self._apart:
-                yield (
-                    f"{model}, {task} ({setting}): runs that differ in {', '.join(differ)} were pooled, the newest "
-                    f"answer to each prompt; is that meant? ingest, rates, sensitivity, regression and report tell "
-                    f"them apart with --factors {differ[0]}."
-                )
+def _asked(record: Mapping[str, Any]) -> tuple[dict[str, Any] | None, bool]:
+    """Return the arguments of generation that a sample was asked with, and whether it was asked with messages."""
+    arguments = record.get("arguments")
+    first = arguments.get("gen_args_0") if isinstance(arguments, dict) else None
+    if not isinstance(first, dict):
+        return None, False
+    asked = first.get("arg_1")
+    return (asked if isinstance(asked, dict) else None), isinstance(first.get("arg_0"), list)
 
 
 def _label(logs: Sequence[Log]) -> list[str]:
@@ -345,7 +322,3 @@ def _label(logs: Sequence[Log]) -> list[str]:
         return paths
     above = os.path.commonpath([Path(path).parent for path in paths])
     return [os.path.relpath(path, above) for path in paths]
-
-
-def _n_lines(n: int, kind: str = "") -> str:
-    return f"{n} {kind} line{'s' * (n != 1)}".replace("  ", " ")

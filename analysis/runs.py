@@ -1,30 +1,23 @@
 """The runs of the harness under a results folder: their sample logs, models and settings."""
 
-import gzip
-import json
 import os
 import re
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from glob import glob
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import duckdb
 
 from refusal_metrics.errors import InputError
-from refusal_metrics.model_args import MACHINERY, SECRET
 
-_LOG = re.compile(r"samples_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl(\.gz|\.zst)?")
+from .run_results import Facts, ResultsFiles, settings_in_effect
+
+_STAMP = r"\d{4}-\d\d-\d\dT[\d.-]+"
+_LOG = re.compile(rf"samples_(?P<task>.+)_(?P<date>{_STAMP})\.jsonl?(\.gz|\.zst)?")
+_DATED = re.compile(rf"(?P<stem>.+)_(?P<date>{_STAMP})\.json")
 _REMOTE = re.compile(r"[a-z][a-z0-9+]+://")
-_NAMES_OF_MODELS = frozenset({"pretrained", "model", "tokenizer", "gguf_file", "path", "base_url", "engine"})
-"""What tells models apart already and is no setting."""
-_HEAD = 1 << 20
-"""How many bytes of a log's first line tell whose it is."""
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -40,14 +33,22 @@ class Log:
     model : str
         As the results of the run say, else as its folder is called.
     settings : mapping of str to str
-        What the run was asked with besides its docs: arguments of the model and of generation,
-        the system prompt.
+        What the run was asked with besides its docs, as it took effect: arguments of the model and of
+        generation, the system prompt.
+    facts : Facts
+        What its results file says.
     """
 
     path: str
     date: str
     model: str
     settings: Mapping[str, str] = field(default_factory=dict)
+    facts: Facts = field(default_factory=Facts)
+
+    @property
+    def task(self) -> str:
+        """The task, as the file's name says; of ``group::task`` names the last part."""
+        return _task(self.path).rpartition("::")[2]
 
     @property
     def run(self) -> str:
@@ -85,10 +86,10 @@ def find_logs(results: Iterable[str | os.PathLike[str]]) -> list[Log]:
             f"{', '.join(given_paths)}: holds no samples_TASK_DATE.jsonl files; run lm_eval with --log_samples "
             "and --output_path"
         )
-    runs = _Runs()
-    given = {path: _given_model(path, runs) for path in found}
-    models = _short_names(given)
-    logs = [Log(path, _date(path), models[path], _settings(path, runs)) for path in found]
+    files = ResultsFiles()
+    facts = {path: files.of(_parts(path)[0], _date(path), _task(path)) for path in found}
+    models = _short_names({path: _given_model(path, facts[path]) for path in found})
+    logs = [Log(path, _date(path), models[path], settings_in_effect(facts[path], None), facts[path]) for path in found]
     return sorted(logs, key=lambda log: (log.date, log.path))
 
 
@@ -102,32 +103,6 @@ def differing_settings(logs: Sequence[Log]) -> tuple[str, ...]:
 def is_log(path: str | os.PathLike[str]) -> bool:
     """Tell a sample log by its name."""
     return bool(_LOG.fullmatch(_parts(os.fspath(path))[1]))
-
-
-def may_be_ours(log: Log) -> bool:
-    """Look whether a log's first line is one of ours, so that gigabytes of other tasks are not read."""
-    if is_remote(log.path) or log.path.endswith(".zst"):
-        return True
-    try:
-        with gzip.open(log.path) if log.path.endswith(".gz") else Path(log.path).open("rb") as file:
-            head = file.readline(_HEAD)
-    except (OSError, EOFError, zlib.error):
-        return True  # what is wrong is said when it is read
-    return b'"design_id"' in head or not head.endswith(b"\n")
-
-
-def ends_well(log: Log) -> bool:
-    """Look whether a log is known to end with a complete line."""
-    if is_remote(log.path) or log.path.endswith((".gz", ".zst")):
-        return False
-    try:
-        with Path(log.path).open("rb") as file:
-            if not file.seek(0, os.SEEK_END):
-                return True
-            file.seek(-1, os.SEEK_END)
-            return file.read() == b"\n"
-    except OSError:
-        return False  # what is wrong is said when it is read
 
 
 def is_remote(path: str) -> bool:
@@ -151,6 +126,8 @@ def _find(path: str) -> Iterable[str]:
         yield from _walk(path)
     elif Path(path).is_file() and is_log(path):
         yield path
+    elif path.endswith(".json") and (beside := _beside(Path(path))):
+        yield from beside
     elif Path(path).exists():
         raise InputError(f"{path}: is no folder and no samples_TASK_DATE.jsonl file; give what lm_eval wrote")
     else:
@@ -160,6 +137,23 @@ def _find(path: str) -> Iterable[str]:
         for match in matches:
             if Path(match).is_dir() or is_log(match):
                 yield from _find(match)
+
+
+def _beside(path: Path) -> list[str]:
+    """List the logs of runs with ``--output_path NAME.json``, given that name or that of a results file.
+
+    The harness writes ``NAME_DATE.json`` and puts the samples of that date into the same folder.
+    """
+    folder = path.parent
+    if not folder.is_dir():
+        return []
+    names = sorted(file.name for file in folder.iterdir())
+    dated = [match for name in names if (match := _DATED.fullmatch(name)) and not is_log(name)]
+    if path.is_file():
+        dates = {match["date"] for match in dated if match.string == path.name}
+    else:
+        dates = {match["date"] for match in dated if match["stem"] == path.stem}
+    return [f"{folder}/{name}" for name in names if is_log(name) and _date(name) in dates]
 
 
 def _walk(path: str) -> Iterable[str]:
@@ -187,51 +181,18 @@ def _date(path: str) -> str:
     return match["date"] if match else ""
 
 
-class _Runs:
-    """The results files of runs, each read once."""
-
-    def __init__(self) -> None:
-        self._read: dict[tuple[str, str], dict[str, Any]] = {}
-
-    def of(self, path: str) -> dict[str, Any]:
-        """Read the results of a log's run; empty where there are none."""
-        key = (_parts(path)[0], _date(path))
-        if key not in self._read:
-            self._read[key] = self._find(*key)
-        return self._read[key]
-
-    @staticmethod
-    def _find(folder: str, date: str) -> dict[str, Any]:
-        for text in _far_texts(folder, date) if _REMOTE.match(folder) else _near_texts(folder, date):
-            try:
-                run = json.loads(text)
-            except ValueError:
-                continue  # half-written: what it would have said is not known
-            if isinstance(run, dict):
-                return run
-        return {}
+def _task(path: str) -> str:
+    match = _LOG.fullmatch(_parts(path)[1])
+    return match["task"] if match else ""
 
 
-def _far_texts(folder: str, date: str) -> list[str]:
-    try:
-        rows = duckdb.connect().execute("SELECT content FROM read_text($1)", [f"{folder}/*_{date}.json"]).fetchall()
-    except duckdb.Error:
-        return []  # the logs may be readable where the results are not
-    return [text for (text,) in rows]
-
-
-def _near_texts(folder: str, date: str) -> Iterable[str]:
-    for path in sorted(Path(folder).iterdir()):
-        if path.name.endswith(f"_{date}.json"):
-            with suppress(OSError):
-                yield path.read_text(encoding="utf-8", errors="replace")
-
-
-def _given_model(path: str, runs: _Runs) -> str:
-    name = runs.of(path).get("model_name")
-    if not (isinstance(name, str) and name):
-        return _parts(_parts(path)[0])[1]
-    return name.rstrip("/") or name
+def _given_model(path: str, facts: Facts) -> str:
+    if facts.model:
+        return facts.model
+    folder, _ = _parts(path)
+    above, name = _parts(folder)
+    # A study's folders are MODEL/TASK.
+    return (_parts(above)[1] or name) if name == _task(path) else name
 
 
 def _short_names(given: Mapping[str, str]) -> dict[str, str]:
@@ -244,40 +205,3 @@ def _short_names(given: Mapping[str, str]) -> dict[str, str]:
 def _is_path(model: str) -> bool:
     """Tell the path of a folder from ORGANISATION/NAME."""
     return model.startswith((".", "/", "~")) or model.count("/") > 1
-
-
-def _settings(path: str, runs: _Runs) -> dict[str, str]:
-    """Give what a run's answers depend on besides its docs, flat."""
-    run = runs.of(path)
-    match = _LOG.fullmatch(_parts(path)[1])
-    config = _mapping(run.get("config"))
-    task = _mapping(_mapping(run.get("configs")).get(match["task"] if match else ""))
-    settings = _arguments(config.get("model_args"))
-    # The task's own arguments, then the command line's, which most versions have merged into them.
-    for given in (task.get("generation_kwargs"), config.get("gen_kwargs")):
-        settings |= {name: _plain(value) for name, value in _arguments(given).items()}
-    named = {"system_prompt": run.get("system_instruction"), "chat_template": run.get("chat_template_sha")}
-    # What `persona-refusal run` adds to the harness's results.
-    named |= {name: run[name] for name in ("repeat", "placement") if isinstance(run.get(name), str | int)}
-    settings |= {name: str(value) for name, value in named.items() if value}
-    left_out = _NAMES_OF_MODELS | MACHINERY
-    return {name: value for name, value in settings.items() if name not in left_out and not SECRET.search(name)}
-
-
-def _mapping(given: object) -> dict[str, Any]:
-    return given if isinstance(given, dict) else {}
-
-
-def _arguments(given: object) -> dict[str, str]:
-    """Read arguments that are logged as a mapping or as ``a=1,b=2``."""
-    if isinstance(given, str):
-        parts = (part.strip().split("=", 1) for part in given.split(",") if "=" in part)
-        return {part[0].strip(): part[1].strip() for part in parts}
-    return {str(name): str(value) for name, value in _mapping(given).items() if isinstance(value, str | int | float)}
-
-
-def _plain(value: str) -> str:
-    """Write a value one way: 0.0 and 0 are one temperature, True and true one choice."""
-    if _NUMBER.fullmatch(value):
-        return f"{float(value):.15g}"
-    return value.capitalize() if value.lower() in {"true", "false", "none"} else value

@@ -11,8 +11,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from refusal_metrics.detectors import ANSWERS_BY
 from refusal_metrics.errors import InputError
-from refusal_metrics.verdict import CAUSES, OUTCOMES, TRUNCATED, UNJUDGED, Verdict
+from refusal_metrics.verdict import CAUSES, OUTCOMES, REFUSAL, TRUNCATED, UNJUDGED, Verdict
 
 from .batch import Detector, Item, read_offered
 from .given import form_of
@@ -55,6 +56,8 @@ class Source:
         Response, labels, prompt and persona, as SQL.
     n : int
         The number of rows.
+    provider : str
+        Why the provider refused, as SQL: null where it did not, or nobody says.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -63,11 +66,13 @@ class Source:
     kept: Mapping[str, str]
     texts: Sequence[str]
     n: int
+    provider: str = "NULL::VARCHAR"
 
     def blocks(self) -> "tuple[pa.Schema, Iterator[pa.Table]]":
-        """Give the schema of the kept columns, and the rows in blocks, the four texts behind."""
+        """Give the schema of the kept columns, and the rows in blocks, the texts and the provider's reasons behind."""
         listed = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in self.kept.items())
-        texts = ", ".join(f"{sql} AS {identifier(f'{n} of the texts')}" for n, sql in enumerate(self.texts))
+        behind = enumerate([*self.texts, self.provider])
+        texts = ", ".join(f"{sql} AS {identifier(f'{n} of the texts')}" for n, sql in behind)
         # Texts of more than 2 GB in all do not fit into Arrow's usual kind.
         self.connection.execute("SET arrow_large_buffer_size = true")
         rows = self.connection.sql(f"SELECT {listed}, {texts} FROM {self.scan}")
@@ -135,8 +140,8 @@ def judge_rows(
     ----------
     source : Source
     added : sequence of str
-        The columns of verdicts, behind those that are kept: fields of `Verdict`, and names that begin
-        with ``refused`` for whether it is a refusal. All are null where there is no verdict.
+        The columns of verdicts, behind those that are kept: fields of `Verdict`, and other names that
+        begin with ``refused`` for whether it is a refusal. All are null where there is no verdict.
     file : Path
         The Parquet file to write.
     detector : Detector
@@ -153,19 +158,23 @@ def judge_rows(
     """
     outcomes: Counter[str] = Counter()
     causes: Counter[str] = Counter()
-    kinds = {name: pa.bool_() if name.startswith("refused") else pa.string() for name in added}
+    kinds = {name: pa.bool_() if _is_flag(name) else pa.string() for name in added}
     schema, blocks = source.blocks()
     for name, kind in kinds.items():
         schema = schema.append(pa.field(name, kind))
     n_done = 0
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for block in blocks:
-            items = _items(block.columns[len(source.kept) :], source.place, n_done)
+            *texts, reasons = block.columns[len(source.kept) :]
+            items = _items(texts, source.place, n_done)
             verdicts: list[Verdict | None] = []
             for start in range(0, len(items), detector.at_once):
                 verdicts += detector.detect(items[start : start + detector.at_once])
                 if progress:
                     progress(n_done + len(verdicts), source.n)
+            if detector.name == ANSWERS_BY:
+                # The prefix rules look at the text alone.
+                verdicts = [_by_provider(*both) for both in zip(verdicts, reasons.to_pylist(), strict=True)]
             n_done += len(items)
             outcomes.update(verdict.outcome if verdict else UNSCORED for verdict in verdicts)
             causes.update(verdict.cause for verdict in verdicts if verdict and verdict.cause)
@@ -206,10 +215,21 @@ def put(made: Path, out: Path, as_json: Sequence[str] = ()) -> None:
     made.replace(out)
 
 
+def _by_provider(verdict: Verdict | None, reason_given: str | None) -> Verdict | None:
+    """Keep what a provider refused a refusal, whatever its text is."""
+    if reason_given is None:
+        return verdict
+    return Verdict(REFUSAL, causes=(reason_given,), by_provider=True)
+
+
+def _is_flag(column: str) -> bool:
+    return column.startswith("refused") and column != "refused_by"
+
+
 def _value(verdict: Verdict | None, column: str) -> object:
     if verdict is None:
         return None
-    return verdict.refused if column.startswith("refused") else getattr(verdict, column)
+    return verdict.refused if _is_flag(column) else getattr(verdict, column)
 
 
 def _items(texts: "Sequence[pa.ChunkedArray]", place: str, n_before: int) -> list[Item]:

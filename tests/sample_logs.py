@@ -10,6 +10,7 @@ import itertools
 import json
 import re
 
+from refusal_metrics.design_files import load_design
 from refusal_metrics.metrics import process_results
 
 ANSWERS = {
@@ -25,6 +26,12 @@ PEOPLE = {
 }
 TEMPLATES = {"p1": "unforced", "p4": "semi-forced", "p7": "forced"}
 STRATA = {"nli": ("entailment", "neutral", "contradiction"), "politeness": "12345", "offensiveness": "12345"}
+
+LABELS = {
+    "nli": ["entailment", "contradiction", "neutral"],
+    "politeness": ["polite", "impolite"],
+    "offensiveness": ["offensive", "not offensive"],
+}
 
 MODEL = "acme/parrot-7b"
 DATE = "2026-01-02T03-04-05.678901"
@@ -49,10 +56,10 @@ def samples(answers, *, kind="offensiveness", setting="persona", design="d0", fi
                 "design_id": f"{design}-{kind}-{setting}",
                 "text_id": f"{kind}/t{number}",
                 "row_id": f"{kind}/t{number}/0",
-                "text": f"This is text {number}.",
+                **_texts(kind, number),
                 "label": stratum,
                 "stratum": stratum,
-                "labels": ["offensive", "not offensive"],
+                "labels": LABELS[kind],
                 "persona": persona,
                 "persona_group": group,
                 "template": template,
@@ -65,14 +72,30 @@ def samples(answers, *, kind="offensiveness", setting="persona", design="d0", fi
     return lines
 
 
-def line(doc, response, *, prompt="Would a woman classify it as offensive?", filtered_by="none"):
+def _texts(kind, number):
+    text = f"This is text {number}."
+    return {"premise": text, "hypothesis": f"It follows {number}."} if kind == "nli" else {"text": text}
+
+
+def render(doc, **other):
+    """Write the prompt of a doc, or of one that differs from it in what is given."""
+    doc = doc | other
+    design = load_design()
+    kind_of_templates = "persona-free" if doc["setting"] == "persona-free" else "persona"
+    template = next(t for t in design.templates[doc["kind"], kind_of_templates] if t.id == doc["template"])
+    persona = next((p for p in design.personas if p.id == doc["persona"]), None)
+    return template.render(persona, doc["labels"], doc)
+
+
+def line(doc, response, *, prompt=None, filtered_by="none"):
     """Make a line as the harness's evaluator does; with a chat API, `prompt` is a list of messages."""
     metrics = process_results(doc, [response])
+    prompt = render(doc) if prompt is None else prompt
     return {
         "doc_id": doc["index"],
         "doc": doc,
         "target": doc["label"],
-        "arguments": {"gen_args_0": {"arg_0": prompt, "arg_1": {"until": [], "temperature": 0.0}}},
+        "arguments": {"gen_args_0": {"arg_0": prompt, "arg_1": {"until": []}}},
         "resps": [[response]],
         "filtered_resps": [response],
         "filter": filtered_by,

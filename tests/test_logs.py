@@ -65,6 +65,9 @@ def test_every_field_of_a_doc_becomes_a_column_beside_model_task_and_verdicts(lo
         "refused_answer_aware": False,
         "refused_prefix": True,
         "refused_prefix_strict": False,
+        "refused_by": None,
+        "cause": None,
+        "rules": None,
     }
 
 
@@ -317,7 +320,7 @@ def _padded(logs, opening, n_docs, n_characters):
 def test_in_long_logs_a_cut_line_is_counted_whichever_file_it_ends(logs, tmp_path, cut):
     # 70 MB each. Unless told to pass over errors, DuckDB drops such a line silently where another file follows.
     for name in ("first", "second"):
-        log = logs.write_run(tmp_path, _padded(logs, "Yes", 5_000, 6000), model=name)
+        log = logs.write_run(tmp_path, _padded(logs, f"Yes {name}", 5_000, 6000), model=name)
         if name == cut:
             log.write_bytes(log.read_bytes()[:-500])
     responses = load_responses([tmp_path])
@@ -366,15 +369,16 @@ def test_repetitions_are_counted_also_where_another_model_used_another_filter(lo
     assert any(note.startswith("2 lines repeated a doc") for note in responses.notes)
 
 
-def test_lines_without_our_metrics_are_left_out_and_counted(logs, tmp_path):
-    older = [{k: v for k, v in line.items() if "prefix_strict" not in k} for line in logs.samples("RRR")]
+def test_lines_without_our_metrics_are_judged_from_their_responses_and_counted(logs, tmp_path):
+    older = [{k: v for k, v in line.items() if "prefix_strict" not in k} for line in logs.samples("RNA")]
     logs.write_run(tmp_path, older)
     logs.write_run(tmp_path, "AA", first=3, date=logs.LATER)
     responses = load_responses([tmp_path])
-    assert tally(responses) == (2, 0, 0, 0)
-    left_out, missing = responses.notes
-    assert left_out.startswith("3 lines without the metrics")
-    assert missing.startswith("acme/parrot-7b, offensiveness (persona): 3 of the first 5 prompts are missing")
+    # R by each rule, N by prefix alone, three A.
+    assert tally(responses) == (5, 2, 1, 0)
+    judged, mixed = responses.notes
+    assert judged == "3 lines without the metrics of this version: judged from their responses."
+    assert mixed.startswith("2 lines judged by an earlier version of the rules, 3 by version")
 
 
 def test_a_shard_that_was_not_run_is_missed(logs, tmp_path):
@@ -382,13 +386,6 @@ def test_a_shard_that_was_not_run_is_missed(logs, tmp_path):
     logs.write_run(tmp_path, "AAA", first=9, date=logs.LATER)
     (note,) = load_responses([tmp_path]).notes
     assert note.startswith("acme/parrot-7b, offensiveness (persona): 6 of the first 12 prompts are missing")
-
-
-def test_where_no_line_has_our_metrics_that_is_what_the_error_says(logs, tmp_path):
-    logs.write_run(tmp_path, [{k: v for k, v in line.items() if "prefix" not in k} for line in logs.samples("RRR")])
-    sentence = refusal(tmp_path)
-    assert "metrics" in sentence
-    assert "holds no samples" not in sentence
 
 
 def test_two_designs_of_one_task_are_refused_naming_both_files(logs, tmp_path):
@@ -409,15 +406,18 @@ def test_two_designs_are_refused_also_where_they_are_two_models(logs, tmp_path):
 
 # What the responses are.
 
-MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Would a woman ...?"}]
-
 
 @pytest.mark.parametrize("response", [None, ""])
 def test_an_empty_message_of_a_chat_api_counts_as_empty_and_as_no_refusal(logs, tmp_path, response):
     docs = [line["doc"] for line in logs.samples("AAA")]
-    lines = [logs.line(doc, r, prompt=MESSAGES) for doc, r in zip(docs, [response, "I cannot", "Yes"], strict=True)]
+    lines = []
+    for doc, answer in zip(docs, [response, "I cannot", "Yes"], strict=True):
+        asked = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": logs.render(doc)}]
+        lines.append(logs.line(doc, answer, prompt=asked))
     logs.write_run(tmp_path, lines)
-    assert tally(load_responses([tmp_path])) == (3, 1, 1, 1)
+    responses = load_responses([tmp_path])
+    assert tally(responses) == (3, 1, 1, 1)
+    assert responses.notes == ()
 
 
 BLANKS = ["", " ", "\n", "\n\n", "\t", "\r\n", " \n ", "\u00a0", "\u3000"]
@@ -443,9 +443,10 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_no_response_or_text_can_break_the_table(logs, tmp_path, text):
-    lines = logs.said(text, f"I cannot {text}", f"No, {text}", f"Yes. {text}")
-    for line in lines:
-        line["doc"] |= {"text": text, "text_id": f"file/{text}", "stratum": text}
+    answers = (text, f"I cannot {text}", f"No, {text}", f"Yes. {text}")
+    of_text = {"text": text, "text_id": f"file/{text}", "stratum": text}
+    docs = [line["doc"] | of_text for line in logs.samples("AAAA")]
+    lines = [logs.line(doc, answer) for doc, answer in zip(docs, answers, strict=True)]
     logs.write_run(tmp_path, lines)
     responses = load_responses([tmp_path])
     assert tally(responses) == (4, 2, 1, 0)
@@ -513,8 +514,11 @@ def test_a_compressed_log_that_was_cut_off_is_refused_in_one_sentence(logs, tmp_
 
 
 def test_arguments_may_be_a_list_as_in_older_logs(logs, tmp_path):
-    logs.write_run(tmp_path, [line | {"arguments": [["prompt", {"until": []}]]} for line in logs.samples("RA NE")])
-    assert tally(load_responses([tmp_path])) == (4, 2, 1, 1)
+    lines = [line | {"arguments": [[logs.render(line["doc"]), {"until": []}]]} for line in logs.samples("RA NE")]
+    logs.write_run(tmp_path, lines)
+    responses = load_responses([tmp_path])
+    assert tally(responses) == (4, 2, 1, 1)
+    assert responses.notes == ()
 
 
 def test_a_log_is_found_by_an_address(logs, tmp_path):

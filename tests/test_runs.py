@@ -1,6 +1,5 @@
 """Finding the runs of the harness, their models and how they were asked."""
 
-import gzip
 import io
 import os
 
@@ -9,7 +8,7 @@ import pandas as pd
 import pytest
 from refusal_metrics.analysis import cli, runs
 from refusal_metrics.analysis.logs import load_responses
-from refusal_metrics.analysis.runs import Log, differing_settings, ends_well, find_logs, is_log, may_be_ours
+from refusal_metrics.analysis.runs import Log, differing_settings, find_logs, is_log
 from typer.testing import CliRunner
 
 from refusal_metrics.errors import InputError
@@ -70,31 +69,6 @@ def test_a_link_to_a_folder_above_does_not_lead_round(logs, tmp_path):
     for name in "abcd":
         (log.parent / name).symlink_to(tmp_path, target_is_directory=True)
     assert [found.path for found in find_logs([tmp_path])] == [str(log)]
-
-
-@pytest.mark.parametrize(
-    ("content", "ours", "complete"),
-    [
-        ('{"doc_id": 0, "doc": {"index": 0, "design_id": "d"}}\n', True, True),
-        ('{"doc_id": 0, "doc": {"index": 0, "design_id": "d"}}', True, False),
-        ('{"doc_id": 0, "doc": {"question": "?"}}\n', False, True),
-        ('{"doc_id": 0, "doc": {"question": "?"}}\n{"doc_id"', False, False),
-        ('{"doc_id": 0, "d', True, False),
-        ("", True, True),
-    ],
-)
-def test_a_look_at_the_ends_of_a_log_tells_whose_it_may_be_and_whether_it_is_complete(
-    tmp_path, content, ours, complete
-):
-    path = tmp_path / "samples_x_2026-01-02T03-04-05.678901.jsonl"
-    path.write_text(content, encoding="utf-8")
-    log = Log(str(path), "", "m")
-    assert (may_be_ours(log), ends_well(log)) == (ours, complete)
-    packed = tmp_path / f"{path.name}.gz"
-    packed.write_bytes(gzip.compress(content.encode()))
-    # Where a packed log ends is not looked up.
-    log = Log(str(packed), "", "m")
-    assert (may_be_ours(log), ends_well(log)) == (ours, False)
 
 
 # Addresses.
