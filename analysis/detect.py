@@ -1,7 +1,6 @@
 """A detector over files: results or any table of responses in, the same with verdicts out."""
 
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,10 +16,11 @@ from rich.progress import Progress as Bar
 from refusal_metrics.errors import InputError
 
 from .batch import Detector
+from .files import check_new, reason, replace_file
 from .given import FORMS, form_of, other_column, read_given, text_column, written_columns
 from .logs import load_responses
-from .responses import TABLE_SUFFIXES, check_new, connect, count, identifier
-from .runs import is_log, reason
+from .responses import TABLE_SUFFIXES, connect, count, identifier
+from .runs import is_log
 from .values import plain
 from .verdicts import Detected, Progress, Source, judge_rows, put
 
@@ -107,7 +107,8 @@ def detect_file(
         if its labels are no lists, or if `out` cannot be written.
     """
     _check_out(out, FORMS, force=force)
-    with _near(out) as folder:
+    with _near(out, force=force) as target:
+        folder = target.parent
         read = read_given(path, folder)
         text = text_column(read, column)
         is_table = set(read.columns) >= _TABLE and any(name.startswith("refused") for name in read.columns)
@@ -129,7 +130,7 @@ def detect_file(
         made = folder / "made.parquet"
         detected = judge_rows(source, added, made, detector, progress)
         as_json = [name for name in kept if read.columns[name] == "JSON"] if form.startswith(".jsonl") else []
-        put(made, out, as_json)
+        put(made, target, as_json)
     return replace(detected, notes=(*read.notes, *detected.notes))
 
 
@@ -175,11 +176,11 @@ def detect_results(
     kept = {name: identifier(name) for name in responses.columns if name.lower() not in left}
     texts = [identifier(name) if name in responses.columns else "NULL" for name in ("response", *_HINTS)]
     n = count(responses.connection, "SELECT count(*) FROM responses")
-    with _near(out) as folder:
+    with _near(out, force=force) as target:
         source = Source(responses.connection.cursor(), f"{listed}, response", "responses", kept, texts, n)
-        made = folder / "made.parquet"
+        made = target.with_name("made.parquet")
         detected = judge_rows(source, added, made, detector, progress)
-        put(made, out)
+        put(made, target)
     return replace(detected, notes=(*responses.notes, *detected.notes))
 
 
@@ -198,7 +199,7 @@ def show_progress(what: str) -> Iterator[Progress]:
         To be told how much is done, of how much.
     """
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = Bar(*columns, console=console, transient=True)
     task = bar.add_task(what, total=None)
     started = time.monotonic()
@@ -226,17 +227,12 @@ def _check_out(out: Path, forms: Sequence[str], *, force: bool) -> None:
 
 
 @contextmanager
-def _near(out: Path) -> Iterator[Path]:
-    """Give a temporary folder beside a file, so that what is made there can be renamed."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-")
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written ({reason(error)}); name a file that can be") from error
-    with folder as path:
+def _near(out: Path, *, force: bool) -> Iterator[Path]:
+    """Give a place in a temporary folder beside a file, so that what is made there can be renamed."""
+    with replace_file(out, force=force) as target:
         try:
-            yield Path(path)
-        except (OSError, pa.ArrowException, duckdb.IOException) as error:
+            yield target
+        except (pa.ArrowException, duckdb.IOException) as error:
             raise InputError(f"{out}: cannot be written ({plain(reason(error))[:200]}); make room there") from error
 
 

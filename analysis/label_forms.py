@@ -3,13 +3,14 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from refusal_metrics.errors import InputError, unknown_name
 from refusal_metrics.tabular import Table, load_table, long_fields
 
 from .batch import read_offered
+from .display.spreadsheets import unguard
 
 FIELDS = (
     *("model", "task", "setting", "persona", "persona_group", "template", "response_type", "text_id", "row_id"),
@@ -133,7 +134,12 @@ def read_rows(path: Path, preset: str | None, fields: Sequence[str]) -> Rows:
 def _load(path: Path) -> Table:
     if path.suffix.lower() != ".json":
         with long_fields():
-            return load_table(path)
+            table = load_table(path)
+        if path.suffix.lower() != ".csv":
+            return table
+        # What was written by us for spreadsheets.
+        read = {name: [unguard(v) if isinstance(v, str) else v for v in of] for name, of in table.columns.items()}
+        return replace(table, columns={unguard(name): values for name, values in read.items()})
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
     try:

@@ -1,7 +1,6 @@
 """Responses in a DuckDB table, and the file form of it that people pass on."""
 
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,21 @@ import duckdb
 from refusal_metrics.detectors import ANSWERS_BY, RULES
 from refusal_metrics.errors import InputError, unknown_name
 
-from .database import Folder, as_text, as_verdict, check_verdicts, connect, count, identifier, literal, quoted
-from .runs import is_remote, reason
+from .database import (
+    Folder,
+    as_text,
+    as_verdict,
+    check_verdicts,
+    connect,
+    count,
+    for_spreadsheets,
+    identifier,
+    literal,
+    quoted,
+)
+from .display.spreadsheets import unguard, unguard_in_sql
+from .files import check_new, reason, replace_file
+from .runs import is_remote
 
 __all__ = [
     "FACTORS",
@@ -23,6 +35,7 @@ __all__ = [
     "check_new",
     "connect",
     "count",
+    "for_spreadsheets",
     "identifier",
     "literal",
     "quoted",
@@ -117,7 +130,9 @@ def write_responses(responses: Responses, out: Path, *, detector: str | None = N
     ----------
     responses : Responses
     out : Path
-        Ends in ``.parquet`` (compressed with zstd) or ``.csv``. Written under another name, then renamed.
+        Ends in ``.parquet`` (compressed with zstd) or ``.csv``. Written under another name, then renamed. In
+        a CSV a text that begins as a formula does gets an apostrophe before it, which `read_responses`
+        takes away.
     detector : str, optional
         The rule whose verdicts are the column ``refused``; by default the first.
     force : bool
@@ -142,16 +157,14 @@ def write_responses(responses: Responses, out: Path, *, detector: str | None = N
     added = f", {outcome_of(rule)} AS outcome" if "empty" in responses.columns else ""
     n_rows = count(responses.connection, "SELECT count(*) FROM responses")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
-            made = Path(folder) / out.name
+        with replace_file(out, force=force) as made:
             if responses.table and out.suffix == ".parquet" and rule == responses.rules[0]:
                 shutil.copyfile(responses.table, made)
             else:
                 written = f"SELECT {kept}, {identifier(f'refused_{rule}')} AS refused{added} FROM responses"
+                written = for_spreadsheets(responses.connection, written) if out.suffix == ".csv" else written
                 responses.query(f"COPY ({written}) TO {quoted(made)} ({form})")
-            made.replace(out)
-    except (OSError, duckdb.IOException) as error:
+    except duckdb.IOException as error:
         raise InputError(f"{out}: cannot be written ({reason(error)}); name a file that can be") from error
     return n_rows
 
@@ -193,26 +206,14 @@ def read_responses(files: Sequence[Path | str]) -> Responses:
     return responses
 
 
-def check_new(out: Path, *, force: bool) -> None:
-    """Check that a file may be written.
-
-    Raises
-    ------
-    InputError
-        If it is a folder, or is there and `force` is not set.
-    """
-    if out.is_dir():
-        raise InputError(f"{out}: is a folder; name a file")
-    if out.exists() and not force:
-        raise InputError(f"{out}: is there already; name another file, or add --force to replace it")
-
-
 def _scan(connection: duckdb.DuckDBPyConnection, file: str, copy: Path) -> str:
     path = file if is_remote(file) else literal(file)
     if file.endswith(".csv"):
         # Read once: texts in memory would take many times what they take in Parquet.
         csv = "read_csv($1, all_varchar = true, header = true, quote = '\"', escape = '\"')"
-        connection.execute(f"COPY (SELECT * FROM {csv}) TO {quoted(copy)} (FORMAT parquet)", [path])
+        names = [str(name) for name, *_ in connection.execute(f"DESCRIBE SELECT * FROM {csv}", [path]).fetchall()]
+        columns = ", ".join(f"{unguard_in_sql(identifier(name))} AS {identifier(unguard(name))}" for name in names)
+        connection.execute(f"COPY (SELECT {columns} FROM {csv}) TO {quoted(copy)} (FORMAT parquet)", [path])
         path = literal(copy)
     return f"SELECT * FROM read_parquet({quoted(path)})"
 

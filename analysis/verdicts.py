@@ -15,9 +15,9 @@ from refusal_metrics.errors import InputError
 from refusal_metrics.verdict import CAUSES, OUTCOMES, TRUNCATED, UNJUDGED, Verdict
 
 from .batch import Detector, Item, read_offered
+from .files import reason
 from .given import form_of
-from .responses import connect, identifier, literal, quoted
-from .runs import reason
+from .responses import connect, for_spreadsheets, identifier, literal, quoted
 from .values import plain
 
 Progress = Callable[[int, int], object]
@@ -191,7 +191,8 @@ def put(made: Path, out: Path, as_json: Sequence[str] = ()) -> None:
     made : Path
         In a folder beside `out`, where another file can be made.
     out : Path
-        Its ending tells the form.
+        Its ending tells the form. In CSV a text that begins as a formula does gets an apostrophe before
+        it, which the commands that read such a file take away.
     as_json : sequence of str
         Columns of texts that are JSON.
     """
@@ -201,7 +202,10 @@ def put(made: Path, out: Path, as_json: Sequence[str] = ()) -> None:
         columns = f"* REPLACE ({replaced})" if replaced else "*"
         scan = f"read_parquet({quoted(literal(made))}, hive_partitioning = false)"
         final = made.with_name(f"made{form}")
-        connect().execute(f"COPY (SELECT {columns} FROM {scan}) TO {quoted(final)} ({_FORMATS[form]})")
+        connection, written = connect(), f"SELECT {columns} FROM {scan}"
+        if form.startswith(".csv"):
+            written = for_spreadsheets(connection, written)
+        connection.execute(f"COPY ({written}) TO {quoted(final)} ({_FORMATS[form]})")
         made = final
     made.replace(out)
 
