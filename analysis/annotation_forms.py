@@ -18,7 +18,8 @@ import yaml
 from refusal_metrics.errors import InputError, unknown_name
 
 from .annotation import Sample
-from .display.spreadsheets import guard, seen, unguard
+from .display.spreadsheets import guard as guard_cell
+from .display.spreadsheets import seen, unguard
 from .files import replace_folder
 
 __all__ = ["ANSWERS", "FORMS", "QUESTIONS", "SHEET", "check_folder", "guard", "unguard", "write_items"]
@@ -100,6 +101,11 @@ def check_folder(out: Path) -> None:
     """
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise InputError(f"{out}: is there already; name a new folder, so that no answers are lost")
+
+
+def guard(text: str) -> str:
+    """Put an apostrophe before a text that a spreadsheet program would run or change, numbers with a sign included."""
+    return guard_cell(text, numbers=True)
 
 
 def _blind(items: pd.DataFrame) -> pd.DataFrame:

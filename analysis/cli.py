@@ -138,12 +138,12 @@ def _run(signals: list[int]) -> int | str | None:
         _silence(sys.stdout)
         say([f"persona-refusal: {_cannot(error)}"])
         code = 1
-    except RuntimeError as error:
-        # What DuckDB makes of a signal; elsewhere Typer ends with the same code for Ctrl-C.
-        if str(error) != "Query interrupted":
-            raise
+    except (RuntimeError, ImportError, SystemError) as error:
+        # What DuckDB and extensions that are being loaded make of a signal.
         if signals:
             raise Stopped(signals[0]) from error
+        if str(error) != "Query interrupted":
+            raise
         code = 130
     except (MemoryError, *_short_of_memory()) as error:
         said = " ".join(str(error).split())[:200]

@@ -16,6 +16,7 @@ from rich.progress import Progress as Bar
 from refusal_metrics.errors import InputError
 
 from .batch import Detector
+from .display.spreadsheets import unguard_in_sql
 from .files import check_new, reason, replace_file
 from .given import FORMS, form_of, other_column, read_given, text_column, written_columns
 from .logs import load_responses
@@ -88,7 +89,8 @@ def detect_file(
         Written in the form of its ending, under another name first: the same rows in the same
         order, and the columns ``outcome, cause, rule, answer``, all null where there is no verdict.
         For a responses table also ``refused`` and ``refused_<detector>``; there the four columns
-        take the place of an earlier detector's.
+        take the place of an earlier detector's, and texts in CSV are guarded, see `display.spreadsheets`.
+        Texts of any other file stay as they are.
     detector : Detector
     column : str
         The column of the responses. What is missing counts as empty.
@@ -126,11 +128,16 @@ def detect_file(
             if name.lower() not in {new.lower() for new in added}
         }
         hints = [other_column(read, name) for name in _HINTS]
-        source = Source(connect(), f"{path}, record", read.scan, kept, [text, *hints], read.n)
+        texts = [text, *hints]
+        if is_table and form_of(path).startswith(".csv"):
+            # As every command reads a responses table.
+            texts = [unguard_in_sql(f"({sql})") for sql in texts]
+            kept = {name: unguard_in_sql(f"({sql})") for name, sql in kept.items()}
+        source = Source(connect(), f"{path}, record", read.scan, kept, texts, read.n)
         made = folder / "made.parquet"
         detected = judge_rows(source, added, made, detector, progress)
         as_json = [name for name in kept if read.columns[name] == "JSON"] if form.startswith(".jsonl") else []
-        put(made, target, as_json)
+        put(made, target, as_json, guarded=is_table)
     return replace(detected, notes=(*read.notes, *detected.notes))
 
 

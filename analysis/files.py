@@ -4,7 +4,6 @@ import errno
 import fcntl
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -41,7 +40,8 @@ def check_new(out: Path, *, force: bool) -> None:
     InputError
         If it is a folder or no regular file, or already exists and `force` is not set.
     """
-    if _is(out.is_dir, out):
+    _check_name(out)
+    if out.is_dir():
         raise InputError(f"{out}: is a folder; name a file")
     if not os.path.lexists(out):
         return
@@ -59,7 +59,8 @@ def check_folder(out: Path, *, force: bool, find_ours: Callable[[Path], Collecti
     InputError
         If `out` is a file, contains files and `force` is not set, or contains files of which none are ours.
     """
-    if os.path.lexists(out) and not _is(out.is_dir, out):
+    _check_name(out)
+    if os.path.lexists(out) and not out.is_dir():
         raise InputError(f"{out}: is a file; name a folder")
     if not out.is_dir():
         return
@@ -367,10 +368,11 @@ def _sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _is(test: Callable[[], bool], out: Path) -> bool:
-    """Ask about a path that may be none."""
+def _check_name(out: Path) -> None:
+    """Refuse a name that no file can have."""
     try:
-        return test()
+        out.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
     except (OSError, ValueError) as error:
-        said = re.sub(r"^\[Errno \d+\] ", "", reason(error))
-        raise InputError(f"{out}: cannot be written ({said}); name another") from error
+        raise InputError(f"{out}: cannot be written ({reason(error)}); name another") from error

@@ -14,7 +14,6 @@ import duckdb
 
 from refusal_metrics.errors import InputError, unknown_name
 
-from .display.spreadsheets import unguard, unguard_in_sql
 from .files import reason
 from .responses import connect, count, identifier, literal, quoted
 from .values import plain
@@ -205,16 +204,13 @@ def _copy_csv(connection: duckdb.DuckDBPyConnection, path: Path, table: Path) ->
             f"{path}: holds no records; give a file with at least one, the columns named in its first line"
         )
     columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in names)
-    read = ", ".join(f"{unguard_in_sql(identifier(name))} AS {identifier(unguard(name))}" for name in names)
     for limits in _CSV_LIMITS:
         csv_scan = (
             f"read_csv($1, auto_detect = false, columns = {{{columns}}}, header = true, delim = ',', quote = '\"', "
             f"escape = '\"', comment = '', hive_partitioning = false{limits})"
         )
         try:
-            connection.execute(
-                f"COPY (SELECT {read} FROM {csv_scan}) TO {quoted(table)} (FORMAT parquet)", [literal(path)]
-            )
+            connection.execute(f"COPY (FROM {csv_scan}) TO {quoted(table)} (FORMAT parquet)", [literal(path)])
         except duckdb.Error:
             if limits == _CSV_LIMITS[-1]:
                 raise

@@ -49,15 +49,16 @@ class Axes:
         if n_cells <= MOST_CELLS:
             return
         frames = [frame for frame in (self.labels, self.runs, self.tasks) if len(frame) > 1]
-        widest = max(frames, key=len)
-        n_levels = {str(name): int(widest[name].nunique()) for name in widest}
-        largest = max(n_levels, key=lambda name: n_levels[name])
         parts = " x ".join(f"{len(frame):,} of {', '.join(map(str, frame))}" for frame in frames)
-        others = "give fewer of them at a time"
-        remedy = f"merge its levels, or leave factors out (--without {largest})" if widest is self.labels else others
+        n_levels = {str(name): int(frame[name].nunique()) for frame in frames for name in frame}
+        most = sorted(n_levels, key=lambda name: -n_levels[name])[:2]
+        droppable = [name for name in map(str, self.labels) if n_levels.get(name, 1) > 1]
+        largest = max(droppable, key=lambda name: n_levels[name], default="")
+        remedies = [f"leave factors out (--without {largest}), merge levels"] * bool(largest)
         raise InputError(
             f"{n_cells:,} combinations of factors ({parts}) are too many for sensitivity indices, at most "
-            f"{MOST_CELLS:,} are possible; {largest} has {n_levels[largest]:,} levels: {remedy}"
+            f"{MOST_CELLS:,} are possible; {' and '.join(f'{name} has {n_levels[name]:,} levels' for name in most)}: "
+            f"{', or '.join([*remedies, 'give fewer models at a time'])}"
         )
 
 

@@ -18,7 +18,7 @@ from .page import Source, main_table, write_page
 from .paper import compare_published as set_beside_published
 from .paper import paper_tables
 from .paper_figures import paper_figures
-from .report_files import MARKDOWN, find_report
+from .report_files import MARKDOWN, RESPONSES, find_report
 from .responses import Responses
 from .validation import Validation, validate
 
@@ -97,6 +97,7 @@ def write_report(
             "--paper and --compare-published"
         )
     check_formats(formats)
+    _check_not_read(responses, out)
     with replace_folder(out, force=force, find_ours=find_report) as folder:
         made = _estimate(responses, options or Options(), labels, paper=paper, compare_published=compare_published)
         try:
@@ -109,6 +110,15 @@ def write_report(
 def check_out(out: Path, *, force: bool) -> None:
     """Check, before anything is read, that a report may be written there; see `write_report`."""
     check_folder(out, force=force, find_ours=find_report)
+
+
+def _check_not_read(responses: Responses, out: Path) -> None:
+    """Refuse to replace the report whose own responses are read."""
+    place = (out / RESPONSES).resolve()
+    if any(isinstance(file, Path) and file.resolve() == place for file in responses.files):
+        raise InputError(
+            f"{out / RESPONSES}: is read, and would be removed with the report that it belongs to; name another folder"
+        )
 
 
 def _estimate(

@@ -183,7 +183,7 @@ def judge_rows(
     )
 
 
-def put(made: Path, out: Path, as_json: Sequence[str] = ()) -> None:
+def put(made: Path, out: Path, as_json: Sequence[str] = (), *, guarded: bool = True) -> None:
     """Give a Parquet file the form and the name that were asked for.
 
     Parameters
@@ -191,10 +191,12 @@ def put(made: Path, out: Path, as_json: Sequence[str] = ()) -> None:
     made : Path
         In a folder beside `out`, where another file can be made.
     out : Path
-        Its ending tells the form. In CSV a text that begins as a formula does gets an apostrophe before
-        it, which the commands that read such a file take away.
+        Its ending tells the form.
     as_json : sequence of str
         Columns of texts that are JSON.
+    guarded : bool
+        Whether in CSV a text that begins as a formula does gets an apostrophe before it, which the commands
+        that read responses tables take away.
     """
     form = form_of(out)
     if form != ".parquet":
@@ -203,7 +205,7 @@ def put(made: Path, out: Path, as_json: Sequence[str] = ()) -> None:
         scan = f"read_parquet({quoted(literal(made))}, hive_partitioning = false)"
         final = made.with_name(f"made{form}")
         connection, written = connect(), f"SELECT {columns} FROM {scan}"
-        if form.startswith(".csv"):
+        if guarded and form.startswith(".csv"):
             written = for_spreadsheets(connection, written)
         connection.execute(f"COPY ({written}) TO {quoted(final)} ({_FORMATS[form]})")
         made = final

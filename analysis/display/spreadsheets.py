@@ -11,35 +11,40 @@ _BEFORE = "\\x00-\\x20'\"`\u00a0\u00ab\u00bb\u200b-\u200f\u2018-\u201f\u2028-\u2
 """Spaces, quotation marks and unseen characters, which may stand before a formula and be dropped."""
 # Identifiers that would be read as numbers lose digits. Apostrophes may precede each alternative, so that
 # `unguard` takes away what `guard` put there and nothing else.
-_COMMANDS = f"^(?:[{_BEFORE}]*[{_SIGNS}]|'*[\\t\\r\\n]|'*(?:\\d{{16}}|\\d+e\\d+){{end}})"
+_IDS = r"^(?:\d{16}|\d+e\d+){end}"
+_COMMANDS = f"^(?:[{_BEFORE}]*[{_SIGNS}]|'*[\\t\\r\\n]|'*{_IDS[1:]})"
 _NUMBERS = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?{end}"
-_IS_COMMAND, _IS_NUMBER = (re.compile(pattern.replace("{end}", r"\Z"), re.ASCII) for pattern in (_COMMANDS, _NUMBERS))
+_IS_COMMAND, _IS_NUMBER, _IS_ID = (
+    re.compile(pattern.replace("{end}", r"\Z"), re.ASCII) for pattern in (_COMMANDS, _NUMBERS, _IDS)
+)
 
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"
-    "\ud800-\udfff\U000e0000-\U000e007f]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
 )
 """Control characters, overrides of the direction of writing and characters without width, but joiners."""
 
 
-def guard(text: str) -> str:
+def guard(text: str, *, numbers: bool = False) -> str:
     """Put an apostrophe before a text that a spreadsheet program would run or change.
 
     Parameters
     ----------
     text : str
+    numbers : bool
+        Whether numbers with a sign are guarded too.
 
     Returns
     -------
     str
-        The text itself where it is a number or begins with nothing that a formula begins with.
+        The text itself if it begins with nothing that a formula begins with.
 
     Examples
     --------
     >>> guard("=1+1"), guard("-0.05"), guard("- Yes"), guard("a man")
     ("'=1+1", '-0.05', "'- Yes", 'a man')
     """
-    return f"'{text}" if _would_run(text) else text
+    is_harmless = not numbers and _IS_NUMBER.match(text) and not _IS_ID.match(text)
+    return f"'{text}" if _IS_COMMAND.match(text) and not is_harmless else text
 
 
 def unguard(text: str) -> str:
@@ -50,7 +55,7 @@ def unguard(text: str) -> str:
     >>> unguard("'=1+1"), unguard("'tis so")
     ('=1+1', "'tis so")
     """
-    return text[1:] if text.startswith("'") and _would_run(text[1:]) else text
+    return text[1:] if text.startswith("'") and _IS_COMMAND.match(text[1:]) else text
 
 
 def seen(text: str) -> str:
@@ -98,31 +103,18 @@ def to_csv(table: pd.DataFrame, *, quote_all: bool = False, exact: bool = False)
 
 def guard_in_sql(column: str) -> str:
     """Write as SQL of DuckDB a column of texts that is guarded as by `guard`."""
-    return f"CASE WHEN {_would_run_in_sql(column)} THEN '''' || {column} ELSE {column} END"
+    is_command, is_number, is_id = (
+        f"regexp_matches({column}, {_in_sql(pattern)})" for pattern in (_COMMANDS, _NUMBERS, _IDS)
+    )
+    return f"CASE WHEN {is_command} AND NOT ({is_number} AND NOT {is_id}) THEN '''' || {column} ELSE {column} END"
 
 
 def unguard_in_sql(column: str) -> str:
     """Write as SQL of DuckDB a column of texts as `unguard` gives them."""
     rest = f"{column}[2:]"
-    return f"CASE WHEN {column}[1] = '''' AND {_would_run_in_sql(rest)} THEN {rest} ELSE {column} END"
+    guarded = f"{column}[1] = '''' AND regexp_matches({rest}, {_in_sql(_COMMANDS)})"
+    return f"CASE WHEN {guarded} THEN {rest} ELSE {column} END"
 
 
-def _would_run(text: str) -> bool:
-    return _IS_COMMAND.match(text) is not None and (_IS_NUMBER.match(text) is None or not _is_plain(text))
-
-
-def _is_plain(text: str) -> bool:
-    """Tell numbers from identifiers that look like numbers."""
-    return _LONG_NUMBER.match(text) is None
-
-
-_LONG_NUMBER = re.compile(r"(?:\d{16}|\d+e\d+)\Z", re.ASCII)
-
-
-def _would_run_in_sql(column: str) -> str:
-    command, number, long = (
-        "'" + pattern.replace("{end}", r"\z").replace("'", "''") + "'"
-        for pattern in (_COMMANDS, _NUMBERS, r"^(?:\d{16}|\d+e\d+){end}")
-    )
-    is_number = f"regexp_matches({column}, {number}) AND NOT regexp_matches({column}, {long})"
-    return f"(regexp_matches({column}, {command}) AND NOT ({is_number}))"
+def _in_sql(pattern: str) -> str:
+    return "'" + pattern.replace("{end}", r"\z").replace("'", "''") + "'"
