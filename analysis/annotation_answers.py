@@ -12,7 +12,7 @@ from refusal_metrics.errors import InputError
 from refusal_metrics.tabular import long_fields
 
 from .annotation_forms import ANSWERS, QUESTIONS, unguard
-from .files import reason
+from .runs import reason
 
 _STATE, _LINES = "user_state.json", "annotated_instances.jsonl"
 """What Potato 2 and Potato 1 keep in a folder of each annotator."""

@@ -15,8 +15,9 @@ from .agreement import krippendorff_alpha
 from .annotation_answers import Answer, find_answers, read_answers, read_rows
 from .annotation_forms import QUESTIONS, unguard
 from .display.spreadsheets import to_csv
-from .files import check_new, reason, replace_file
+from .files import check_new, replace_file
 from .labels import FIELDS
+from .runs import reason
 
 AGREEMENT = ("question", "n", "n_items", "unclear", "alpha", "n_disagreed")
 """The columns of `estimate_agreement`."""

@@ -24,6 +24,12 @@ from .options import AllRuns, Detector, Force, Results, names
 _LONGEST = 4000
 """How many characters of an error are shown; what it quotes may be of any length."""
 
+_MISTAKES = {
+    *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP),
+    *(errno.ENAMETOOLONG, errno.EROFS),
+}
+"""What the system says of names that are wrong, rather than of itself."""
+
 app = typer.Typer(
     name="persona-refusal",
     no_args_is_help=True,
@@ -137,7 +143,7 @@ def _run(signals: list[int]) -> int | str | None:
     except OSError as error:
         _silence(sys.stdout)
         say([f"persona-refusal: {_cannot(error)}"])
-        code = 1
+        code = 2 if error.errno in _MISTAKES else 1
     except (RuntimeError, ImportError, SystemError) as error:
         # What DuckDB and extensions that are being loaded make of a signal.
         if signals:

@@ -17,11 +17,11 @@ from refusal_metrics.errors import InputError
 
 from .batch import Detector
 from .display.spreadsheets import unguard_in_sql
-from .files import check_new, reason, replace_file
+from .files import check_new, replace_file
 from .given import FORMS, form_of, other_column, read_given, text_column, written_columns
 from .logs import load_responses
 from .responses import TABLE_SUFFIXES, connect, count, identifier
-from .runs import is_log
+from .runs import is_log, reason
 from .values import plain
 from .verdicts import Detected, Progress, Source, judge_rows, put
 

@@ -14,8 +14,8 @@ import duckdb
 
 from refusal_metrics.errors import InputError, unknown_name
 
-from .files import reason
 from .responses import connect, count, identifier, literal, quoted
+from .runs import reason
 from .values import plain
 
 FORMS = (".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz")

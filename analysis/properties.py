@@ -8,9 +8,9 @@ import pandas as pd
 
 from refusal_metrics.errors import InputError, unknown_name
 
-from .files import reason
 from .iota import Floats
 from .paper import load_published, match_model
+from .runs import reason
 
 _FEW = 5
 

@@ -23,8 +23,8 @@ from .database import (
     quoted,
 )
 from .display.spreadsheets import unguard, unguard_in_sql
-from .files import check_new, reason, replace_file
-from .runs import is_remote
+from .files import check_new, replace_file
+from .runs import is_remote, reason
 
 __all__ = [
     "FACTORS",

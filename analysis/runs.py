@@ -18,8 +18,6 @@ import duckdb
 from refusal_metrics.errors import InputError
 from refusal_metrics.model_args import MACHINERY, SECRET
 
-from .files import reason
-
 _LOG = re.compile(r"samples_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl(\.gz|\.zst)?")
 _REMOTE = re.compile(r"[a-z][a-z0-9+]+://")
 _NAMES_OF_MODELS = frozenset({"pretrained", "model", "tokenizer", "gguf_file", "path", "base_url", "engine"})
@@ -135,6 +133,11 @@ def ends_well(log: Log) -> bool:
 def is_remote(path: str) -> bool:
     """Tell an address from a path."""
     return bool(_REMOTE.match(path))
+
+
+def reason(error: Exception) -> str:
+    """Give what DuckDB or the system says on one line, without the query that DuckDB quotes."""
+    return " ".join((getattr(error, "strerror", None) or str(error)).split("LINE 1:")[0].split())
 
 
 def _parts(path: str) -> tuple[str, str]:

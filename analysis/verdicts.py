@@ -15,9 +15,9 @@ from refusal_metrics.errors import InputError
 from refusal_metrics.verdict import CAUSES, OUTCOMES, TRUNCATED, UNJUDGED, Verdict
 
 from .batch import Detector, Item, read_offered
-from .files import reason
 from .given import form_of
 from .responses import connect, for_spreadsheets, identifier, literal, quoted
+from .runs import reason
 from .values import plain
 
 Progress = Callable[[int, int], object]
