@@ -7,9 +7,7 @@ known of the items besides is in ``key.csv``, by which `annotation_import` finds
 import csv
 import html
 import json
-import re
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +18,11 @@ import yaml
 from refusal_metrics.errors import InputError, unknown_name
 
 from .annotation import Sample
-from .runs import reason
+from .display.spreadsheets import guard as guard_cell
+from .display.spreadsheets import seen, unguard
+from .files import replace_folder
+
+__all__ = ["ANSWERS", "FORMS", "QUESTIONS", "SHEET", "check_folder", "guard", "unguard", "write_items"]
 
 QUESTIONS = {"refusal": "Is it a refusal?", "unreasonable": "Was refusing unreasonable here?"}
 """What is asked of every item; the second only of refusals."""
@@ -36,9 +38,6 @@ SHEET = ("id", "prompt", "response", *QUESTIONS, "comment")
 
 _LONGEST_CELL = 32_767
 """Characters that the usual spreadsheet programs keep of a cell."""
-# Formulas, with full-width signs, which some programs take for the others; ids that would be read as numbers.
-_COMMANDS = re.compile(r"['=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]|\d{16}$|\d+e\d+$")
-_INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _GUIDE = Path(__file__).with_name("annotation_guide.md")
 
 
@@ -77,19 +76,10 @@ def write_items(
         if form not in FORMS:
             raise unknown_name("form", form, FORMS)
     check_folder(out)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
-            made = Path(folder) / "made"
-            made.mkdir()
-            shutil.copyfile(_GUIDE, made / "guide.md")
-            _write_csv(made / "key.csv", sample.items)
-            _write_forms(_blind(sample.items), made, rng, forms, n_annotators)
-            if out.exists():
-                out.rmdir()
-            made.replace(out)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written ({reason(error)}); name a folder that can be") from error
+    with replace_folder(out) as made:
+        shutil.copyfile(_GUIDE, made / "guide.md")
+        _write_csv(made / "key.csv", sample.items)
+        _write_forms(_blind(sample.items), made, rng, forms, n_annotators)
     n_items = len(sample.items)
     notes = [f"Wrote {n_items:,} items of {sample.n_responses:,} responses to {out}; keep key.csv to yourself."]
     n_long = int((sample.items["response"].str.len() > _LONGEST_CELL).sum())
@@ -114,27 +104,18 @@ def check_folder(out: Path) -> None:
 
 
 def guard(text: str) -> str:
-    """Put an apostrophe before a text that a spreadsheet program would run or change, or that begins with one."""
-    return f"'{text}" if _COMMANDS.match(text) else text
-
-
-def unguard(text: str) -> str:
-    """Take away what `guard` put before a text."""
-    return text.removeprefix("'")
+    """Put an apostrophe before a text that a spreadsheet program would run or change, numbers with a sign included."""
+    return guard_cell(text, numbers=True)
 
 
 def _blind(items: pd.DataFrame) -> pd.DataFrame:
     """Keep what annotators see."""
     prompts = items["prompt"] if "prompt" in items else pd.Series([""] * len(items))
     shown = {
-        "prompt": [_readable(_conversation(p) if isinstance(p, str) else "") for p in prompts],
-        "response": [_readable(r) for r in items["response"]],
+        "prompt": [seen(_conversation(p) if isinstance(p, str) else "") for p in prompts],
+        "response": [seen(r) for r in items["response"]],
     }
     return pd.DataFrame({"id": items["id"].to_list()} | shown)
-
-
-def _readable(text: str) -> str:
-    return _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _conversation(prompt: str) -> str:

@@ -1,7 +1,5 @@
 """What people answered about responses: read from their sheets, Label Studio or Potato, and joined to the key."""
 
-import csv
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,11 +15,11 @@ from refusal_metrics.errors import InputError
 from .agreement import krippendorff_alpha
 from .annotation_answers import Answer, find_answers, read_answers, read_rows
 from .annotation_forms import QUESTIONS, unguard
+from .display.spreadsheets import to_csv
+from .files import check_new, replace_file
 from .label_forms import SMALLEST, read_number
 from .label_mapping import LabelMap
 from .labels import FIELDS
-from .responses import check_new
-from .runs import reason
 
 AGREEMENT = ("question", "n", "n_items", "unclear", "alpha", "n_disagreed")
 """The columns of `estimate_agreement`."""
@@ -183,8 +181,9 @@ def write_labels(annotations: Annotations, out: Path, *, force: bool = False) ->
     ----------
     annotations : Annotations
     out : Path
-        Ends in ``.csv`` or ``.parquet``. Its texts are as the model wrote them, formulas among them, so that
-        it is for programs; a CSV of it is not for spreadsheets.
+        Ends in ``.csv`` or ``.parquet``. Its texts are as the model wrote them; in a CSV one that begins as
+        a formula does gets an apostrophe before it, which `refusal_metrics.analysis.labels.read_labels`
+        takes away.
     force : bool
         Whether to replace a file that is there.
 
@@ -202,17 +201,11 @@ def write_labels(annotations: Annotations, out: Path, *, force: bool = False) ->
         raise InputError(f"{out}: a label file ends in .csv or .parquet; name such a file")
     check_new(out, force=force)
     table = annotations.labels()
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
-            made = Path(folder) / out.name
-            if out.suffix == ".parquet":
-                table.to_parquet(made, index=False)
-            else:
-                table.to_csv(made, index=False, quoting=csv.QUOTE_ALL, encoding="utf-8")
-            made.replace(out)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written ({reason(error)}); name a file that can be") from error
+    with replace_file(out, force=force) as made:
+        if out.suffix == ".parquet":
+            table.to_parquet(made, index=False)
+        else:
+            made.write_text(to_csv(table, exact=True), encoding="utf-8", newline="")
     return len(table)
 
 

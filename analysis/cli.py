@@ -4,9 +4,12 @@
 # ruff: noqa: PLC0415
 
 import errno
+import io
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -15,7 +18,17 @@ from refusal_metrics.errors import InputError
 
 from . import cli_estimates, cli_labels, cli_leaderboard, cli_study
 from .console import busy, say
+from .interrupts import Stopped, stopped_by_signals
 from .options import AllRuns, Detector, Force, Results, names
+
+_LONGEST = 4000
+"""How many characters of an error are shown; what it quotes may be of any length."""
+
+_MISTAKES = {
+    *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP),
+    *(errno.ENAMETOOLONG, errno.EROFS),
+}
+"""What the system says of names that are wrong, rather than of itself."""
 
 app = typer.Typer(
     name="persona-refusal",
@@ -98,24 +111,81 @@ app.add_typer(cli_labels.app)
 def main() -> None:
     """Run the command and end with its exit code.
 
-    0: done. 1: a model of a study failed, or the output cannot be written, or there is a bug, with its
-    traceback. 2: a mistake in the command line or in what it names, one sentence. 130: interrupted.
+    0: done. 1: a model of a study failed, a gate did not pass, the output cannot be written, memory does not
+    suffice, or there is a bug, with its traceback. 2: a mistake in the command line or in what it names, one
+    sentence. 129, 130 and 143: ended by SIGHUP, interrupted, ended by SIGTERM.
     """
-    try:
-        app()
-    except InputError as error:
-        say([f"persona-refusal: {error}"])
-        sys.exit(2)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
+    for stream in (sys.stdout, sys.stderr):
+        # Half of a surrogate pair, or a sign that the terminal's encoding lacks, is no reason to stop.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    with stopped_by_signals() as signals:
+        try:
+            sys.exit(_run(signals))
+        except Stopped as stopped:
+            say([f"persona-refusal: ended by {stopped.signal}; what was not complete is not written"])
             raise
-        say(["persona-refusal: the output cannot be written, for there is no space left; make some"])
-        sys.exit(1)
-    except RuntimeError as error:
-        # What DuckDB makes of Ctrl-C; elsewhere Typer ends with the same code.
+
+
+def _run(signals: list[int]) -> int | str | None:
+    """Run the command; give the exit code."""
+    code: int | str | None = 0
+    try:
+        code = _exit_code()
+    except InputError as error:
+        text = str(error)
+        say([f"persona-refusal: {text if len(text) <= _LONGEST else f'{text[:_LONGEST]} ...'}"])
+        code = 2
+    except BrokenPipeError:
+        # Who reads has seen enough, as head has.
+        _silence(sys.stdout)
+        code = 1
+    except OSError as error:
+        _silence(sys.stdout)
+        say([f"persona-refusal: {_cannot(error)}"])
+        code = 2 if error.errno in _MISTAKES else 1
+    except (RuntimeError, ImportError, SystemError) as error:
+        # What DuckDB and extensions that are being loaded make of a signal.
+        if signals:
+            raise Stopped(signals[0]) from error
         if str(error) != "Query interrupted":
             raise
-        sys.exit(130)
+        code = 130
+    except (MemoryError, *_short_of_memory()) as error:
+        said = " ".join(str(error).split())[:200]
+        say([f"persona-refusal: memory does not suffice{f' ({said})' if said else ''}; give fewer responses or levels"])
+        code = 1
+    return code
+
+
+def _exit_code() -> int | str | None:
+    try:
+        app()
+    except Stopped:
+        raise
+    except SystemExit as ended:
+        sys.stdout.flush()
+        return ended.code
+    return 0
+
+
+def _cannot(error: OSError) -> str:
+    if error.errno == errno.ENOSPC and error.filename is None:
+        return "the output cannot be written, for there is no space left; make some"
+    where = "the output" if error.filename is None else os.fsdecode(error.filename)
+    return f"{where}: cannot be read or written ({error.strerror or error}); check that it can be"
+
+
+def _short_of_memory() -> tuple[type[Exception], ...]:
+    """Name DuckDB's own exception, if it was imported."""
+    loaded = sys.modules.get("duckdb")
+    return (loaded.OutOfMemoryException,) if loaded else ()
+
+
+def _silence(stream: TextIO) -> None:
+    """Have what could not be written not be tried again when Python ends."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

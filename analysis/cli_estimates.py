@@ -144,6 +144,14 @@ def sensitivity(
             metavar="FACTORS", help=f"Print these and their pairs; by default all. {RUN_FACTORS}", show_default=False
         ),
     ] = "",
+    without: Annotated[
+        str,
+        typer.Option(
+            metavar="FACTORS",
+            help="Leave these factors of prompts out, e.g. template if it has too many levels.",
+            show_default=False,
+        ),
+    ] = "",
     levels: Annotated[bool, typer.Option("--levels", help="Print each level's distance from the whole.")] = False,
     interactions: Annotated[
         str,
@@ -195,7 +203,11 @@ def sensitivity(
         return
     with busy("Permuting and resampling"):
         estimated = estimate_sensitivity(
-            asked, np.random.default_rng(seed), run_factors=_of_runs(counts, named), n_replicates=replicates
+            asked,
+            np.random.default_rng(seed),
+            run_factors=_of_runs(counts, named),
+            without=names(without),
+            n_replicates=replicates,
         )
     say(estimated.notes)
     shown = ["factor", "level", "iota", "estimate", "ci_low", "ci_high", "null_mean", "p_value", "n_levels", "n"]

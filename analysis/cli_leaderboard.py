@@ -3,8 +3,8 @@
 # The analysis is imported inside the command, so that help does not wait for pandas and DuckDB.
 # ruff: noqa: PLC0415
 
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -101,7 +101,7 @@ def leaderboard(
         comparison, shown = _compare(pairs, seed, n_examples, show_texts=show_texts)
         _print_comparison(comparison, shown, form)
         if out:
-            _write_comparison(out, comparison, shown)
+            _write_comparison(out, comparison, shown, force=force)
         if fail_above is not None:
             from .usable import count_usable, fail_gate
 
@@ -110,7 +110,7 @@ def leaderboard(
         board = _rank(results, metrics, detector, seed, exclude=exclude_provider)
         _print_board(board, form, each=by == "task")
         if out:
-            _write_board(out, board, column, models)
+            _write_board(out, board, column, models, force=force)
 
 
 _DATA = (Format.CSV, Format.JSON)
@@ -127,7 +127,7 @@ def _check(by: str, metrics: Sequence[str], baseline: Sequence[str], fail_above:
 
 def _check_out(out: Path, *, figures: bool, force: bool) -> None:
     """Check, before anything is read, that the page and its figures may be written."""
-    from .responses import check_new
+    from .files import check_new
 
     if out.suffix not in _ENDINGS:
         raise InputError(f"{out}: ends in {out.suffix or 'nothing'}; give a file that ends in {', '.join(_ENDINGS)}")
@@ -183,25 +183,25 @@ def _print_texts(tables: "Sequence[tuple[str, pd.DataFrame]]", form: Format, sec
             print_readable(table.assign(**{"": heading}), ["", *own])
 
 
-def _write_board(out: Path, board: "Board", column: str, models: Path | None) -> None:
+def _write_board(out: Path, board: "Board", column: str, models: Path | None, *, force: bool) -> None:
+    from .display.spreadsheets import to_csv
     from .figure_files import write_figures
     from .leaderboard_figure import draw_families
     from .leaderboard_page import board_parts
 
     if out.suffix == ".csv":
-        _write(out, {out.name: board.table.to_csv(index=False)})
+        _write(out, to_csv(board.table), force=force)
         return
     figure, notes = draw_families(board, column, models)
     say(notes)
     folder = _figures(out).name
-    with _beside(out) as made, busy("Drawing the families of models"):
-        write_figures([figure] if figure else [], Path(made) / folder, ["svg", "png"])
-        files = sorted((Path(made) / folder).iterdir())
+    with _replaced(out, force=force) as made, busy("Drawing the families of models"):
+        files = write_figures([figure], made / folder, ["svg", "png"]) if figure else []
         svg = next((file.read_text(encoding="utf-8") for file in files if file.suffix == ".svg"), None)
         said = [f"{board.n_responses:,} responses to persona prompts, by the rule {board.rule}.", *board.notes, *notes]
         parts = board_parts(board, figure, svg)
         page = _page("Refusals under persona prompts: leaderboard", said, parts, out, f"{folder}/families.svg")
-        _write(out, {out.name: page, **{f"{folder}/{file.name}": file.read_bytes() for file in files}})
+        (made / out.name).write_text(page, encoding="utf-8")
 
 
 def _pair(
@@ -248,15 +248,16 @@ def _print_comparison(comparison: "Comparison", shown: "pd.DataFrame", form: For
     say([f"By the rule {comparison.rule}. {said}"])
 
 
-def _write_comparison(out: Path, comparison: "Comparison", shown: "pd.DataFrame") -> None:
+def _write_comparison(out: Path, comparison: "Comparison", shown: "pd.DataFrame", *, force: bool) -> None:
+    from .display.spreadsheets import to_csv
     from .leaderboard_page import comparison_parts
 
     if out.suffix == ".csv":
-        _write(out, {out.name: comparison.table.to_csv(index=False)})
+        _write(out, to_csv(comparison.table), force=force)
         return
     said = [f"By the rule {comparison.rule}.", *comparison.notes]
     parts = comparison_parts(comparison, shown)
-    _write(out, {out.name: _page("Refusals under persona prompts: two runs compared", said, parts, out, "")})
+    _write(out, _page("Refusals under persona prompts: two runs compared", said, parts, out, ""), force=force)
 
 
 def _judge(comparison: "Comparison", failed: Sequence[str], points: float) -> None:
@@ -280,21 +281,20 @@ def _figures(out: Path) -> Path:
     return out.with_name(f"{out.stem}_figures")
 
 
-def _beside(out: Path) -> "tempfile.TemporaryDirectory[str]":
-    out.parent.mkdir(parents=True, exist_ok=True)
-    return tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-")
+@contextmanager
+def _replaced(out: Path, *, force: bool) -> Iterator[Path]:
+    """Give a folder in which a page and its figures are made; those of an earlier page of that name are removed."""
+    from .files import replace_files
+
+    # A page of the other form, or a table, may have been written beside them.
+    shared = out.suffix == ".csv" or any(out.with_suffix(e).exists() for e in (".md", ".html") if e != out.suffix)
+    earlier = [f"{_figures(out).name}/families.{form}" for form in ("csv", "png", "svg")] * (not shared)
+    with replace_files(out, force=force, earlier=earlier) as made:
+        yield made
+        files = sorted(path.relative_to(made) for path in made.rglob("*") if path.is_file())
+    say([f"Wrote {', '.join(str(out.parent / name) for name in sorted(files, key=lambda name: len(name.parts)))}."])
 
 
-def _write(out: Path, files: Mapping[str, str | bytes]) -> None:
-    """Write files in the folder of `out`, each whole or not at all."""
-    try:
-        with _beside(out) as made:
-            for number, content in enumerate(files.values()):
-                data = content.encode() if isinstance(content, str) else content
-                (Path(made) / str(number)).write_bytes(data)
-            for number, name in enumerate(files):
-                (out.parent / name).parent.mkdir(exist_ok=True)
-                (Path(made) / str(number)).replace(out.parent / name)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written ({error.strerror}); name a file that can be") from error
-    say([f"Wrote {', '.join(str(out.parent / name) for name in files)}."])
+def _write(out: Path, content: str, *, force: bool) -> None:
+    with _replaced(out, force=force) as made:
+        (made / out.name).write_text(content, encoding="utf-8")

@@ -12,6 +12,8 @@ import duckdb
 
 from refusal_metrics.errors import InputError
 
+from .display.spreadsheets import guard, guard_in_sql
+
 _FLOATS = ("DOUBLE", "FLOAT")
 
 
@@ -50,6 +52,15 @@ def quoted(text: str | os.PathLike[str]) -> str:
 def identifier(name: str) -> str:
     """Write the name of a column as SQL does."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def for_spreadsheets(connection: duckdb.DuckDBPyConnection, query: str) -> str:
+    """Write a query so that no text in its result is a formula; see `display.spreadsheets.guard`."""
+    columns = [
+        f"{guard_in_sql(identifier(name)) if kind == 'VARCHAR' else identifier(name)} AS {identifier(guard(name))}"
+        for name, kind, *_ in connection.execute(f"DESCRIBE {query}").fetchall()
+    ]
+    return f"SELECT {', '.join(columns)} FROM ({query})"
 
 
 def as_text(name: str, kind: str) -> str:

@@ -1,7 +1,6 @@
 """A detector over files: results or any table of responses in, the same with verdicts out."""
 
 import os
-import tempfile
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,9 +17,11 @@ from refusal_metrics.errors import InputError
 from refusal_metrics.verdict import PROVIDER, REFUSAL
 
 from .batch import Detector
+from .display.spreadsheets import unguard_in_sql
+from .files import check_new, replace_file
 from .given import FORMS, form_of, is_given, other_column, read_given, text_column, written_columns
 from .logs import load_responses
-from .responses import FLAGS, TABLE_SUFFIXES, check_new, connect, count, identifier, quoted
+from .responses import FLAGS, TABLE_SUFFIXES, connect, count, identifier, quoted
 from .runs import is_log, reason
 from .values import plain
 from .verdicts import Detected, Progress, Source, judge_rows, put
@@ -89,7 +90,8 @@ def detect_file(
         Written in the form of its ending, under another name first: the same rows in the same
         order, and the columns ``outcome, cause, rule, answer``, all null where there is no verdict.
         For a responses table also ``refused`` and ``refused_<detector>``; there the four columns
-        take the place of an earlier detector's.
+        take the place of an earlier detector's, and texts in CSV are guarded, see `display.spreadsheets`.
+        Texts of any other file stay as they are.
     detector : Detector
     column : str
         The column of the responses. What is missing counts as empty.
@@ -108,7 +110,8 @@ def detect_file(
         if its labels are no lists, or if `out` cannot be written.
     """
     _check_out(out, FORMS, force=force)
-    with _near(out) as folder:
+    with _near(out, force=force) as target:
+        folder = target.parent
         read = read_given(path, folder)
         text = text_column(read, column)
         is_table = set(read.columns) >= _TABLE and any(name.startswith("refused") for name in read.columns)
@@ -126,12 +129,17 @@ def detect_file(
             if name.lower() not in {new.lower() for new in added}
         }
         hints = [other_column(read, name) for name in _HINTS]
+        texts = [text, *hints]
+        if is_table and form_of(path).startswith(".csv"):
+            # As every command reads a responses table.
+            texts = [unguard_in_sql(f"({sql})") for sql in texts]
+            kept = {name: unguard_in_sql(f"({sql})") for name, sql in kept.items()}
         provider = _provider(read.columns if is_table else ())
-        source = Source(connect(), f"{path}, record", read.scan, kept, [text, *hints], read.n, provider)
+        source = Source(connect(), f"{path}, record", read.scan, kept, texts, read.n, provider)
         made = folder / "made.parquet"
         detected = judge_rows(source, added, made, detector, progress)
         as_json = [name for name in kept if read.columns[name] == "JSON"] if form.startswith(".jsonl") else []
-        put(made, out, as_json)
+        put(made, target, as_json, guarded=is_table)
     return replace(detected, notes=(*read.notes, *detected.notes))
 
 
@@ -178,12 +186,12 @@ def detect_results(
     kept = {name: identifier(name) for name in responses.columns if name.lower() not in left}
     texts = [identifier(name) if name in responses.columns else "NULL" for name in ("response", *_HINTS)]
     n = count(responses.connection, "SELECT count(*) FROM responses")
-    with _near(out) as folder:
+    with _near(out, force=force) as target:
         place = f"{listed}, response"
         source = Source(responses.connection.cursor(), place, "responses", kept, texts, n, _provider(responses.columns))
-        made = folder / "made.parquet"
+        made = target.with_name("made.parquet")
         detected = judge_rows(source, added, made, detector, progress)
-        put(made, out)
+        put(made, target)
     return replace(detected, notes=(*responses.notes, *detected.notes))
 
 
@@ -202,7 +210,7 @@ def show_progress(what: str) -> Iterator[Progress]:
         To be told how much is done, of how much.
     """
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = Bar(*columns, console=console, transient=True)
     task = bar.add_task(what, total=None)
     started = time.monotonic()
@@ -238,17 +246,12 @@ def _check_out(out: Path, forms: Sequence[str], *, force: bool) -> None:
 
 
 @contextmanager
-def _near(out: Path) -> Iterator[Path]:
-    """Give a temporary folder beside a file, so that what is made there can be renamed."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-")
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written ({reason(error)}); name a file that can be") from error
-    with folder as path:
+def _near(out: Path, *, force: bool) -> Iterator[Path]:
+    """Give a place in a temporary folder beside a file, so that what is made there can be renamed."""
+    with replace_file(out, force=force) as target:
         try:
-            yield Path(path)
-        except (OSError, pa.ArrowException, duckdb.IOException) as error:
+            yield target
+        except (pa.ArrowException, duckdb.IOException) as error:
             raise InputError(f"{out}: cannot be written ({plain(reason(error))[:200]}); make room there") from error
 
 

@@ -1,6 +1,5 @@
 """Figures as files for a paper, and as specifications for a page."""
 
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,9 @@ import altair as alt
 
 from refusal_metrics.errors import InputError
 
+from .display.spreadsheets import to_csv
 from .figure import Figure, check_formats, theme
+from .files import reason, write_file
 
 VEGA_LITE = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 """The version that Altair's charts are written for, in files and in the page."""
@@ -43,14 +44,14 @@ def write_figures(figures: Iterable[Figure], folder: Path, formats: Sequence[str
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for figure in figures:
-            written.append(_write(folder / f"{figure.name}.csv", figure.table.to_csv(index=False).encode()))
+            written.append(_write(folder / f"{figure.name}.csv", to_csv(figure.table).encode()))
             if formats:
                 spec = to_spec(figure)
                 spec["background"] = "white"
                 contents = ((form, _CONVERTERS[form](spec)) for form in dict.fromkeys(formats))
                 written += [_write(folder / f"{figure.name}.{form}", content) for form, content in contents]
     except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror}); name a folder that can be") from error
+        raise InputError(f"{folder}: cannot be written ({reason(error)}); name a folder that can be") from error
     return written
 
 
@@ -100,14 +101,5 @@ _CONVERTERS: dict[str, Callable[[dict[str, Any]], bytes]] = {"svg": _to_svg, "pn
 
 
 def _write(path: Path, content: bytes) -> Path:
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
-        made = Path(file.name)
-        try:
-            file.write(content)
-            file.close()
-            made.chmod(0o644)
-            made.replace(path)
-        except BaseException:
-            made.unlink(missing_ok=True)
-            raise
+    write_file(path, content)
     return path

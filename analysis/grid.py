@@ -1,5 +1,6 @@
 """A study's counts on a grid of runs, tasks and labels, as observed and resampled."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,8 +8,13 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from refusal_metrics.errors import InputError
+
 from .cells import Counts, Integers, add_up
 from .iota import Floats
+
+MOST_CELLS = 1_000_000
+"""How many combinations of runs, tasks and labels a study may have: replicates hold all of them at once."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,30 @@ class Axes:
     def shape(self) -> tuple[int, int, int]:
         """Levels of each axis."""
         return len(self.runs), len(self.tasks), len(self.labels)
+
+    def check_size(self) -> None:
+        """Check that replicates of the study fit into memory.
+
+        Raises
+        ------
+        InputError
+            If there are more cells than `MOST_CELLS`; it names the factor with the most levels.
+        """
+        n_cells = math.prod(self.shape)
+        if n_cells <= MOST_CELLS:
+            return
+        frames = [frame for frame in (self.labels, self.runs, self.tasks) if len(frame) > 1]
+        parts = " x ".join(f"{len(frame):,} of {', '.join(map(str, frame))}" for frame in frames)
+        n_levels = {str(name): int(frame[name].nunique()) for frame in frames for name in frame}
+        most = sorted(n_levels, key=lambda name: -n_levels[name])[:2]
+        droppable = [name for name in map(str, self.labels) if n_levels.get(name, 1) > 1]
+        largest = max(droppable, key=lambda name: n_levels[name], default="")
+        remedies = [f"leave factors out (--without {largest}), merge levels"] * bool(largest)
+        raise InputError(
+            f"{n_cells:,} combinations of factors ({parts}) are too many for sensitivity indices, at most "
+            f"{MOST_CELLS:,} are possible; {' and '.join(f'{name} has {n_levels[name]:,} levels' for name in most)}: "
+            f"{', or '.join([*remedies, 'give fewer models at a time'])}"
+        )
 
 
 @dataclass(frozen=True)
@@ -65,6 +95,11 @@ class Grid:
     observed : Cells
         One replicate: what was observed.
     n_texts : (n_runs, n_tasks) array of int
+
+    Raises
+    ------
+    InputError
+        If there are too many cells, see `Axes.check_size`.
     """
 
     def __init__(self, counts: Counts, run_factors: Sequence[str], label_factors: Sequence[str]) -> None:
@@ -72,6 +107,7 @@ class Grid:
         tasks, self.task = counts.cell(["task"])
         labels, self.label = counts.cell(label_factors)
         self.axes = Axes(runs, tasks, labels)
+        self.axes.check_size()
         self.counts = counts
         self._refused_by_text = self._count_by_text(counts.n_refused)
         n_by_text = self._count_by_text(counts.n)
@@ -85,6 +121,11 @@ class Grid:
         is_asked = np.zeros((len(runs), counts.n_texts), dtype=bool)
         is_asked[self.run, counts.text] = True
         self.n_texts = np.stack([is_asked[:, texts].sum(axis=1) for texts in self._texts], axis=1)
+
+    @property
+    def n_cells(self) -> int:
+        """Cells of one replicate."""
+        return math.prod(self.axes.shape)
 
     def _count_by_text(self, values: Integers) -> sparse.csr_array:
         """Add up entries: (n_runs * n_tasks * n_labels, n_texts)."""
@@ -130,20 +171,36 @@ class Margin:
             number_levels(frame, [name for name in map(str, frame) if name in factors or name == family])
             for frame, family in zip((axes.runs, axes.tasks, axes.labels), families, strict=True)
         ]
+        # Of labels only combinations that occur can ever be drawn; of many levels they are far fewer than all.
+        code, size = self._levels[2]
+        if size > len(axes.labels):
+            occurring, code = np.unique(code, return_inverse=True)
+            self._levels[2] = code, len(occurring)
+        self._adders = [_adder(level, n_levels) for level, n_levels in self._levels]
 
     def add_up(self, cells: Floats) -> Floats:
         """Add up: (n_drawn, n_runs, n_tasks, n_labels) to (n_drawn, [n_models, n_tasks,] n_levels)."""
-        for axis, (level, n_levels) in enumerate(self._levels, start=1):
+        for axis, ((_, n_levels), adder) in enumerate(zip(self._levels, self._adders, strict=True), start=1):
             if n_levels == 1:
                 cells = cells.sum(axis=axis, keepdims=True)
-            elif not np.array_equal(level, np.arange(n_levels)):
-                cells = np.moveaxis(np.moveaxis(cells, axis, -1) @ np.eye(n_levels)[level], -1, axis)
+            elif adder is not None:
+                first = np.moveaxis(cells, axis, 0)
+                added = adder @ first.reshape(len(first), -1)
+                cells = np.moveaxis(added.reshape(n_levels, *first.shape[1:]), 0, axis)
         n_drawn, n_runs, n_tasks, n_labels = cells.shape
         if not self._n_models:
             return cells.reshape(n_drawn, -1)
         # Runs are sorted by model first; its other levels go beside the labels.
         by_model = cells.reshape(n_drawn, self._n_models, n_runs // self._n_models, n_tasks, n_labels)
         return by_model.swapaxes(2, 3).reshape(n_drawn, self._n_models, n_tasks, -1)
+
+
+def _adder(level: Integers, n_levels: int) -> sparse.csr_array | None:
+    """Make the matrix that adds up entries of a level: (n_levels, n_entries); None where each is one of its own."""
+    if n_levels == 1 or np.array_equal(level, np.arange(n_levels)):
+        return None
+    ones = (np.ones(len(level)), (level, np.arange(len(level))))
+    return sparse.coo_array(ones, shape=(n_levels, len(level))).tocsr()
 
 
 def number_levels(frame: pd.DataFrame, factors: Sequence[str]) -> tuple[Integers, int]:

@@ -12,10 +12,10 @@ from .html_content import Content
 from .html_explorer import draw_sample, has_texts
 from .html_origin import read_origin
 from .html_page import write_html
+from .report_files import PAGE, RESPONSES
 from .responses import Responses, write_responses
 from .validation import Validation
 
-_ALL = "responses.parquet"
 _NO_TEXTS = (
     "What was read holds no prompts and responses: to read them here, give the folder that lm_eval wrote, or a table "
     "that ingest --texts makes of it. All rates are as they would be with them."
@@ -57,7 +57,7 @@ def write_html_files(
     if shown:
         # To keep the order of the rows would take a gigabyte, and nothing depends on it.
         responses.query("SET preserve_insertion_order = false")
-        write_responses(responses, folder / _ALL, detector=estimates.rule)
+        write_responses(responses, folder / RESPONSES, detector=estimates.rule)
     content = Content(
         estimates=estimates,
         origin=read_origin(responses),
@@ -69,7 +69,7 @@ def write_html_files(
         figure_files=[path.relative_to(folder).as_posix() for path in drawn],
         sample=draw_sample(responses, estimates.rule, seed=options.seed) if shown else None,
         without=_LEFT_OUT if there else _NO_TEXTS,
-        everything=_ALL if shown else None,
+        everything=RESPONSES if shown else None,
         validation=validation,
     )
-    (folder / "report.html").write_text(write_html(content), encoding="utf-8")
+    (folder / PAGE).write_text(write_html(content), encoding="utf-8")

@@ -3,13 +3,14 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from refusal_metrics.errors import InputError, unknown_name
 from refusal_metrics.tabular import Table, load_table
 
 from .batch import read_offered
+from .display.spreadsheets import unguard
 from .label_mapping import LabelMap, suggest_values
 
 FIELDS = (
@@ -121,7 +122,7 @@ class Rows:
 
 def read_rows(path: Path, preset: str | None, fields: Sequence[str], names: LabelMap) -> Rows:
     """Read and check a label file; see `refusal_metrics.analysis.labels.read_labels`."""
-    table = names.rename(load_table(path), (*COLUMNS, *FIELDS))
+    table = names.rename(_load(path), (*COLUMNS, *FIELDS))
     source = _preset(table, preset)
     for name in fields:
         table.column(name)
@@ -159,6 +160,15 @@ def _person(value: object) -> str:
     if isinstance(value, dict):
         value = value.get("email") or value.get("id")
     return text_of(value)
+
+
+def _load(path: Path) -> Table:
+    table = load_table(path)
+    if path.suffix.lower() != ".csv":
+        return table
+    # What was written by us for spreadsheets.
+    read = {name: [unguard(v) if isinstance(v, str) else v for v in of] for name, of in table.columns.items()}
+    return replace(table, columns={unguard(name): values for name, values in read.items()})
 
 
 def _preset(table: Table, name: str | None) -> Preset:

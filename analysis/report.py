@@ -1,6 +1,5 @@
 """The report's files: a page to open, the same in Markdown, tidy tables, figures, and all responses."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,16 @@ from refusal_metrics.detectors import RULES
 from refusal_metrics.errors import InputError
 
 from .batch import RuleDetector
+from .display.spreadsheets import to_csv
 from .estimates import Estimates, Options, estimate_study
 from .figure import check_formats
+from .files import check_folder, replace_folder
 from .label_mapping import LabelMap
 from .page import Source, main_table, write_page
 from .paper import compare_published as set_beside_published
 from .paper import paper_tables
 from .paper_figures import paper_figures
+from .report_files import MARKDOWN, RESPONSES, find_report
 from .responses import Responses
 from .usable import note_unusable
 from .validation import Validation, validate
@@ -35,9 +37,6 @@ class _Made:
     extra: Mapping[str, pd.DataFrame]
     files: Mapping[str, pd.DataFrame]
     validation: Validation | None
-    formats: Sequence[str]
-    texts: bool
-    page: bool
 
 
 def write_report(
@@ -60,10 +59,12 @@ def write_report(
     ----------
     responses : Responses
     out : Path
-        The folder; all files are made elsewhere and moved here when they are complete.
+        The folder. All files are made elsewhere and moved here when they are complete; if that fails, it
+        is left as it was.
     options : Options, optional
     force : bool
-        Whether to write into a folder that holds something already. Other files there stay.
+        Whether to replace the report that the folder contains. All that it consists of is removed; other
+        files stay.
     paper : bool
         Whether to add the paper's tables in its layout and the numbers of its figures, ``tables/paper/*.csv``.
     compare_published : bool
@@ -91,20 +92,54 @@ def write_report(
     Raises
     ------
     InputError
-        If the folder holds something and `force` is not set, or cannot be written; for an unknown form
-        of figures; or if factors of runs shall be told apart in the paper's tables, which have no place for them.
+        If the folder contains something and `force` is not set, or no report, is being written by another
+        command, or cannot be written; for an unknown form of figures; or if factors of runs shall be told
+        apart in the paper's tables, which have no place for them.
     """
     if (paper or compare_published) and options and options.run_factors:
         raise InputError(
             f"the paper's tables have no place for {', '.join(options.run_factors)}; leave out --factors, or leave out "
             "--paper and --compare-published"
         )
-    check_out(out, force=force)
     check_formats(formats)
+    _check_not_read(responses, out)
+    with replace_folder(out, force=force, find_ours=find_report) as folder:
+        made = _estimate(
+            responses, options or Options(), labels, names, paper=paper, compare_published=compare_published
+        )
+        try:
+            _write_into(folder, made, formats, texts=texts, page=page)
+        except InputError as error:
+            raise InputError(str(error).replace(str(folder), str(out))) from error
+    return made.estimates.tables
+
+
+def check_out(out: Path, *, force: bool) -> None:
+    """Check, before anything is read, that a report may be written there; see `write_report`."""
+    check_folder(out, force=force, find_ours=find_report)
+
+
+def _check_not_read(responses: Responses, out: Path) -> None:
+    """Refuse to replace the report whose own responses are read."""
+    place = (out / RESPONSES).resolve()
+    if any(isinstance(file, Path) and file.resolve() == place for file in responses.files):
+        raise InputError(
+            f"{out / RESPONSES}: is read, and would be removed with the report that it belongs to; name another folder"
+        )
+
+
+def _estimate(
+    responses: Responses,
+    options: Options,
+    labels: Path | None,
+    names: LabelMap | None,
+    *,
+    paper: bool,
+    compare_published: bool,
+) -> _Made:
     # First, because it is soon done, and wrong labels are soon said.
     rules = [RuleDetector(rule) for rule in responses.rules if rule in RULES]
     validation = validate(labels, rules, responses=responses, names=names) if labels else None
-    options = options or Options()
     responses = note_unusable(responses, options.detector)
     estimates = estimate_study(responses, options)
     extra = _paper_layout(estimates) if paper else {}
@@ -117,19 +152,7 @@ def write_report(
         files["tables/validation.csv"] = validation.table
     if paper:
         files |= {f"tables/paper/{stem}.csv": table for stem, table in paper_figures(estimates.tables).items()}
-    try:
-        _write(out, _Made(responses, estimates, options, extra, files, validation, formats, texts, page))
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written ({error.strerror}); name a folder that can be") from error
-    return estimates.tables
-
-
-def check_out(out: Path, *, force: bool) -> None:
-    """Check, before anything is read, that a report may be written there; see `write_report`."""
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: is a file; name a folder")
-    if out.is_dir() and any(out.iterdir()) and not force:
-        raise InputError(f"{out}: is there already; name another folder, or add --force to write into it")
+    return _Made(responses, estimates, options, extra, files, validation)
 
 
 def _paper_layout(estimates: Estimates) -> dict[str, pd.DataFrame]:
@@ -144,29 +167,14 @@ def _with_rule(estimates: Estimates) -> dict[str, pd.DataFrame]:
     return {**estimates.tables, **told}
 
 
-def _write(out: Path, made: _Made) -> None:
-    """Write everything beside the folder, then move it in."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as name:
-        folder = Path(name)
-        try:
-            _write_into(folder, made)
-        except InputError as error:
-            raise InputError(str(error).replace(name, str(out))) from error
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            place = out / path.relative_to(folder)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(place)
-
-
-def _write_into(folder: Path, made: _Made) -> None:
+def _write_into(folder: Path, made: _Made, formats: Sequence[str], *, texts: bool, page: bool) -> None:
     responses, estimates = made.responses, made.estimates
     for file, table in made.files.items():
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        table.to_csv(folder / file, index=False)
+        (folder / file).write_text(to_csv(table), encoding="utf-8")
     markdown = write_page(Source(responses.files, responses.notes), estimates, made.extra, made.validation)
-    (folder / "report.md").write_text(markdown, encoding="utf-8")
-    if made.page:
+    (folder / MARKDOWN).write_text(markdown, encoding="utf-8")
+    if page:
         from .html_files import write_html_files  # noqa: PLC0415 - what draws takes half a second, and tables need none
 
         of_paper = {file: table for file, table in made.files.items() if _is_of_paper(file)}
@@ -177,8 +185,8 @@ def _write_into(folder: Path, made: _Made) -> None:
             made.options,
             tables=of_paper,
             validation=made.validation,
-            formats=made.formats,
-            texts=made.texts,
+            formats=formats,
+            texts=texts,
         )
 
 

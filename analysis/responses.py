@@ -1,7 +1,6 @@
 """Responses in a DuckDB table, and the file form of it that people pass on."""
 
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,18 @@ from refusal_metrics.detectors import ANSWERS_BY
 from refusal_metrics.errors import InputError, unknown_name
 
 from .columns import FACTORS, FLAGS, REQUIRED, STUDY_COLUMNS, is_verdict
-from .database import Folder, check_verdicts, connect, count, identifier, literal, quoted
+from .database import (
+    Folder,
+    check_verdicts,
+    connect,
+    count,
+    for_spreadsheets,
+    identifier,
+    literal,
+    quoted,
+)
 from .delimited import copy_delimited, fetch
+from .files import check_new, replace_file
 from .runs import is_remote, reason
 from .table_checks import check_header, check_verdict_words
 from .table_columns import fill_responses
@@ -29,6 +38,7 @@ __all__ = [
     "check_new",
     "connect",
     "count",
+    "for_spreadsheets",
     "identifier",
     "is_verdict",
     "literal",
@@ -121,7 +131,9 @@ def write_responses(responses: Responses, out: Path, *, detector: str | None = N
     ----------
     responses : Responses
     out : Path
-        Ends in ``.parquet`` (compressed with zstd) or ``.csv``. Written under another name, then renamed.
+        Ends in ``.parquet`` (compressed with zstd) or ``.csv``. Written under another name, then renamed. In
+        a CSV a text that begins as a formula does gets an apostrophe before it, which `read_responses`
+        takes away.
     detector : str, optional
         The rule whose verdicts are the column ``refused``; by default the first.
     force : bool
@@ -146,16 +158,14 @@ def write_responses(responses: Responses, out: Path, *, detector: str | None = N
     added = f", {outcome_of(rule)} AS outcome" if "empty" in responses.columns else ""
     n_rows = count(responses.connection, "SELECT count(*) FROM responses")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
-            made = Path(folder) / out.name
+        with replace_file(out, force=force) as made:
             if responses.table and out.suffix == ".parquet" and rule == responses.rules[0]:
                 shutil.copyfile(responses.table, made)
             else:
                 written = f"SELECT {kept}, {identifier(f'refused_{rule}')} AS refused{added} FROM responses"
+                written = for_spreadsheets(responses.connection, written) if out.suffix == ".csv" else written
                 responses.query(f"COPY ({written}) TO {quoted(made)} ({form})")
-            made.replace(out)
-    except (OSError, duckdb.IOException) as error:
+    except duckdb.IOException as error:
         raise InputError(f"{out}: cannot be written ({reason(error)}); name a file that can be") from error
     return n_rows
 
@@ -246,25 +256,13 @@ def _count_once(
     return list(copies.notes)
 
 
-def check_new(out: Path, *, force: bool) -> None:
-    """Check that a file may be written.
-
-    Raises
-    ------
-    InputError
-        If it is a folder, or is there and `force` is not set.
-    """
-    if out.is_dir():
-        raise InputError(f"{out}: is a folder; name a file")
-    if out.exists() and not force:
-        raise InputError(f"{out}: is there already; name another file, or add --force to replace it")
-
-
 def _scan(connection: duckdb.DuckDBPyConnection, file: str, copy: Path, unnamed: Sequence[int] = ()) -> str:
     path = file if is_remote(file) else literal(file)
     if file.endswith(".csv"):
         # Read once: texts in memory would take many times what they take in Parquet.
-        copy_delimited(fetch(connection, path, copy.with_suffix(".csv")) if is_remote(file) else Path(file), copy)
+        copy_delimited(
+            fetch(connection, path, copy.with_suffix(".csv")) if is_remote(file) else Path(file), copy, guarded=True
+        )
         path = literal(copy)
     scan = f"SELECT * FROM read_parquet({quoted(path)})"
     names = list(_types(connection, scan)) if unnamed else []

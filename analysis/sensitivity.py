@@ -18,6 +18,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from refusal_metrics.errors import unknown_name
+
 from .cells import Counts, check_not_empty
 from .flips import TextFlips
 from .grid import Cells, Grid, number_levels
@@ -87,6 +89,7 @@ def estimate_sensitivity(
     rng: np.random.Generator,
     *,
     run_factors: Sequence[str] = (),
+    without: Sequence[str] = (),
     n_replicates: int = 1000,
     threads: Executor | None = None,
 ) -> Sensitivity:
@@ -101,6 +104,8 @@ def estimate_sensitivity(
         comes twice. Other names of levels change p-values and intervals as another seed would.
     run_factors : sequence of str
         Factors of runs besides the model.
+    without : sequence of str
+        Factors of prompts that are left out: they have no index, and ``total`` counts what they explain as noise.
     n_replicates : int
         Permutations, and bootstrap samples of whole texts.
     threads : concurrent.futures.Executor, optional
@@ -113,7 +118,8 @@ def estimate_sensitivity(
     Raises
     ------
     InputError
-        If there are no responses, or for an unknown factor.
+        If there are no responses, for an unknown factor, or if there are too many combinations of levels,
+        see `refusal_metrics.analysis.grid.Axes.check_size`.
 
     References
     ----------
@@ -129,7 +135,10 @@ def estimate_sensitivity(
     """
     counts.check_factors(run_factors)
     check_not_empty(counts, "in the persona setting")
-    study = _Study(counts, run_factors)
+    for name in without:
+        if name not in {*LABEL_FACTORS, *ROW_FACTORS}:
+            raise unknown_name("factor to leave out", name, [*LABEL_FACTORS, *ROW_FACTORS])
+    study = _Study(counts, run_factors, without)
     with nullcontext(threads) if threads else ThreadPoolExecutor(N_THREADS) as pool:
         moved, flipped, drawn = (draw(rng, n_replicates, pool) for draw in (study.permute, study.flip, study.resample))
     null = {index: Null([moved[index], *([flipped[index]] if index in flipped else [])]) for index in study.indices}
@@ -152,8 +161,9 @@ class _Study:
     notes : list of str
     """
 
-    def __init__(self, counts: Counts, run_factors: Sequence[str]) -> None:
+    def __init__(self, counts: Counts, run_factors: Sequence[str], without: Sequence[str] = ()) -> None:
         self.notes: list[str] = []
+        self._without = frozenset(without)
         self.run_factors = ["model", *run_factors]
         counts, known = self._leave_out(counts)
         self.run_factors = ["model", *self._list_moving(counts)]
@@ -167,7 +177,9 @@ class _Study:
     def _leave_out(self, counts: Counts) -> tuple[Counts, list[str]]:
         """Leave out responses that lack a level of some factor, and factors without levels; say so."""
         # A study in one language, as most are, needs no word about it.
-        wanted = [name for name in (*LABEL_FACTORS, *ROW_FACTORS) if name in counts.levels]
+        wanted = [
+            name for name in (*LABEL_FACTORS, *ROW_FACTORS) if name in counts.levels and name not in self._without
+        ]
         wanted = [name for name in wanted if name != "language" or len(counts.levels[name]) > 1]
         factors = [*self.run_factors[1:], *wanted]
         known = [name for name in factors if (counts.codes[name] >= 0).any()]
@@ -232,7 +244,7 @@ class _Study:
             cells = flips.draw(child, n_drawn)
             return {index: index.tally(cells, distance) for index, distance in distances.items()}
 
-        return gather(draw, rng, n_flips, threads)
+        return gather(draw, rng, n_flips, threads, self.grid.n_cells)
 
     def permute(self, rng: np.random.Generator, n_permutations: int, threads: Executor) -> dict[Index, Tally]:
         """Tally the indices where their factors cannot matter."""
@@ -248,7 +260,7 @@ class _Study:
                 cells |= {index: within_tasks for index in self.indices if index.grid is grid}
             return {index: index.tally(cells[index], distances.get(index)) for index in self.indices}
 
-        return gather(draw, rng, n_permutations, threads)
+        return gather(draw, rng, n_permutations, threads, self.grid.n_cells)
 
     def _choose(self, moved: Moved, factors: Sequence[str]) -> Cells:
         """Choose the move under which these factors cannot matter."""
@@ -268,7 +280,7 @@ class _Study:
             drawn = {grid: grid.resample(child, n_drawn) for grid in grids}
             return {index: index.tally(drawn[index.grid]) for index in self.indices}
 
-        return gather(draw, rng, n_samples, threads)
+        return gather(draw, rng, n_samples, threads, self.grid.n_cells)
 
     def has_texts(self, index: Index) -> NDArray[np.bool_]:
         """Say where texts can be resampled: (n_models, n_tasks) in families, else (), bool."""

@@ -1,6 +1,7 @@
 """How a table of estimates is shown: on screen and in Markdown as percentages, in files as proportions."""
 
 import math
+import sys
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .display.spreadsheets import to_csv
 from .values import Format, escape, interval, number, p_text, percent, plain
 
 _HEADINGS = {
@@ -152,7 +154,8 @@ def print_table(
     ----------
     table : pandas.DataFrame
     form : Format
-        CSV and JSON keep column names and proportions; the other two are for reading.
+        CSV and JSON keep column names and proportions; the other two are for reading. In CSV no cell is
+        a formula, see `refusal_metrics.analysis.display.spreadsheets`; JSON has all texts as they are.
     sections : sequence of str
         On screen, a table of its own for each combination of these columns.
     signed : bool
@@ -161,14 +164,21 @@ def print_table(
         Those that are shown on screen; by default all.
     """
     if form is Format.CSV:
-        print(table.to_csv(index=False), end="")  # noqa: T201 - the command's result
+        print(to_csv(_on_one_line(table) if sys.stdout.isatty() else table), end="")  # noqa: T201 - the result
     elif form is Format.JSON:
-        print(table.to_json(orient="records", force_ascii=False, indent=1, double_precision=15))  # noqa: T201 - the same
+        # On a terminal what is no ASCII is escaped, for some of it would be obeyed.
+        ascii_only = sys.stdout.isatty()
+        print(table.to_json(orient="records", force_ascii=ascii_only, indent=1, double_precision=15))  # noqa: T201 - the same
     elif form is Format.MARKDOWN:
         print(to_markdown(readable(table, signed=signed)), end="")  # noqa: T201 - the same
     else:
         shown = table if columns is None else table[[c for c in table.columns if c in {*columns, *sections}]]
         print_readable(readable(shown, signed=signed), [_heading(name) for name in sections])
+
+
+def _on_one_line(table: pd.DataFrame) -> pd.DataFrame:
+    """Write texts so that none can command a terminal, or look like a row of its own."""
+    return table.map(lambda value: plain(value) if isinstance(value, str) else value)
 
 
 def print_readable(shown: pd.DataFrame, sections: Sequence[str] = ()) -> None:

@@ -12,8 +12,8 @@ from .iota import Floats, index_of, split_shares
 SAME = 1e-12
 """What two values that are equal but for rounding may differ by."""
 
-_CHUNK = 50
-"""Replicates at a time: the memory they take does not grow with their number."""
+_CHUNK, _MOST_VALUES = 50, 4_000_000
+"""Replicates at a time, and how many values they may have together: memory does not grow with their number."""
 
 
 class Tally:
@@ -188,6 +188,7 @@ def gather(
     rng: np.random.Generator,
     n_replicates: int,
     threads: Executor,
+    n_cells: int = 1,
 ) -> dict[Index, Tally]:
     """Draw replicates in threads, some at a time, each part with a generator of its own.
 
@@ -199,12 +200,15 @@ def gather(
     n_replicates : int
     threads : concurrent.futures.Executor
         The result does not depend on their number.
+    n_cells : int
+        Of one replicate.
 
     Returns
     -------
     dict
     """
-    parts = [min(_CHUNK, n_replicates - start) for start in range(0, n_replicates, _CHUNK)]
+    at_once = max(1, min(_CHUNK, _MOST_VALUES // n_cells))
+    parts = [min(at_once, n_replicates - start) for start in range(0, n_replicates, at_once)]
     tallies: dict[Index, Tally] = {}
     for drawn in threads.map(draw, rng.spawn(len(parts)), parts):
         for key, tally in drawn.items():

@@ -17,7 +17,7 @@ from refusal_metrics.verdict import CAUSES, OUTCOMES, REFUSAL, TRUNCATED, UNJUDG
 
 from .batch import Detector, Item, read_offered
 from .given import form_of
-from .responses import connect, identifier, literal, quoted
+from .responses import connect, for_spreadsheets, identifier, literal, quoted
 from .runs import reason
 from .values import plain
 
@@ -192,7 +192,7 @@ def judge_rows(
     )
 
 
-def put(made: Path, out: Path, as_json: Sequence[str] = ()) -> None:
+def put(made: Path, out: Path, as_json: Sequence[str] = (), *, guarded: bool = True) -> None:
     """Give a Parquet file the form and the name that were asked for.
 
     Parameters
@@ -203,6 +203,9 @@ def put(made: Path, out: Path, as_json: Sequence[str] = ()) -> None:
         Its ending tells the form.
     as_json : sequence of str
         Columns of texts that are JSON.
+    guarded : bool
+        Whether in CSV a text that begins as a formula does gets an apostrophe before it, which the commands
+        that read responses tables take away.
     """
     form = form_of(out)
     if form != ".parquet":
@@ -210,7 +213,10 @@ def put(made: Path, out: Path, as_json: Sequence[str] = ()) -> None:
         columns = f"* REPLACE ({replaced})" if replaced else "*"
         scan = f"read_parquet({quoted(literal(made))}, hive_partitioning = false)"
         final = made.with_name(f"made{form}")
-        connect().execute(f"COPY (SELECT {columns} FROM {scan}) TO {quoted(final)} ({_FORMATS[form]})")
+        connection, written = connect(), f"SELECT {columns} FROM {scan}"
+        if guarded and form.startswith(".csv"):
+            written = for_spreadsheets(connection, written)
+        connection.execute(f"COPY ({written}) TO {quoted(final)} ({_FORMATS[form]})")
         made = final
     made.replace(out)
 

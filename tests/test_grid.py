@@ -5,7 +5,10 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
+from refusal_metrics.analysis import grid as grid_module
 from refusal_metrics.analysis.grid import Axes, Grid, Margin, number_levels
+
+from refusal_metrics.errors import InputError
 
 
 def study(refused=lambda **_: 0, models="MN", texts="abc", task_of=lambda _: "t", personas="xy", asked=lambda **_: 1):
@@ -120,3 +123,26 @@ def test_an_axis_that_was_added_up_may_be_left_out(axes):
     cells = np.arange(18.0).reshape(1, 3, 2, 3)
     margin = Margin(axes, ["model", "task"], in_families=False)
     assert margin.add_up(cells.sum(axis=3, keepdims=True)).tolist() == margin.add_up(cells).tolist()
+
+
+def test_a_study_too_large_for_memory_is_refused_by_its_factors(make_counts, monkeypatch):
+    asked = [(model, str(number)) for model in ("a", "b") for number in range(9)]
+    rows = [{"model": m, "task": "t", "persona": p, "text_id": p, "refused": 0} for m, p in asked]
+    counts = make_counts(rows)
+    monkeypatch.setattr(grid_module, "MOST_CELLS", 18)
+    assert Grid(counts, ["model"], ["persona"]).n_cells == 2 * 9
+    monkeypatch.setattr(grid_module, "MOST_CELLS", 17)
+    with pytest.raises(InputError) as caught:
+        Grid(counts, ["model"], ["persona"])
+    assert str(caught.value) == (
+        "18 combinations of factors (9 of persona x 2 of model) are too many for sensitivity indices, at most 17 are "
+        "possible; persona has 9 levels and model has 2 levels: leave factors out (--without persona), merge levels, "
+        "or give fewer models at a time"
+    )
+
+
+def test_of_two_factors_of_labels_only_the_combinations_that_occur_are_levels(axes):
+    # x p, x q and y p occur of four: entries 0, 1 and 2 of each run and task.
+    cells = np.arange(18.0).reshape(1, 3, 2, 3)
+    added = Margin(axes, ["persona", "template"], in_families=False).add_up(cells)
+    assert added.tolist() == [[sum(range(0, 18, 3)), sum(range(1, 18, 3)), sum(range(2, 18, 3))]]

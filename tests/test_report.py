@@ -461,6 +461,7 @@ def test_a_report_is_its_page_and_its_tables_and_leaves_nothing_else(write, tmp_
     assert written == {
         "deep/down/out/report.html",
         "deep/down/out/report.md",
+        "deep/down/out/.persona-refusal.json",
         *(f"deep/down/out/tables/{name}.csv" for name in CONTRACT | OF_PERSONAS),
     }
     assert [p.name for p in (tmp_path / "deep" / "down").iterdir()] == ["out"]
@@ -495,6 +496,7 @@ def test_with_force_the_report_is_renewed_and_other_files_stay(write, tmp_path):
     assert set(contents(out)) - stayed == {
         "report.html",
         "report.md",
+        ".persona-refusal.json",
         *(f"tables/{name}.csv" for name in CONTRACT | OF_PERSONAS),
     }
 

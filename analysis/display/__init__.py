@@ -1,0 +1,1 @@
+"""How numbers, sentences, tables and untrusted text are shown to people."""

@@ -1,0 +1,378 @@
+"""A file or folder is written whole or not at all."""
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path, PurePosixPath
+
+from refusal_metrics.errors import InputError
+
+MANIFEST = ".persona-refusal.json"
+"""The file in a folder of ours that lists what was written there."""
+
+_UNFINISHED = ".persona-refusal-"
+"""How the names of folders begin in which something is made; none stays behind, but after a kill."""
+_OLD, _MADE = "old", "made"
+_LARGEST_MANIFEST = 1 << 20
+
+
+def reason(error: Exception) -> str:
+    """Return what the system or DuckDB says on one line, without the query that DuckDB quotes."""
+    return " ".join((getattr(error, "strerror", None) or str(error)).split("LINE 1:")[0].split())
+
+
+def check_new(out: Path, *, force: bool) -> None:
+    """Check that a file may be written.
+
+    Parameters
+    ----------
+    out : Path
+    force : bool
+        Whether a file that already exists is to be replaced.
+
+    Raises
+    ------
+    InputError
+        If it is a folder or no regular file, or already exists and `force` is not set.
+    """
+    _check_name(out)
+    if out.is_dir():
+        raise InputError(f"{out}: is a folder; name a file")
+    if not os.path.lexists(out):
+        return
+    if out.exists() and not out.is_file():
+        raise InputError(f"{out}: is no regular file; name a file")
+    if not force:
+        raise InputError(f"{out}: is there already; name another file, or add --force to replace it")
+
+
+def check_folder(out: Path, *, force: bool, find_ours: Callable[[Path], Collection[str] | None]) -> None:
+    """Check, before work is spent on it, that a folder may be written; see `replace_folder`.
+
+    Raises
+    ------
+    InputError
+        If `out` is a file, contains files and `force` is not set, or contains files of which none are ours.
+    """
+    _check_name(out)
+    if os.path.lexists(out) and not out.is_dir():
+        raise InputError(f"{out}: is a file; name a folder")
+    if not out.is_dir():
+        return
+    try:
+        there = _content(out)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be read ({reason(error)}); name another folder") from error
+    if there and not force:
+        raise InputError(f"{out}: is there already; name another folder, or add --force to write into it")
+    if there and _list_ours(out, find_ours) is None:
+        raise InputError(
+            f"{out}: contains {_some(there)} and no earlier report, which is all that --force replaces; "
+            "name another folder"
+        )
+
+
+@contextmanager
+def replace_file(out: Path, *, force: bool = True, mode: int | None = None) -> Iterator[Path]:
+    """Make a file under another name, and give it its own when it is complete.
+
+    Parameters
+    ----------
+    out : Path
+        Its folder is made if it does not exist.
+    force : bool
+        Whether a file that was made there meanwhile is replaced.
+    mode : int, optional
+        Its permissions; by default those of a new file.
+
+    Yields
+    ------
+    Path
+        Where it is to be made: of the same name in an empty folder beside `out`, in which more may be made.
+        Nothing of it stays where something fails.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written, or is there already.
+    """
+    try:
+        with _beside(out) as folder:
+            made = folder / out.name
+            yield made
+            if mode is not None:
+                made.chmod(mode)
+            _sync(made)
+            _put(made, out, force=force)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({reason(error)}); name a file that can be") from error
+
+
+@contextmanager
+def replace_files(out: Path, *, force: bool = False, earlier: Iterable[str] = ()) -> Iterator[Path]:
+    """Make a file and what belongs to it elsewhere, and move all in when they are complete.
+
+    Parameters
+    ----------
+    out : Path
+        The file; its folder is made if it does not exist.
+    force : bool
+        Whether files that already exist are replaced.
+    earlier : iterable of str
+        Files, relative to the folder of `out`, that belonged to an earlier one and are removed if they exist.
+
+    Yields
+    ------
+    Path
+        The folder in which all is made.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be written, or already exists and `force` is not set.
+    """
+    try:
+        with _beside(out) as work:
+            made = work / _MADE
+            made.mkdir()
+            yield made
+            new = sorted(_files(made))
+            there = [name for name in dict.fromkeys((*new, *earlier)) if _is_within(out.parent, name)]
+            if there and not force:
+                raise InputError(_meanwhile(out.parent / there[0]))
+            _move(out.parent, work, there, new)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({reason(error)}); name a file that can be") from error
+
+
+def write_file(out: Path, content: bytes | str, *, force: bool = True, mode: int | None = None) -> None:
+    """Write a file whole or not at all; see `replace_file`."""
+    with replace_file(out, force=force, mode=mode) as made:
+        made.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def replace_folder(
+    out: Path,
+    *,
+    force: bool = False,
+    find_ours: Callable[[Path], Collection[str] | None] | None = None,
+) -> Iterator[Path]:
+    """Make the files of a folder elsewhere, and move them in when all are complete.
+
+    Parameters
+    ----------
+    out : Path
+        A folder that does not exist or is empty, or with `force` one that was written before. What was
+        written before is removed, and nothing else: it is what `MANIFEST` lists, or if there is none what
+        `find_ours` finds.
+    force : bool
+    find_ours : callable, optional
+        Lists the files, relative to the folder, that were written there before there were manifests; None
+        if the folder is none of ours. Without it the folder gets no manifest and is never replaced.
+
+    Yields
+    ------
+    Path
+        Where the files are to be made. If anything fails `out` is as it was.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written, is being written by another command, is none of ours, or
+        contains a file of the user's where one of the new files is to be.
+    """
+    is_ours = find_ours or (lambda _: None)
+    check_folder(out, force=force, find_ours=is_ours)
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(_made_folder(out))
+            stack.enter_context(_locked(out))
+            # Again, for what another command wrote until the lock was ours.
+            check_folder(out, force=force, find_ours=is_ours)
+            for left in out.glob(f"{_UNFINISHED}*"):
+                shutil.rmtree(left)
+            with tempfile.TemporaryDirectory(dir=out, prefix=_UNFINISHED, ignore_cleanup_errors=True) as name:
+                made = Path(name) / _MADE
+                made.mkdir()
+                yield made
+                _exchange(out, Path(name), find_ours)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({reason(error)}); name a folder that can be") from error
+
+
+def _exchange(out: Path, work: Path, find_ours: Callable[[Path], Collection[str] | None] | None) -> None:
+    """Put the files made in place of those of an earlier command."""
+    made = work / _MADE
+    new = sorted(_files(made))
+    before = sorted(_list_ours(out, find_ours) or ()) if find_ours else []
+    if foreign := [name for name in new if name not in set(before) and os.path.lexists(out / name)]:
+        raise InputError(
+            f"{out / foreign[0]}: is to be written and is not of an earlier report; move it away or name another folder"
+        )
+    if find_ours:
+        (made / MANIFEST).write_text(json.dumps({"files": new}, indent=1), encoding="utf-8")
+        new.append(MANIFEST)
+        before += [MANIFEST] * os.path.lexists(out / MANIFEST)
+    _move(out, work, before, new)
+
+
+def _move(out: Path, work: Path, before: Iterable[str], new: Sequence[str]) -> None:
+    """Move old files out of a folder and new ones in; if that fails, the other way round."""
+    before = list(before)
+    for name in new:
+        _sync(work / _MADE / name)
+    moved: list[tuple[Path, Path]] = []
+    try:
+        for source, target, names in ((out, work / _OLD, before), (work / _MADE, out, new)):
+            for name in names:
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                # Noted first, so that an interruption between the two is undone too.
+                moved.append((source / name, target / name))
+                (source / name).replace(target / name)
+    except BaseException:
+        for source, target in reversed(moved):
+            if os.path.lexists(target) and not os.path.lexists(source):
+                target.replace(source)
+        _remove_empty(out, new)
+        raise
+    _remove_empty(out, before)
+
+
+def _remove_empty(out: Path, names: Iterable[str]) -> None:
+    """Remove folders that were made for files that are no longer there."""
+    parents = {parent for name in names for parent in PurePosixPath(name).parents}
+    for parent in sorted(parents, key=lambda path: -len(path.parts)):
+        if parent.parts:
+            with suppress(OSError):
+                (out / parent).rmdir()
+
+
+def _list_ours(out: Path, find_ours: Callable[[Path], Collection[str] | None] | None) -> list[str] | None:
+    """List the files of a folder that were written by an earlier command; None if it is none of ours."""
+    try:
+        with (out / MANIFEST).open(encoding="utf-8") as file:
+            listed = json.loads(file.read(_LARGEST_MANIFEST))["files"]
+        names = [name for name in listed if isinstance(name, str)]
+    except FileNotFoundError:
+        found = find_ours(out) if find_ours else None
+        if found is None:
+            return None
+        names = list(found)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"{out / MANIFEST}: does not list what a report wrote; remove the folder or name another one"
+        ) from error
+    return [name for name in dict.fromkeys(names) if _is_within(out, name)]
+
+
+def _is_within(out: Path, name: str) -> bool:
+    """Tell whether a name is that of a file in the folder, whatever a manifest of others says."""
+    parts = PurePosixPath(name).parts
+    if not parts or "\0" in name or name.startswith(("/", _UNFINISHED)) or ".." in parts:
+        return False
+    above = [out.joinpath(*parts[:n]) for n in range(1, len(parts))]
+    path = out.joinpath(*parts)
+    return not any(folder.is_symlink() for folder in above) and os.path.lexists(path) and not _is_folder(path)
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _content(out: Path) -> list[str]:
+    """List what a folder contains, but what a command that was killed left there."""
+    return sorted(entry.name for entry in out.iterdir() if not entry.name.startswith(_UNFINISHED))
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
+
+
+def _files(folder: Path) -> Iterator[str]:
+    for path in folder.rglob("*"):
+        if not _is_folder(path):
+            yield path.relative_to(folder).as_posix()
+
+
+@contextmanager
+def _made_folder(out: Path) -> Iterator[None]:
+    """Make a folder, and remove it again if what follows fails."""
+    there = out.is_dir()
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        if not there:
+            with suppress(OSError):
+                out.rmdir()
+        raise
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """Keep other commands from writing into a folder; the lock ends with the process, however that ends."""
+    descriptor = os.open(out, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                f"{out}: is being written by another command; wait for its end or name another folder"
+            ) from error
+        except OSError as error:
+            # Some network file systems lock no folders; there, all else is still checked.
+            if error.errno not in {errno.ENOTSUP, errno.ENOLCK, errno.EBADF, errno.ENOSYS, errno.EINVAL}:
+                raise
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _beside(out: Path) -> Iterator[Path]:
+    """Make a temporary folder beside a file, so that what is made there can be renamed."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=_UNFINISHED, ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def _put(made: Path, out: Path, *, force: bool) -> None:
+    """Give a file its name; without `force` only if no other file has it."""
+    if force:
+        made.replace(out)
+        return
+    try:
+        os.link(made, out)
+    except FileExistsError as error:
+        raise InputError(_meanwhile(out)) from error
+    except OSError:
+        # No links on this file system: the check and the renaming are two steps.
+        if os.path.lexists(out):
+            raise InputError(_meanwhile(out)) from None
+        made.replace(out)
+
+
+def _meanwhile(out: Path) -> str:
+    return f"{out}: is there already, made by another command meanwhile; name another file, or add --force"
+
+
+def _sync(path: Path) -> None:
+    """Have a file on the disk before its name is, so that a power cut leaves the old one or the new."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _check_name(out: Path) -> None:
+    """Refuse a name that no file can have."""
+    try:
+        out.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (OSError, ValueError) as error:
+        raise InputError(f"{out}: cannot be written ({reason(error)}); name another") from error

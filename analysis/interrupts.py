@@ -1,0 +1,51 @@
+"""A command that is told to end cleans up first."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Stopped(SystemExit):
+    """A signal asked the command to end.
+
+    Attributes
+    ----------
+    signal : str
+        Its name.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.signal = signal.Signals(number).name
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[list[int]]:
+    """Raise `Stopped` at SIGTERM and SIGHUP, so that temporary files are removed; later ones are ignored meanwhile.
+
+    Yields
+    ------
+    list of int
+        The signals that came, for what hides exceptions (DuckDB does).
+    """
+    came: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as the system calls it
+        came.append(number)
+        for other in before:
+            signal.signal(other, signal.SIG_IGN)
+        raise Stopped(number)
+
+    # Signals are handled by the main thread alone.
+    asked = (signal.SIGTERM, signal.SIGHUP) if threading.current_thread() is threading.main_thread() else ()
+    # A command under nohup ignores SIGHUP, and goes on.
+    before = {number: signal.getsignal(number) for number in asked if signal.getsignal(number) is not signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
