@@ -201,10 +201,10 @@ def _of_choice(choices: list[Any], body: Mapping[str, Any]) -> Reply | None:
 
 def _reply(content: object, refusal: object, stop: object) -> Reply | None:
     """Join a content, which may be in parts, with what is said of it; None where it is no text."""
-    if content is None:
-        texts, refusals = [], []
-    elif isinstance(content, str):
-        texts, refusals = [content], []
+    texts: list[str] = []
+    refusals: list[str] = []
+    if content is None or isinstance(content, str):
+        texts = [content or ""]
     elif isinstance(content, list):
         read = _read_parts(content)
         if read is None:
