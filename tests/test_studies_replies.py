@@ -513,6 +513,219 @@ def test_a_failed_call_is_no_answer_and_no_refusal(status, body, is_lasting):
     assert failed.value.label.startswith("error: ")
 
 
+def bad(message, **more):
+    return {"error": {"message": message, **more}}
+
+
+# (what it is, status, body): how the same is said elsewhere, and what resembles it.
+MORE = [
+    (
+        "refusal",
+        400,
+        bad("The response was filtered due to the prompt triggering Azure OpenAI's content management policy."),
+    ),
+    ("refusal", 400, {"error": {"code": "content_filter", "message": None}}),
+    ("refusal", 200, choice("", "CONTENT_FILTERED")),
+    ("refusal", 200, choice(None, "content_filter", reasoning_content="thinking")),
+    (
+        "refusal",
+        400,
+        {
+            "error": {
+                "code": 400,
+                "message": "User prompt was blocked by the safety filter",
+                "status": "INVALID_ARGUMENT",
+            }
+        },
+    ),
+    (
+        "refusal",
+        400,
+        {
+            "error": {
+                "code": 400,
+                "message": "The prompt is blocked due to prohibited contents",
+                "status": "INVALID_ARGUMENT",
+            }
+        },
+    ),
+    ("refusal", 400, {"detail": "This request violates our content policy."}),
+    ("refusal", 400, {"message": "Your message violates the provider's usage policies.", "type": "policy_violation"}),
+    (
+        "refusal",
+        403,
+        {
+            "error": {
+                "message": 'google/gemini requires moderation on Google. Your input was flagged for "sexual/minors".',
+                "code": 403,
+                "metadata": {"reasons": ["sexual"], "flagged_input": "x"},
+            }
+        },
+    ),
+    (
+        "refusal",
+        400,
+        {"error": {"message": "输入内容可能包含敏感信息", "type": "invalid_request_error", "code": "InvalidParameter"}},
+    ),
+    ("refusal", 400, {"error": {"message": "当前输入内容涉及违规内容", "code": "content_security"}}),
+    (
+        "refusal",
+        422,
+        {"error": {"message": "Model response was blocked by output guardrails", "type": "guardrail_blocked"}},
+    ),
+    ("refusal", 446, {"message": "Request blocked due to content moderation", "type": "prompt_moderated"}),
+    ("refusal", 200, {"id": "x", "choices": [{"index": 0, "finish_reason": "content_filter", "message": None}]}),
+    (
+        "refusal",
+        200,
+        {
+            "id": "x",
+            "choices": [
+                {
+                    "index": 0,
+                    "finish_reason": "stop",
+                    "message": {"content": ""},
+                    "content_filter_results": {"violence": {"filtered": True, "severity": "high"}},
+                }
+            ],
+        },
+    ),
+    (
+        "refusal",
+        200,
+        {
+            "type": "error",
+            "error": {"type": "invalid_request_error", "message": "Output blocked by content filtering policy"},
+        },
+    ),
+    (
+        "refusal",
+        400,
+        {"error": {"message": "Response flagged by safety system: self-harm", "type": "invalid_request_error"}},
+    ),
+    ("refusal", 400, bad('{"message":"litellm.ContentPolicyViolationError: blocked"}', code=None)),
+    ("refusal", 200, choice([], "refusal")),
+    ("refusal", 200, choice(None, "stop", refusal="I cannot")),
+    ("refusal", 200, {"choices": [{"index": 0, "finish_reason": "stop", "text": "", "stop_reason": "content_filter"}]}),
+    ("refusal", 400, {"error": {"type": "content_safety", "message": "Blocked by content safety: hate"}}),
+    ("refusal", 200, {"candidates": [], "promptFeedback": {"blockReason": "SAFETY"}}),
+    ("refusal", 400, {"errors": [{"code": "content_filter", "message": "x"}]}),
+    ("refusal", 400, {"error": {"message": "I can't help with that.", "code": "model_refusal"}}),
+    ("failed", 400, {"error": {"message": "Invalid value for content_filter", "code": "invalid_value"}}),
+    ("failed", 400, bad("Unrecognized request argument supplied: safe_prompt")),
+    ("failed", 400, bad("Prompt must not be empty", code="invalid_prompt")),
+    ("failed", 400, bad("messages: roles must alternate")),
+    ("failed", 400, bad("Failed to parse chat template: 'None' has no attribute")),
+    (
+        "failed",
+        400,
+        bad("max_tokens is too large: 99999. This model supports at most 4096 completion tokens", code=None),
+    ),
+    ("failed", 400, bad("Request contains an invalid argument.", status="INVALID_ARGUMENT")),
+    ("failed", 400, bad("API key not valid. Please pass a valid API key.", status="INVALID_ARGUMENT")),
+    ("failed", 403, bad("Request blocked. IP address flagged for abuse")),
+    ("failed", 403, bad("Your organization must be verified to use this model; see our usage policies")),
+    (
+        "failed",
+        403,
+        bad(
+            "Generative Language API has not been used in project before or it is disabled", status="PERMISSION_DENIED"
+        ),
+    ),
+    (
+        "failed",
+        403,
+        "<html><title>Attention Required!</title>Sorry, you have been blocked.</html>",
+    ),
+    (
+        "failed",
+        403,
+        "<html><h1>Blocked by content filter</h1>Category AI, content policy violation</html>",
+    ),
+    ("failed", 451, bad("Unavailable for legal reasons")),
+    ("failed", 429, bad("Too many requests were blocked by content filter; account flagged")),
+    ("failed", 500, bad("Internal error in content filter")),
+    ("failed", 503, bad("The model is overloaded. Safety filter service unavailable")),
+    ("failed", 400, bad("The requested deployment has content filtering configuration that is not supported")),
+    ("failed", 404, bad("The guardrail was not found", code="guardrail_not_found")),
+    ("failed", 400, bad("Guardrail policy is missing", code="guardrail_config_missing")),
+    (
+        "failed",
+        400,
+        {
+            "detail": [
+                {
+                    "loc": ["body", "messages", 0, "content"],
+                    "msg": "str type expected",
+                    "input": "contains sensitive words, blocked by content filter",
+                }
+            ]
+        },
+    ),
+    ("failed", 402, bad("Prompt flagged; insufficient balance")),
+    ("failed", 400, bad("Model is flagged as deprecated")),
+    ("failed", 400, bad("Logprobs are blocked for this model")),
+    ("failed", 400, bad("Conversation roles must alternate; the last message was rejected as it has role assistant")),
+    ("failed", 413, bad("Request entity too large; contains too much data")),
+    ("failed", 400, bad("The temperature parameter was rejected because of model policy limits")),
+    ("failed", 200, {"error": "overloaded"}),
+    ("failed", 200, choice("x", "error")),
+    ("failed", 200, {"detail": "Not Found"}),
+    ("answer", 200, choice("blocked by content filter")),
+    ("answer", 200, choice("I refuse.", "stop")),
+    ("answer", 200, choice("x", "stop_sequence")),
+    ("answer", 200, choice("x", "eos")),
+    ("answer", 200, choice("x", "max_tokens")),
+    ("answer", 200, choice(None, "length", refusal=None)),
+    ("answer", 200, choice("", "length")),
+    ("answer", 200, choice("x", None)),
+    ("answer", 200, choice([{"type": "reasoning", "text": "refusal"}, {"type": "text", "text": "x"}])),
+    ("answer", 200, choice("x", "function_call")),
+    ("answer", 200, choice("x", "MAX_TOKENS")),
+    (
+        "answer",
+        200,
+        {
+            **choice("x"),
+            "prompt_filter_results": [{"content_filter_results": {"jailbreak": {"filtered": False, "detected": True}}}],
+        },
+    ),
+    ("answer", 200, {**choice("x"), "moderation": {"flagged": False}}),
+    (
+        "answer",
+        200,
+        {
+            "choices": [
+                {
+                    "message": {"content": "x"},
+                    "finish_reason": "stop",
+                    "content_filter_results": {"hate": {"filtered": False, "severity": "medium"}},
+                }
+            ]
+        },
+    ),
+    (
+        "answer",
+        200,
+        {
+            "content": [{"type": "text", "text": "x"}],
+            "role": "assistant",
+            "stop_reason": "max_tokens",
+            "type": "message",
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("what", "status", "body"), MORE)
+def test_a_reply_is_told_from_what_resembles_it(what, status, body):
+    try:
+        found = "refusal" if read_reply(body, status).provider_reason else "answer"
+    except FailedCallError:
+        found = "failed"
+    assert found == what
+
+
 def test_a_failure_is_one_short_line_and_its_label_holds_no_word_of_the_server():
     with pytest.raises(FailedCallError) as failed:
         read_reply({"error": "bad key sk-12345 \x1b]0;pwned\x07\n\u202e" + "x" * 10**6}, 400)

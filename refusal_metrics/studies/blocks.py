@@ -51,6 +51,7 @@ _CODES = (
     ("moderation(?:blocked|flagged|failed|rejected)", "moderation"),
     ("(?:prompt|response|completion|output)(?:was)?blocked", "content_filter"),
     ("prohibitedcontent", "prohibited_content"),
+    ("refusal$", "refusal"),
     ("harmfulcontent|unsafecontent|safetyblock|safetyviolation|safetyfilter|safetychecktype", "safety"),
 )
 _CODE_PATTERNS = tuple((re.compile(pattern), reason) for pattern, reason in _CODES)
@@ -92,7 +93,7 @@ _PHRASES = re.compile(
     r"(?:considered|deemed) (?:high[ -]risk|unsafe|harmful|inappropriate)|"
     r"violated guardrail|guardrails? (?:policy )?(?:triggered|intervened|violat\w{1,5}|blocked)|"
     r"(?:our|the) safety (?:system|filters?)|input new_sensitive|output new_sensitive|"
-    r"(?:input|prompt) (?:was |has been |is )?flagged|flagged (?:for|as) |"
+    r"(?:input|prompt|content|output|response|request|message|text|completion) (?:was |has been |is )?flagged|"
     r"(?:prompt|input|output|request|response|content|completion|message) (?:was |has been |is |were )?"
     r"(?:blocked|filtered|moderated) (?:due to (?:security|safety|policy)|by (?:the )?(?:content|safety|filter|guard))|"
     r"不安全或敏感|敏感(?:内容|信息|词)|违规内容|内容安全|不合规|安全审核|存在风险"
@@ -102,7 +103,7 @@ _OF_THE_CALLER = re.compile(
     r"subscription|permissions?|not found|does not exist|unknown|unrecogni[sz]ed|unsupported|not supported|must be|"
     r"should be|is required|are required|missing|unexpected|invalid (?:value|type|parameter|format|identifier|config)|"
     r"not a valid|is invalid|maximum context|context length|not enabled|not configured|terms of service|agree to|"
-    r"accept the|unavailable|overloaded|timed out|disabled|unauthori[sz]ed)\b"
+    r"accept the|parameters?|deprecated|logprobs?|unavailable|overloaded|timed out|disabled|unauthori[sz]ed)\b"
 )
 """In an error's words, what says that it is about who asks or how, and not about the prompt."""
 
@@ -171,7 +172,9 @@ def error_reason(body: object, status: int) -> str | None:
         is_code = key in _CODE_KEYS and isinstance(value, str) and value.count(" ") <= 2
         if is_code and (reason := _code_reason(value)):
             return reason
-        if isinstance(value, str) and (key in _MESSAGE_KEYS or not key):
+        # A page is by whatever stands between: a firewall, a proxy.
+        is_text = isinstance(value, str) and not (not key and value.lstrip().startswith("<"))
+        if is_text and (key in _MESSAGE_KEYS or not key):
             messages.append(value)
         elif reason := _flag_reason(key, value):
             return reason
