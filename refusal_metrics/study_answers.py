@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from refusal_metrics.studies.calls import ApiCalls
-from refusal_metrics.studies.replies import whole
+from refusal_metrics.surrogates import whole
 
 if TYPE_CHECKING:
     from refusal_metrics.studies.journal import Journal

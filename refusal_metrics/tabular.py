@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from refusal_metrics.errors import InputError, unknown_name
+from refusal_metrics.surrogates import whole
 
 _LONGEST_FIELD = 1 << 30
 
@@ -141,7 +142,10 @@ def _jsonl(path: Path) -> Table:
                 ) from error
             if not isinstance(record, dict):
                 raise InputError(f"{path}, line {number}: must be a JSON object with named columns")
-            records.append(record)
+            # Half a surrogate pair, which JSON can escape, could be asked and never be written down.
+            records.append(
+                {whole(name): whole(value) if type(value) is str else value for name, value in record.items()}
+            )
             places.append(f"line {number}")
     names = dict.fromkeys(name for record in records for name in record)
     return Table(path, {name: [record.get(name) for record in records] for name in names}, places)

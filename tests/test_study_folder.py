@@ -16,8 +16,8 @@ from refusal_metrics.analysis.logs import load_responses
 from refusal_metrics import study_folder
 from refusal_metrics.detection.reply import Reply
 from refusal_metrics.errors import InputError
-from refusal_metrics.studies.replies import whole
 from refusal_metrics.study_folder import Shard, StudyFolder
+from refusal_metrics.surrogates import whole
 
 TASK = "persona_refusal_offensiveness"
 SHARD = Shard("parrot", TASK, repeat=1, number=1, start=0, stop=3)

@@ -7,6 +7,7 @@ from typing import Any
 
 from refusal_metrics.detection.reply import Reply
 from refusal_metrics.studies.blocks import error_reason, is_filtered, stop_reason
+from refusal_metrics.surrogates import whole
 
 _MAX_QUOTED = 200
 _PASSING = frozenset({408, 409, 425, 429})
@@ -73,32 +74,6 @@ def read_reply(body: object, status: int = 200) -> Reply:
     if reason := error_reason(body, status):
         return Reply("", finish_reason="content_filter", provider_reason=reason)
     raise _failed(body, status)
-
-
-def whole(text: str) -> str:
-    """Return a text without halves of surrogate pairs, which no file in UTF-8 can hold.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    str
-        Pairs are joined; a half becomes U+FFFD.
-
-    Examples
-    --------
-    >>> whole("offensive" + chr(0xD83D)), whole(chr(0xD83D) + chr(0xDE00))
-    ('offensive\ufffd', '\U0001f600')
-    """
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 def quotable(text: object) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from refusal_metrics.detectors import RULES_VERSION
 
-_ANSWERS_DEPEND_ON = ("lm_eval", "vllm", "transformers", "torch")
+_ANSWERS_DEPEND_ON = ("lm_eval", "vllm", "sglang", "transformers", "torch")
 
 
 def shard_versions(described: Mapping[str, Any]) -> dict[str, str]:
@@ -19,14 +19,15 @@ def shard_versions(described: Mapping[str, Any]) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Of packages by their names; ``rules``, of the detection rules; ``model_revision``, ``model_dtype`` and
-        ``hardware``, where they are known.
+        Of packages by their names; ``rules``, of the detection rules; ``model_revision``,
+        ``model_dtype``, ``weights`` (their checksum) and ``hardware``, where they are known.
     """
     hardware = described.get("hardware") or {}
     devices = hardware.get("accelerators")
     named = {
         "model_revision": described.get("model_revision"),
         "model_dtype": described.get("model_dtype"),
+        "weights": described.get("weights"),
         "hardware": ", ".join(devices) if devices else hardware.get("machine"),
     }
     versions = {"rules": RULES_VERSION, **described.get("versions", {}), **named}
@@ -48,5 +49,5 @@ def answers_depend_on(described: Mapping[str, Any]) -> dict[str, object]:
     versions = described.get("versions", {})
     return {
         **{name: versions[name] for name in _ANSWERS_DEPEND_ON if name in versions},
-        **{name: described.get(name) for name in ("model_revision", "model_dtype", "chat_template_sha256")},
+        **{name: described.get(name) for name in ("model_revision", "model_dtype", "weights", "chat_template_sha256")},
     }
