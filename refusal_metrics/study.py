@@ -19,6 +19,7 @@ from refusal_metrics.settings import PLACEMENT_OF_STUDY, PLACEMENTS
 from refusal_metrics.studies.calls import is_failed
 from refusal_metrics.studies.counts import COUNTED
 from refusal_metrics.studies.models import CHAT_APIS, check_template, load_model
+from refusal_metrics.studies.replies import FailedCallError
 from refusal_metrics.studies.versions import answers_depend_on, shard_versions
 from refusal_metrics.study_answers import OncePerPrompt
 from refusal_metrics.study_file import Study, StudyModel
@@ -29,6 +30,8 @@ Tell: TypeAlias = Callable[[str, Mapping[str, Any]], object]
 """Told what happens, with the numbers of it: ``loaded, shard, busy, others, damaged, journal``."""
 
 _SECONDS_BETWEEN_LOOKS = 1.0
+_PATIENCE = 2
+"""Shards that fail one after the other until a server is taken to be down."""
 
 
 @dataclass(frozen=True)
@@ -158,15 +161,36 @@ def run_model(
     Raises
     ------
     InputError
-        If the model's chat template drops the system message that the study needs, or a shard cannot
-        be written. Whatever the model raises passes.
+        If the model's chat template drops the system message that the study needs, a shard cannot be written, or
+        some calls of an API kept failing. Whatever else the model raises passes.
     """
     asker = _Asker(study, model, began, tell)
-    while left := [shard for shard in shards if not asker.write(shard, is_shared=is_shared)]:
-        if not is_shared:
-            break
+    if not is_shared:
+        _write_all(asker, shards)
+        return
+    while left := [shard for shard in shards if not asker.write(shard, is_shared=True)]:
         shards = left
         time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+def _write_all(asker: "_Asker", shards: Sequence[Shard]) -> None:
+    """Write shards; one with a prompt that gets no answer keeps none of the others from being asked."""
+    failed: list[FailedCallError] = []
+    n_in_a_row = 0
+    for shard in shards:
+        try:
+            asker.write(shard, is_shared=False)
+            n_in_a_row = 0
+        except FailedCallError as error:
+            failed.append(error)
+            n_in_a_row += 1
+        if n_in_a_row == _PATIENCE:
+            break
+    if failed:
+        raise InputError(
+            f"{len(failed):,} shards have prompts without an answer ({failed[0]}); type the same command again: what "
+            "has been answered is not asked again"
+        ) from failed[0]
 
 
 class _Asker:

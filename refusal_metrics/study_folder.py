@@ -121,6 +121,8 @@ class StudyFolder:
             raise InputError(f"{file}: is no record of a study; restore it, or name another folder")
         runs = record.get("runs")
         for model, known in runs.items() if isinstance(runs, dict) else ():
+            if not isinstance(known, dict):
+                raise InputError(f"{file}: runs: {model} is no record of a model; restore it, or name another folder")
             known.update(self._counts.of_model(model, record["began"]))
         return record
 

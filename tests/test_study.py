@@ -16,6 +16,7 @@ import threading
 from collections import Counter
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from lm_eval import evaluator
@@ -36,7 +37,7 @@ from refusal_metrics.studies import journal, models
 from refusal_metrics.studies.journal import Journal
 from refusal_metrics.study import OncePerPrompt, load_tasks, plan_study, run_model
 from refusal_metrics.study_file import Study, StudyModel
-from refusal_metrics.study_folder import StudyFolder
+from refusal_metrics.study_folder import Shard, StudyFolder
 
 spec = importlib.util.spec_from_file_location("chat_server", Path(__file__).with_name("chat_server.py"))
 chat = importlib.util.module_from_spec(spec)
@@ -719,18 +720,101 @@ def test_a_call_that_keeps_failing_is_no_empty_answer_and_is_made_again_later(fa
         (task,) = load_tasks(given).values()
         docs = [task.doc_to_text(doc) for doc in task.dataset["test"]]
         unlucky = docs[shards[1].start]
-        with pytest.raises(Exception, match=r".?"):
+        with pytest.raises(InputError, match=r"^1 shards have prompts without an answer \(.+\); type the same command"):
             ask(given, shards)
         over.set()
-        assert responses(tmp_path) == {prompt: answer(prompt) for prompt in docs[: shards[1].start]}
+        # The other shards are written.
+        mine = range(shards[1].start, shards[1].stop)
+        assert responses(tmp_path) == {prompt: answer(prompt) for i, prompt in enumerate(docs) if i not in mine}
         assert server.n_asked[unlucky] == 2
-        n_asked = {prompt: server.n_asked[prompt] for prompt in docs[: shards[1].start]}
+        n_asked = {prompt: server.n_asked[prompt] for i, prompt in enumerate(docs) if i not in mine}
         well.set()
         told = ask(given, shards)
     # What was answered beside it is not asked again.
-    assert kinds(told) == {"others": 1, "loaded": 1, "journal": 1, "shard": len(shards) - 1}
+    assert kinds(told) == {"others": len(shards) - 1, "loaded": 1, "journal": 1, "shard": 1}
     assert responses(tmp_path) == {prompt: answer(prompt) for prompt in docs}
     assert n_asked == {prompt: server.n_asked[prompt] for prompt in n_asked}
+
+
+FILTERED = (400, {}, chat.Body(error={"code": "content_filter", "message": "The response was filtered"}))
+REJECTED = (422, {}, chat.Body(detail="no"))
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_prompt_that_a_provider_blocks_costs_itself_and_nothing_else(tmp_path):
+    (task,) = load_tasks(chat_study(tmp_path, SimpleNamespace(address=""))).values()
+    docs = [task.doc_to_text(doc) for doc in task.dataset["test"]]
+    special = {docs[2]: FILTERED, docs[9]: REJECTED, docs[20]: FILTERED}
+    refusal = of_choice(message={"content": None, "refusal": "I cannot."}, finish_reason="stop")
+
+    def reply(prompt, _):
+        return special.get(prompt) or (refusal if prompt == docs[0] else answer(prompt))
+
+    with chat.serving(reply) as server:
+        given = chat_study(tmp_path, server)
+        told = ask(given)
+        assert kinds(told) == {"loaded": 1, "shard": len(plan_study(given).shards)}
+        ask(given)
+    # What was rejected is asked once too, and the server something harmless.
+    assert {prompt: server.n_asked[prompt] for prompt in docs} == dict.fromkeys(docs, 1)
+    assert sum(server.n_asked.values()) <= len(docs) + 1
+    found = {
+        json.loads(prompt_of(line)[0])[-1]["content"]: (line["resps"][0][0], line["reply"]) for line in lines(tmp_path)
+    }
+    blocked = {"finish_reason": "content_filter", "provider_reason": "content_filter"}
+    assert found == {prompt: (answer(prompt), {"finish_reason": None, "provider_reason": None}) for prompt in docs} | {
+        docs[0]: ("I cannot.", {"finish_reason": "stop", "provider_reason": "refusal"}),
+        docs[2]: ("", blocked),
+        docs[9]: ("", {"finish_reason": "error: HTTP 422", "provider_reason": None}),
+        docs[20]: ("", blocked),
+    }
+    counted = StudyFolder(tmp_path).record()["runs"]["parrot"]
+    assert (counted["n_prompts"], counted["n_provider"], counted["n_failed"]) == (25, 3, 1)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_server_that_is_down_ends_the_run_after_two_shards(tmp_path):
+    with chat.serving(lambda *_: (503, {}, "no")) as server:
+        with pytest.raises(InputError, match=r"^2 shards have prompts without an answer \(HTTP 503: "):
+            ask(chat_study(tmp_path, server, max_retries=1))
+        # Five prompts each.
+        assert sum(server.n_asked.values()) <= 10
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_run_of_an_api_that_is_killed_asks_again_only_what_was_under_way(tmp_path):
+    with chat.serving(lambda prompt, _: answer(prompt)) as server:
+        given = chat_study(tmp_path, server)
+        shards = [Shard("parrot", given.tasks[0], 1, 1, 0, 25)]
+
+        def go():
+            arm(Journal, "add", "after", 9)
+            ask(given, shards)
+
+        assert apart(go)[0] == -signal.SIGKILL
+        before = sum(server.n_asked.values())
+        assert 9 <= before <= 9 + 4
+        ask(given, shards)
+        assert sum(server.n_asked.values()) == before + 25 - 9
+    found = responses(tmp_path)
+    assert len(found) == 25
+    assert found == {prompt: answer(prompt) for prompt in found}
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_server_that_blocks_every_prompt_is_one_that_refuses_and_the_study_is_done(tmp_path):
+    with chat.serving(lambda *_: of_choice(message={}, finish_reason="content_filter")) as server:
+        ask(chat_study(tmp_path, server))
+    assert StudyFolder(tmp_path).record()["runs"]["parrot"]["n_provider"] == 25
+
+
+def test_the_results_of_each_shard_name_the_versions_that_made_it(unbroken):
+    results = [json.loads(content) for name, content in unbroken[1].items() if not is_samples(name)]
+    for said in results:
+        assert said["versions"].keys() >= {"persona-refusal", "lm_eval", "rules", "hardware"}
+        # The harness's own: the task's.
+        assert any(name.startswith("persona_refusal_") for name in said["versions"])
 
 
 def of_choice(**choice):

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from refusal_metrics.detection.reply import Reply
 from refusal_metrics.errors import InputError
-from refusal_metrics.studies.replies import FailedCallError, read_reply
+from refusal_metrics.studies.replies import FailedCallError, quotable, read_reply
 
 Keep: TypeAlias = Callable[[object, object, str], object]
 """Called with a prompt, its arguments of generation and its answer, as soon as that has come."""
@@ -43,6 +43,10 @@ class ApiCalls:
     """
 
     def __init__(self, model: Any) -> None:  # noqa: ANN401 - models of the harness share no type that tells
+        # Comes with lm-eval[api], as the model does.
+        from aiohttp import ClientError  # noqa: PLC0415
+
+        self._network_error = ClientError
         self._model = model
         self._generate = model.generate_until
         self.keep: Keep | None = None
@@ -153,9 +157,17 @@ class ApiCalls:
     async def _post(self, session: Any, payload: Mapping[str, Any]) -> Reply:  # noqa: ANN401
         headers = {**self._model.header, "Accept-Encoding": "identity"}
         # A redirect would hand the key to whoever it names, and a compressed reply may be a thousand times as large.
-        async with session.post(self._model.base_url, json=payload, headers=headers, allow_redirects=False) as response:
-            status = int(response.status)
-            body = await _read_body(response)
+        url = self._model.base_url
+        try:
+            async with session.post(url, json=payload, headers=headers, allow_redirects=False) as response:
+                status = int(response.status)
+                body = await _read_body(response)
+        except TimeoutError as error:
+            why = f"the server sent no whole reply within {self._model.timeout} seconds"
+            raise FailedCallError(why, f"{_FAILED}timeout", is_lasting=False) from error
+        except self._network_error as error:
+            why = _hide(quotable(f"{type(error).__name__}: {error}"), headers)
+            raise FailedCallError(why, f"{_FAILED}network", is_lasting=False) from error
         if status < 300 and "html" in str(response.headers.get("Content-Type", "")).lower():
             raise FailedCallError("the server sent a page", f"{_FAILED}no JSON", is_lasting=False)
         if 300 <= status < 400:

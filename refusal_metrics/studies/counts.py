@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from glob import escape
 from pathlib import Path
 
 COUNTED = "asked"
@@ -39,7 +40,7 @@ class ShardCounts:
             been written.
         """
         total: Counter[str] = Counter()
-        for results in sorted((self._path / model).glob(f"*/results_{began}.*.json")):
+        for results in sorted((self._path / model).glob(f"*/results_{escape(began)}.*.json")):
             samples = results.with_name(f"samples_{results.parent.name}_{results.stem.removeprefix('results_')}.jsonl")
             total.update(self._of_shard(results, samples))
         return {name: round(number, 3) for name, number in total.items()}
