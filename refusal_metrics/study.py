@@ -168,9 +168,12 @@ def run_model(
     if not is_shared:
         _write_all(asker, shards)
         return
-    while left := [shard for shard in shards if not asker.write(shard, is_shared=True)]:
-        shards = left
-        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    try:
+        while left := [shard for shard in shards if not asker.write(shard, is_shared=True)]:
+            shards = left
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+    except FailedCallError as error:
+        raise _unanswered(error) from error
 
 
 def _write_all(asker: "_Asker", shards: Sequence[Shard]) -> None:
@@ -187,10 +190,13 @@ def _write_all(asker: "_Asker", shards: Sequence[Shard]) -> None:
         if n_in_a_row == _PATIENCE:
             break
     if failed:
-        raise InputError(
-            f"{len(failed):,} shards have prompts without an answer ({failed[0]}); type the same command again: what "
-            "has been answered is not asked again"
-        ) from failed[0]
+        raise _unanswered(failed[0]) from failed[0]
+
+
+def _unanswered(error: FailedCallError) -> InputError:
+    return InputError(
+        f"some prompts got no answer ({error}); type the same command again: what has been answered is not asked again"
+    )
 
 
 class _Asker:
