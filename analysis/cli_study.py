@@ -108,6 +108,7 @@ def _say_end(study: "Study", ended: "Ended", n_todo: int, *, is_whole: bool) -> 
         say([f"{ended.busy:,} shards are being written by another run of this study: left to it."])
     say([f"{model} failed: {why}" for model, why in ended.failed.items()])
     say([f"{server} failed, and the rest was asked of the others: {why}" for server, why in ended.lost.items()])
+    say(_count_refusals(study))
     if ended.others:
         say([f"{ended.others:,} shards were written by another run of this study."])
     n_left = n_todo - ended.written - ended.busy - ended.others
@@ -120,6 +121,35 @@ def _say_end(study: "Study", ended: "Ended", n_todo: int, *, is_whole: bool) -> 
         sys.exit(_STOPPED)
     if ended.failed:
         sys.exit(_FAILED)
+
+
+def _count_refusals(study: "Study") -> list[str]:
+    """Say how many prompts a provider refused or a server rejected, of all that has been written."""
+    from refusal_metrics.study_folder import StudyFolder
+
+    lines = []
+    runs = StudyFolder(study.out).record().get("runs", {})
+    for model in study.models:
+        known = runs.get(model.name, {})
+        n = known.get("n_prompts", 0)
+        if refused := known.get("n_provider"):
+            lines.append(f"{model.name}: the provider refused {refused:,} of {n:,} prompts.")
+        if failed := known.get("n_failed"):
+            lines.append(
+                f"{model.name}: the server rejected {failed:,} of {n:,} prompts for another reason than a filter; each "
+                "is an empty response in the log, with the HTTP status in reply.finish_reason."
+            )
+    return lines
+
+
+def _describe_journal(model: "StudyModel", what: Mapping[str, Any]) -> str:
+    shard = what["shard"]
+    parts = [f"{what['n_found']:,} answers of an earlier run are used"]
+    if what["n_foreign"]:
+        parts.append(f"{what['n_foreign']:,} belong to another model, software or study and are not")
+    if what["n_damaged"]:
+        parts.append(f"{what['n_damaged']:,} lines are damaged and their prompts asked again")
+    return f"{model.name}, {shard.task}, shard {shard.number}: {'; '.join(parts)}."
 
 
 def _read_part(given: str) -> tuple[int, int] | None:
@@ -243,5 +273,7 @@ class _Bars:
             if kind == "shard" and not self._console.is_terminal:
                 shard = what["shard"]
                 say([f"{model.name}, {shard.task}, shard {shard.number}: {rate}"])
+        elif kind == "journal":
+            say([_describe_journal(model, what)])
         elif kind == "damaged":
             say([f"{model.name}, {what['shard'].task}, shard {what['shard'].number}: damaged since, asked again."])

@@ -1,6 +1,7 @@
 """Asking the models of a study: shard by shard through the harness, each written before the next is asked."""
 
 import hashlib
+import json
 import logging
 import sys
 import time
@@ -15,18 +16,22 @@ from refusal_metrics.model_args import harmless
 from refusal_metrics.register import tasks_folder
 from refusal_metrics.sampler import number_labels, shard_bounds
 from refusal_metrics.settings import PLACEMENT_OF_STUDY, PLACEMENTS
-from refusal_metrics.study_answers import OncePerPrompt, check_replies
+from refusal_metrics.studies.calls import is_failed
+from refusal_metrics.studies.counts import COUNTED
+from refusal_metrics.studies.models import CHAT_APIS, check_template, load_model
+from refusal_metrics.studies.replies import FailedCallError
+from refusal_metrics.studies.versions import answers_depend_on, shard_versions
+from refusal_metrics.study_answers import OncePerPrompt
 from refusal_metrics.study_file import Study, StudyModel
 from refusal_metrics.study_folder import Shard, StudyFolder
 from refusal_metrics.study_record import describe_run
 
 Tell: TypeAlias = Callable[[str, Mapping[str, Any]], object]
-"""Told what happens, with the numbers of it: ``loaded``, ``shard``, ``busy``, ``others``, ``damaged``."""
+"""Told what happens, with the numbers of it: ``loaded, shard, busy, others, damaged, journal``."""
 
 _SECONDS_BETWEEN_LOOKS = 1.0
-_CHAT_APIS = ("completions",)
-_OPENAI_CHATS = ("local-chat-completions", "openai-chat-completions")
-_API_DEFAULTS = {"num_concurrent": 8, "max_retries": 8, "tokenized_requests": False}
+_PATIENCE = 2
+"""Shards that fail one after the other until a server is taken to be down."""
 
 
 @dataclass(frozen=True)
@@ -156,15 +161,42 @@ def run_model(
     Raises
     ------
     InputError
-        If the model's chat template drops the system message that the study needs, or a shard cannot
-        be written. Whatever the model raises passes.
+        If the model's chat template drops the system message that the study needs, a shard cannot be written, or
+        some calls of an API kept failing. Whatever else the model raises passes.
     """
     asker = _Asker(study, model, began, tell)
-    while left := [shard for shard in shards if not asker.write(shard, is_shared=is_shared)]:
-        if not is_shared:
+    if not is_shared:
+        _write_all(asker, shards)
+        return
+    try:
+        while left := [shard for shard in shards if not asker.write(shard, is_shared=True)]:
+            shards = left
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+    except FailedCallError as error:
+        raise _unanswered(error) from error
+
+
+def _write_all(asker: "_Asker", shards: Sequence[Shard]) -> None:
+    """Write shards; one with a prompt that gets no answer keeps none of the others from being asked."""
+    failed: list[FailedCallError] = []
+    n_in_a_row = 0
+    for shard in shards:
+        try:
+            asker.write(shard, is_shared=False)
+            n_in_a_row = 0
+        except FailedCallError as error:
+            failed.append(error)
+            n_in_a_row += 1
+        if n_in_a_row == _PATIENCE:
             break
-        shards = left
-        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    if failed:
+        raise _unanswered(failed[0]) from failed[0]
+
+
+def _unanswered(error: FailedCallError) -> InputError:
+    return InputError(
+        f"some prompts got no answer ({error}); type the same command again: what has been answered is not asked again"
+    )
 
 
 class _Asker:
@@ -175,7 +207,7 @@ class _Asker:
         self._folder = StudyFolder(study.out)
         self._lm: OncePerPrompt | None = None
         self._tasks: dict[str, Any] = {}
-        self._template_sha: str | None = None
+        self._described: dict[str, Any] = {}
 
     def write(self, shard: Shard, *, is_shared: bool) -> bool:
         """Ask a shard and write it; False where somebody else is at it."""
@@ -192,106 +224,50 @@ class _Asker:
                 self._tell("damaged", {"shard": shard})
             self._folder.tidy(shard, self._began)
             lm = self._lm or self._load()
-            start, n_before = time.monotonic(), lm.n_asked
-            samples, results = _ask(self._study, self._model, lm, self._tasks[shard.task], shard)
-            asked = time.monotonic()
-            results["chat_template_sha"] = self._template_sha
-            self._folder.put(shard, self._began, samples, results)
-            counted = {
-                "seconds": round(asked - start, 3),
-                "seconds_writing": round(time.monotonic() - asked, 3),
-                "n_prompts": len(samples),
-                "n_asked": lm.n_asked - n_before,
-                "n_tokens": lm.count_tokens([str(sample["resps"][0][0]) for sample in samples]),
-            }
-            self._folder.note(self._model.name, {}, counted)
+            with self._folder.journal(shard, self._began, self._identity()) as journal:
+                if journal.n_found or journal.n_foreign or journal.n_damaged:
+                    found = {name: getattr(journal, name) for name in ("n_found", "n_foreign", "n_damaged")}
+                    self._tell("journal", {"shard": shard, **found})
+                lm.journal = journal
+                start, n_before = time.monotonic() - journal.seconds, lm.n_asked
+                samples, results = _ask(self._study, self._model, lm, self._tasks[shard.task], shard)
+                counted = self._count(samples, time.monotonic() - start, lm.n_asked - n_before)
+                results |= {"chat_template_sha": self._described["chat_template_sha256"], COUNTED: counted}
+                results["versions"] = {**results.get("versions", {}), **shard_versions(self._described)}
+                self._folder.put(shard, self._began, samples, results)
+                journal.remove()
+            self._folder.note(self._model.name, {})
             self._tell("shard", {"shard": shard, **counted})
         return True
+
+    def _identity(self) -> str:
+        """Name all that a model's answers depend on, so that none is taken from a journal of anything else."""
+        asked = self._study.asked()["models"][self._model.name]
+        return json.dumps([asked, answers_depend_on(self._described)], sort_keys=True, default=str)
+
+    def _count(self, samples: Sequence[Mapping[str, Any]], seconds: float, n_asked: int) -> dict[str, float]:
+        answers = [sample["resps"][0][0] for sample in samples]
+        return {
+            # Never 0, for speeds are told from it.
+            "seconds": max(round(seconds, 3), 0.001),
+            "n_prompts": len(samples),
+            "n_asked": n_asked,
+            "n_tokens": self._lm.count_tokens([str(answer) for answer in answers]) if self._lm else 0,
+            "n_provider": sum(getattr(answer, "provider_reason", None) is not None for answer in answers),
+            "n_failed": sum(map(is_failed, answers)),
+        }
 
     def _load(self) -> OncePerPrompt:
         start = time.monotonic()
         lm = load_model(self._model)
         self._tasks = load_tasks(self._study, self._model.generation)
         template = check_template(self._study, self._model, lm)
-        described = describe_run(lm, template)
-        self._template_sha = described["chat_template_sha256"]
+        described = dict(describe_run(lm, template))
+        self._described = described
         self._folder.note(self._model.name, described)
         self._tell("loaded", {"seconds": time.monotonic() - start})
         self._lm = lm
         return lm
-
-
-def load_model(model: StudyModel) -> OncePerPrompt:
-    """Load a model through the harness.
-
-    Parameters
-    ----------
-    model : StudyModel
-
-    Returns
-    -------
-    OncePerPrompt
-
-    Raises
-    ------
-    InputError
-        For an unknown backend, or a chat API asked so that failed calls would count as empty answers.
-    """
-    from lm_eval.api.registry import get_model  # noqa: PLC0415
-
-    try:
-        backend = get_model(model.backend)
-    except (ValueError, KeyError) as error:
-        raise InputError(f"{model.name}: the harness knows no backend {model.backend!r} ({error})") from error
-    args = dict(model.args)
-    if model.backend.endswith(_CHAT_APIS):
-        args = {**_API_DEFAULTS, **args}
-        if int(args["num_concurrent"]) < 2:
-            raise InputError(
-                f"{model.name}: args: num_concurrent is {args['num_concurrent']}; give 2 or more, for with fewer the "
-                "harness takes a call that failed for an empty answer"
-            )
-    lm = backend.create_from_arg_obj(args, {"batch_size": model.batch_size})
-    if model.backend in _OPENAI_CHATS:
-        check_replies(lm)
-    return OncePerPrompt(lm)
-
-
-def check_template(study: Study, model: StudyModel, lm: OncePerPrompt) -> str:
-    """Check that a chat template keeps the system message, and give the template.
-
-    Parameters
-    ----------
-    study : Study
-    model : StudyModel
-    lm : OncePerPrompt
-
-    Returns
-    -------
-    str
-        Empty where there is none to be seen.
-
-    Raises
-    ------
-    InputError
-        If the study needs a system message and the template drops it: the harness would ask without.
-    """
-    wanted = study.system_prompt or ("a persona" if study.placement == "system" else "")
-    if wanted and model.chat_template and not model.backend.endswith(_CHAT_APIS):
-        messages = [{"role": "system", "content": wanted}, {"role": "user", "content": "."}]
-        try:
-            shown = str(lm.apply_chat_template(messages))
-        except Exception as error:  # noqa: BLE001 - templates raise what they like
-            shown = f"({error})"
-        if wanted not in shown:
-            raise InputError(
-                f"{model.name}: its chat template has no system role, so that what stands there would be lost; "
-                "set placement: user and no system_prompt, or leave the model out"
-            )
-    try:
-        return str(lm.chat_template(model.chat_template) or "") if model.chat_template else ""
-    except (AttributeError, NotImplementedError):
-        return ""
 
 
 def _ask(
@@ -346,7 +322,7 @@ def _seed(shard: Shard, model: StudyModel) -> dict[str, int]:
     seed = int.from_bytes(hashlib.blake2b(repr(shard).encode(), digest_size=4).digest()) >> 1
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(seed)
-    is_apart = model.backend.endswith(_CHAT_APIS) or model.backend.startswith("vllm")
+    is_apart = model.backend.endswith(CHAT_APIS) or model.backend.startswith("vllm")
     return {"seed": seed} if is_apart and model.generation.get("do_sample") else {}
 
 

@@ -1,8 +1,13 @@
-"""A model that is asked each prompt once, whatever it is wrapped around, and what counts as an answer of a chat API."""
+"""A model that is asked each prompt once, whatever it is wrapped around, and never what a journal answers."""
 
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from refusal_metrics.studies.calls import ApiCalls
+from refusal_metrics.surrogates import whole
+
+if TYPE_CHECKING:
+    from refusal_metrics.studies.journal import Journal
 
 CHARACTERS_A_TOKEN = 4
 """Of English, about."""
@@ -18,10 +23,21 @@ class OncePerPrompt:
     Parameters
     ----------
     model : lm_eval.api.model.LM
+    calls : ApiCalls, optional
+        Of a model that asks an API: then each answer is kept as it arrives.
+
+    Attributes
+    ----------
+    journal : Journal or None
+        Where answers are kept, and what an earlier run kept is taken from.
+    n_prompts, n_asked : int
+        Prompts that were to be answered so far, and different ones among them.
     """
 
-    def __init__(self, model: Any) -> None:  # noqa: ANN401 - models of the harness share no type that tells
+    def __init__(self, model: Any, calls: ApiCalls | None = None) -> None:  # noqa: ANN401 - they share no type
         self.inner = model
+        self.calls = calls
+        self.journal: Journal | None = None
         self.n_prompts = 0
         self.n_asked = 0
 
@@ -59,49 +75,36 @@ class OncePerPrompt:
         places: dict[object, int] = {}
         of_request = [places.setdefault(_key(i, request.args), len(places)) for i, request in enumerate(requests)]
         first = dict(zip(reversed(of_request), reversed(requests), strict=True))
-        asked = range(len(places))
-        answers = self.inner.generate_until([first[place] for place in asked], disable_tqdm=disable_tqdm)
-        if len(answers) != len(asked) or any(answer is None for answer in answers):
-            n_none = len(asked) - sum(answer is not None for answer in answers)
-            raise RuntimeError(f"the model left {n_none:,} of {len(asked):,} prompts without an answer")
+        known = {place: self._known(first[place]) for place in range(len(places))}
+        answers = {place: answer for place, answer in known.items() if answer is not None}
+        asked = [place for place in range(len(places)) if place not in answers]
+        if asked:
+            new = self._ask([first[place] for place in asked], disable_tqdm=disable_tqdm)
+            answers |= dict(zip(asked, new, strict=True))
         self.n_prompts += len(requests)
-        self.n_asked += len(asked)
-        answer_of = dict(zip(asked, answers, strict=True))
-        return [answer_of[place] for place in of_request]
+        self.n_asked += len(places)
+        return [answers[place] for place in of_request]
 
+    def _known(self, request: Any) -> str | None:  # noqa: ANN401
+        return None if self.journal is None else self.journal.take(request.args[0], request.args[1])
 
-def check_replies(model: Any) -> None:  # noqa: ANN401
-    """Let a chat API's replies without an answer be failed calls, which the harness tries again.
-
-    It takes them for empty answers: errors that come with status 200, and answers without the ``index`` that some
-    servers leave out. An answer that is empty, filtered or cut short is one.
-
-    Parameters
-    ----------
-    model : lm_eval.models.openai_completions.LocalChatCompletion
-        Changed in place.
-    """
-    parse = model.parse_generations
-
-    def parse_generations(outputs: Any, **more: Any) -> Any:  # noqa: ANN401
-        for reply in outputs if isinstance(outputs, list) else [outputs]:
-            choice = _only_choice(reply)
-            if choice is None:
-                raise RuntimeError(f"the server sent no answer: {json.dumps(reply)[:200]}")
-            choice["index"] = 0
-        return parse(outputs=outputs, **more)
-
-    model.parse_generations = parse_generations
-
-
-def _only_choice(reply: object) -> dict[str, Any] | None:
-    choices = reply.get("choices") if isinstance(reply, dict) else None
-    choice = choices[0] if isinstance(choices, list) and len(choices) == 1 else None
-    if not isinstance(choice, dict) or choice.get("error") or choice.get("finish_reason") == "error":
-        return None
-    message = choice.get("message")
-    is_answer = isinstance(message, dict) and isinstance(message.get("content"), str | None)
-    return choice if is_answer else None
+    def _ask(self, requests: Sequence[Any], *, disable_tqdm: bool) -> list[str]:
+        """Ask different prompts, and keep their answers before anything is made of them."""
+        journal = self.journal
+        if self.calls is not None:
+            self.calls.keep = None if journal is None else journal.add
+        answers = list(self.inner.generate_until(requests, disable_tqdm=disable_tqdm))
+        answers = [whole(answer) if type(answer) is str else answer for answer in answers]
+        if journal is not None:
+            if self.calls is None and len(answers) == len(requests):
+                for request, answer in zip(requests, answers, strict=True):
+                    if answer is not None:
+                        journal.add(request.args[0], request.args[1], answer)
+            journal.close()
+        if len(answers) != len(requests) or any(answer is None for answer in answers):
+            n_none = len(requests) - sum(answer is not None for answer in answers)
+            raise RuntimeError(f"the model left {n_none:,} of {len(requests):,} prompts without an answer")
+        return answers
 
 
 def _key(number: int, args: tuple[Any, ...]) -> object:

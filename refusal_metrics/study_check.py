@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from refusal_metrics.detectors import ANSWERS_BY, RULES
-from refusal_metrics.study import check_template, load_model, load_tasks
+from refusal_metrics.studies.models import check_template, load_model
+from refusal_metrics.study import load_tasks
 from refusal_metrics.study_file import Study, StudyModel
 
 

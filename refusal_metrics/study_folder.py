@@ -5,6 +5,8 @@ writes it, and ``results_DATE.json`` beside it, which holds the checksum of the 
 other names and renamed, the samples last: a shard is there, whole, or it is not. DATE is when the study
 began, with the shard's number for microseconds, so that it is the same whenever the shard is written.
 
+Until then its answers are in ``.answers_DATE.jsonl`` beside them, see `refusal_metrics.studies.journal`.
+
 One file is locked, a byte a shard, by whoever writes the shard; the system frees what a killed process
 had locked.
 """
@@ -13,6 +15,7 @@ import fcntl
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,12 +24,16 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from refusal_metrics.errors import InputError
+from refusal_metrics.studies.counts import COUNTED, ShardCounts
+from refusal_metrics.studies.disk import strict_json, unwritable
+from refusal_metrics.studies.journal import Journal, describe_reply
 
 RECORD = "study.json"
 _LOCKS = ".study.lock"
 _WHOLE_STUDY = 0
 """The byte that is locked while the record is read and written."""
 _UNFINISHED = ".unfinished"
+_JOURNAL = ".answers_"
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,7 @@ class StudyFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._locks: BinaryIO | None = None
+        self._counts = ShardCounts(path)
 
     def open(self, asked: Mapping[str, Any], tasks: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Begin a study, or go on with one that asked the same.
@@ -96,11 +104,12 @@ class StudyFolder:
                 for name in ("models", "designs"):
                     record["asked"][name] |= asked[name]
             record["tasks"] = {**record.get("tasks", {}), **(tasks or {})}
-            self._put(RECORD, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+            self._put(RECORD, strict_json(record, indent=2) + "\n")
+            self._remove_journals()
         return record
 
     def record(self) -> dict[str, Any]:
-        """Read the study's record; empty where there is none."""
+        """Read the study's record, with counts that are added up from its shards; empty where there is none."""
         file = self.path / RECORD
         try:
             record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
@@ -110,17 +119,38 @@ class StudyFolder:
             raise InputError(f"{file}: cannot be read ({error}); restore it, or name another folder") from error
         if not isinstance(record, dict) or not {"began", "asked"} <= record.keys():
             raise InputError(f"{file}: is no record of a study; restore it, or name another folder")
+        runs = record.get("runs")
+        for model, known in runs.items() if isinstance(runs, dict) else ():
+            if not isinstance(known, dict):
+                raise InputError(f"{file}: runs: {model} is no record of a model; restore it, or name another folder")
+            known.update(self._counts.of_model(model, record["began"]))
         return record
 
-    def note(self, model: str, what: Mapping[str, Any], add: Mapping[str, float] | None = None) -> None:
-        """Put down how a model was run, and add to what was counted of it so far."""
+    def note(self, model: str, what: Mapping[str, Any]) -> None:
+        """Put down how a model was run, and what its shards count up to."""
         with self._writing(), self._locked(_WHOLE_STUDY, wait=True):
             record = self.record()
             known = record.setdefault("runs", {}).setdefault(model, {})
-            known.update(what)
-            for name, number in (add or {}).items():
-                known[name] = known.get(name, 0) + number
-            self._put(RECORD, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+            known.update({**what, **self._counts.of_model(model, record["began"])})
+            self._put(RECORD, strict_json(record, indent=2) + "\n")
+
+    def journal(self, shard: Shard, began: str, identity: str) -> Journal:
+        """Open the answers of a shard that an earlier run left, and keep more; only while it is claimed.
+
+        Parameters
+        ----------
+        shard : Shard
+        began : str
+            The study's date.
+        identity : str
+            All that answers depend on besides shard, prompt and arguments of generation.
+
+        Returns
+        -------
+        Journal
+        """
+        file = self._files(shard, began)[0]
+        return Journal(_journal(file, shard.task), f"{began} {shard!r} {identity}")
 
     @contextmanager
     def claim(self, shard: Shard) -> Iterator[bool]:
@@ -132,13 +162,7 @@ class StudyFolder:
 
     def has(self, shard: Shard, began: str) -> bool:
         """Tell whether a shard has been written and is still what was written."""
-        samples, results = self._files(shard, began)
-        try:
-            checksum = json.loads(results.read_text(encoding="utf-8"))["samples_blake2b"]
-            with samples.open("rb") as file:
-                return bool(hashlib.file_digest(file, "blake2b").hexdigest() == checksum)
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
+        return _is_whole(*self._files(shard, began))
 
     def is_damaged(self, shard: Shard, began: str) -> bool:
         """Tell whether a shard's samples are there and not what was written."""
@@ -163,16 +187,19 @@ class StudyFolder:
         InputError
             If it cannot be written; what was there is as it was.
         """
-        lines = "".join(json.dumps(_line(sample), ensure_ascii=False, default=str) + "\n" for sample in samples)
-        content = lines.encode("utf-8", errors="backslashreplace")
+        start = time.monotonic()
+        content = "".join(strict_json(_line(sample)) + "\n" for sample in samples).encode()
         checksum = hashlib.blake2b(content).hexdigest()
         names = [file.relative_to(self.path) for file in self._files(shard, began)]
         with self._writing():
             (self.path / names[0]).parent.mkdir(parents=True, exist_ok=True)
-            text = json.dumps({**results, "samples_blake2b": checksum}, indent=2, ensure_ascii=False, default=str)
             try:
                 self._write(names[0], content)
-                self._put(str(names[1]), text + "\n")
+                written = {"seconds_writing": round(time.monotonic() - start, 3)}
+                counted = {COUNTED: {**results[COUNTED], **written}} if COUNTED in results else {}
+                self._put(
+                    str(names[1]), strict_json({**results, **counted, "samples_blake2b": checksum}, indent=2) + "\n"
+                )
                 self._rename(names[0])
             except OSError:
                 # Half a file must not fill what is left of a full disk.
@@ -189,8 +216,20 @@ class StudyFolder:
         folder = self.path / shard.model / shard.task
         return folder / f"samples_{shard.task}_{date}.jsonl", folder / f"results_{date}.json"
 
+    def _remove_journals(self) -> None:
+        """Remove the answers that are in logs by now: their run was killed before it could."""
+        for file in self.path.glob(f"*/*/{_JOURNAL}*.jsonl"):
+            task, date = file.parent.name, file.stem.removeprefix(_JOURNAL)
+            samples = file.with_name(f"samples_{task}_{date}.jsonl")
+            if _is_whole(samples, file.with_name(f"results_{date}.json")):
+                file.unlink(missing_ok=True)
+
     def _put(self, name: str, text: str) -> None:
-        self._write(Path(name), text.encode())
+        try:
+            self._write(Path(name), text.encode())
+        except OSError:
+            _unfinished(self.path / name).unlink(missing_ok=True)
+            raise
         self._rename(Path(name))
 
     def _write(self, name: Path, content: bytes) -> None:
@@ -209,10 +248,7 @@ class StudyFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             yield
         except OSError as error:
-            raise InputError(
-                f"{error.filename or self.path}: cannot be written ({error.strerror}); see to that, and type the same "
-                "command again: it goes on where this one stopped"
-            ) from error
+            raise unwritable(self.path, error) from error
 
     @contextmanager
     def _locked(self, byte: int, *, wait: bool) -> Iterator[bool]:
@@ -255,14 +291,30 @@ class StudyFolder:
         )
 
 
+def _journal(samples: Path, task: str) -> Path:
+    """Name the answers beside a shard's samples; hidden, for they are no log."""
+    return samples.with_name(f"{_JOURNAL}{samples.name.removeprefix(f'samples_{task}_')}")
+
+
+def _is_whole(samples: Path, results: Path) -> bool:
+    try:
+        checksum = json.loads(results.read_text(encoding="utf-8"))["samples_blake2b"]
+        with samples.open("rb") as file:
+            return bool(hashlib.file_digest(file, "blake2b").hexdigest() == checksum)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def _unfinished(file: Path) -> Path:
     return file.with_name(f".{file.name}{_UNFINISHED}")
 
 
 def _line(sample: Mapping[str, Any]) -> dict[str, Any]:
-    """Write a sample in the form that the harness logs it in."""
+    """Write a sample in the form that the harness logs it in, with what its provider said of it."""
     arguments = {
         f"gen_args_{i}": {f"arg_{j}": part for j, part in enumerate(request)}
         for i, request in enumerate(sample["arguments"])
     }
-    return {**sample, "arguments": arguments, "target": str(sample["target"])}
+    reply = describe_reply(sample["resps"][0][0])
+    said = {"reply": reply} if reply else {}
+    return {**sample, "arguments": arguments, "target": str(sample["target"]), **said}

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from refusal_metrics.delimited import open_delimited
 from refusal_metrics.errors import InputError, unknown_name
 from refusal_metrics.json_records import looks_like_json, read_json_records
+from refusal_metrics.surrogates import whole
 
 ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 """The names' ends of files of records; text may be compressed (``.gz``)."""
@@ -147,7 +148,8 @@ def _csv(path: Path) -> Table:
 def _json(path: Path) -> Table:
     records, places = [], []
     for place, record in read_json_records(path):
-        records.append(record)
+        # Half a surrogate pair, which JSON can escape, could be asked and never be written down.
+        records.append({whole(name): whole(value) if type(value) is str else value for name, value in record.items()})
         places.append(place)
     names = dict.fromkeys(name for record in records for name in record)
     return Table(path, {name: [record.get(name) for record in records] for name in names}, places)

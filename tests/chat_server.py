@@ -15,6 +15,14 @@ class Body(dict):
     """A reply's whole body, instead of a content."""
 
 
+class Raw(bytes):
+    """A reply's whole body as it is sent."""
+
+
+class Drip(float):
+    """Instead of a reply: one space after another, with so many seconds between them."""
+
+
 _RESPONSE = re.compile(r"--- response \w+ ---\n(.*)\n--- end of response", re.DOTALL)
 
 
@@ -56,11 +64,17 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         server = self.server
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        content = body["messages"][-1]["content"]
+        content = body["messages"][-1]["content"] if "messages" in body else body["prompt"]
+        if isinstance(content, list):
+            content = "".join(part["text"] for part in content)
         found = _RESPONSE.search(content)
         response = found[1] if found else content
         with server.lock:
-            server.seen.append(body | {"key": self.headers["Authorization"], "path": self.path})
+            server.seen.append(
+                body
+                | {"key": self.headers["Authorization"], "path": self.path}
+                | {"encoding": self.headers["Accept-Encoding"]}
+            )
             n_before = server.n_asked.get(response, 0)
             server.n_asked[response] = n_before + 1
             server.n_now += 1
@@ -74,13 +88,27 @@ class _Handler(BaseHTTPRequestHandler):
         if told is DROP:
             self.close_connection = True
             return
+        if isinstance(told, Drip):
+            self._drip(told)
+            return
         status, headers, content = told if isinstance(told, tuple) else (200, {}, told)
         message = {"role": "assistant", "content": content}
-        body = content if isinstance(content, Body) else {"choices": [{"index": 0, "message": message}]}
+        body = content if isinstance(content, Body | Raw) else {"choices": [{"index": 0, "message": message}]}
         self._send(status, headers, body)
 
+    def _drip(self, seconds):
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        try:
+            while True:
+                self.wfile.write(b" ")
+                time.sleep(seconds)
+        except OSError:
+            self.close_connection = True
+
     def _send(self, status, headers, body):
-        data = json.dumps(body).encode()
+        data = body if isinstance(body, Raw) else json.dumps(body).encode()
         self.send_response(status)
         for name, value in ({"Content-Type": "application/json", "Content-Length": len(data)} | headers).items():
             self.send_header(name, str(value))

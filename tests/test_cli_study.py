@@ -105,7 +105,7 @@ def test_a_dry_run_says_what_would_be_asked_and_writes_nothing(tmp_path):
 def test_a_dry_run_goes_by_how_fast_a_model_was_so_far(tmp_path):
     folder = StudyFolder(tmp_path / "results")
     folder.open({"models": {}, "designs": {}})
-    folder.note("parrot", {}, {"seconds": 7200.0, "n_prompts": 18_000})
+    folder.note("parrot", {"seconds": 7200.0, "n_prompts": 18_000})
     parrot, crow = invoke("run", save(tmp_path, repeats=3, generation={"temperature": 1}), "--dry-run")[0].split("\n")[
         -3:-1
     ]
@@ -126,7 +126,7 @@ def test_a_time_is_written_in_minutes_or_hours(seconds, written):
 def test_several_servers_take_a_part_of_the_time_each(tmp_path):
     folder = StudyFolder(tmp_path / "results")
     folder.open({"models": {}, "designs": {}})
-    folder.note("parrot", {}, {"seconds": 7200.0, "n_prompts": 7200})
+    folder.note("parrot", {"seconds": 7200.0, "n_prompts": 7200})
     args = {"model": "m", "base_url": ["http://a/v1", "http://b/v1"]}
     models = {"parrot": {"backend": "local-chat-completions", "args": args}}
     said, _ = invoke("run", save(tmp_path, models=models), "--dry-run")

@@ -78,7 +78,18 @@ console options cli_study cli_estimates cli_labels cli_leaderboard cli
 def test_no_module_imports_one_that_stands_later():
     # The order of the data: what is asked, the texts, the sample, the docs; the verdicts; the analysis.
     order = [
-        *("errors", "design", "design_files", "tabular", "download", "texts", "settings", "sampler", "docs"),
+        *(
+            "errors",
+            "surrogates",
+            "design",
+            "design_files",
+            "tabular",
+            "download",
+            "texts",
+            "settings",
+            "sampler",
+            "docs",
+        ),
         *("verdict", "normalise", "patterns", "answers", "answer_aware", "detectors", "metrics", "register"),
         *("model_args", "study_file", "study_folder", "study_answers", "study_record"),
         *("study", "study_check", "study_process", "study_run"),

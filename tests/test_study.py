@@ -1,5 +1,6 @@
 """Asking a study: what it plans, and what it survives."""
 
+import contextlib
 import errno
 import hashlib
 import importlib.util
@@ -7,6 +8,7 @@ import itertools
 import json
 import multiprocessing
 import os
+import re
 import resource
 import signal
 import sys
@@ -14,8 +16,10 @@ import threading
 from collections import Counter
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from lm_eval import evaluator
 from lm_eval.api.model import LM
 from lm_eval.api.registry import register_model
 from lm_eval.evaluator import simple_evaluate
@@ -25,13 +29,15 @@ from lm_eval.tasks import TaskManager
 from refusal_metrics.analysis.logs import load_responses
 from tenacity import wait_none
 
-from refusal_metrics import study
+from refusal_metrics import metrics, study, study_folder
 from refusal_metrics.design_files import load_design
 from refusal_metrics.errors import InputError
 from refusal_metrics.register import tasks_folder
+from refusal_metrics.studies import journal, models
+from refusal_metrics.studies.journal import Journal
 from refusal_metrics.study import OncePerPrompt, load_tasks, plan_study, run_model
 from refusal_metrics.study_file import Study, StudyModel
-from refusal_metrics.study_folder import StudyFolder
+from refusal_metrics.study_folder import Shard, StudyFolder
 
 spec = importlib.util.spec_from_file_location("chat_server", Path(__file__).with_name("chat_server.py"))
 chat = importlib.util.module_from_spec(spec)
@@ -56,12 +62,17 @@ class Scripted(LM):
     """A model that gives `answer`; its chat template has a system role or drops what stands there."""
 
     tokenizer_name = "scripted"
+    log = None
+    """A file that gets a line for each prompt."""
 
     def __init__(self, system_role=True, **_):
         super().__init__()
         self._roles = ("system", "user") if system_role else ("user",)
 
     def generate_until(self, requests, **_):
+        if self.log:
+            with self.log.open("a") as file:
+                file.writelines("asked\n" for _ in requests)
         return [answer(request.args[0]) for request in requests]
 
     def apply_chat_template(self, chat_history, **_):
@@ -136,9 +147,16 @@ def apart(act):
 
 
 def contents(out):
-    """Read the samples and results below a folder, by name."""
+    """Read the samples and results below a folder, by name; but for how long each took."""
     files = [file for kind in ("samples", "results") for file in out.rglob(f"{kind}_*")]
-    return {str(file.relative_to(out)): file.read_bytes() for file in files}
+    return {
+        str(file.relative_to(out)): re.sub(rb'("seconds(_writing)?"): [0-9.]+', rb"\1: 0", file.read_bytes())
+        for file in files
+    }
+
+
+def samples(out):
+    return {name: content for name, content in contents(out).items() if is_samples(name)}
 
 
 def lines(out):
@@ -253,22 +271,32 @@ def test_the_harness_itself_logs_the_same_responses(unbroken, tmp_path):
 
 WRITTEN_FIRST = ("the study's record", "how the model was run", "samples", "results", "what was counted")
 """Renamed in this order too, but for the samples, which come after the results."""
+LOSES = [
+    # While the model answers, and before its first answers are on the disk.
+    (Scripted, "generate_until", "after", 1),
+    (sys.modules[__name__], "answer", "before", 3),
+    *((Journal, "add", when, nth) for when, nth in (("before", 1), ("after", 1), ("before", 3))),
+]
 KILLS = [
     *((Scripted, "__init__", when, 1) for when in ("before", "after")),
     (study, "load_tasks", "before", 1),
     (StudyFolder, "tidy", "before", 1),
-    *((Scripted, "generate_until", when, 1) for when in ("before", "after")),
-    (sys.modules[__name__], "answer", "before", 3),
+    (Scripted, "generate_until", "before", 1),
+    *LOSES,
+    *((Journal, "close", when, 1) for when in ("before", "after")),
+    *((metrics, "process_results", "before", nth) for nth in (1, 4)),
+    (study, "shard_versions", "before", 1),
+    (StudyFolder, "put", "before", 1),
     *((StudyFolder, "_write", when, nth) for when in ("halfway", "after") for nth, _ in enumerate(WRITTEN_FIRST, 1)),
-    *((os, "fsync", "before", nth) for nth in (3, 4)),
+    *((os, "fsync", "before", nth) for nth in (3, 4, 5)),
     *((StudyFolder, "_rename", "after", nth) for nth, _ in enumerate(WRITTEN_FIRST, 1)),
+    *((Journal, "remove", when, 1) for when in ("before", "after")),
+    (StudyFolder, "note", "before", 2),
     # Of the second shard.
     (Scripted, "generate_until", "before", 2),
     *((StudyFolder, "_write", "halfway", nth) for nth in (6, 7)),
     *((StudyFolder, "_rename", "before", nth) for nth in (6, 7)),
 ]
-N_LOST = 2 + 1 + 2 + 2 + 2 + 1 + 1 + 2 + 2
-"""Kills since a shard was asked and before it stood there: in the order above, of `_rename` only of the results."""
 
 
 def arm(owner, name, when, nth):
@@ -292,9 +320,26 @@ def is_samples(name):
     return name.rpartition("/")[2].startswith("samples_")
 
 
-def test_a_study_killed_again_and_again_has_the_same_logs_and_loses_a_shard_a_time_at_most(unbroken, asked, tmp_path):
+def kept(out):
+    """Count the answers that are in logs, or else in journals."""
+    n_logged = len(lines(out))
+    journals = [file for file in out.rglob(".answers_*") if not log_of(file).exists()]
+    return n_logged + sum(
+        journal._parse(line) is not None for file in journals for line in file.read_bytes().split(b"\n")
+    )
+
+
+def log_of(file):
+    return file.with_name(file.name.replace(".answers", f"samples_{file.parent.name}"))
+
+
+def test_a_study_killed_again_and_again_has_the_same_logs_and_asks_no_prompt_twice_that_was_answered(
+    unbroken, monkeypatch, tmp_path
+):
     shards, whole = unbroken
-    given = make_study(tmp_path / "killed")
+    given, log = make_study(tmp_path / "killed"), tmp_path / "asked.log"
+    monkeypatch.setattr(Scripted, "log", log)
+    log.touch()
     assert len(KILLS) >= 20
 
     def go(kill=None):
@@ -302,25 +347,99 @@ def test_a_study_killed_again_and_again_has_the_same_logs_and_loses_a_shard_a_ti
             arm(*kill)
         ask(given, shards)
 
+    def n_asked():
+        return len(log.read_text().splitlines())
+
     n_lost = 0
     for kill in KILLS:
-        before, n_before = contents(given.out), sum(asked().values())
-        there = {name: (given.out / name).stat().st_ino for name in before if is_samples(name)}
+        before, n_kept, n_before = samples(given.out), kept(given.out), n_asked()
+        there = {name: (given.out / name).stat().st_ino for name in before}
         assert apart(partial(go, kill))[0] == -signal.SIGKILL, kill
-        after, n_asked = contents(given.out), sum(asked().values()) - n_before
+        after = samples(given.out)
         # What had been written is the same file still.
         assert {name: (given.out / name).stat().st_ino for name in there} == there, kill
         assert all(after[name] == before[name] for name in there), kill
-        n_written = sum(map(is_samples, after)) - len(there)
-        assert n_written <= n_asked <= n_written + 1, kill
-        n_lost += n_asked - n_written
-    assert n_lost == N_LOST
+        lost = n_asked() - n_before - (kept(given.out) - n_kept)
+        assert (lost > 0) == (kill in LOSES), kill
+        n_lost += lost
     # Something was left to lose until the end.
-    assert sum(map(is_samples, after)) < len(shards)
+    assert len(after) < len(shards)
     assert apart(go) == (0, None)
-    assert contents(given.out) == whole
-    assert sum(asked().values()) == len(shards) + n_lost
+    assert contents(given.out).keys() == whole.keys()
+    assert samples(given.out) == {name: content for name, content in whole.items() if is_samples(name)}
+    n_docs = sum(shard.stop - shard.start for shard in shards)
+    assert n_asked() == n_docs + n_lost
     assert unfinished(given.out) == []
+    assert list(given.out.rglob(".answers_*")) == []
+    counted = StudyFolder(given.out).record()["runs"]["parrot"]
+    assert (counted["n_prompts"], counted["n_asked"]) == (n_docs, n_docs)
+
+
+# What fails after the answers have come.
+
+
+class Fails:
+    """Fails once, wherever it is put."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __call__(self, *_, **__):
+        raise self.error
+
+
+FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+FAULTS = [
+    (metrics, "process_results", ValueError("cannot be judged")),
+    (metrics, "process_results", RecursionError()),
+    (metrics, "process_results", MemoryError()),
+    (evaluator, "_process_results", TypeError("another harness")),
+    (evaluator, "hash_string", UnicodeEncodeError("utf-8", "x", 0, 1, "no")),
+    (study, "shard_versions", KeyError("hardware")),
+    (study.OncePerPrompt, "count_tokens", RuntimeError("no tokenizer")),
+    (StudyFolder, "put", KeyboardInterrupt()),
+    (StudyFolder, "_write", FULL),
+    (StudyFolder, "_rename", FULL),
+    (study_folder, "strict_json", TypeError("no JSON")),
+    (study_folder, "_line", KeyError("arguments")),
+    (os, "fsync", PermissionError(errno.EACCES, os.strerror(errno.EACCES))),
+    (Journal, "close", InputError("cannot be written")),
+    (StudyFolder, "note", FULL),
+]
+
+
+@pytest.mark.parametrize(("owner", "name", "error"), FAULTS)
+def test_nothing_that_fails_after_the_answers_have_come_lets_a_prompt_be_asked_again(
+    owner, name, error, prompts, monkeypatch, tmp_path
+):
+    given = make_study(tmp_path, tasks=("persona_refusal_offensiveness",), settings=SMALL | {"rows_per_class": 1})
+    shards = plan_study(given).shards
+    really = Scripted.generate_until
+
+    with monkeypatch.context() as faulty:
+
+        def generate_until(self, requests, **named):
+            answers = really(self, requests, **named)
+            faulty.setattr(owner, name, Fails(error))
+            return answers
+
+        faulty.setattr(Scripted, "generate_until", generate_until)
+        if owner is metrics:
+            # Looked up when tasks are loaded.
+            once, calls = metrics.process_results, itertools.count(1)
+            fail = Fails(error)
+            faulty.setattr(metrics, name, lambda *what: fail() if next(calls) == 3 else once(*what))
+            faulty.setattr(Scripted, "generate_until", really)
+        # The process of a model ends with it, and the next run begins with another.
+        with contextlib.suppress(type(error), InputError):
+            ask(given, shards)
+    n_first = len(prompts)
+    assert n_first in (shards[0].stop, shards[-1].stop)
+    ask(given, shards)
+    assert len(prompts) == len(set(prompts)) == shards[-1].stop
+    assert {prompt_of(line): line["resps"][0][0] for line in lines(tmp_path)} == {
+        prompt: answer(prompt) for prompt in prompts
+    }
 
 
 # Disks and files.
@@ -332,8 +451,8 @@ def test_a_disk_that_fills_up_stops_with_one_sentence_and_the_study_goes_on_late
     really, n_calls = os.fsync, itertools.count(1)
 
     def fsync(number):
-        # The samples of the second shard: the record, a note, two files and a note stand before them.
-        if next(n_calls) == 6:
+        # The samples of the second shard: the record, a note, answers, two files, a note and answers stand before them.
+        if next(n_calls) == 8:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         really(number)
 
@@ -350,7 +469,7 @@ def test_a_disk_that_fills_up_stops_with_one_sentence_and_the_study_goes_on_late
         f"parrot/{first.task}/samples_{first.task}_{BEGAN}.000001.jsonl"
     }
     assert unfinished(tmp_path) == []
-    assert kinds(ask(given, shards)) == {"others": 1, "loaded": 1, "shard": len(shards) - 1}
+    assert kinds(ask(given, shards)) == {"others": 1, "loaded": 1, "journal": 1, "shard": len(shards) - 1}
     assert contents(tmp_path) == whole
 
 
@@ -448,8 +567,8 @@ def test_two_runs_at_once_share_the_shards(unbroken, asked, tmp_path):
 class EachTime(OncePerPrompt):
     """Asks equal prompts as often as they come."""
 
-    def __init__(self, model):
-        super().__init__(model)
+    def __init__(self, model, calls):
+        super().__init__(model, calls)
         self.each_time = model
 
     def generate_until(self, requests, **named):
@@ -481,11 +600,11 @@ def test_a_prompt_that_a_design_draws_again_is_asked_once_and_logged_as_often_as
     n_once = len(prompts)
     each = make_study(tmp_path / "each", settings=DRAWN)
     with monkeypatch.context() as sharing_nothing:
-        sharing_nothing.setattr(study, "OncePerPrompt", EachTime)
+        sharing_nothing.setattr(models, "OncePerPrompt", EachTime)
         ask(each, shards)
     n_docs = sum(shard.stop - shard.start for shard in shards)
     assert len(prompts) - n_once == n_docs == len(lines(once.out))
-    assert contents(once.out) == contents(each.out)
+    assert samples(once.out) == samples(each.out)
     # Texts are whole in shards, so that no prompt is in two of them.
     assert n_once == len({prompt_of(line) for line in lines(once.out)}) <= n_docs * 4 / 6
     assert StudyFolder(once.out).record()["runs"]["parrot"]["n_asked"] == n_once
@@ -601,17 +720,101 @@ def test_a_call_that_keeps_failing_is_no_empty_answer_and_is_made_again_later(fa
         (task,) = load_tasks(given).values()
         docs = [task.doc_to_text(doc) for doc in task.dataset["test"]]
         unlucky = docs[shards[1].start]
-        with pytest.raises(Exception, match=r".?"):
+        with pytest.raises(InputError, match=r"^some prompts got no answer \(.+\); type the same command"):
             ask(given, shards)
         over.set()
-        assert responses(tmp_path) == {prompt: answer(prompt) for prompt in docs[: shards[1].start]}
+        # The other shards are written.
+        mine = range(shards[1].start, shards[1].stop)
+        assert responses(tmp_path) == {prompt: answer(prompt) for i, prompt in enumerate(docs) if i not in mine}
         assert server.n_asked[unlucky] == 2
-        n_asked = {prompt: server.n_asked[prompt] for prompt in docs[: shards[1].start]}
+        n_asked = {prompt: server.n_asked[prompt] for i, prompt in enumerate(docs) if i not in mine}
         well.set()
         told = ask(given, shards)
-    assert kinds(told) == {"others": 1, "loaded": 1, "shard": len(shards) - 1}
+    # What was answered beside it is not asked again.
+    assert kinds(told) == {"others": len(shards) - 1, "loaded": 1, "journal": 1, "shard": 1}
     assert responses(tmp_path) == {prompt: answer(prompt) for prompt in docs}
     assert n_asked == {prompt: server.n_asked[prompt] for prompt in n_asked}
+
+
+FILTERED = (400, {}, chat.Body(error={"code": "content_filter", "message": "The response was filtered"}))
+REJECTED = (422, {}, chat.Body(detail="no"))
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_prompt_that_a_provider_blocks_costs_itself_and_nothing_else(tmp_path):
+    (task,) = load_tasks(chat_study(tmp_path, SimpleNamespace(address=""))).values()
+    docs = [task.doc_to_text(doc) for doc in task.dataset["test"]]
+    special = {docs[2]: FILTERED, docs[9]: REJECTED, docs[20]: FILTERED}
+    refusal = of_choice(message={"content": None, "refusal": "I cannot."}, finish_reason="stop")
+
+    def reply(prompt, _):
+        return special.get(prompt) or (refusal if prompt == docs[0] else answer(prompt))
+
+    with chat.serving(reply) as server:
+        given = chat_study(tmp_path, server)
+        told = ask(given)
+        assert kinds(told) == {"loaded": 1, "shard": len(plan_study(given).shards)}
+        ask(given)
+    # What was rejected is asked once too, and the server something harmless.
+    assert {prompt: server.n_asked[prompt] for prompt in docs} == dict.fromkeys(docs, 1)
+    assert sum(server.n_asked.values()) <= len(docs) + 1
+    found = {
+        json.loads(prompt_of(line)[0])[-1]["content"]: (line["resps"][0][0], line["reply"]) for line in lines(tmp_path)
+    }
+    blocked = {"finish_reason": "content_filter", "provider_reason": "content_filter"}
+    assert found == {prompt: (answer(prompt), {"finish_reason": None, "provider_reason": None}) for prompt in docs} | {
+        docs[0]: ("I cannot.", {"finish_reason": "stop", "provider_reason": "refusal"}),
+        docs[2]: ("", blocked),
+        docs[9]: ("", {"finish_reason": "error: HTTP 422", "provider_reason": None}),
+        docs[20]: ("", blocked),
+    }
+    counted = StudyFolder(tmp_path).record()["runs"]["parrot"]
+    assert (counted["n_prompts"], counted["n_provider"], counted["n_failed"]) == (25, 3, 1)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_server_that_is_down_ends_the_run_after_two_shards(tmp_path):
+    with chat.serving(lambda *_: (503, {}, "no")) as server:
+        with pytest.raises(InputError, match=r"^some prompts got no answer \(HTTP 503: "):
+            ask(chat_study(tmp_path, server, max_retries=1))
+        # Five prompts each.
+        assert sum(server.n_asked.values()) <= 10
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_run_of_an_api_that_is_killed_asks_again_only_what_was_under_way(tmp_path):
+    with chat.serving(lambda prompt, _: answer(prompt)) as server:
+        given = chat_study(tmp_path, server)
+        shards = [Shard("parrot", given.tasks[0], 1, 1, 0, 25)]
+
+        def go():
+            arm(Journal, "add", "after", 9)
+            ask(given, shards)
+
+        assert apart(go)[0] == -signal.SIGKILL
+        before = sum(server.n_asked.values())
+        assert 9 <= before <= 9 + 4
+        ask(given, shards)
+        assert sum(server.n_asked.values()) == before + 25 - 9
+    found = responses(tmp_path)
+    assert len(found) == 25
+    assert found == {prompt: answer(prompt) for prompt in found}
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_server_that_blocks_every_prompt_is_one_that_refuses_and_the_study_is_done(tmp_path):
+    with chat.serving(lambda *_: of_choice(message={}, finish_reason="content_filter")) as server:
+        ask(chat_study(tmp_path, server))
+    assert StudyFolder(tmp_path).record()["runs"]["parrot"]["n_provider"] == 25
+
+
+def test_the_results_of_each_shard_name_the_versions_that_made_it(unbroken):
+    results = [json.loads(content) for name, content in unbroken[1].items() if not is_samples(name)]
+    for said in results:
+        assert said["versions"].keys() >= {"persona-refusal", "lm_eval", "rules", "hardware"}
+        # The harness's own: the task's.
+        assert any(name.startswith("persona_refusal_") for name in said["versions"])
 
 
 def of_choice(**choice):

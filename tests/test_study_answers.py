@@ -2,10 +2,11 @@ from functools import cached_property
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from refusal_metrics.study_answers import OncePerPrompt, check_replies
+from refusal_metrics.studies.journal import Journal
+from refusal_metrics.study_answers import OncePerPrompt
 
 GREEDY = {"until": [], "do_sample": False, "temperature": 0.0}
 SAMPLED = {"until": [], "do_sample": True, "temperature": 0.7}
@@ -121,62 +122,58 @@ def test_no_tokenizer_is_fetched_to_count():
     assert OncePerPrompt(Fetches()).count_tokens(["1234"]) == 1
 
 
-# Replies of a chat API.
+# Answers that an earlier run kept.
 
 
-def choice(content="Offensive.", **more):
-    return {"message": {"role": "assistant", "content": content}, "index": 0} | more
+@pytest.fixture
+def journal(tmp_path):
+    """A function that opens the same journal again."""
+    return lambda: Journal(tmp_path / "answers.jsonl", "parrot")
 
 
-def replies(*outputs, one=False):
-    """Parse replies as the harness does once they have been checked; gives what it is handed."""
-    model = SimpleNamespace(parse_generations=lambda outputs, **more: (outputs, more))
-    check_replies(model)
-    parsed, more = model.parse_generations(outputs=outputs[0] if one else list(outputs), contexts=["a"])
-    assert more == {"contexts": ["a"]}
-    return parsed
+def kept_model(parrot, journal):
+    model = OncePerPrompt(parrot)
+    model.journal = journal
+    return model
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        choice(),
-        choice(""),
-        choice(None, finish_reason="content_filter"),
-        choice("Offens", finish_reason="length"),
-        choice(finish_reason="stop", error=None),
-    ],
-)
-def test_an_answer_passes_be_it_empty_filtered_or_cut_short(given):
-    reply = {"id": "1", "choices": [given]}
-    assert replies(reply) == [reply]
-    assert replies(reply, one=True) == reply
+@given(prompts=st.lists(st.sampled_from("abcd"), min_size=1), n_kept=st.integers(0, 4))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+def test_what_a_journal_answers_is_not_asked_and_all_else_is(prompts, n_kept, tmp_path_factory):
+    path = tmp_path_factory.mktemp("journal") / "answers.jsonl"
+    with Journal(path, "parrot") as before:
+        for prompt in "abcd"[:n_kept]:
+            before.add(prompt, GREEDY, f"{prompt} before")
+    parrot = Parrot(lambda prompt, _: f"{prompt} now")
+    with Journal(path, "parrot") as now:
+        answers = kept_model(parrot, now).generate_until(requests(*prompts))
+    assert answers == [f"{prompt} {'before' if prompt in 'abcd'[:n_kept] else 'now'}" for prompt in prompts]
+    assert parrot.asked == [prompt for prompt in dict.fromkeys(prompts) if prompt not in "abcd"[:n_kept]]
+    # All are kept now.
+    silent = Parrot(lambda *_: pytest.fail("asked again"))
+    with Journal(path, "parrot") as again:
+        assert kept_model(silent, again).generate_until(requests(*prompts)) == answers
 
 
-def test_an_answer_without_its_index_gets_it():
-    nameless = {"message": {"content": "Offensive."}}
-    assert replies({"choices": [nameless]}) == [{"choices": [nameless | {"index": 0}]}]
+def test_where_chance_decides_each_kept_answer_serves_once(journal):
+    with journal() as first:
+        kept_model(Parrot(lambda _, n: str(n)), first).generate_until(requests("a", "b", how=SAMPLED))
+    parrot = Parrot(lambda *_: "new")
+    with journal() as again:
+        answers = kept_model(parrot, again).generate_until(requests("a", "a", "b", "b", how=SAMPLED))
+    assert answers == ["0", "new", "1", "new"]
+    assert parrot.asked == ["a", "b"]
 
 
-@pytest.mark.parametrize(
-    "reply",
-    [
-        {"error": {"message": "overloaded"}},
-        {"choices": []},
-        {"choices": None},
-        {"choices": [choice(), choice()]},
-        {"choices": ["Offensive."]},
-        {"choices": [{"index": 0}]},
-        {"choices": [{"index": 0, "message": None}]},
-        {"choices": [choice(["Offensive."])]},
-        {"choices": [choice("", error={"code": 502})]},
-        {"choices": [choice("Offens", finish_reason="error")]},
-        "overloaded",
-        None,
-    ],
-)
-def test_a_reply_without_an_answer_is_a_failed_call(reply):
-    good = {"choices": [choice()]}
-    for outputs, one in (([reply], False), ([good, reply], False), ([reply], True)):
-        with pytest.raises(RuntimeError, match="the server sent no answer: "):
-            replies(*outputs, one=one)
+def test_the_answers_that_came_are_kept_where_one_is_missing(journal):
+    with journal() as first, pytest.raises(RuntimeError, match="without an answer"):
+        kept_model(Parrot(lambda prompt, _: None if prompt == "b" else prompt), first).generate_until(requests(*"abc"))
+    parrot = Parrot(lambda *_: "new")
+    with journal() as again:
+        assert kept_model(parrot, again).generate_until(requests(*"abc")) == ["a", "new", "c"]
+    assert parrot.asked == ["b"]
+
+
+def test_half_a_surrogate_pair_is_replaced_before_it_is_judged():
+    model = OncePerPrompt(Parrot(lambda *_: "offensive \ud83d"))
+    assert model.generate_until(requests("a")) == ["offensive \ufffd"]

@@ -5,6 +5,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
+import pyarrow.json
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -12,8 +14,10 @@ from lm_eval.loggers import EvaluationTracker
 from refusal_metrics.analysis.logs import load_responses
 
 from refusal_metrics import study_folder
+from refusal_metrics.detection.reply import Reply
 from refusal_metrics.errors import InputError
 from refusal_metrics.study_folder import Shard, StudyFolder
+from refusal_metrics.surrogates import whole
 
 TASK = "persona_refusal_offensiveness"
 SHARD = Shard("parrot", TASK, repeat=1, number=1, start=0, stop=3)
@@ -142,7 +146,75 @@ def test_any_response_can_be_written_and_is_then_there(folder, logs, response):
     folder.put(SHARD, BEGAN, [line], {})
     assert folder.has(SHARD, BEGAN)
     (read,) = map(json.loads, samples_file(folder).read_text(encoding="utf-8").removesuffix("\n").split("\n"))
-    assert read["filtered_resps"] == [response]
+    assert read["filtered_resps"] == [whole(response)]
+
+
+HALVES = [
+    ("It is offensive. \ud83d", "It is offensive. \ufffd"),
+    ("\ude00 first", "\ufffd first"),
+    ("in \ud83d between", "in \ufffd between"),
+    ("\ude00\ud83d turned", "\ufffd\ufffd turned"),
+    ("\ud83d\ud83d\ude00", "\ufffd😀"),
+    ("\ud83d\ude00 pair", "😀 pair"),
+    ("\ud800", "\ufffd"),
+    ("\udfff\x00\n", "\ufffd\x00\n"),
+    ("\\ud83d written out", "\\ud83d written out"),
+    ('\ud83d"', '\ufffd"'),
+    ("\ud83d\\", "\ufffd\\"),
+    ("漢\udc00字", "漢\ufffd字"),
+]
+
+
+def test_every_reader_takes_what_was_half_a_surrogate_pair_in_texts_names_and_prompts(folder, logs):
+    lines = samples(logs, "A" * 3 + " " + "A" * 3 + " " + "A" * 3 + " " + "A" * 3)
+    for line, (half, _) in zip(lines, HALVES, strict=True):
+        line |= {"resps": [[half]], "filtered_resps": [half], "arguments": [(half, {})]}
+        line["doc"] |= {"text": half}
+    folder.put(Shard("parrot", TASK, 1, 1, 0, 12), BEGAN, lines, {"results": {}, "model_name": "parrot \ud83d"})
+    wanted = [good for _, good in HALVES]
+    file = samples_file(folder)
+    fields = "filtered_resps[1], doc.text, arguments.gen_args_0.arg_0"
+    assert duckdb.sql(f"SELECT {fields} FROM read_json('{file}', format='newline_delimited')").fetchall() == [
+        (good,) * 3 for good in wanted
+    ]
+    table = pyarrow.json.read_json(
+        file, parse_options=pyarrow.json.ParseOptions(explicit_schema=TEXTS, unexpected_field_behavior="ignore")
+    )
+    assert [row[0] for row in table["filtered_resps"].to_pylist()] == wanted
+    assert json.loads(results_file(folder).read_text(encoding="utf-8"))["model_name"] == "parrot \ufffd"
+    responses = load_responses([folder.path], texts=True)
+    assert len(responses.query("SELECT * FROM responses").df()) == 12
+
+
+TEXTS = pyarrow.schema([("filtered_resps", pyarrow.list_(pyarrow.string()))])
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_a_number_that_json_lacks_is_null_in_samples_and_results(number, folder, logs):
+    lines = [line | {"accuracy": number, "parts": {"se": [number, 0.5]}} for line in samples(logs, "A")]
+    folder.put(SHARD, BEGAN, lines, {"results": {TASK: {"accuracy,none": number, "n": 1}}})
+
+    def refuse(name):
+        pytest.fail(f"{name} is no JSON")
+
+    (line,) = samples_file(folder).read_text(encoding="utf-8").splitlines()
+    read = json.loads(line, parse_constant=refuse)
+    assert (read["accuracy"], read["parts"]) == (None, {"se": [None, 0.5]})
+    said = json.loads(results_file(folder).read_text(encoding="utf-8"), parse_constant=refuse)
+    assert said["results"] == {TASK: {"accuracy,none": None, "n": 1}}
+
+
+def test_a_line_says_what_the_provider_said_of_the_response_and_plain_text_says_nothing(folder, logs):
+    given = [Reply("", finish_reason="stop", provider_reason="refusal"), Reply("1", finish_reason="length"), "1"]
+    lines = [line | {"resps": [[said]]} for line, said in zip(samples(logs, "AAA"), given, strict=True)]
+    folder.put(SHARD, BEGAN, lines, {})
+    read = [json.loads(line) for line in samples_file(folder).read_text(encoding="utf-8").splitlines()]
+    assert [line.get("reply") for line in read] == [
+        {"finish_reason": "stop", "provider_reason": "refusal"},
+        {"finish_reason": "length", "provider_reason": None},
+        None,
+    ]
+    assert [line["resps"] for line in read] == [[[""]], [["1"]], [["1"]]]
 
 
 # Whether a shard is there.
@@ -307,16 +379,122 @@ def test_a_study_that_has_not_begun_has_no_record(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def test_notes_are_kept_and_counts_add_up(folder):
+def test_notes_are_kept(folder):
     folder.note("parrot", {"versions": {"vllm": "1"}})
-    folder.note("parrot", {"hardware": "H100"}, {"seconds": 1.5, "n_prompts": 3})
-    folder.note("parrot", {"hardware": "H200"}, {"seconds": 2.0, "n_prompts": 4})
-    folder.note("crow", {}, {"n_prompts": 1})
+    folder.note("parrot", {"hardware": "H100"})
+    folder.note("parrot", {"hardware": "H200"})
+    folder.note("crow", {"repeat_check": {"n": 1}})
     assert folder.record()["runs"] == {
-        "parrot": {"versions": {"vllm": "1"}, "hardware": "H200", "seconds": 3.5, "n_prompts": 7},
-        "crow": {"n_prompts": 1},
+        "parrot": {"versions": {"vllm": "1"}, "hardware": "H200"},
+        "crow": {"repeat_check": {"n": 1}},
     }
     assert folder.open(ASKED)["runs"] == folder.record()["runs"]
+
+
+# What is counted: a shard of 3 prompts and one of 2.
+
+
+def counted(n_prompts, seconds=1.5, **more):
+    return {"asked": {"n_prompts": n_prompts, "seconds": seconds, **more}}
+
+
+def counts(folder):
+    """Read the counts from the file, from a reader of its own, and after the study is begun again."""
+    in_file = json.loads((folder.path / "study.json").read_text(encoding="utf-8"))["runs"]["parrot"]
+    read = StudyFolder(folder.path).record()["runs"]["parrot"]
+    again = StudyFolder(folder.path).open(ASKED)["runs"]["parrot"]
+    assert read == again
+    return in_file.get("n_prompts"), read.get("n_prompts")
+
+
+def test_counts_are_those_of_the_shards_and_numbers_add_up(folder, logs):
+    put(folder, logs, **counted(3, n_failed=1))
+    put(folder, logs, NEXT, "AA", **counted(2, n_failed=0))
+    put(folder, logs, Shard("crow", TASK, 1, 1, 0, 1), "A", **counted(1))
+    folder.note("parrot", {})
+    known = folder.record()["runs"]["parrot"]
+    assert (known["n_prompts"], known["seconds"], known["n_failed"]) == (5, 3.0, 1)
+    assert known["seconds_writing"] >= 0
+    assert counts(folder) == (5, 5)
+
+
+def test_a_kill_before_a_shard_is_noted_leaves_it_counted(folder, logs):
+    put(folder, logs, **counted(3))
+    folder.note("parrot", {})
+    put(folder, logs, NEXT, "AA", **counted(2))
+    # The file says 3 until the study is begun again, though nothing is left to ask.
+    assert counts(folder) == (3, 5)
+    assert counts(folder) == (5, 5)
+
+
+def test_a_shard_that_is_written_again_counts_once(folder, logs):
+    for _ in range(3):
+        put(folder, logs, **counted(3))
+        cut(samples_file(folder))
+        folder.note("parrot", {})
+    put(folder, logs, **counted(3))
+    folder.note("parrot", {})
+    assert counts(folder) == (3, 3)
+
+
+def test_a_shard_that_is_lost_counts_no_more(folder, logs):
+    put(folder, logs, **counted(3))
+    put(folder, logs, NEXT, "AA", **counted(2))
+    folder.note("parrot", {})
+    samples_file(folder).unlink()
+    assert counts(folder) == (5, 2)
+
+
+def test_what_is_no_shard_of_the_study_counts_nothing(folder, logs):
+    put(folder, logs, **counted(3))
+    results = results_file(folder)
+    for name in ("results_2020-01-01T00-00-00.000001.json", f"results_{BEGAN}.000009.json", "results.json"):
+        results.with_name(name).write_bytes(results.read_bytes())
+    for name, content in ((f"results_{BEGAN}.000007.json", "[1]"), (f"results_{BEGAN}.000008.json", "{")):
+        results.with_name(name).write_text(content)
+        results.with_name(name.replace("results", f"samples_{TASK}")).with_suffix(".jsonl").write_text("{}")
+    folder.note("parrot", {})
+    assert counts(folder) == (3, 3)
+
+
+def test_shards_without_counts_have_their_lines_counted(folder, logs):
+    put(folder, logs)
+    put(folder, logs, NEXT, "AA", **counted(2))
+    folder.note("parrot", {})
+    assert counts(folder) == (5, 5)
+
+
+# Answers that are in no log yet.
+
+
+def test_answers_are_kept_beside_their_shard_and_are_no_log(folder, logs):
+    put(folder, logs, NEXT, "AAE")
+    with folder.journal(SHARD, BEGAN, "parrot") as journal:
+        journal.add("a", {}, "1")
+    assert journal.path.parent == samples_file(folder).parent
+    assert not folder.has(SHARD, BEGAN)
+    assert len(load_responses([folder.path]).query("SELECT * FROM responses").df()) == 3
+    with folder.journal(SHARD, BEGAN, "parrot") as journal:
+        assert journal.take("a", {}) == "1"
+    for shard, began, identity in (
+        (NEXT, BEGAN, "parrot"),
+        (SHARD, "2026-01-02T03-04-06", "parrot"),
+        (SHARD, BEGAN, "x"),
+    ):
+        assert folder.journal(shard, began, identity).take("a", {}) is None
+
+
+def test_answers_whose_shard_is_whole_are_removed_when_the_study_is_run_again_and_others_stay(folder, logs):
+    for shard in (SHARD, NEXT):
+        with folder.journal(shard, BEGAN, "parrot") as journal:
+            journal.add("a", {}, "1")
+    put(folder, logs)
+    put(folder, logs, NEXT, "AAE")
+    cut(samples_file(folder, NEXT))
+    folder.open(ASKED)
+    assert [name for name in contents(folder.path) if ".answers_" in name] == [
+        str(journal.path.relative_to(folder.path))
+    ]
 
 
 # Several runs at a time.
@@ -336,14 +514,14 @@ COUNT = f"""{IN_ANOTHER_PROCESS}
 print("ready", flush=True)
 sys.stdin.read()
 for _ in range(10):
-    folder.note("parrot", {{}}, {{"n_prompts": 1}})
+    folder.note("parrot " + sys.argv[2] + " " + str(_), {{}})
 """
 
 
-def begin(script, folder):
+def begin(script, folder, *words):
     """Begin another process and wait for its first word."""
     process = subprocess.Popen(
-        [sys.executable, "-c", script, folder.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", script, folder.path, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     return process, process.stdout.readline().strip()
 
@@ -386,7 +564,7 @@ def test_a_claim_outlives_notes_and_shards_written_meanwhile(folder, logs):
     # To close a file would free all that its process has locked in it.
     with folder.claim(SHARD) as mine:
         assert mine
-        folder.note("parrot", {}, {"n_prompts": 3})
+        folder.note("parrot", {})
         put(folder, logs)
         with folder.claim(NEXT):
             pass
@@ -404,13 +582,13 @@ def test_a_claim_ends_with_an_error(folder):
 
 
 def test_notes_of_runs_at_a_time_are_all_kept(folder):
-    others = [begin(COUNT, folder)[0] for _ in range(3)]
+    others = [begin(COUNT, folder, str(i))[0] for i in range(3)]
     for process in others:
         process.stdin.close()
     for process in others:
         assert process.wait() == 0
         process.stdout.close()
-    assert folder.record()["runs"] == {"parrot": {"n_prompts": 30}}
+    assert len(folder.record()["runs"]) == 30
 
 
 # What cannot be written.
@@ -442,7 +620,7 @@ def test_a_full_disk_leaves_a_shard_that_is_written_again_as_it_was(folder, logs
 
 
 @pytest.mark.parametrize(
-    "write", [lambda folder: folder.open(ASKED), lambda folder: folder.note("parrot", {}, {"n_prompts": 1})]
+    "write", [lambda folder: folder.open(ASKED), lambda folder: folder.note("parrot", {"hardware": "H100"})]
 )
 def test_a_full_disk_leaves_the_record_as_it_was(folder, monkeypatch, write):
     before = folder.record()

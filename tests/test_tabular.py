@@ -183,3 +183,11 @@ def test_a_missing_file_is_refused_with_its_path(tmp_path):
     path = tmp_path / "nowhere.csv"
     with pytest.raises(InputError, match=f"^{re.escape(str(path))}: no such file; check the path$"):
         load_table(path)
+
+
+def test_half_a_surrogate_pair_in_a_text_or_a_name_is_replaced(tmp_path):
+    path = tmp_path / "texts.jsonl"
+    path.write_text('{"text": "offensive \\ud83d", "a\\ude00": 1}\n{"text": "\\ud83d\\ude00"}\n', encoding="utf-8")
+    table = load_table(path)
+    assert table.column("text") == ["offensive \ufffd", "😀"]
+    assert table.column("a\ufffd") == [1, None]

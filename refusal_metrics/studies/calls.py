@@ -1,0 +1,236 @@
+"""How a study calls an API: each reply read, kept and counted as it arrives, within limits of size and of patience.
+
+The harness takes a reply without an answer for an empty answer, or tries again what fails each time. Here a prompt that
+a provider blocks is an answer that says so; a prompt that the server rejects for another reason is an empty answer,
+provided that the server still answers others; and a server that rejects all prompts ends the run at once.
+"""
+
+import asyncio
+import copy
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from refusal_metrics.detection.reply import Reply
+from refusal_metrics.errors import InputError
+from refusal_metrics.studies.replies import FailedCallError, quotable, read_reply
+
+Keep: TypeAlias = Callable[[object, object, str], object]
+"""Called with a prompt, its arguments of generation and its answer, as soon as that has come."""
+
+MAX_REPLY = 16 * 2**20
+"""Bytes of a reply; an answer of a million tokens has fewer."""
+_CHUNK = 2**16
+_HARMLESS = "Hello"
+_FAILED = "error: "
+_SHORTEST_SECRET = 6
+_log = logging.getLogger(__name__)
+
+
+class ApiCalls:
+    """The calls of a model of the harness that asks an API.
+
+    Parameters
+    ----------
+    model : lm_eval.models.api_models.TemplateAPI
+        Changed in place: it calls the API through this.
+
+    Attributes
+    ----------
+    keep : callable or None
+        Told of each answer, but not of prompts that the server rejected.
+    """
+
+    def __init__(self, model: Any) -> None:  # noqa: ANN401 - models of the harness share no type that tells
+        # Comes with lm-eval[api], as the model does.
+        from aiohttp import ClientError  # noqa: PLC0415
+
+        self._network_error = ClientError
+        self._model = model
+        self._generate = model.generate_until
+        self.keep: Keep | None = None
+        self._begin()
+        # A call a prompt, so that none shares the fate of another; as many prompts are asked at a time as before.
+        n_at_once = getattr(model, "_batch_size", 1)
+        if isinstance(n_at_once, int) and n_at_once > 1:
+            model._batch_size, model._concurrent = 1, model._concurrent * n_at_once  # noqa: SLF001
+        model.amodel_call = self.call
+        model.generate_until = self.generate_until
+
+    def generate_until(self, requests: Sequence[Any], **named: Any) -> list[str]:  # noqa: ANN401
+        """Answer requests as the harness does.
+
+        Raises
+        ------
+        InputError
+            If the server rejects a harmless prompt as well, or an answer cannot be kept.
+        Exception
+            What a call raised that failed each time it was tried.
+        """
+        self._begin()
+        # A key that is missing is said at once, and not after all retries.
+        _ = self._model.header
+        answers: list[str] = self._generate(requests, **named)
+        if self._fatal is not None:
+            raise self._fatal
+        return answers
+
+    async def call(
+        self,
+        session: Any,  # noqa: ANN401 - of aiohttp
+        sem: asyncio.Semaphore,
+        messages: Sequence[Any],
+        *,
+        generate: bool = True,
+        cache_keys: Sequence[tuple[Any, ...]] | None = None,
+        gen_kwargs: Mapping[str, Any] | None = None,
+        **_: object,
+    ) -> list[str]:
+        """Ask one prompt; the signature is that of the harness's ``amodel_call``."""
+        if not generate or not cache_keys:
+            raise TypeError("only generation is asked of an API")
+        async with sem:
+            if self._fatal is not None:
+                return [""]
+            payload = self._payload(messages, gen_kwargs)
+            try:
+                reply = await self._post(session, payload)
+            except FailedCallError as failed:
+                if not failed.is_lasting:
+                    raise
+                await self._check_server(session, payload, failed)
+                return [Reply("", finish_reason=failed.label)]
+            reply = self._without_thoughts(reply)
+            self._keep(cache_keys[0], reply)
+            return [reply]
+
+    def _begin(self) -> None:
+        self._fatal: InputError | None = None
+        self._n_checks = self._last_passed = 0
+        # The harness asks each set of arguments of generation in a loop of its own.
+        self._locks: dict[asyncio.AbstractEventLoop, asyncio.Lock] = {}
+
+    def _keep(self, key: tuple[Any, ...], reply: Reply) -> None:
+        try:
+            if self.keep is not None:
+                self.keep(key[0], key[1], reply)
+        except InputError as error:
+            # No more is asked, and paid for, that could not be kept.
+            self._fatal = error
+
+    async def _check_server(
+        self,
+        session: Any,  # noqa: ANN401
+        payload: Mapping[str, Any],
+        failed: FailedCallError,
+    ) -> None:
+        """See whether a server that rejected a prompt answers another one since."""
+        n_before = self._n_checks
+        async with self._locks.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+            if self._fatal is not None or self._last_passed > n_before:
+                # One that began while this waited will do.
+                return
+            self._n_checks = number = self._n_checks + 1
+            try:
+                await self._post(session, _harmless(payload))
+            except FailedCallError as error:
+                if not error.is_lasting:
+                    raise
+                self._fatal = InputError(
+                    f"the server rejects every prompt, a harmless one too ({failed}); check base_url, the model's "
+                    "name, the key and the arguments of generation, then type the same command again"
+                )
+            else:
+                self._last_passed = number
+
+    def _payload(self, messages: Sequence[Any], gen_kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
+        model = self._model
+        payload: dict[str, Any] = model._create_payload(  # noqa: SLF001 - as the harness calls it
+            model.create_message(messages),
+            generate=True,
+            gen_kwargs=copy.deepcopy(gen_kwargs),
+            seed=model._seed,  # noqa: SLF001
+        )
+        return payload
+
+    async def _post(self, session: Any, payload: Mapping[str, Any]) -> Reply:  # noqa: ANN401
+        headers = {**self._model.header, "Accept-Encoding": "identity"}
+        # A redirect would hand the key to whoever it names, and a compressed reply may be a thousand times as large.
+        url = self._model.base_url
+        try:
+            async with session.post(url, json=payload, headers=headers, allow_redirects=False) as response:
+                status = int(response.status)
+                body = await _read_body(response)
+        except TimeoutError as error:
+            why = f"the server sent no whole reply within {self._model.timeout} seconds"
+            raise FailedCallError(why, f"{_FAILED}timeout", is_lasting=False) from error
+        except self._network_error as error:
+            why = _hide(quotable(f"{type(error).__name__}: {error}"), headers)
+            raise FailedCallError(why, f"{_FAILED}network", is_lasting=False) from error
+        if status < 300 and "html" in str(response.headers.get("Content-Type", "")).lower():
+            raise FailedCallError("the server sent a page", f"{_FAILED}no JSON", is_lasting=False)
+        if 300 <= status < 400:
+            to = str(response.headers.get("Location", "")).partition("?")[0][:200]
+            why = f"HTTP {status}, a redirect to {to!r}: give the final address as base_url"
+            raise FailedCallError(why, f"{_FAILED}HTTP {status}", is_lasting=True)
+        try:
+            return read_reply(body, status)
+        except FailedCallError as failed:
+            hidden = _hide(str(failed), headers)
+            _log.warning("a call failed: %s", hidden)
+            raise FailedCallError(hidden, failed.label, is_lasting=failed.is_lasting) from None
+
+    def _without_thoughts(self, reply: Reply) -> Reply:
+        """Let the harness cut off what stands before the end of a thought."""
+        text = str(reply)
+        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "text": text}
+        parsed = self._model.parse_generations(
+            outputs={"choices": [choice], "content": [{"type": "text", "text": text}]}
+        )
+        if parsed[0] == text:
+            return reply
+        return Reply(parsed[0] or "", finish_reason=reply.finish_reason, provider_reason=reply.provider_reason)
+
+
+def is_failed(answer: str) -> bool:
+    """Whether an answer stands for a prompt that the server rejected, with no word of a filter."""
+    reason = answer.finish_reason if isinstance(answer, Reply) and answer.provider_reason is None else None
+    return (reason or "").startswith(_FAILED)
+
+
+async def _read_body(response: Any) -> bytes:  # noqa: ANN401
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(_CHUNK):
+        body += chunk
+        if len(body) > MAX_REPLY:
+            response.close()
+            raise FailedCallError(
+                f"the server sent more than {MAX_REPLY // 2**20} MB in one reply",
+                f"{_FAILED}too large",
+                is_lasting=True,
+            )
+    return bytes(body)
+
+
+def _harmless(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask something that no filter blocks and every context holds, in the same way."""
+    if "messages" in payload:
+        return {**payload, "messages": [{"role": "user", "content": _HARMLESS}]}
+    prompt = payload.get("prompt")
+    if isinstance(prompt, list):
+        # Tokens: the first of them.
+        tokens = prompt[0] if prompt and isinstance(prompt[0], list) else prompt
+        return {**payload, "prompt": [tokens[:1]]}
+    return {**payload, "prompt": _HARMLESS}
+
+
+def _hide(text: str, headers: Mapping[str, Any]) -> str:
+    """Take the values of headers out of what a server said of a call."""
+    secrets = {word for value in headers.values() for word in (str(value), *str(value).split())}
+    known = sorted(
+        (word for word in secrets if len(word) >= _SHORTEST_SECRET and word not in ("Bearer", "identity")), key=len
+    )
+    for secret in reversed(known):
+        text = re.sub(re.escape(secret), "***", text, flags=re.IGNORECASE)
+    return text

@@ -1,0 +1,53 @@
+"""The versions that a shard's results name, so that shards made with others are noticed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from refusal_metrics.detectors import RULES_VERSION
+
+_ANSWERS_DEPEND_ON = ("lm_eval", "vllm", "sglang", "transformers", "torch")
+
+
+def shard_versions(described: Mapping[str, Any]) -> dict[str, str]:
+    """Name with what a shard was asked and judged.
+
+    Parameters
+    ----------
+    described : mapping
+        From `refusal_metrics.study_record.describe_run`.
+
+    Returns
+    -------
+    dict of str to str
+        Of packages by their names; ``rules``, of the detection rules; ``model_revision``,
+        ``model_dtype``, ``weights`` (their checksum) and ``hardware``, where they are known.
+    """
+    hardware = described.get("hardware") or {}
+    devices = hardware.get("accelerators")
+    named = {
+        "model_revision": described.get("model_revision"),
+        "model_dtype": described.get("model_dtype"),
+        "weights": described.get("weights"),
+        "hardware": ", ".join(devices) if devices else hardware.get("machine"),
+    }
+    versions = {"rules": RULES_VERSION, **described.get("versions", {}), **named}
+    return {name: str(value) for name, value in versions.items() if value is not None}
+
+
+def answers_depend_on(described: Mapping[str, Any]) -> dict[str, object]:
+    """Name what a model's answers depend on besides its arguments and prompts; rules judge them later.
+
+    Parameters
+    ----------
+    described : mapping
+        From `refusal_metrics.study_record.describe_run`.
+
+    Returns
+    -------
+    dict
+    """
+    versions = described.get("versions", {})
+    return {
+        **{name: versions[name] for name in _ANSWERS_DEPEND_ON if name in versions},
+        **{name: described.get(name) for name in ("model_revision", "model_dtype", "weights", "chat_template_sha256")},
+    }
