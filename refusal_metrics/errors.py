@@ -31,7 +31,7 @@ def quoted(found: object) -> str:
     >>> quoted("a\x1b[31m"), quoted(["x"] * 1000)
     ("'a\\x1b[31m'", "['x', 'x', 'x', 'x', 'x', 'x', ...]")
     """
-    shown = " ".join(_SHORT.repr(found).split())
+    shown = _SHORT.repr(found)
     # What is neither a text nor a container writes itself as it likes.
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
     return shown if len(shown) <= _LONGEST_QUOTE else f"{shown[: _LONGEST_QUOTE - 4]} ..."

@@ -165,4 +165,6 @@ def _whole(text: str, node: yaml.Node) -> str:
 
 
 def _refuse(problem: str, mark: Any) -> NoReturn:  # noqa: ANN401 - the stubs have none for it
-    raise yaml.MarkedYAMLError(problem=f"found {problem}", problem_mark=mark)
+    raise yaml.MarkedYAMLError(
+        problem=problem if problem.startswith("the name ") else f"found {problem}", problem_mark=mark
+    )

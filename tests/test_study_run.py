@@ -199,16 +199,17 @@ def test_a_model_that_is_killed_at_its_second_shard_gets_to_the_end_one_shard_a_
 
 @pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize("what", ["leaves a process", "is killed and leaves a process"])
-def test_a_run_does_not_wait_for_what_the_process_of_a_model_left_behind(what, monkeypatch, tmp_path):
+def test_a_run_ends_what_the_process_of_a_model_left_behind(what, monkeypatch, tmp_path):
     monkeypatch.setattr(study_process, "_SECONDS_TO_STOP", 2 * SECONDS)
     here, there = os.pipe()
     left_behind = tmp_path / "pid"
     ended, _ = run(make_study(tmp_path / "study", misfit(what, file=str(left_behind))))
     os.close(there)
-    # It has the other end of the pipe, and would have closed it.
-    assert select.select([here], [], [], 0)[0] == []
+    # It had the other end of the pipe, and was ended with the process that began it.
+    assert select.select([here], [], [], SECONDS / 2)[0] == [here]
+    assert os.read(here, 1) == b""
     os.close(here)
-    os.kill(int(left_behind.read_text()), signal.SIGKILL)
+    assert left_behind.read_text()
     is_killed = what.startswith("is killed")
     assert list(ended.failed) == ["misfit"] * is_killed
     assert ended.written == (1 if is_killed else N_SHARDS)
@@ -468,7 +469,7 @@ def test_the_command_names_the_model_that_failed_and_ends_with_1_and_with_130_wh
     assert code == 1
     assert "bad failed: RuntimeError: there are no weights; see the end of" in said
     assert f"Wrote 5 shards to {tmp_path / 'first'}; 5 are missing." in said
-    assert "The same command goes on from there." in said
+    assert "Re-run the same command to resume." in said
     code, said = invoke("is interrupted", "second")
     assert code == 130
     assert f"Wrote 1 shards to {tmp_path / 'second'}; 9 are missing." in said

@@ -72,15 +72,12 @@ def check_resumed(
             for name, task in tasks.items()
             if name in before and _version(before[name]) not in (None, _version(task))
         ]
-        rules, rules_now = str(begun.get("rules", "")), str(now.get("rules", ""))
-        if rules and rules != rules_now:
-            if rules.partition("+")[0] == rules_now.partition("+")[0]:
-                # Logs name the version alone: verdicts of both could not be distinguished.
-                differs.append(f"rules {rules}, now {rules_now}")
-            else:
+        if (rules := _edited_rules(begun, now)) is not None:
+            differs += rules
+            if not rules:
                 said[
-                    f"{where}: begun with detection rules {rules}, and these are {rules_now}; responses judged by the "
-                    "former are judged again when they are read."
+                    f"{where}: begun with detection rules {begun['rules']}, and these are {now['rules']}; responses "
+                    "judged by the former are judged again when they are read."
                 ] = None
         _refuse_or_say(f"{where}: {model.name}", differs, said, allow_mixed=study.allow_mixed)
     return list(said)
@@ -114,6 +111,8 @@ def join_runs(
     if not known.get("versions") or not has_answers(where, model.name):
         return dict(described)
     differs = _differing(known["versions"], described["versions"], _packages(backend))
+    rules = _edited_rules(known["versions"], described["versions"])
+    differs += rules or []
     names = {"model_revision": "revision", "model_dtype": "dtype", "weights": "weights (checksum)"}
     if not is_served(backend):
         names["n_parameters"] = "number of parameters"
@@ -128,7 +127,7 @@ def join_runs(
             differs.append(f"hardware {was}, now {is_now}")
     _refuse_or_say(f"{where}: {model.name}", differs, {}, allow_mixed=study.allow_mixed)
     mixed = list(known.get("mixed", []))
-    if differs:
+    if differs or rules is not None:
         fields = ("versions", *names, "hardware")
         mixed.append({field: known[field] for field in fields if field in known})
     return {**described, **({"mixed": mixed} if mixed else {})}
@@ -184,6 +183,18 @@ def _differing(begun: Mapping[str, Any], now: Mapping[str, Any], names: Iterable
         for name in names
         if begun.get(name) != now.get(name)
     ]
+
+
+def _edited_rules(begun: Mapping[str, Any], now: Mapping[str, Any]) -> list[str] | None:
+    """Give None for the same rules, nothing for another version, and what was edited within a version.
+
+    Logs name the version alone, so that verdicts of an edited rule could not be distinguished.
+    """
+    was, is_now = str(begun.get("rules", "")), str(now.get("rules", ""))
+    if not was or was == is_now:
+        return None
+    is_version = was.partition("+")[0] != is_now.partition("+")[0]
+    return [] if is_version else [f"detection rules {was}, now {is_now}"]
 
 
 def _refuse_or_say(where: str, differs: list[str], said: dict[str, None], *, allow_mixed: bool) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from refusal_metrics.model_args import recordable
+from refusal_metrics.model_args import is_secret, recordable
 
 HIDDEN = "***"
 _SHORTEST = 6
@@ -33,6 +33,7 @@ _NO_SECRETS = frozenset(
         *("persona", "refusal", "offensive", "polite", "impolite", "neutral", "entailment", "contradiction"),
     }
 )
+_WORDS = re.compile(r"[a-z]{0,15}([ _/.-][a-z]{0,15})*|\d{1,9}")
 _CODED = r"[A-Za-z0-9._~+/=-]{6,}"
 _KNOWN_SHAPES = tuple(
     (re.compile(shape), instead)
@@ -134,7 +135,7 @@ def redactor_of(args: Iterable[Mapping[str, Any]], environment: Mapping[str, str
     -------
     Redactor
     """
-    secrets = [secret for given in args for secret in _of_args(given, is_recorded=True)]
+    secrets = [secret for given in args for secret in _of_args(given, "", is_recorded=True)]
     for name, value in (os.environ if environment is None else environment).items():
         if _ENVIRONMENT.search(name):
             secrets += _of_value(value)
@@ -143,16 +144,20 @@ def redactor_of(args: Iterable[Mapping[str, Any]], environment: Mapping[str, str
     return Redactor(secrets)
 
 
-def _of_args(given: object, *, is_recorded: bool) -> Iterator[str]:
+def _of_args(given: object, name: str, *, is_recorded: bool) -> Iterator[str]:
+    """Give what is secret of arguments: of those that may be recorded, what addresses hold; of others, all."""
     if isinstance(given, Mapping):
-        for name, value in given.items():
-            yield from _of_args(value, is_recorded=is_recorded and recordable(str(name)))
+        for inner, value in given.items():
+            # What is inside a header is as secret as the header.
+            whose = name if is_secret(name) else str(inner)
+            yield from _of_args(value, whose, is_recorded=is_recorded and recordable(str(inner)))
     elif isinstance(given, list | tuple):
         for value in given:
-            yield from _of_args(value, is_recorded=is_recorded)
+            yield from _of_args(value, name, is_recorded=is_recorded)
     elif isinstance(given, str) and is_recorded:
         yield from _of_address(given)
-    elif isinstance(given, str | int) and not isinstance(given, bool):
+    # A plain word is hidden only where a key is expected, or every sentence would have holes.
+    elif not isinstance(given, bool | float | None) and (is_secret(name) or not _WORDS.fullmatch(str(given))):
         yield from _of_value(str(given))
 
 
