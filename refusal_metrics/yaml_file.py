@@ -19,10 +19,9 @@ MOST_VALUES = 50_000
 """Of a file, each counted as often as it is referred to."""
 MOST_DEPTH = 32
 _LONGEST_NUMBER = 64
-_PLAIN = frozenset(
-    f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map", "merge")
-)
-_DROPPED = frozenset({"tag:yaml.org,2002:timestamp"})
+_STANDARD = "tag:yaml.org,2002:"
+_PLAIN = frozenset(_STANDARD + name for name in ("null", "bool", "int", "float", "str", "seq", "map", "merge"))
+_DROPPED = frozenset({f"{_STANDARD}timestamp"})
 """Dates are texts here (``revision: 2024-06-01``)."""
 
 
@@ -76,6 +75,9 @@ def load_yaml(path: Path, what: str) -> Any:  # noqa: ANN401 - whatever the file
 
 
 def _shown(problem: object) -> str:
+    # PyYAML quotes these, and they may be the beginning of a password that has no quotes.
+    if found := re.search(r"undefined alias|duplicate anchor", str(problem)):
+        return f"found {found[0]}; put texts that begin with * or & between quotes"
     return quoted(str(problem))[1:-1] if len(str(problem)) > 200 else re.sub(r"[^ -~]", "?", str(problem))
 
 
@@ -136,7 +138,8 @@ class _Loader(yaml.SafeLoader):
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401
         """Make plain values alone."""
         if node.tag not in _PLAIN:
-            _refuse(f"the tag {quoted(node.tag)}; write texts, numbers, lists and mappings only", node.start_mark)
+            tag = f"the tag !!{node.tag.removeprefix(_STANDARD)}" if node.tag.startswith(_STANDARD) else "a tag"
+            _refuse(f"{_shown(tag)}, which is neither text, number, list nor mapping", node.start_mark)
         if not isinstance(node, yaml.ScalarNode):
             return super().construct_object(node, deep)  # type: ignore[no-untyped-call]
         is_number = node.tag.endswith((":int", ":float"))
