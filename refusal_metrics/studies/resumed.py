@@ -68,7 +68,7 @@ def check_resumed(
         differs = _differing(begun, now, _packages(model.backend))
         before = record.get("tasks", {})
         differs += [
-            f"{name} version {_version(before[name])}, now {_version(task)}"
+            f"{name} version {_version(before[name])} (now {_version(task)})"
             for name, task in tasks.items()
             if name in before and _version(before[name]) not in (None, _version(task))
         ]
@@ -120,11 +120,11 @@ def join_runs(
     for field, name in names.items():
         was, is_now = known.get(field), described.get(field)
         if was is not None and is_now is not None and was != is_now:
-            differs.append(f"{name} {_shown(was)}, now {_shown(is_now)}")
+            differs.append(f"{name} {_shown(was)} (now {_shown(is_now)})")
     if not is_served(backend):
         was, is_now = _accelerators(known), _accelerators(described)
         if was != is_now:
-            differs.append(f"hardware {was}, now {is_now}")
+            differs.append(f"hardware {was} (now {is_now})")
     _refuse_or_say(f"{where}: {model.name}", differs, {}, allow_mixed=study.allow_mixed)
     mixed = list(known.get("mixed", []))
     if differs or rules is not None:
@@ -179,7 +179,7 @@ def _differing(begun: Mapping[str, Any], now: Mapping[str, Any], names: Iterable
     """
     names = [name for name in names if name in begun or "rules" in begun]
     return [
-        f"{name} {_shown(begun.get(name, 'not installed'))}, now {_shown(now.get(name, 'not installed'))}"
+        f"{name} {_shown(begun.get(name, 'not installed'))} (now {_shown(now.get(name, 'not installed'))})"
         for name in names
         if begun.get(name) != now.get(name)
     ]
@@ -194,7 +194,7 @@ def _edited_rules(begun: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
     if not was or was == is_now:
         return None
     is_version = was.partition("+")[0] != is_now.partition("+")[0]
-    return [] if is_version else [f"detection rules {was}, now {is_now}"]
+    return [] if is_version else [f"detection rules {was} (now {is_now})"]
 
 
 def _refuse_or_say(where: str, differs: list[str], said: dict[str, None], *, allow_mixed: bool) -> None:
