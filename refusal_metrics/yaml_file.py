@@ -15,7 +15,7 @@ import yaml
 from refusal_metrics.errors import InputError, quoted
 
 MOST_BYTES = 1 << 20
-MOST_VALUES = 50_000
+MOST_VALUES = 20_000
 """Of a file, each counted as often as it is referred to."""
 MOST_DEPTH = 32
 _LONGEST_NUMBER = 64
@@ -43,26 +43,27 @@ def load_yaml(path: Path, what: str) -> Any:  # noqa: ANN401 - whatever the file
     ------
     InputError
         If the file cannot be read, is not UTF-8, is not valid YAML, repeats a name, has a tag of its own, or exceeds
-        1 MiB, 50,000 values or 32 levels, references counted as often as they are used.
+        1 MiB, 20,000 values or 32 levels, references counted as often as they are used.
     """
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise InputError(f"{path}: is larger than {MOST_BYTES >> 20} MiB; give {what}")
-        text = content.decode("utf-8-sig")
+        text = content[:MOST_BYTES].decode("utf-8-sig", errors="strict" if len(content) <= MOST_BYTES else "ignore")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: cannot be read (not UTF-8 at byte {error.start}); give {what}") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
         raise InputError(f"{path}: cannot be read ({reason}); give {what}") from error
+    if len(content) > MOST_BYTES:
+        raise InputError(f"{path}: is larger than {MOST_BYTES >> 20} MiB; give {what}")
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe one
     except yaml.MarkedYAMLError as error:
         # Without the lines that PyYAML quotes: they may hold a key.
         mark = error.problem_mark or error.context_mark
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = _shown(error.problem or error.context or "it cannot be parsed")
+        begins = f"{error.context}, " if str(error.problem).startswith("but ") else ""
+        problem = begins + _shown(error.problem or error.context or "it cannot be parsed")
         raise InputError(f"{path}: is not valid YAML ({problem}{where}); fix it there") from error
     except yaml.reader.ReaderError as error:
         code = error.character if isinstance(error.character, int) else ord(str(error.character)[:1] or "\0")
