@@ -89,10 +89,33 @@ class Redactor:
         -------
         str
         """
-        text = self._replace(text)
+        text = self.hide(text)
         for shape, instead in _KNOWN_SHAPES:
             text = shape.sub(instead, text)
         return text
+
+    def hide(self, text: str) -> str:
+        """Replace the secrets that are known and nothing else, as in answers, which may speak of keys.
+
+        Parameters
+        ----------
+        text : str
+
+        Returns
+        -------
+        str
+        """
+        if self._heads is None:
+            return text
+        parts, at, lower = [], 0, _lower(text)
+        for found in self._heads.finditer(lower):
+            start = found.start()
+            if start < at:
+                continue
+            size = max(_n_equal(form, lower, start) for form in self._forms[found[0]])
+            parts += [text[at:start], HIDDEN]
+            at = start + size
+        return "".join([*parts, text[at:]])
 
     def clean_lines(self, content: bytes) -> bytes:
         """Do the same for bytes, which need not be text.
@@ -107,21 +130,10 @@ class Redactor:
         """
         return self.clean(content.decode("utf-8", errors="surrogateescape")).encode("utf-8", errors="surrogateescape")
 
-    def _replace(self, text: str) -> str:
-        if self._heads is None:
-            return text
-        parts, at, lower = [], 0, _lower(text)
-        for found in self._heads.finditer(lower):
-            start = found.start()
-            if start < at:
-                continue
-            size = max(_n_equal(form, lower, start) for form in self._forms[found[0]])
-            parts += [text[at:start], HIDDEN]
-            at = start + size
-        return "".join([*parts, text[at:]])
 
-
-def redactor_of(args: Iterable[Mapping[str, Any]], environment: Mapping[str, str] | None = None) -> Redactor:
+def redactor_of(
+    args: Iterable[Mapping[str, Any]], environment: Mapping[str, str] | None = None, *, words: bool = True
+) -> Redactor:
     """Collect the secrets of models and of the environment.
 
     Parameters
@@ -130,6 +142,8 @@ def redactor_of(args: Iterable[Mapping[str, Any]], environment: Mapping[str, str
         Of each model, what ``--model_args`` takes.
     environment : mapping, optional
         The process's where none is given.
+    words : bool
+        Whether plain words are hidden too where a key is expected; not in answers, which have words.
 
     Returns
     -------
@@ -141,7 +155,7 @@ def redactor_of(args: Iterable[Mapping[str, Any]], environment: Mapping[str, str
             secrets += _of_value(value)
         elif "://" in value and "@" in value:
             secrets += _of_address(value)
-    return Redactor(secrets)
+    return Redactor(secret for secret in secrets if words or not _WORDS.fullmatch(secret))
 
 
 def _of_args(given: object, name: str, *, is_recorded: bool) -> Iterator[str]:

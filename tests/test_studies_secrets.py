@@ -129,3 +129,9 @@ def test_long_texts_take_no_longer_than_they_are(redactor, text):
     redactor.clean(text)
     # Milliseconds; what grows with the square takes minutes.
     assert time.process_time() - began < 10
+
+
+def test_in_answers_only_known_keys_are_hidden_and_no_words():
+    answers = redactor_of([{"header": {"X-Key": KEY}, "password": "correct horse"}], {}, words=False)
+    text = f'{{"content": "Bearer abcdefgh is a header, correct horse; {KEY}"}}'
+    assert answers.hide(text) == '{"content": "Bearer abcdefgh is a header, correct horse; ***"}'

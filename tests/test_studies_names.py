@@ -53,7 +53,7 @@ def test_a_name_that_no_folder_can_have_is_refused_in_a_line_that_can_be_printed
         *(
             "Qwen2.5-7B",
             "%s{x}[red]",
-            "[bold]a[/bold]",
+            "[bold]a",
             "=1+1",
             "models",
             "m" * 200,
