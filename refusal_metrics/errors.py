@@ -13,28 +13,32 @@ class InputError(ValueError):
     """A mistake in what the user gave: one sentence with what was found and what to do."""
 
 
-def quoted(found: object) -> str:
+def quoted(found: object, longest: int = _LONGEST_QUOTE) -> str:
     r"""Quote what was found in an error: on one line, cut, and without a character that commands a terminal.
 
     Parameters
     ----------
     found : object
         Of any size and depth; no more of it is written out than is shown.
+    longest : int
+        Characters.
 
     Returns
     -------
     str
-        At most 80 characters.
 
     Examples
     --------
     >>> quoted("a\x1b[31m"), quoted(["x"] * 1000)
     ("'a\\x1b[31m'", "['x', 'x', 'x', 'x', 'x', 'x', ...]")
     """
-    shown = _SHORT.repr(found)
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = short.maxlong = longest - 4
+    short.maxlevel, short.maxdict = 4, 6
+    shown = short.repr(found)
     # What is neither a text nor a container writes itself as it likes.
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
-    return shown if len(shown) <= _LONGEST_QUOTE else f"{shown[: _LONGEST_QUOTE - 4]} ..."
+    return shown if len(shown) <= longest else f"{shown[: longest - 4]} ..."
 
 
 def has_control(text: str) -> bool:
@@ -63,9 +67,6 @@ def has_control(text: str) -> bool:
 
 
 _BIDI = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = _LONGEST_QUOTE - 4
-_SHORT.maxlevel = 4
 
 
 def unknown_name(what: str, given: object, allowed: Iterable[str], near: str | None = None) -> InputError:
