@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 from refusal_metrics.docs import SYSTEM, describe_texts
 from refusal_metrics.errors import InputError
-from refusal_metrics.model_args import harmless
+from refusal_metrics.model_args import harmless, left_out
 from refusal_metrics.register import tasks_folder
 from refusal_metrics.sampler import number_labels, shard_bounds
 from refusal_metrics.settings import PLACEMENT_OF_STUDY, PLACEMENTS
@@ -20,6 +21,7 @@ from refusal_metrics.studies.calls import is_failed
 from refusal_metrics.studies.counts import COUNTED
 from refusal_metrics.studies.models import CHAT_APIS, check_template, load_model
 from refusal_metrics.studies.replies import FailedCallError
+from refusal_metrics.studies.resumed import join_runs
 from refusal_metrics.studies.versions import answers_depend_on, shard_versions
 from refusal_metrics.study_answers import OncePerPrompt
 from refusal_metrics.study_file import Study, StudyModel
@@ -262,9 +264,9 @@ class _Asker:
         lm = load_model(self._model)
         self._tasks = load_tasks(self._study, self._model.generation)
         template = check_template(self._study, self._model, lm)
-        described = dict(describe_run(lm, template))
-        self._described = described
-        self._folder.note(self._model.name, described)
+        described = describe_run(lm, template, self._model.args)
+        self._described = dict(described)
+        self._folder.join(self._model.name, partial(join_runs, self._study, self._model, described))
         self._tell("loaded", {"seconds": time.monotonic() - start})
         self._lm = lm
         return lm
@@ -302,6 +304,7 @@ def _ask(
         "config": {
             "model": model.backend,
             "model_args": harmless(model.args),
+            "model_args_left_out": left_out(model.args),
             "gen_kwargs": dict(model.generation),
             "batch_size": model.batch_size,
         },

@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -151,6 +151,14 @@ class StudyFolder:
         """
         file = self._files(shard, began)[0]
         return Journal(_journal(file, shard.task), f"{began} {shard!r} {identity}")
+
+    def join(self, model: str, describe: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+        """Record how a model is run, given how it was run before; nothing is recorded if that is refused."""
+        with self._writing(), self._locked(_WHOLE_STUDY, wait=True):
+            record = self.record()
+            known = record.setdefault("runs", {}).setdefault(model, {})
+            known.update(describe(known))
+            self._put(RECORD, strict_json(record, indent=2) + "\n")
 
     @contextmanager
     def claim(self, shard: Shard) -> Iterator[bool]:

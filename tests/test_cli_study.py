@@ -169,7 +169,7 @@ def test_an_array_deals_the_models_that_are_asked(tmp_path):
 @pytest.mark.parametrize("part", ["0/4", "5/4", "4", "1/0", "a/b", "-1/4", "1/4/4", "1.5/2"])
 def test_a_part_that_is_none_is_refused(tmp_path, monkeypatch, capsys, part):
     said = fail(monkeypatch, capsys, "run", save(tmp_path), f"--array-task={part}")
-    assert said == f"persona-refusal: --array-task {part}: give I/N, the I-th of N parts, I from 1\n"
+    assert said == f"persona-refusal: --array-task '{part}': give I/N, the I-th of N parts, with I from 1 to N\n"
 
 
 def test_an_unknown_model_is_refused_with_the_nearest(tmp_path, monkeypatch, capsys):
@@ -225,7 +225,7 @@ def asked(tmp_path_factory):
 def test_a_model_that_fails_is_said_and_stops_no_other(asked):
     results, said = asked
     assert "crow failed: crow: the harness knows no backend 'nosuch'" in said
-    assert said.endswith(f"Wrote 6 shards to {results}; 6 are missing.\nThe same command goes on from there.\n")
+    assert said.endswith(f"Wrote 6 shards to {results}; 6 are missing.\nRe-run the same command to resume.\n")
     assert count_prompts(results) == [("parrot", "offensiveness", 30), ("parrot", "politeness", 30)]
 
 
@@ -262,7 +262,7 @@ def test_a_run_goes_on_after_files_were_lost_and_asks_only_those_again(copied, t
     cut.write_bytes(cut.read_bytes()[:-30])
     min((copied / "parrot" / OTHER).glob("results_*.json")).unlink()
     said, _ = invoke("run", save(tmp_path, models={"parrot": PARROT}))
-    assert said.startswith("3 of 6 shards have been written before.\n")
+    assert said.startswith("3 of 6 shards are already complete.\n")
     assert f"parrot, {TASK}, shard 2: damaged since, asked again." in said
     assert said.endswith(f"Wrote 3 shards to {copied}.\nNow: persona-refusal report {copied} --out {copied}/report\n")
     assert shards_said(said) == [(TASK, "1"), (TASK, "2"), (OTHER, "1")]
@@ -276,7 +276,7 @@ def test_a_study_that_is_done_asks_nothing(copied, tmp_path, monkeypatch):
     before = contents(copied)
     monkeypatch.setattr(study_run, "_run_apart", lambda *_: pytest.fail("began a model"))
     said, _ = invoke("run", save(tmp_path, models={"parrot": PARROT}))
-    assert said.startswith("6 of 6 shards have been written before.\n")
+    assert said.startswith("6 of 6 shards are already complete.\n")
     assert f"\nWrote 0 shards to {copied}.\nNow: persona-refusal report " in said
     assert contents(copied) == before
 
@@ -307,7 +307,11 @@ def test_results_may_go_to_another_folder(tmp_path, monkeypatch):
         (
             Ended(written=4, stopped=True),
             130,
-            ["Wrote 4 shards to RESULTS; 8 are missing.", "The same command goes on from there."],
+            [
+                "Interrupted (SIGINT).",
+                "Wrote 4 shards to RESULTS; 8 are missing.",
+                "Re-run the same command to resume.",
+            ],
         ),
         (
             Ended(written=4, failed={"crow": "its process was ended"}),
@@ -315,16 +319,17 @@ def test_results_may_go_to_another_folder(tmp_path, monkeypatch):
             [
                 "crow failed: its process was ended",
                 "Wrote 4 shards to RESULTS; 8 are missing.",
-                "The same command goes on from there.",
+                "Re-run the same command to resume.",
             ],
         ),
         (Ended(written=4, failed={"crow": "why"}, stopped=True), 130, None),
         (
             Ended(written=9, busy=3),
-            0,
+            1,
             [
-                "3 shards are being written by another run of this study: left to it.",
-                "Wrote 9 shards to RESULTS.",
+                "3 shards are still being written by another run of this study.",
+                "Wrote 9 shards to RESULTS; 3 are missing.",
+                "Re-run the same command after the other run to resume.",
             ],
         ),
         (

@@ -1,1 +1,1 @@
-"""Asking the models of a study: what servers reply, and answers kept on disk before they are judged."""
+"""Many models asked, shard by shard, resumable."""
