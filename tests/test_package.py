@@ -79,7 +79,18 @@ def test_no_module_imports_one_that_stands_later():
     # The order of the data: what is asked, the texts, the sample, the docs; the verdicts; the analysis.
     order = [
         *("errors", "design", "design_files", "tabular", "download", "texts", "settings", "sampler", "docs"),
-        *("verdict", "normalise", "patterns", "answers", "answer_aware", "detectors", "metrics", "register"),
+        *(
+            "verdict",
+            "normalise",
+            "patterns",
+            "answers",
+            "answer_aware",
+            "detectors",
+            "scores",
+            "metrics",
+            "task",
+            "register",
+        ),
         *("model_args", "study_file", "study_folder", "study_answers", "study_record"),
         *("study", "study_check", "study_process", "study_run"),
         *(f"analysis.{name}" for name in _ANALYSIS.split()),
