@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
+import sys
 import sysconfig
 import threading
 from collections import Counter
@@ -227,6 +229,25 @@ def test_empty_answers_of_a_chat_server_are_counted_in_the_report(chat_run, tmp_
         "model,task,setting,n_answer,n_refused,n_other,n_empty,n",
         f"fake-chat,politeness,persona,{counted}",
     ]
+
+
+def test_the_documented_run_from_python_writes_what_the_command_writes(tmp_path):
+    page = Path(__file__).resolve().parents[1] / "docs" / "how-to" / "other-benchmarks.md"
+    (example,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", example],
+        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    # The dummy refuses nothing.
+    assert done.stdout.split() == ["0.0", "0.0"]
+    # Two rows of five classes, three prompts each.
+    assert len(samples(tmp_path / "results", "persona_refusal_politeness")) == 30
+    assert len([*(tmp_path / "results").rglob("results_*.json")]) == 1
 
 
 @pytest.fixture(scope="session")
