@@ -40,7 +40,8 @@ _CHARACTERS = str.maketrans(
 _BLANK = re.compile(rf"[\s{_INVISIBLE}]*")
 # Marks are sorted by insertion when a text is normalised: the time grows with the square of how many are in a row.
 _MANY_FOREIGN = re.compile(rf"[^\x00-\x7f]{{{_MOST_MARKS + 1}}}")
-_FIRST_MARK, _LAST_MARK = 0x300, 0x1FFFF
+# Where combining marks are; the test looks for others.
+_MARKS = ((0x300, 0x3100), (0xA66F, 0xAC00), (0xFB1E, 0x10000), (0x101FD, 0x11F80), (0x16AF0, 0x1E950))
 _MARK = re.compile(r"[*_~#>`]")
 _EMPHASIS = re.compile(r"[*_~#]+|^[ \t]*>[ \t]?", re.MULTILINE)
 _ROLE = re.compile(r"^\s*(?:assistant|ai|bot|model|chatbot|response)\s*:")
@@ -113,7 +114,6 @@ def normalise(text: str) -> str:
     blank = _BLANK.match(text)
     text = _opening(text[blank.end() if blank else 0 :], _RAW_HEAD)
     if not text.isascii():
-        # Composed, one character may have become eighteen.
         text = _opening(_compose(text.translate(_CHARACTERS)), _RAW_HEAD).translate(_CHARACTERS)
     text = text.lower()
     # First, because all that follows may depend on lengths.
@@ -149,10 +149,21 @@ def _opening(text: str, most: int) -> str:
 
 
 def _compose(text: str) -> str:
-    """Return the NFKC form of a text, of which no character has more than `_MOST_MARKS` marks."""
+    """Return the NFKC form of a text, of which no character has more than `_MOST_MARKS` marks.
+
+    It ends, between words, soon after `_RAW_HEAD` characters.
+    """
     if _MANY_FOREIGN.search(text):
         text = _too_many_marks().sub(r"\1", text)
-    return unicodedata.normalize("NFKC", text)
+    parts: list[str] = []
+    n_characters = 0
+    # A piece at a time, for one character may become eighteen.
+    while text and n_characters < _RAW_HEAD:
+        piece = _opening(text, HEAD)
+        parts.append(unicodedata.normalize("NFKC", piece))
+        n_characters += len(parts[-1])
+        text = text[len(piece) :]
+    return "".join(parts)
 
 
 @cache
@@ -160,8 +171,10 @@ def _too_many_marks() -> re.Pattern[str]:
     """Match more than `_MOST_MARKS` combining marks in a row; the group is those that stay."""
     marks = (
         mark
-        for mark in map(chr, range(_FIRST_MARK, _LAST_MARK + 1))
-        if unicodedata.combining(unicodedata.normalize("NFKD", mark)[0])
+        for first, end in _MARKS
+        for mark in map(chr, range(first, end))
+        if unicodedata.combining(mark)
+        or (unicodedata.decomposition(mark) and unicodedata.combining(unicodedata.normalize("NFKD", mark)[0]))
     )
     marks_class = f"[{''.join(marks)}]"
     return re.compile(f"({marks_class}{{{_MOST_MARKS}}}){marks_class}+")

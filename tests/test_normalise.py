@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -113,6 +114,13 @@ def test_marks_beyond_thirty_on_a_character_are_left_out():
     # Composed, an e with an acute accent; as in Unicode's annex 15, thirty marks stay, of which it took one.
     assert len(normalise("e" + "\u0301" * 40 + ".")) == 1 + 29 + 1
     assert normalise("e" + "\u0316\u0301" * 2 + ".") == "\xe9\u0316\u0316\u0301."
+
+
+def test_every_mark_of_unicode_is_known():
+    marks = [c for c in map(chr, range(0x110000)) if unicodedata.combining(unicodedata.normalize("NFKD", c)[0])]
+    # Thirty stay of each that comes more often.
+    assert len(marks) > 900
+    assert [c for c in marks if not module._too_many_marks().fullmatch(c * 31)] == []
 
 
 EXPRESSIONS = {
