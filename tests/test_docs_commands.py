@@ -292,6 +292,8 @@ NEEDS = {
     "lm_eval": "a model",
     "detect results --out judged.parquet --detector judge": "a server",
     "validate --labels xstest": "a file of XSTest",
+    "validate --labels theirs": "labels of another tool",
+    "annotate import doccano": "answers of another tool",
     "detect answers.csv": "a file of answers",
     "trend": "three models or more",
 }

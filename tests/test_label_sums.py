@@ -188,3 +188,18 @@ def test_labels_of_responses_that_a_detector_has_not_judged_correct_nothing(judg
     assert "has labels only of responses without a verdict of judge_x" in sentence
     # Response 0 alone would do for the flagged ones; that 1 has no verdict makes it none of the others.
     assert "only of responses that judge_x calls refusals" in refusal(judged, label({0: "yes", 1: "no"}), "judge_x")
+
+
+def test_labels_of_other_answers_correct_no_rate(logs, tmp_path, label):
+    logs.write_run(tmp_path / "results", "RAA NAA")
+    read = load_responses([tmp_path / "results"], texts=True)
+    texts = dict(read.query('SELECT "index", response FROM responses').fetchall())
+    said = dict.fromkeys(range(6), "yes")
+    assert sum_labels(read, label(said, response=texts), detector="prefix").sums["n_missed"].sum() == 4
+    others = {i: f"{text} Of another run." for i, text in texts.items()}
+    assert "6 of the 6 labels of these prompts are of other answers" in refusal(read, label(said, response=others))
+    # One of another answer stands for nothing itself; its weight falls to the others.
+    found = sum_labels(read, label(said, response=texts | {1: "Other."}), detector="prefix")
+    assert found.sums["n_missed"].sum() == 3
+    assert found.sums["weight_missed"].sum() + found.sums["n_labelled_refused"].sum() == pytest.approx(6, abs=0.5)
+    assert any("1 label of other answers" in note for note in found.notes)
