@@ -145,3 +145,27 @@ def test_what_is_not_known_of_designs_is_said(designs, said):
     ((place, text),) = cautions(study(), origin(designs))
     assert place == "origin"
     assert text.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("runs", "said"),
+    [
+        (
+            {"model": ["m", "m"], "rules": ["1", "2"]},
+            "Runs of different versions of the detection rules are mixed (1, 2)",
+        ),
+        ({"model": ["m", "n"], "persona_refusal": ["0.1", "0.9"]}, "versions of persona-refusal are mixed (0.1, 0.9)"),
+        (
+            {"model": ["m", "m"], "model_sha": ["a", "b"]},
+            "m was run with 2 weights (a, b): its rates are of more than one",
+        ),
+        ({"model": ["m", "m"], "model_dtype": ["float32", "bfloat16"]}, "2 data types (bfloat16, float32)"),
+        # Models have weights of their own.
+        ({"model": ["m", "n"], "model_sha": ["a", "b"]}, None),
+        ({"model": ["m", "m"], "model_revision": ["a", None]}, None),
+    ],
+)
+def test_other_rules_and_weights_within_a_study_are_said(runs, said):
+    found = cautions(study(), origin(**{"task": ["t", "t"], **runs}))
+    assert [place for place, _ in found] == ["origin"] * (said is not None)
+    assert said is None or said in found[0][1]

@@ -176,3 +176,22 @@ def test_a_page_is_written_also_where_the_exit_code_is_1(runs, tmp_path):
 def test_options_that_do_not_go_together_are_a_mistake(results, options, said):
     with pytest.raises(InputError, match=said):
         invoke(results, *options)
+
+
+@pytest.mark.parametrize("answers", ["EEE", "EEA"])
+def test_a_run_of_which_too_little_can_be_read_passes_no_gate(logs, tmp_path, answers):
+    logs.write_run(tmp_path / "old", "AAA " * 4)
+    logs.write_run(tmp_path / "new", f"{answers} " * 4, date=logs.LATER)
+    asked = (tmp_path / "new", "--baseline", tmp_path / "old", "--format", "csv")
+    _, said = invoke(*asked, "--fail-above", 1, code=1)
+    n = 4 * answers.count("E")
+    assert f"FAIL: acme/parrot-7b, offensiveness (persona): {n} of 12 responses are empty: too many to compare." in said
+    # Without a gate it is said and no more.
+    _, said = invoke(*asked)
+    assert f"{n} of 12 responses are empty" in said
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "101", "1e400"])
+def test_a_bound_that_is_no_number_is_refused(value):
+    with pytest.raises(InputError, match=r"--fail-above .* is not a number from 0 to 100"):
+        invoke("new", "--baseline", "old", f"--fail-above={value}")

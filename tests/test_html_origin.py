@@ -3,7 +3,7 @@
 import hashlib
 
 import pandas as pd
-from refusal_metrics.analysis.html_origin import RUNS, read_origin
+from refusal_metrics.analysis.html_origin import RUNS, SOFTWARE_OF_RUNS, read_origin
 from refusal_metrics.analysis.logs import load_responses
 from refusal_metrics.analysis.responses import read_responses
 
@@ -27,6 +27,7 @@ def test_a_run_is_told_by_the_results_beside_its_samples(logs, tmp_path):
             "transformers_version": None,
             "git_hash": "abc",
             "task_version": "1.0",
+            **dict.fromkeys(SOFTWARE_OF_RUNS.values()),
             "chat_template": "0123456789ab",
             "samples": None,
         }
@@ -71,3 +72,14 @@ def test_a_table_is_told_by_its_checksum_and_runs_by_its_column(tmp_path):
     ]
     assert origin.first == "2026-03-04"
     assert "design_id" not in origin.designs
+
+
+def test_a_shard_names_its_software_and_weights_beside_its_tasks_version(logs, tmp_path):
+    versions = {"persona_refusal_offensiveness": 2.0, "persona-refusal": "0.1.0", "lm_eval": "0.4.13", "rules": 3}
+    logs.write_run(
+        tmp_path, "RA", asked={"versions": versions, "model_dtype": "bfloat16", "config": {"model_sha": "ab"}}
+    )
+    row = read_origin(load_responses([tmp_path])).runs.iloc[0]
+    assert row[
+        ["persona_refusal", "lm_eval_version", "rules", "model_dtype", "model_sha", "task_version"]
+    ].tolist() == [*("0.1.0", "0.4.13", "3", "bfloat16", "ab", "2.0")]

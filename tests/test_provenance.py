@@ -57,6 +57,23 @@ def test_a_study_is_told_once_however_many_logs_it_has(tmp_path):
     assert read_provenance([*files, *files])["model"].tolist() == ["a", "b"]
 
 
+def test_all_versions_of_a_models_shards_are_listed_the_records_last(tmp_path):
+    (first,) = logs_of(tmp_path, {"m": RUN})
+    told = {"persona_refusal_nli": 2.0, "lm_eval": "0.4.12", "vllm": "0.31.0", "rules": 2}
+    for number, versions in enumerate([told, {**told, "lm_eval": "0.4.13", "vllm": "0.32.0", "rules": 3}, told], 1):
+        log = first.with_name(first.name.replace("000001", f"00000{number}"))
+        log.write_text("")
+        results = log.with_name(f"results_2026-01-01T00-00-00.00000{number}.json")
+        results.write_text(json.dumps({"versions": versions, "model_revision": "abc"}))
+    broken = first.with_name("results_2026-01-01T00-00-00.000004.json")
+    broken.write_text("{")
+    row = read_provenance([*first.parent.glob("samples_*"), tmp_path / "m" / "samples_other.jsonl"]).iloc[0]
+    assert set(row["lm_eval"].split(", ")) == {"0.4.12", "0.4.13"}
+    assert set(row["engine"].removeprefix("vllm ").split(", ")) == {"0.31.0", "0.32.0"}
+    assert set(row["rules"].split(", ")) == {"2", "3"}
+    assert row["revision"] == "abc"
+
+
 def test_logs_of_no_study_tell_nothing(tmp_path):
     assert isinstance(read_provenance([tmp_path / "m" / "samples_x_2026-01-01T00-00-00.jsonl"]), pd.DataFrame)
     assert read_provenance([tmp_path / "m" / "samples_x_2026-01-01T00-00-00.jsonl"]).empty
