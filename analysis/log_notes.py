@@ -235,9 +235,8 @@ class LogNotes:
         for number, asked in sorted(self._connection.execute(sql).fetchall()):
             log = self._logs[number - 1]
             ways = [settings_in_effect(log.facts, _arguments(text)) for text in asked]
-            found = differing_facts(
-                [{name: way.get(name, "none") for way in ways for name in way} | way for way in ways]
-            )
+            unknown = {name: "none" for way in ways for name in way}
+            found = differing_facts([unknown | way for way in ways])
             if found:
                 logs.append(self._labels[number - 1])
             for name, values in found.items():
