@@ -169,10 +169,10 @@ class _Reader:
     def read(self) -> Responses:
         """Read all logs and keep the lines that count."""
         lines = self._folder.path / "lines.parquet"
-        told = {
+        told: dict[str, list[str | None]] = {
             "model": [log.model for log in self._logs],
             "run": [log.run for log in self._logs],
-            "log": self._labels,
+            "log": [*self._labels],
             **{name: [log.settings.get(name) for log in self._logs] for name in self._settings},
         }
         compared = len(set(told["model"])) > 1
@@ -221,7 +221,7 @@ class _Reader:
                 f"SELECT id, own, n, low, high, {frame} FROM frames WHERE model = ? ORDER BY id", model
             ).fetchall()
             frames = [
-                Frame(*of_doc, texts=frozenset((low, high)), n=n, own_design=own)
+                replace(Frame(*of_doc), texts=frozenset((low, high)), n=n, own_design=own)
                 for _, own, n, low, high, *of_doc in rows
             ]
             found += zip((row[0] for row in rows), check_frames(frames), strict=True)
