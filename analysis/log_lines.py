@@ -52,8 +52,9 @@ def mend(path: Path, out: Path) -> Counter[str]:
     counts: Counter[str] = Counter()
     with out.open("w", encoding="utf-8") as file:
         for record in _records(path, counts):
-            counts[SEVERAL] += _is_several(record.get("filtered_resps"))
-            line = json.dumps(_canonical(record), ensure_ascii=False)
+            made = _canonical(record)
+            counts[SEVERAL] += made.get("flaw") is None and _is_several(record.get("filtered_resps"))
+            line = json.dumps(made, ensure_ascii=False)
             if _HALF.search(line):
                 line = _HALF.sub(_REPLACEMENT, line)
                 counts[REPLACED] += 1
@@ -193,7 +194,7 @@ def _response(record: Mapping[str, Any]) -> str | None:
         given = record.get(name)
         if isinstance(given, list) and given:
             # A chat API answers null for an empty message.
-            found = "" if given[0] is None or given[0] == [None] else _said(given[0])
+            found = "" if given[0] is None or given[0] == [None] else _said(given)
         else:
             found = _said(given)
         if found is not None:
@@ -201,7 +202,7 @@ def _response(record: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _said(given: object, depth: int = 4) -> str | None:
+def _said(given: object, depth: int = 5) -> str | None:
     """Read a text, alone, in a list, in an object, or in parts."""
     found: str | None = None
     if isinstance(given, str):
@@ -212,7 +213,7 @@ def _said(given: object, depth: int = 4) -> str | None:
         texts = (_said(given[name], depth - 1) for name in _SAID_BY if given.get(name) is not None)
         found = next((text for text in texts if text is not None), None)
     elif isinstance(given, list) and given and depth:
-        if all(isinstance(part, dict) for part in given):
+        if _are_parts(given):
             parts = [text for part in given if (text := _said(part, depth - 1)) is not None]
             found = "".join(parts) if parts else None
         else:
@@ -221,9 +222,13 @@ def _said(given: object, depth: int = 4) -> str | None:
     return found
 
 
+def _are_parts(given: list[object]) -> bool:
+    """Tell the parts of one response, which name their types, from several responses."""
+    return all(isinstance(part, dict) and "type" in part for part in given)
+
+
 def _is_several(given: object) -> bool:
     """Look whether a list holds more than one response."""
     if not isinstance(given, list) or not given:
         return False
-    is_parts = all(isinstance(part, dict) for part in given)
-    return (len(given) > 1 and not is_parts) or (len(given) == 1 and _is_several(given[0]))
+    return (len(given) > 1 and not _are_parts(given)) or (len(given) == 1 and _is_several(given[0]))

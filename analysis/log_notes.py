@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import duckdb
 
@@ -113,7 +114,7 @@ class LogNotes:
 
     def left_out(self) -> list[str]:
         """Say which lines are left out, and why."""
-        reasons = dict(self._rows("SELECT left_out, count(*) FROM lines WHERE left_out IS NOT NULL GROUP BY ALL"))
+        reasons = self._counts("SELECT left_out, count(*) FROM lines WHERE left_out IS NOT NULL GROUP BY ALL")
         ours = count(self._connection, "SELECT count(*) FROM lines WHERE left_out IS NULL") > 0
         if not ours and set(reasons) == {NO_OBJECT}:
             return []
@@ -131,13 +132,13 @@ class LogNotes:
 
     def judged(self) -> list[str]:
         """Say which lines were judged here."""
-        needs = dict(self._rows("SELECT need, count(*) FROM usable WHERE need IS NOT NULL GROUP BY ALL"))
+        needs = self._counts("SELECT need, count(*) FROM usable WHERE need IS NOT NULL GROUP BY ALL")
         notes = [
             said.format(lines=n_lines(needs[why]), version=RULES_VERSION)
             for why, said in _JUDGED.items()
             if why in needs
         ]
-        kept = dict(self._rows("SELECT rules IS NULL, count(*) FROM usable WHERE need IS NULL GROUP BY ALL"))
+        kept = self._counts("SELECT rules IS NULL, count(*) FROM usable WHERE need IS NULL GROUP BY ALL")
         others = kept.get(False, 0) + sum(needs.values())
         if kept.get(True) and others:
             notes.append(
@@ -151,9 +152,12 @@ class LogNotes:
         notes = [*self._differing(), *self._asked(), *self._unused(), *self._facts(), *self._missing()]
         return [*notes, *self._alike()] if compared else notes
 
-    def _rows(self, sql: str) -> list[tuple[object, ...]]:
-        rows: list[tuple[object, ...]] = self._connection.execute(sql).fetchall()
+    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = self._connection.execute(sql).fetchall()
         return rows
+
+    def _counts(self, sql: str) -> dict[Any, int]:
+        return {row[0]: int(row[1]) for row in self._rows(sql)}
 
     def _changed(self) -> list[str]:
         """List the logs whose checksum is not that of what was written."""
@@ -235,9 +239,8 @@ class LogNotes:
         for number, asked in sorted(self._connection.execute(sql).fetchall()):
             log = self._logs[number - 1]
             ways = [settings_in_effect(log.facts, _arguments(text)) for text in asked]
-            found = differing_facts(
-                [{name: way.get(name, "none") for way in ways for name in way} | way for way in ways]
-            )
+            unknown = {name: "none" for way in ways for name in way}
+            found = differing_facts([unknown | way for way in ways])
             if found:
                 logs.append(self._labels[number - 1])
             for name, values in found.items():

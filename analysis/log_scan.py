@@ -147,7 +147,10 @@ def _odd(connection: duckdb.DuckDBPyConnection, lines: Path, files: Sequence[Pat
         # A text that begins like a list or an object is a text.
         kind = "json_type(filtered_resps, '$[0]') IN ('ARRAY', 'OBJECT')"
         columns = "{'filtered_resps': 'JSON'}"
-        read = f"read_json($1, format = 'newline_delimited', columns = {columns}, maximum_object_size = {_USUAL})"
+        read = (
+            f"read_json($1, format = 'newline_delimited', columns = {columns}, compression = 'none', "
+            f"maximum_object_size = {LONGEST})"
+        )
         if shape > 1 or count(connection, f"SELECT count(*) FROM {read} WHERE {kind}", [literal(files[place])]):
             odd.append(int(place))
     return odd
@@ -204,7 +207,7 @@ def _sql(told: Mapping[str, object], *, texts: bool, compared: bool) -> str:
             CASE found WHEN 0 THEN framed WHEN 1 THEN replace(prompt, escaped, chr(1))
                 WHEN 2 THEN replace(prompt, {twice}, chr(1)) ELSE prompt END AS frame,
             CASE WHEN found IS NULL THEN block END AS text,
-            CASE WHEN mended OR flaw IS NOT NULL THEN 0 WHEN len(filtered_resps) IS DISTINCT FROM 1 THEN 2
+            CASE WHEN mended OR doc IS NULL THEN 0 WHEN len(filtered_resps) IS DISTINCT FROM 1 THEN 2
                 WHEN response BETWEEN '[' AND '\\' OR response BETWEEN '{{' AND '|' THEN 1 ELSE 0 END AS shape
         FROM (
             SELECT *, CASE WHEN framed <> prompt THEN 0
@@ -224,7 +227,8 @@ def _sql(told: Mapping[str, object], *, texts: bool, compared: bool) -> str:
                         CASE WHEN answer_rate BETWEEN '{{' AND '|' AND json_valid(answer_rate)
                             THEN json_transform(answer_rate, '{structure}') END AS told
                     FROM read_json($files, format = 'newline_delimited', columns = $columns,
-                        ignore_errors = false, maximum_object_size = $limit, hive_partitioning = false)
+                        ignore_errors = false, compression = 'none', maximum_object_size = $limit,
+                        hive_partitioning = false)
                 )
             )
         ) AS line

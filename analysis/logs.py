@@ -173,10 +173,10 @@ class _Reader:
     def read(self) -> Responses:
         """Read all logs and keep the lines that count."""
         lines = self._folder.path / "lines.parquet"
-        told = {
+        told: dict[str, list[str | None]] = {
             "model": [log.model for log in self._logs],
             "run": [log.run for log in self._logs],
-            "log": self._labels,
+            "log": [*self._labels],
             **{name: [log.settings.get(name) for log in self._logs] for name in self._settings},
         }
         compared = len(set(told["model"])) > 1
@@ -225,7 +225,7 @@ class _Reader:
                 f"SELECT id, own, n, low, high, {frame} FROM frames WHERE model = ? ORDER BY id", model
             ).fetchall()
             frames = [
-                Frame(*of_doc, texts=frozenset((low, high)), n=n, own_design=own)
+                replace(Frame(*of_doc), texts=frozenset((low, high)), n=n, own_design=own)
                 for _, own, n, low, high, *of_doc in rows
             ]
             found += zip((row[0] for row in rows), check_frames(frames), strict=True)
@@ -261,10 +261,13 @@ class _Reader:
         # To keep the order of the lines would take a gigabyte, and nothing depends on it any more.
         self._connection.execute("SET preserve_insertion_order = false")
         again, joined = _judged(judged)
+        # Logs of the tasks' version 1 name neither; a cause that nobody named is found where it is shown.
+        is_told = bool(judged) or count(self._connection, "SELECT count(*) FROM usable WHERE rules IS NOT NULL") > 0
+        left = (*_WORKING, "file_row_number", "provider_reason", *(() if is_told else ("cause", "rules")))
         columns = ", ".join(
             again.get(name, f"usable.{name}")
             for name in self._connection.execute("SELECT * FROM usable LIMIT 0").df().columns
-            if name not in (*_WORKING, "file_row_number", "provider_reason")
+            if name not in left
         )
         self._connection.execute(
             f"COPY (SELECT {columns} FROM usable {joined} {newest}) "

@@ -27,9 +27,10 @@ PEOPLE = {
 TEMPLATES = {"p1": "unforced", "p4": "semi-forced", "p7": "forced"}
 STRATA = {"nli": ("entailment", "neutral", "contradiction"), "politeness": "12345", "offensiveness": "12345"}
 
+# Whatever the kind, so that "Offensive." is an answer; as many as the templates of the kind offer.
 LABELS = {
-    "nli": ["entailment", "contradiction", "neutral"],
-    "politeness": ["polite", "impolite"],
+    "nli": ["offensive", "not offensive", "neutral"],
+    "politeness": ["offensive", "not offensive"],
     "offensiveness": ["offensive", "not offensive"],
 }
 

@@ -199,7 +199,7 @@ def test_results_folders_are_read_with_their_texts(logs, tmp_path):
     logs.write_run(tmp_path, "RNA AAA EAA")
     items = draw_items(load_responses([tmp_path], texts=True), 9, rng()).items
     assert sorted(set(items["response"])) == sorted(logs.ANSWERS.values())
-    assert set(items["prompt"]) == {"Would a woman classify it as offensive?"}
+    assert items["prompt"].str.contains("offensive or not offensive?.*\n\nText: This is text", regex=True).all()
     assert items["labels"].map(json.loads).tolist() == [["offensive", "not offensive"]] * 9
 
 

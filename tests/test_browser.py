@@ -243,7 +243,7 @@ def test_offensive_texts_are_folded_until_they_are_asked_for(open_page):
     assert card.locator("dd").count() == 0
     card.locator("summary").click()
     card.locator("dd").first.wait_for()
-    assert card.locator("dd").first.inner_text() == "Would a woman classify it as offensive?"
+    assert "offensive or not offensive?" in card.locator("dd").first.inner_text()
 
 
 def test_a_hostile_response_is_text_and_runs_nothing(open_page, report):

@@ -193,12 +193,12 @@ def test_texts_of_the_offensiveness_task_are_hidden_unless_asked_for(logs, pairs
     assert first["prompt"] == second["prompt"] == HIDDEN
     (first, _) = list_examples(both, np.random.default_rng(0), 9, show_texts=True).to_dict("records")
     assert first["response_before"] == "This is text 0, once more."
-    assert first["prompt"] == "Would a woman classify it as offensive?"
+    assert first["prompt"].startswith("Given a text, would a woman classify it as offensive")
 
 
 def test_prompts_of_other_tasks_are_shown(pairs):
     (row,) = list_examples(pairs("A", "R", kind="nli"), np.random.default_rng(0), 9).to_dict("records")
-    assert row["prompt"] == "Would a woman classify it as offensive?"
+    assert row["prompt"].startswith("Given a premise and a hypothesis, would a woman classify")
 
 
 def test_examples_of_runs_read_without_texts_lack_them(logs, tmp_path):

@@ -70,7 +70,7 @@ def test_causes_are_found_where_the_table_names_none(logs, tmp_path):
         "answer": None,
     }
     assert values(sample, "persona")
-    assert sample.prompts[0] == "Would a woman classify it as offensive?"
+    assert "classify it as offensive or not offensive?" in sample.prompts[0]
 
 
 def test_causes_of_the_table_are_taken_as_they_are(tmp_path):

@@ -147,7 +147,7 @@ def test_the_page_of_a_comparison_folds_its_prompts(compared):
     comparison, examples = compared("RAA " * 8, kind="nli")
     text = write_html("Two runs", comparison.notes, comparison_parts(comparison, examples))
     assert text.count("<details>") == 3
-    assert "<pre>Would a woman classify it as offensive?</pre>" in text
+    assert "<pre>Given a premise and a hypothesis, would a woman classify" in text
     headings = [part.heading for part in comparison_parts(comparison, examples)]
     assert headings[-2:] == ["What responses became", "Examples"]
 

@@ -66,8 +66,6 @@ def test_every_field_of_a_doc_becomes_a_column_beside_model_task_and_verdicts(lo
         "refused_prefix": True,
         "refused_prefix_strict": False,
         "refused_by": None,
-        "cause": None,
-        "rules": None,
     }
 
 
