@@ -4,7 +4,7 @@ import csv
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,12 @@ def load_table(path: Path) -> Table:
         raise InputError(f"{path}: is not UTF-8 at byte {error.start}; save it as UTF-8") from error
     if not len(table):
         raise InputError(f"{path}: holds no records; give a file with at least one")
-    return table
+    # Half a surrogate pair, which JSON can escape, could be asked and never be written down.
+    columns = {
+        whole(name): [whole(value) if type(value) is str else value for value in values]
+        for name, values in table.columns.items()
+    }
+    return replace(table, columns=columns)
 
 
 def _csv(path: Path) -> Table:
@@ -142,10 +147,7 @@ def _jsonl(path: Path) -> Table:
                 ) from error
             if not isinstance(record, dict):
                 raise InputError(f"{path}, line {number}: must be a JSON object with named columns")
-            # Half a surrogate pair, which JSON can escape, could be asked and never be written down.
-            records.append(
-                {whole(name): whole(value) if type(value) is str else value for name, value in record.items()}
-            )
+            records.append(record)
             places.append(f"line {number}")
     names = dict.fromkeys(name for record in records for name in record)
     return Table(path, {name: [record.get(name) for record in records] for name in names}, places)
