@@ -98,7 +98,12 @@ def load_table(path: Path) -> Table:
     table = _parquet(path) if is_parquet(path) else _json(path) if is_json(path) else _csv(path)
     if not len(table):
         raise InputError(f"{path}: holds no records; give a file with at least one")
-    return table
+    # Half a surrogate pair, which JSON can escape, could be asked and never be written down.
+    columns = {
+        whole(name): [whole(value) if type(value) is str else value for value in values]
+        for name, values in table.columns.items()
+    }
+    return replace(table, columns=columns)
 
 
 def is_parquet(path: Path) -> bool:
@@ -148,8 +153,7 @@ def _csv(path: Path) -> Table:
 def _json(path: Path) -> Table:
     records, places = [], []
     for place, record in read_json_records(path):
-        # Half a surrogate pair, which JSON can escape, could be asked and never be written down.
-        records.append({whole(name): whole(value) if type(value) is str else value for name, value in record.items()})
+        records.append(record)
         places.append(place)
     names = dict.fromkeys(name for record in records for name in record)
     return Table(path, {name: [record.get(name) for record in records] for name in names}, places)

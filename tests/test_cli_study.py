@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 
 from refusal_metrics import download, study_run
 from refusal_metrics.download import PUBLIC_FILES, PublicFile, git_blob_id
-from refusal_metrics.study_folder import StudyFolder
+from refusal_metrics.study_file import StudyModel
+from refusal_metrics.study_folder import Shard, StudyFolder
 from refusal_metrics.study_run import Ended
 from refusal_metrics.texts import load_texts
 
@@ -438,3 +439,30 @@ def test_another_version_of_a_file_is_refused_and_left_as_it_is(tmp_path, monkey
     said = fail(monkeypatch, capsys, "fetch-data", tmp_path)
     assert said.startswith(f"persona-refusal: {mine}: is not the pinned version of the file")
     assert mine.read_text(encoding="utf-8") == "mine"
+
+
+# What servers replied.
+
+
+def test_the_end_reports_what_providers_refused_and_servers_rejected(tmp_path, monkeypatch):
+    monkeypatch.setattr(study_run, "run_study", lambda *_: Ended(written=12))
+    path = save(tmp_path)
+    invoke("run", path)
+    folder = StudyFolder(tmp_path / "results")
+    folder.note("parrot", {"n_prompts": 1200, "n_provider": 1100, "n_failed": 3})
+    said, _ = invoke("run", path)
+    assert "parrot: the provider refused 1,100 of 1,200 prompts.\n" in said
+    assert "parrot: the server rejected 3 of 1,200 prompts for another reason than a filter; each is an empty" in said
+
+
+def test_answers_of_an_earlier_run_are_reported_with_those_that_cannot_be_used():
+    shard = Shard("parrot", TASK, repeat=1, number=3, start=0, stop=9)
+    model = StudyModel("parrot", "hf")
+    what = {"shard": shard, "n_found": 1700, "n_foreign": 0, "n_damaged": 0}
+    assert cli_study._describe_journal(model, what) == (
+        f"parrot, {TASK}, shard 3: 1,700 answers of an earlier run are used."
+    )
+    assert cli_study._describe_journal(model, what | {"n_foreign": 2, "n_damaged": 1}).endswith(
+        "are used; 2 belong to another model, software or study and are not; 1 lines are damaged and their prompts "
+        "asked again."
+    )

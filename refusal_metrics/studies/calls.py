@@ -172,7 +172,7 @@ class ApiCalls:
             raise FailedCallError("the server sent a page", f"{_FAILED}no JSON", is_lasting=False)
         if 300 <= status < 400:
             to = str(response.headers.get("Location", "")).partition("?")[0][:200]
-            why = f"HTTP {status}, a redirect to {to!r}: give the final address as base_url"
+            why = _hide(f"HTTP {status}, a redirect to {to!r}: give the final address as base_url", headers)
             raise FailedCallError(why, f"{_FAILED}HTTP {status}", is_lasting=True)
         try:
             return read_reply(body, status)
