@@ -335,4 +335,4 @@ class _Bars:
         elif kind == "journal":
             say([_describe_journal(model, what)])
         elif kind == "damaged":
-            say([f"{model.name}, {what['shard'].task}, shard {what['shard'].number} was damaged; asking it again."])
+            say([f"{model.name}, {what['shard'].task}, shard {what['shard'].number}: damaged since, asked again."])

@@ -142,11 +142,11 @@ class _Loader(yaml.SafeLoader):
             tag = f"the tag !!{node.tag.removeprefix(_STANDARD)}" if node.tag.startswith(_STANDARD) else "a tag"
             _refuse(f"{_shown(tag)}, which is neither text, number, list nor mapping", node.start_mark)
         if not isinstance(node, yaml.ScalarNode):
-            return super().construct_object(node, deep)  # type: ignore[no-untyped-call]
+            return super().construct_object(node, deep)
         is_number = node.tag.endswith((":int", ":float"))
         if is_number and len(node.value) > _LONGEST_NUMBER:
             _refuse(f"a number of {len(node.value):,} characters", node.start_mark)
-        value = super().construct_object(node, deep)  # type: ignore[no-untyped-call]
+        value = super().construct_object(node, deep)
         if isinstance(value, float) and not math.isfinite(value):
             _refuse(f"{quoted(node.value)}, which is not a finite number", node.start_mark)
         return _whole(value, node) if isinstance(value, str) else value

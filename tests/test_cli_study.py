@@ -2,9 +2,12 @@
 
 import io
 import json
+import os
 import re
 import shutil
+import signal
 import sys
+from importlib.metadata import version
 from itertools import product
 
 import pandas as pd
@@ -14,6 +17,7 @@ import pytest
 import yaml
 from refusal_metrics.analysis import cli, cli_study
 from refusal_metrics.analysis.logs import load_responses
+from rich.console import Console
 from typer.testing import CliRunner
 
 from refusal_metrics import download, study_run
@@ -202,7 +206,7 @@ def test_a_study_that_is_not_there_is_one_sentence(tmp_path, monkeypatch, capsys
 def test_a_folder_of_another_study_is_refused_before_anything_is_asked(tmp_path, monkeypatch, capsys):
     path = save(tmp_path, system_prompt="Be brief.")
     monkeypatch.setattr(study_run, "run_study", lambda *_: Ended())
-    invoke("run", path)
+    invoke("run", path, code=1)
     monkeypatch.setattr(study_run, "run_study", lambda *_: pytest.fail("asked"))
     said = fail(monkeypatch, capsys, "run", save(tmp_path))
     assert said.startswith(
@@ -325,6 +329,15 @@ def test_results_may_go_to_another_folder(tmp_path, monkeypatch):
         ),
         (Ended(written=4, failed={"crow": "why"}, stopped=True), 130, None),
         (
+            Ended(written=4, stopped=True, signal=signal.SIGTERM),
+            143,
+            [
+                "Interrupted (SIGTERM).",
+                "Wrote 4 shards to RESULTS; 8 are missing.",
+                "Re-run the same command to resume.",
+            ],
+        ),
+        (
             Ended(written=9, busy=3),
             1,
             [
@@ -349,6 +362,81 @@ def test_the_end_says_what_there_is_and_the_exit_code_how_it_ended(tmp_path, mon
     said, _ = invoke("run", save(tmp_path), code=code)
     if lines:
         assert said.replace(str(tmp_path / "results"), "RESULTS").strip().splitlines() == lines
+
+
+# Resuming.
+
+
+def edit(results, old, new):
+    record = (results / "study.json").read_text(encoding="utf-8")
+    assert old in record
+    (results / "study.json").write_text(record.replace(old, new), encoding="utf-8")
+
+
+def test_other_software_is_refused_before_anything_is_asked_or_written(copied, tmp_path, monkeypatch, capsys):
+    edit(copied, f'"lm_eval": "{version("lm_eval")}"', '"lm_eval": "0.3.0"')
+    min((copied / "parrot" / TASK).glob("samples_*.jsonl")).unlink()
+    before = (copied / "study.json").read_bytes()
+    monkeypatch.setattr(study_run, "run_study", lambda *_: pytest.fail("asked"))
+    path = save(tmp_path, models={"parrot": PARROT})
+    said = fail(monkeypatch, capsys, "run", path)
+    assert said.startswith(
+        f"persona-refusal: {copied}: parrot was begun with lm_eval 0.3.0 (now {version('lm_eval')}); answers of both "
+        "must not mix: name another folder with --out, "
+    )
+    assert (copied / "study.json").read_bytes() == before
+    # Nothing is left to ask of a study that is whole.
+    monkeypatch.setattr(study_run, "missing_shards", lambda *_: ())
+    monkeypatch.setattr(study_run, "run_study", lambda *_: Ended())
+    invoke("run", path)
+
+
+def test_other_software_is_recorded_where_it_is_allowed(copied, tmp_path):
+    edit(copied, f'"lm_eval": "{version("lm_eval")}"', '"lm_eval": "0.3.0"')
+    min((copied / "parrot" / TASK).glob("samples_*.jsonl")).unlink()
+    said, _ = invoke("run", save(tmp_path, models={"parrot": PARROT}), "--allow-mixed")
+    assert f"parrot was begun with lm_eval 0.3.0 (now {version('lm_eval')}); both are recorded." in said
+    run = StudyFolder(copied).record()["runs"]["parrot"]
+    assert run["versions"]["lm_eval"] == version("lm_eval")
+    assert [mixed["versions"]["lm_eval"] for mixed in run["mixed"]] == ["0.3.0"]
+
+
+# Interruptions and names.
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_before_anything_is_asked_ends_in_a_sentence_and_its_code(tmp_path, monkeypatch, number):
+    monkeypatch.setattr(cli_study, "_run", lambda *_: os.kill(os.getpid(), number))
+    said, _ = invoke("run", save(tmp_path), code=128 + number)
+    assert said.endswith(f"Interrupted ({number.name}). Re-run the same command to resume.\n")
+
+
+def test_names_are_no_markup_and_no_commands_to_the_terminal():
+    bars = cli_study._Bars()
+    out = io.StringIO()
+    bars._console = bars._progress.live.console = Console(file=out, force_terminal=True, width=200)
+    with bars:
+        for name in ("%s{x}[red]", "\x1b[31mred\x1b]0;pwned\x07", "[/]"):
+            bars.show(StudyModel(name, "dummy"), "begins", {"n_shards": 1})
+    shown = out.getvalue()
+    assert "%s{x}[red]" in shown
+    assert "[/]" in shown
+    assert "\x1b]0;" not in shown
+    assert "\x1b[31mred" not in shown
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred", "a\0b", "study.json", "n" * 300, "con", "a/b", "m."])
+def test_a_name_that_no_folder_can_have_is_one_sentence(tmp_path, monkeypatch, capsys, name):
+    said = fail(monkeypatch, capsys, "run", save(tmp_path, models={name: PARROT}))
+    assert f"{tmp_path}/study.yaml: models: found " in said
+    assert "\x1b" not in said
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("out", ["a\x1b[2Jb", "n" * 300])
+def test_a_folder_that_cannot_be_is_one_sentence(tmp_path, monkeypatch, capsys, out):
+    said = fail(monkeypatch, capsys, "run", save(tmp_path), "--out", tmp_path / out)
+    assert said.startswith("persona-refusal: --out: found '")
 
 
 # Asking twice.
