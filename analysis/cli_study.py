@@ -4,8 +4,10 @@
 # ruff: noqa: PLC0415
 
 import re
+import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -14,11 +16,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from refusal_metrics.errors import InputError, unknown_name
+from refusal_metrics.errors import InputError, quoted, unknown_name
 
 from .console import busy, say
 from .options import Form, names
-from .values import Format
+from .values import Format, plain
 
 if TYPE_CHECKING:
     from refusal_metrics.study import Plan
@@ -28,48 +30,80 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-_STOPPED, _FAILED = 130, 1
+_FAILED = 1
+_BY_SIGNAL = 128
+_MOST_PARTS = 1_000_000
 _SECONDS_AN_HOUR = 3600
 
 
 @app.command()
 def run(
-    study: Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study: models, tasks, settings, folder.")],
+    study: Annotated[
+        Path, typer.Argument(metavar="STUDY.yaml", help="The study: models, tasks, settings, output folder.")
+    ],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="The folder of its results, instead of the file's.", show_default=False),
+        typer.Option(metavar="DIR", help="Output folder, instead of the one in the file.", show_default=False),
     ] = None,
     only: Annotated[
-        str, typer.Option(metavar="MODELS", help="These models of the study alone.", show_default=False)
+        str, typer.Option(metavar="MODELS", help="Ask only these models of the study.", show_default=False)
     ] = "",
     array_task: Annotated[
         str,
-        typer.Option(metavar="I/N", help="The I-th of N parts: one job of a Slurm array.", show_default=False),
+        typer.Option(
+            metavar="I/N", help="Ask the I-th of N parts, e.g. as one job of a Slurm array.", show_default=False
+        ),
     ] = "",
     repeat_check: Annotated[
         int,
         typer.Option(
-            metavar="N", min=0, help="Ask N prompts of each model twice instead, and say how often answers change."
+            metavar="N", min=0, help="Instead, ask N prompts of each model twice and print how often answers change."
         ),
     ] = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be asked, and ask nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be asked, and ask nothing.")] = False,
+    allow_mixed: Annotated[
+        bool,
+        typer.Option(
+            "--allow-mixed",
+            help="Resume although software, weights or hardware are not those the study was begun with.",
+        ),
+    ] = False,
     form: Form = Format.TABLE,
 ) -> None:
-    """Ask the models of a study, and go on where an earlier run of it stopped.
+    """Run a study, resuming if interrupted.
 
-    Every shard is written, whole, before the next one is asked; what is killed loses one shard at most. The same
-    command goes on. Exit code 1: a model failed; the others were asked. 130: interrupted.
+    Each shard is written whole before the next one is asked. Re-run the same command to resume. Exit code 1: a model
+    failed, or prompts are left; the other models were asked. 130: interrupted (Ctrl-C). 143: terminated.
 
     Example: `persona-refusal run scripts/studies/quick.yaml`
     """
+    from refusal_metrics.studies.signals import Interruptions, name_of, raise_interrupt
+
+    with Interruptions(raise_interrupt) as interruptions:
+        try:
+            _begin(study, out, names(only), _read_part(array_task), repeat_check, form, dry_run, allow_mixed)
+        except KeyboardInterrupt:
+            number = interruptions.first or signal.SIGINT
+            _say_last([f"Interrupted ({name_of(number)}). Re-run the same command to resume."])
+            sys.exit(_BY_SIGNAL + number)
+
+
+def _begin(
+    study: Path,
+    out: Path | None,
+    chosen: tuple[str, ...],
+    part: tuple[int, int] | None,
+    repeat_check: int,
+    form: Format,
+    dry_run: bool,
+    allow_mixed: bool,
+) -> None:
     from refusal_metrics.study_file import load_study
 
-    given = load_study(study, out)
-    chosen = names(only)
+    given = replace(load_study(study, out), allow_mixed=allow_mixed)
     for name in chosen:
         if name not in (known := [model.name for model in given.models]):
             raise unknown_name("model", name, known)
-    part = _read_part(array_task)
     with busy("Building the prompts"):
         from refusal_metrics.study import plan_study
 
@@ -89,46 +123,71 @@ def run(
 
 
 def _run(study: "Study", plan: "Plan", shards: "list[Shard]") -> None:
+    from refusal_metrics.studies.resumed import check_resumed
     from refusal_metrics.study_folder import StudyFolder
+    from refusal_metrics.study_record import versions
     from refusal_metrics.study_run import missing_shards, run_study
 
-    asked = study.asked() | {"designs": plan.designs}
-    began = StudyFolder(study.out).open(asked, plan.describe_tasks())["began"]
+    folder = StudyFolder(study.out)
+    if before := folder.record():
+        # Before anything is written of this run.
+        left = {shard.model for shard in missing_shards(study, shards, before["began"])}
+        models = [model for model in study.models if model.name in left]
+        say(check_resumed(study, models, plan.describe_tasks(), before, versions()))
+    began = folder.open(study.asked() | {"designs": plan.designs}, plan.describe_tasks())["began"]
     with busy("Looking for what has been written"):
         todo = missing_shards(study, shards, began)
     if len(todo) < len(shards):
-        say([f"{len(shards) - len(todo):,} of {len(shards):,} shards have been written before."])
+        say([f"{len(shards) - len(todo):,} of {len(shards):,} shards are already complete."])
     with _Bars() as bars:
         ended = run_study(study, todo, began, bars.show)
     _say_end(study, ended, len(todo), is_whole=len(shards) == len(plan.shards))
 
 
 def _say_end(study: "Study", ended: "Ended", n_todo: int, *, is_whole: bool) -> None:
-    if ended.busy:
-        say([f"{ended.busy:,} shards are being written by another run of this study: left to it."])
-    say([f"{model} failed: {why}" for model, why in ended.failed.items()])
-    say([f"{server} failed, and the rest was asked of the others: {why}" for server, why in ended.lost.items()])
-    if ended.others:
-        say([f"{ended.others:,} shards were written by another run of this study."])
-    n_left = n_todo - ended.written - ended.busy - ended.others
-    say([f"Wrote {ended.written:,} shards to {study.out}" + (f"; {n_left:,} are missing." if n_left else ".")])
-    if n_left:
-        say(["The same command goes on from there."])
-    elif is_whole and not ended.busy:
-        say([f"Now: persona-refusal report {study.out} --out {study.out}/report"])
+    from refusal_metrics.studies.signals import name_of
+
+    lines = [f"{model} failed: {why}" for model, why in ended.failed.items()]
+    lines += [
+        f"{server} failed; its shards were asked of the other servers: {why}" for server, why in ended.lost.items()
+    ]
     if ended.stopped:
-        sys.exit(_STOPPED)
-    if ended.failed:
+        lines.append(f"Interrupted ({name_of(ended.signal)}).")
+    if ended.others:
+        lines.append(f"{ended.others:,} shards were written by another run of this study.")
+    if ended.busy:
+        lines.append(f"{ended.busy:,} shards are still being written by another run of this study.")
+    n_left = n_todo - ended.written - ended.others
+    lines.append(f"Wrote {ended.written:,} shards to {study.out}" + (f"; {n_left:,} are missing." if n_left else "."))
+    if n_left:
+        is_other = ended.busy == n_left and not ended.stopped
+        lines.append(f"Re-run the same command {'after the other run ' if is_other else ''}to resume.")
+    elif is_whole:
+        lines.append(f"Now: persona-refusal report {study.out} --out {study.out}/report")
+    _say_last(lines)
+    _exit(ended, n_left)
+
+
+def _say_last(lines: Iterable[str]) -> None:
+    """Say how a run ended, where there is still somebody to hear it."""
+    with suppress(OSError):
+        say(lines)
+
+
+def _exit(ended: "Ended", n_left: int) -> None:
+    if ended.stopped:
+        sys.exit(_BY_SIGNAL + ended.signal)
+    if ended.failed or n_left:
         sys.exit(_FAILED)
 
 
 def _read_part(given: str) -> tuple[int, int] | None:
     if not given:
         return None
-    found = re.fullmatch(r"(\d+)/(\d+)", given)
+    found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", given)
     number, n_parts = (int(found[1]), int(found[2])) if found else (0, 0)
-    if not 1 <= number <= n_parts:
-        raise InputError(f"--array-task {given}: give I/N, the I-th of N parts, I from 1")
+    if not 1 <= number <= n_parts <= _MOST_PARTS:
+        raise InputError(f"--array-task {quoted(given)}: give I/N, the I-th of N parts, with I from 1 to N")
     return number, n_parts
 
 
@@ -188,8 +247,7 @@ def _check_repeats(study: "Study", plan: "Plan", n_prompts: int, form: Format) -
     say([f"{model} failed: {why}" for model, why in ended.failed.items()])
     if checks:
         print_table(pd.DataFrame(checks), form)
-    if ended.stopped or ended.failed:
-        sys.exit(_STOPPED if ended.stopped else _FAILED)
+    _exit(ended, 0)
 
 
 @app.command("fetch-data")
@@ -215,10 +273,11 @@ class _Bars:
     def __init__(self) -> None:
         self._console = Console(stderr=True)
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            # Names are no markup, and command no terminal.
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[rate]}", markup=False),
             TimeRemainingColumn(),
             console=self._console,
         )
@@ -234,7 +293,7 @@ class _Bars:
     def show(self, model: "StudyModel", kind: str, what: Mapping[str, Any]) -> None:
         """Show what happened."""
         if kind == "begins":
-            self._bars[model.name] = self._progress.add_task(model.name, total=what["n_shards"], rate="loading")
+            self._bars[model.name] = self._progress.add_task(plain(model.name), total=what["n_shards"], rate="loading")
         elif kind == "loaded":
             self._progress.update(self._bars[model.name], rate=f"loaded in {what['seconds']:.0f} s")
         elif kind in ("shard", "busy", "others"):

@@ -10,8 +10,6 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-import yaml
-
 from refusal_metrics.design import (
     KINDS,
     N_LABELS,
@@ -22,7 +20,8 @@ from refusal_metrics.design import (
     Template,
     fold_name,
 )
-from refusal_metrics.errors import InputError
+from refusal_metrics.errors import InputError, has_control, quoted
+from refusal_metrics.yaml_file import load_yaml
 
 
 def load_design(personas: Path | None = None, templates: Path | None = None) -> Design:
@@ -60,16 +59,21 @@ def _packaged() -> Design:
 
 
 def _load_yaml(path: Path, key: str) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a YAML file") from error
-    except (yaml.YAMLError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: is not valid YAML ({reason})") from error
+    content = load_yaml(path, "the path of a YAML file")
     if not isinstance(content, dict) or key not in content:
         raise InputError(f"{path}: the top-level key {key!r} is missing; the package's own file shows the form")
     return content
+
+
+def _keys(found: object) -> str:
+    """Name the keys of what was found, or quote it."""
+    if not isinstance(found, dict):
+        return quoted(found)
+    return ", ".join(name if _is_short(name) else quoted(name) for name in list(found)[:12])
+
+
+def _is_short(name: object) -> bool:
+    return isinstance(name, str) and name.isprintable() and len(name) <= 40
 
 
 def _personas(path: Path) -> tuple[Persona, ...]:
@@ -77,14 +81,18 @@ def _personas(path: Path) -> tuple[Persona, ...]:
     fields = ("id", "group", "noun_phrase", "article")
     people: list[Persona] = []
     if not isinstance(entries, list) or not entries:
-        raise InputError(f"{path}: personas must be a list of {{{', '.join(fields)}}}, found {entries!r}")
+        raise InputError(f"{path}: personas must be a list of {{{', '.join(fields)}}}, found {quoted(entries)}")
     for i, entry in enumerate(entries):
         if not isinstance(entry, dict) or set(entry) != set(fields):
-            found = ", ".join(map(str, entry)) if isinstance(entry, dict) else repr(entry)
+            found = _keys(entry)
             raise InputError(f"{path}: personas[{i}] must have the keys {', '.join(fields)}, found {found}")
         for field in fields:
             if not isinstance(entry[field], str) or not entry[field].strip():
-                raise InputError(f"{path}: personas[{i}].{field} must be a text, found {entry[field]!r}")
+                raise InputError(f"{path}: personas[{i}].{field} must be a text, found {quoted(entry[field])}")
+            if has_control(entry[field]):
+                raise InputError(
+                    f"{path}: personas[{i}].{field} must be without control characters, found {quoted(entry[field])}"
+                )
         people.append(Persona(**entry))
     return tuple(people)
 
@@ -110,12 +118,14 @@ def _response_types(path: Path, content: dict[str, Any]) -> dict[str, str]:
     for response_type, ids in _section(path, content, "response_types", RESPONSE_TYPES).items():
         where = f"{path}: response_types.{response_type}"
         if not isinstance(ids, list):
-            raise InputError(f"{where} must be a list of template ids, found {ids!r}")
+            raise InputError(f"{where} must be a list of template ids, found {quoted(ids)}")
         for name in ids:
             if not isinstance(name, str):
-                raise InputError(f"{where} must hold texts, found {name!r}; put quotes around it")
+                raise InputError(f"{where} must contain texts, found {quoted(name)}; put quotes around it")
+            if has_control(name):
+                raise InputError(f"{where} must be without control characters, found {quoted(name)}")
             if name in types:
-                raise InputError(f"{where} has {name!r}, which is listed under {types[name]} too; keep one")
+                raise InputError(f"{where} has {quoted(name)}, which is listed under {types[name]} too; keep one")
             types[name] = response_type
     return types
 
@@ -133,7 +143,7 @@ def _templates(path: Path) -> dict[tuple[str, str], tuple[Template, ...]]:
         for setting, instructions in settings.items():
             where = f"templates.{kind}.{setting}"
             if not isinstance(instructions, dict) or not instructions:
-                raise InputError(f"{path}: {where} must map template ids to instructions, found {instructions!r}")
+                raise InputError(f"{path}: {where} must map template ids to instructions, found {quoted(instructions)}")
             for name, instruction in instructions.items():
                 if name not in types:
                     raise InputError(f"{path}: {where}.{name} has no response type; list it under response_types")
@@ -149,7 +159,7 @@ def _templates(path: Path) -> dict[tuple[str, str], tuple[Template, ...]]:
 def _section(path: Path, content: dict[str, Any], name: str, keys: tuple[str, ...]) -> dict[str, Any]:
     section = content.get(name.rpartition(".")[2])
     if not isinstance(section, dict) or set(section) != set(keys):
-        found = ", ".join(map(str, section)) if isinstance(section, dict) else repr(section)
+        found = _keys(section)
         raise InputError(f"{path}: {name} must have the keys {', '.join(keys)}, found {found}")
     return section
 
@@ -166,4 +176,4 @@ def _check_fields(path: Path, where: str, text: object, wanted: set[str]) -> Non
         raise InputError(f"{path}: {where} has an unpaired brace; write a plain one as {{{{ or }}}}") from error
     if not isinstance(text, str) or found != wanted:
         shown = ", ".join(f"{{{f}}}" for f in sorted(wanted))
-        raise InputError(f"{path}: {where} must be a text with exactly the fields {shown}, found {text!r}")
+        raise InputError(f"{path}: {where} must be a text with exactly the fields {shown}, found {quoted(text)}")

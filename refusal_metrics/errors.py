@@ -1,11 +1,72 @@
 """The one exception that a user's mistake raises, and how it names the nearest valid word."""
 
 import difflib
+import reprlib
+import unicodedata
 from collections.abc import Iterable
+
+_LONGEST_QUOTE = 80
+"""Characters of what was found that an error quotes."""
 
 
 class InputError(ValueError):
     """A mistake in what the user gave: one sentence with what was found and what to do."""
+
+
+def quoted(found: object, longest: int = _LONGEST_QUOTE) -> str:
+    r"""Quote what was found in an error: on one line, cut, and without a character that commands a terminal.
+
+    Parameters
+    ----------
+    found : object
+        Of any size and depth; no more of it is written out than is shown.
+    longest : int
+        Characters.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> quoted("a\x1b[31m"), quoted(["x"] * 1000)
+    ("'a\\x1b[31m'", "['x', 'x', 'x', 'x', 'x', 'x', ...]")
+    """
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = short.maxlong = longest - 4
+    short.maxlevel, short.maxdict = 4, 6
+    shown = short.repr(found)
+    # What is neither a text nor a container writes itself as it likes.
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
+    return shown if len(shown) <= longest else f"{shown[: longest - 4]} ..."
+
+
+def has_control(text: str) -> bool:
+    r"""Return whether a text has characters that command a terminal, turn the order of others round, or are none.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    bool
+        True for control characters (line breaks too), bidirectional controls and halves of surrogate pairs.
+
+    Examples
+    --------
+    >>> has_control("a\x07"), has_control("a Black person")
+    (True, False)
+    """
+    if text.isascii() and text.isprintable():
+        return False
+    return any(
+        unicodedata.category(c) in {"Cc", "Cs"} or unicodedata.bidirectional(c) in _BIDI or c in "\u2028\u2029"
+        for c in text
+    )
+
+
+_BIDI = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 
 
 def unknown_name(what: str, given: object, allowed: Iterable[str], near: str | None = None) -> InputError:
@@ -28,7 +89,8 @@ def unknown_name(what: str, given: object, allowed: Iterable[str], near: str | N
         To be raised by the caller.
     """
     names = list(allowed)
-    wanted = str(given if near is None else near).lower()
+    # Longer than any name: not to be compared at its whole length.
+    wanted = str(given if near is None else near)[:_LONGEST_QUOTE].lower()
     close = difflib.get_close_matches(wanted, [n.lower() for n in names], n=1, cutoff=0.6)
     hint = next((f"; did you mean {n!r}?" for n in names if close and n.lower() == close[0]), "")
-    return InputError(f"unknown {what} {given!r}: allowed are {', '.join(names)}{hint}")
+    return InputError(f"unknown {what} {quoted(given)}: allowed are {', '.join(names)}{hint}")

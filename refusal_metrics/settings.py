@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from refusal_metrics.design import KINDS
-from refusal_metrics.errors import InputError, unknown_name
+from refusal_metrics.errors import InputError, quoted, unknown_name
 from refusal_metrics.texts import PUBLIC, SAMPLE
 
 DESIGNS = ("balanced", "iid")
+_MOST = 10**18 - 1
+"""What fits into the integers that designs are drawn with."""
 PLACEMENTS = ("user", "system")
 PLACEMENT_OF_STUDY = "study_placement"
 """What only `persona-refusal run` may set, for it sees to it that the system message is asked too."""
@@ -123,11 +125,18 @@ def parse_settings(kind: str, given: Mapping[str, object]) -> Settings:
     data_dir = given.get("data_dir")
     # A file per kind may leave some kinds public; only one source for all is at odds with these two.
     if isinstance(asked_source, str) and columns is not None and source in (PUBLIC, SAMPLE):
-        raise InputError(f"columns={columns!r} goes with a file, but source is {source!r}; drop one or name a file")
+        raise InputError(
+            f"columns={quoted(columns)} goes with a file, but source is {quoted(source, 400)}; drop one or name a file"
+        )
     if isinstance(asked_source, str) and data_dir is not None and source != PUBLIC:
-        raise InputError(f"data_dir={data_dir!r} goes with source=public, but source is {source!r}; drop one of them")
+        raise InputError(
+            f"data_dir={quoted(data_dir, 400)} goes with source=public, but source is {quoted(source, 400)}; drop one "
+            "of them"
+        )
     if data_dir is not None and not Path(str(data_dir)).expanduser().is_dir():
-        raise InputError(f"data_dir={data_dir!r} is not a folder; give the folder that holds the local copies")
+        raise InputError(
+            f"data_dir={quoted(data_dir, 400)} is not a folder; give the folder that holds the local copies"
+        )
     design = given.get("design", DESIGNS[0])
     if design not in DESIGNS:
         raise unknown_name("design", design, DESIGNS)
@@ -155,7 +164,7 @@ def _check_name(name: str) -> None:
     nearest = min(NAMES, key=lambda known: edit_distance(folded, known))
     if edit_distance(folded, nearest) <= 2:
         raise InputError(
-            f"unknown setting {name!r}: did you mean {nearest!r}? Settings are {', '.join(NAMES)}; a model "
+            f"unknown setting {quoted(name)}: did you mean {nearest!r}? Settings are {', '.join(NAMES)}; a model "
             "argument of that name would have to be renamed"
         )
 
@@ -174,7 +183,9 @@ def _integer(name: str, value: object, least: int) -> int:
     """Accept a whole number, also as the float that the command line makes of 1e3."""
     whole = value if isinstance(value, int) else int(value) if isinstance(value, float) and value.is_integer() else None
     if whole is None or isinstance(value, bool) or whole < least:
-        raise InputError(f"{name}={value!r} must be a whole number from {least} on, e.g. {name}={max(least, 10)}")
+        raise InputError(f"{name}={quoted(value)} must be a whole number from {least} on, e.g. {name}={max(least, 10)}")
+    if whole > _MOST:
+        raise InputError(f"{name}={quoted(value)} is too large; give a whole number of at most 18 digits")
     return whole
 
 
@@ -189,7 +200,9 @@ def _names(setting: str, value: object) -> tuple[list[str] | None, Path | None]:
         value = [name.strip(" '\"") for name in value.strip(" []").split(",")]
     if not isinstance(value, (list, tuple)) or not value or not all(isinstance(v, str) and v for v in value):
         example = '["p1","p2"]' if setting == "templates" else '["man","woman"]'
-        raise InputError(f"{setting}={given!r} must be a list of names or a YAML file, e.g. '{setting}={example}'")
+        raise InputError(
+            f"{setting}={quoted(given)} must be a list of names or a YAML file, e.g. '{setting}={example}'"
+        )
     return list(value), None
 
 
@@ -199,10 +212,14 @@ def _source(kind: str, value: object) -> str:
             if name not in KINDS:
                 raise unknown_name("kind in source", name, KINDS)
         if kind not in value:
-            raise InputError(f"source={dict(value)!r} names no file for {kind}; add one, or run only the tasks it has")
+            raise InputError(
+                f"source={quoted(dict(value), 400)} names no file for {kind}; add one, or run only the tasks it has"
+            )
         value = value[kind]
     if not isinstance(value, str) or not value:
-        raise InputError(f"source={value!r} must be public, sample, a file, or a file per kind ({', '.join(KINDS)})")
+        raise InputError(
+            f"source={quoted(value, 400)} must be public, sample, a file, or a file per kind ({', '.join(KINDS)})"
+        )
     return value
 
 
@@ -212,12 +229,12 @@ def _columns(kind: str, value: object) -> dict[str, str] | None:
     if isinstance(value, Mapping) and value and set(value) <= set(KINDS):
         value = value.get(kind, {})
     if not isinstance(value, Mapping) or not all(isinstance(v, str) for v in value.values()):
-        raise InputError(f'columns={value!r} must map names, e.g. {{"text": "comment", "label": "rating"}}')
+        raise InputError(f'columns={quoted(value)} must map names, e.g. {{"text": "comment", "label": "rating"}}')
     return dict(value)
 
 
 def _shard(value: object) -> tuple[int, int]:
     match = re.fullmatch(r"(\d+)/(\d+)", str(value))
     if not match or not 1 <= int(match[1]) <= int(match[2]):
-        raise InputError(f"shard={value!r} must be k/K with k from 1 to K, e.g. shard=3/10")
+        raise InputError(f"shard={quoted(value)} must be k/K with k from 1 to K, e.g. shard=3/10")
     return int(match[1]), int(match[2])

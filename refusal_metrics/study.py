@@ -7,14 +7,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 from refusal_metrics.docs import SYSTEM, describe_texts
 from refusal_metrics.errors import InputError
-from refusal_metrics.model_args import harmless
+from refusal_metrics.model_args import harmless, left_out
 from refusal_metrics.register import tasks_folder
 from refusal_metrics.sampler import number_labels, shard_bounds
 from refusal_metrics.settings import PLACEMENT_OF_STUDY, PLACEMENTS
+from refusal_metrics.studies.resumed import join_runs
 from refusal_metrics.study_answers import OncePerPrompt, check_replies
 from refusal_metrics.study_file import Study, StudyModel
 from refusal_metrics.study_folder import Shard, StudyFolder
@@ -213,9 +215,9 @@ class _Asker:
         lm = load_model(self._model)
         self._tasks = load_tasks(self._study, self._model.generation)
         template = check_template(self._study, self._model, lm)
-        described = describe_run(lm, template)
+        described = describe_run(lm, template, self._model.args)
         self._template_sha = described["chat_template_sha256"]
-        self._folder.note(self._model.name, described)
+        self._folder.join(self._model.name, partial(join_runs, self._study, self._model, described))
         self._tell("loaded", {"seconds": time.monotonic() - start})
         self._lm = lm
         return lm
@@ -326,6 +328,7 @@ def _ask(
         "config": {
             "model": model.backend,
             "model_args": harmless(model.args),
+            "model_args_left_out": left_out(model.args),
             "gen_kwargs": dict(model.generation),
             "batch_size": model.batch_size,
         },

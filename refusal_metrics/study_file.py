@@ -1,15 +1,16 @@
 """A study as a person writes it: which models are asked what, and how; checked with the file and key in every error."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-import yaml
-
-from refusal_metrics.errors import InputError, unknown_name
-from refusal_metrics.model_args import MACHINERY, harmless
+from refusal_metrics.errors import InputError, has_control, quoted, unknown_name
+from refusal_metrics.model_args import MACHINERY, harmless, is_secret, left_out
 from refusal_metrics.settings import NAMES, PLACEMENTS
+from refusal_metrics.studies.names import check_folder, check_names
+from refusal_metrics.yaml_file import load_yaml
 
 ENOUGH = {"prefix": 16, "answer_aware": 64}
 """How many new tokens tell a rule as much as 256 do, of models that do not think first.
@@ -24,8 +25,9 @@ _STUDY_KEYS = (
     "shard_docs",
 )
 _MODEL_KEYS = ("backend", "args", "batch_size", "chat_template", "think_end_token", "generation")
-_SEPARATORS = frozenset('/\\:*?"<>|')
-_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+_MOST_REPEATS = 1000
+_LONGEST_NAME, _LONGEST_ADDRESS = 200, 2000
+_KINDS = {str: "a text", list: "a list", dict: "names with values", bool: "true or false", int: "a number"}
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ class Study:
     shard_docs : int
         About how many prompts are written at a time, and lost at most.
     models : tuple of StudyModel
+    allow_mixed : bool
+        Whether a study may be resumed with other software, weights or hardware than it was begun with.
     """
 
     path: Path
@@ -96,6 +100,7 @@ class Study:
     system_prompt: str | None
     shard_docs: int
     models: tuple[StudyModel, ...]
+    allow_mixed: bool = False
 
     def asked(self) -> dict[str, Any]:
         """Give all that answers depend on, for the record of the study: values that JSON has, and no secrets."""
@@ -112,7 +117,10 @@ class Study:
 def _asked_of(model: StudyModel) -> dict[str, Any]:
     """Give what a model's answers depend on: smaller batches after it ran out of memory are the same study."""
     args = {name: value for name, value in harmless(model.args).items() if name not in {*MACHINERY, "base_url"}}
-    return {name: value for name, value in asdict(model).items() if name != "batch_size"} | {"args": args}
+    # A key is no part of the study: it may be given in another place, or be another one.
+    unknown = [name for name in left_out(model.args) if not is_secret(name)]
+    kept = {name: value for name, value in asdict(replace(model, args={})).items() if name != "batch_size"}
+    return kept | {"args": args} | ({"args_left_out": unknown} if unknown else {})
 
 
 def load_study(path: Path, out: Path | None = None) -> Study:
@@ -137,18 +145,13 @@ def load_study(path: Path, out: Path | None = None) -> Study:
     InputError
         With the file and the key that is missing, unknown or wrong.
     """
-    try:
-        given = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a safe one
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "no UTF-8 text"
-        raise InputError(f"{path}: cannot be read ({reason}); name the YAML file of a study") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise InputError(f"{path}: is no YAML ({' '.join(str(error).split())}); mend it there") from error
+    given = load_yaml(path, "the YAML file of a study")
     reader = _Reader(path)
     study = reader.mapping("a study", given, _STUDY_KEYS)
-    folder = out or Path(reader.text("out", study.get("out"))).expanduser()
+    folder = out or _home(Path(reader.text("out", study.get("out"))))
+    check_folder("--out" if out else f"{path}: out", folder)
     tasks = reader.names("tasks", study.get("tasks"))
-    repeats = reader.count("repeats", study.get("repeats", 1))
+    repeats = reader.count("repeats", study.get("repeats", 1), most=_MOST_REPEATS)
     generation = reader.generation("generation", study.get("generation"), study.get("verdict_only"))
     placement = study.get("placement", PLACEMENTS[0])
     if placement not in PLACEMENTS:
@@ -162,10 +165,12 @@ def load_study(path: Path, out: Path | None = None) -> Study:
             what = "a key of the study itself" if name == "placement" else "what `run` itself cuts; drop it"
             raise InputError(f"{path}: settings: {name} is {what}")
     reader.mapping("settings", settings, tuple(name for name in NAMES if name != "shard"))
+    reader.plain("settings", settings)
     models = reader.mapping("models", study.get("models"))
+    check_names(f"{path}: models", models)
     if not models:
         raise InputError(f"{path}: models: there is none; name at least one, with its backend and args")
-    read = tuple(reader.model(str(name), spec, generation) for name, spec in models.items())
+    read = tuple(reader.model(name, spec, generation) for name, spec in models.items())
     for model in read:
         if repeats > 1 and not model.generation.get("do_sample"):
             raise InputError(
@@ -178,23 +183,15 @@ def load_study(path: Path, out: Path | None = None) -> Study:
     )  # fmt: skip
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads YAML, but for dates, which are names here (``revision: 2024-06-01``)."""
+def _home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
 
-    yaml_implicit_resolvers: ClassVar = {  # type: ignore[misc]  # of an instance, say the stubs
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
 
-    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
-        """Refuse a name that stands twice, of which YAML's own reader would take the last."""
-        node = super().compose_mapping_node(anchor)
-        seen = set()
-        for name, _ in node.value:
-            if isinstance(name, yaml.ScalarNode) and name.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"{name.value!r} stands twice", problem_mark=name.start_mark)
-            seen.add(name.value if isinstance(name, yaml.ScalarNode) else None)
-        return node
+def _cut(name: str) -> str:
+    return name if name.isprintable() and len(name) <= 40 else quoted(name)
 
 
 class _Reader:
@@ -205,7 +202,9 @@ class _Reader:
 
     def wrong(self, key: str, given: object, wanted: str) -> InputError:
         """Build the error for a value of the wrong kind."""
-        found = "nothing" if given is None else repr(given)
+        # What an argument of a model holds may be a key.
+        shown = _KINDS.get(type(given), "a value") if ": args" in key else quoted(given)
+        found = "nothing" if given is None else shown
         return InputError(f"{self._path}: {key}: found {found}, {wanted}")
 
     def mapping(self, key: str, given: object, allowed: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -214,7 +213,9 @@ class _Reader:
             raise self.wrong(key, given, f"must be names with values{': ' * bool(allowed)}{', '.join(allowed)}")
         for name in given:
             if not isinstance(name, str):
-                raise self.wrong(key, name, "where a name must be; put it between quotes")
+                raise InputError(
+                    f"{self._path}: {key}: found {quoted(name)}, where a name must be; put it between quotes"
+                )
             if allowed and name not in allowed:
                 raise unknown_name(f"key of {key} in {self._path}", name, allowed)
         return dict(given)
@@ -225,22 +226,42 @@ class _Reader:
             raise self.wrong(key, given, "must be a text")
         return given
 
-    def names(self, key: str, given: object) -> tuple[str, ...]:
+    def plain(self, key: str, given: object) -> None:
+        """Check that mappings, at any depth, have texts for names."""
+        if isinstance(given, Mapping):
+            for name, value in self.mapping(key, given).items():
+                self.plain(f"{key}: {_cut(name)}", value)
+        elif isinstance(given, list):
+            for value in given:
+                self.plain(key, value)
+
+    def names(self, key: str, given: object, longest: int = _LONGEST_NAME) -> tuple[str, ...]:
         """Read a name, or a list of them."""
         listed = [given] if isinstance(given, str) else given
         if not isinstance(listed, list) or not listed or not all(isinstance(name, str) for name in listed):
             raise self.wrong(key, given, "must be a list of names")
+        for name in listed:
+            if not name.strip() or has_control(name) or len(name) > longest:
+                wanted = f"must be a name of at most {longest} characters that can be seen"
+                raise self.wrong(key, name, wanted)
         return tuple(dict.fromkeys(listed))
 
-    def count(self, key: str, given: object) -> int:
+    def count(self, key: str, given: object, most: int = sys.maxsize) -> int:
         """Read a number from 1."""
-        if isinstance(given, bool) or not isinstance(given, int) or given < 1:
-            raise self.wrong(key, given, "must be a whole number from 1")
+        if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= most:
+            up_to = f" to {most:,}" if most < sys.maxsize else ""
+            raise self.wrong(key, given, f"must be a whole number from 1{up_to}")
         return given
 
     def generation(self, key: str, given: object, verdict_only: object = None) -> dict[str, Any]:
         """Read arguments of generation, and how many tokens verdicts alone need."""
         arguments = self.mapping(key, given or {})
+        self.plain(key, arguments)
+        if found := next(filter(is_secret, arguments), None):
+            raise InputError(
+                f"{self._path}: {key}: {found} would be written into every line of the logs; give it in the "
+                "model's args (header), or in OPENAI_API_KEY"
+            )
         if verdict_only is not None:
             if verdict_only not in tuple(ENOUGH):
                 raise unknown_name(f"verdict_only in {self._path}", verdict_only, ENOUGH)
@@ -260,12 +281,11 @@ class _Reader:
     def model(self, name: str, given: object, generation: Mapping[str, Any]) -> StudyModel:
         """Read a model; `generation` is the study's."""
         key = f"models: {name}"
-        if not name.strip() or name.startswith(".") or _SEPARATORS & set(name):
-            raise self.wrong("models", name, "must be a name that a folder can have")
         spec = self.mapping(key, given, _MODEL_KEYS)
         args = self.mapping(f"{key}: args", spec.get("args") or {})
+        self.plain(f"{key}: args", args)
         if isinstance(args.get("base_url"), list):
-            args["base_url"] = list(self.names(f"{key}: args: base_url", args["base_url"]))
+            args["base_url"] = list(self.names(f"{key}: args: base_url", args["base_url"], _LONGEST_ADDRESS))
         own = {**generation, **self.generation(f"{key}: generation", spec.get("generation"))}
         if own.get("do_sample") and not own.get("temperature"):
             # That of the tasks is 0.

@@ -13,7 +13,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -120,6 +120,14 @@ class StudyFolder:
             known.update(what)
             for name, number in (add or {}).items():
                 known[name] = known.get(name, 0) + number
+            self._put(RECORD, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+    def join(self, model: str, describe: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+        """Record how a model is run, given how it was run before; nothing is recorded if that is refused."""
+        with self._writing(), self._locked(_WHOLE_STUDY, wait=True):
+            record = self.record()
+            known = record.setdefault("runs", {}).setdefault(model, {})
+            known.update(describe(known))
             self._put(RECORD, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
     @contextmanager

@@ -1,16 +1,27 @@
 """Running a study: each model in a process of its own, so that none takes another down or leaves memory behind."""
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from types import FrameType
 from typing import Any, TypeAlias
 
+from refusal_metrics.model_args import place_of
+from refusal_metrics.studies.signals import Interruptions
 from refusal_metrics.study_file import Study, StudyModel
 from refusal_metrics.study_folder import Shard, StudyFolder
 from refusal_metrics.study_process import LOG, Job, ModelProcess
 
 Show: TypeAlias = Callable[[StudyModel, str, Mapping[str, Any]], object]
 """Told of which model what happened, see `refusal_metrics.study.Tell`; also ``begins``."""
+
+_SECONDS_TO_INTERRUPT = 5.0
+"""What has not ended by then is ended: what was answered is kept."""
 
 
 @dataclass
@@ -20,13 +31,17 @@ class Ended:
     Attributes
     ----------
     written, busy, others : int
-        Shards written by this run, left to other runs that were writing them, and written by others meanwhile.
+        Shards written by this run, still being written by other runs at its end, and written by others meanwhile.
     failed : dict of str to str
         Models that failed, and why.
     lost : dict of str to str
         Servers that failed while another one of their model asked the rest, and why.
     stopped : bool
         Whether it was interrupted.
+    signal : int
+        By which signal.
+    left : list of Shard
+        Those that another run was writing when it was their turn.
     """
 
     written: int = 0
@@ -35,6 +50,13 @@ class Ended:
     failed: dict[str, str] = field(default_factory=dict)
     lost: dict[str, str] = field(default_factory=dict)
     stopped: bool = False
+    signal: int = signal.SIGINT
+    left: list[Shard] = field(default_factory=list)
+
+    def stop(self, number: int) -> None:
+        """Note an interruption, the first one of them."""
+        if number and not self.stopped:
+            self.stopped, self.signal = True, number
 
 
 def deal_shards(shards: Sequence[Shard], number: int, n_tasks: int) -> tuple[Shard, ...]:
@@ -90,11 +112,15 @@ def run_study(study: Study, shards: Sequence[Shard], began: str, show: Show) -> 
         A model that failed has stopped no other.
     """
     ended = Ended()
-    for model in study.models:
-        mine = [shard for shard in shards if shard.model == model.name]
-        if mine and not ended.stopped:
-            show(model, "begins", {"n_shards": len(mine)})
-            _run_apart(study, model, Job(mine, began), show, ended)
+    with Interruptions() as interruptions:
+        for model in study.models:
+            mine = [shard for shard in shards if shard.model == model.name]
+            if mine and not ended.stopped:
+                show(model, "begins", {"n_shards": len(mine)})
+                _run_apart(study, model, Job(mine, began), show, ended, interruptions)
+    # What another run was writing may be there by now.
+    ended.busy = len(missing_shards(study, ended.left, began))
+    ended.others += len(ended.left) - ended.busy
     return ended
 
 
@@ -113,29 +139,42 @@ def run_checks(study: Study, n_prompts: int, show: Show) -> Ended:
     Ended
     """
     ended = Ended()
-    for model in study.models:
-        if not ended.stopped:
-            show(model, "begins", {"n_shards": 1})
-            first = model.by_server()[0]
-            _run_apart(study, first, Job(n_prompts=n_prompts), show, ended)
+    with Interruptions() as interruptions:
+        for model in study.models:
+            if not ended.stopped:
+                show(model, "begins", {"n_shards": 1})
+                first = model.by_server()[0]
+                _run_apart(study, first, Job(n_prompts=n_prompts), show, ended, interruptions)
     return ended
 
 
-def _run_apart(study: Study, model: StudyModel, job: Job, show: Show, ended: Ended) -> None:
+def _run_apart(
+    study: Study, model: StudyModel, job: Job, show: Show, ended: Ended, interruptions: Interruptions
+) -> None:
     """Run a model in a process of its own, or in one for each of its servers, and tell of it."""
     servers = model.by_server()
     job = replace(job, is_shared=len(servers) > 1)
-    processes = [ModelProcess(study, server, job) for server in servers]
-    written = _listen(processes, partial(show, model), ended)
+    processes: list[ModelProcess] = []
+    try:
+        # One by one, so that those that have begun are known where the next cannot.
+        processes.extend(ModelProcess(study, server, job) for server in servers)
+        with _paused_together(processes):
+            written = _listen(processes, partial(show, model), ended, interruptions)
+    except BaseException:
+        # Whatever ended the run ends them: nobody would know of them.
+        for process in processes:
+            process.kill()
+        raise
     for process in processes:
         process.let_end()
-        ended.stopped |= process.was_stopped
+        ended.stop(process.stopped_by)
+    ended.stop(interruptions.first)
     why = {}
     for server, process in zip(servers, processes, strict=True):
         if process.why or (process.has_vanished and not ended.stopped):
             log = study.out / model.name / LOG
             vanished = f"its process was ended (exit code {process.exit_code}); see the end of {log}"
-            name = f"{model.name} at {server.args['base_url']}" if job.is_shared else model.name
+            name = f"{model.name} at {place_of(server.args['base_url'])}" if job.is_shared else model.name
             why[name] = process.why or vanished
     if job.is_shared and not ended.stopped:
         # What no process of this run wrote, another run did, or nobody.
@@ -148,25 +187,68 @@ def _run_apart(study: Study, model: StudyModel, job: Job, show: Show, ended: End
 
 
 def _listen(
-    processes: Sequence[ModelProcess], show: Callable[[str, Mapping[str, Any]], object], ended: Ended
+    processes: Sequence[ModelProcess],
+    show: Callable[[str, Mapping[str, Any]], object],
+    ended: Ended,
+    interruptions: Interruptions,
 ) -> set[Shard]:
     """Tell of what processes do until none does anything more; gives the shards that they wrote."""
     written: set[Shard] = set()
+    passing = _Passing(interruptions)
     while talking := [process for process in processes if not process.is_over]:
-        try:
-            for process in talking:
-                if event := process.next_event(len(talking)):
-                    kind, what = event
-                    if kind == "shard":
-                        written.add(what["shard"])
-                    ended.written += kind == "shard"
-                    ended.busy += kind == "busy"
-                    ended.others += kind == "others"
-                    show(kind, what)
-        except KeyboardInterrupt:
-            # The processes are interrupted too; they say so, and end. Engines may keep them from that.
-            if ended.stopped:
-                for process in processes:
-                    process.kill()
-            ended.stopped = True
+        passing.to(talking)
+        ended.stop(interruptions.first)
+        for process in talking:
+            if event := process.next_event(len(talking)):
+                kind, what = event
+                if kind == "shard":
+                    written.add(what["shard"])
+                elif kind == "busy":
+                    ended.left.append(what["shard"])
+                ended.written += kind == "shard"
+                ended.others += kind == "others"
+                show(kind, what)
     return written
+
+
+class _Passing:
+    """Passes interruptions on: the first ends models in order, the second one, or some seconds, at once."""
+
+    def __init__(self, interruptions: Interruptions) -> None:
+        self._interruptions = interruptions
+        self._until = float("inf")
+
+    def to(self, processes: Sequence[ModelProcess]) -> None:
+        """Pass on what there is."""
+        if self._interruptions.n and self._until == float("inf"):
+            self._until = time.monotonic() + _SECONDS_TO_INTERRUPT
+            for process in processes:
+                process.interrupt()
+        if self._interruptions.n > 1 or time.monotonic() > self._until:
+            for process in processes:
+                process.kill()
+
+
+@contextmanager
+def _paused_together(processes: Sequence[ModelProcess]) -> Iterator[None]:
+    """Let Ctrl-Z pause the models too, which are in groups of their own, and let them go on with the run."""
+
+    def pause(number: int, _: FrameType | None) -> None:
+        for process in processes:
+            process.send(signal.SIGSTOP)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+        # Goes on from here.
+        signal.signal(number, pause)
+        for process in processes:
+            process.send(signal.SIGCONT)
+
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTSTP) != signal.SIG_DFL:
+        yield
+        return
+    before = signal.signal(signal.SIGTSTP, pause)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTSTP, before)

@@ -2,9 +2,12 @@
 
 import io
 import json
+import os
 import re
 import shutil
+import signal
 import sys
+from importlib.metadata import version
 from itertools import product
 
 import pandas as pd
@@ -14,10 +17,12 @@ import pytest
 import yaml
 from refusal_metrics.analysis import cli, cli_study
 from refusal_metrics.analysis.logs import load_responses
+from rich.console import Console
 from typer.testing import CliRunner
 
 from refusal_metrics import download, study_run
 from refusal_metrics.download import PUBLIC_FILES, PublicFile, git_blob_id
+from refusal_metrics.study_file import StudyModel
 from refusal_metrics.study_folder import StudyFolder
 from refusal_metrics.study_run import Ended
 from refusal_metrics.texts import load_texts
@@ -169,7 +174,7 @@ def test_an_array_deals_the_models_that_are_asked(tmp_path):
 @pytest.mark.parametrize("part", ["0/4", "5/4", "4", "1/0", "a/b", "-1/4", "1/4/4", "1.5/2"])
 def test_a_part_that_is_none_is_refused(tmp_path, monkeypatch, capsys, part):
     said = fail(monkeypatch, capsys, "run", save(tmp_path), f"--array-task={part}")
-    assert said == f"persona-refusal: --array-task {part}: give I/N, the I-th of N parts, I from 1\n"
+    assert said == f"persona-refusal: --array-task '{part}': give I/N, the I-th of N parts, with I from 1 to N\n"
 
 
 def test_an_unknown_model_is_refused_with_the_nearest(tmp_path, monkeypatch, capsys):
@@ -201,7 +206,7 @@ def test_a_study_that_is_not_there_is_one_sentence(tmp_path, monkeypatch, capsys
 def test_a_folder_of_another_study_is_refused_before_anything_is_asked(tmp_path, monkeypatch, capsys):
     path = save(tmp_path, system_prompt="Be brief.")
     monkeypatch.setattr(study_run, "run_study", lambda *_: Ended())
-    invoke("run", path)
+    invoke("run", path, code=1)
     monkeypatch.setattr(study_run, "run_study", lambda *_: pytest.fail("asked"))
     said = fail(monkeypatch, capsys, "run", save(tmp_path))
     assert said.startswith(
@@ -225,7 +230,7 @@ def asked(tmp_path_factory):
 def test_a_model_that_fails_is_said_and_stops_no_other(asked):
     results, said = asked
     assert "crow failed: crow: the harness knows no backend 'nosuch'" in said
-    assert said.endswith(f"Wrote 6 shards to {results}; 6 are missing.\nThe same command goes on from there.\n")
+    assert said.endswith(f"Wrote 6 shards to {results}; 6 are missing.\nRe-run the same command to resume.\n")
     assert count_prompts(results) == [("parrot", "offensiveness", 30), ("parrot", "politeness", 30)]
 
 
@@ -262,7 +267,7 @@ def test_a_run_goes_on_after_files_were_lost_and_asks_only_those_again(copied, t
     cut.write_bytes(cut.read_bytes()[:-30])
     min((copied / "parrot" / OTHER).glob("results_*.json")).unlink()
     said, _ = invoke("run", save(tmp_path, models={"parrot": PARROT}))
-    assert said.startswith("3 of 6 shards have been written before.\n")
+    assert said.startswith("3 of 6 shards are already complete.\n")
     assert f"parrot, {TASK}, shard 2: damaged since, asked again." in said
     assert said.endswith(f"Wrote 3 shards to {copied}.\nNow: persona-refusal report {copied} --out {copied}/report\n")
     assert shards_said(said) == [(TASK, "1"), (TASK, "2"), (OTHER, "1")]
@@ -276,7 +281,7 @@ def test_a_study_that_is_done_asks_nothing(copied, tmp_path, monkeypatch):
     before = contents(copied)
     monkeypatch.setattr(study_run, "_run_apart", lambda *_: pytest.fail("began a model"))
     said, _ = invoke("run", save(tmp_path, models={"parrot": PARROT}))
-    assert said.startswith("6 of 6 shards have been written before.\n")
+    assert said.startswith("6 of 6 shards are already complete.\n")
     assert f"\nWrote 0 shards to {copied}.\nNow: persona-refusal report " in said
     assert contents(copied) == before
 
@@ -307,7 +312,11 @@ def test_results_may_go_to_another_folder(tmp_path, monkeypatch):
         (
             Ended(written=4, stopped=True),
             130,
-            ["Wrote 4 shards to RESULTS; 8 are missing.", "The same command goes on from there."],
+            [
+                "Interrupted (SIGINT).",
+                "Wrote 4 shards to RESULTS; 8 are missing.",
+                "Re-run the same command to resume.",
+            ],
         ),
         (
             Ended(written=4, failed={"crow": "its process was ended"}),
@@ -315,16 +324,26 @@ def test_results_may_go_to_another_folder(tmp_path, monkeypatch):
             [
                 "crow failed: its process was ended",
                 "Wrote 4 shards to RESULTS; 8 are missing.",
-                "The same command goes on from there.",
+                "Re-run the same command to resume.",
             ],
         ),
         (Ended(written=4, failed={"crow": "why"}, stopped=True), 130, None),
         (
-            Ended(written=9, busy=3),
-            0,
+            Ended(written=4, stopped=True, signal=signal.SIGTERM),
+            143,
             [
-                "3 shards are being written by another run of this study: left to it.",
-                "Wrote 9 shards to RESULTS.",
+                "Interrupted (SIGTERM).",
+                "Wrote 4 shards to RESULTS; 8 are missing.",
+                "Re-run the same command to resume.",
+            ],
+        ),
+        (
+            Ended(written=9, busy=3),
+            1,
+            [
+                "3 shards are still being written by another run of this study.",
+                "Wrote 9 shards to RESULTS; 3 are missing.",
+                "Re-run the same command after the other run to resume.",
             ],
         ),
         (
@@ -343,6 +362,81 @@ def test_the_end_says_what_there_is_and_the_exit_code_how_it_ended(tmp_path, mon
     said, _ = invoke("run", save(tmp_path), code=code)
     if lines:
         assert said.replace(str(tmp_path / "results"), "RESULTS").strip().splitlines() == lines
+
+
+# Resuming.
+
+
+def edit(results, old, new):
+    record = (results / "study.json").read_text(encoding="utf-8")
+    assert old in record
+    (results / "study.json").write_text(record.replace(old, new), encoding="utf-8")
+
+
+def test_other_software_is_refused_before_anything_is_asked_or_written(copied, tmp_path, monkeypatch, capsys):
+    edit(copied, f'"lm_eval": "{version("lm_eval")}"', '"lm_eval": "0.3.0"')
+    min((copied / "parrot" / TASK).glob("samples_*.jsonl")).unlink()
+    before = (copied / "study.json").read_bytes()
+    monkeypatch.setattr(study_run, "run_study", lambda *_: pytest.fail("asked"))
+    path = save(tmp_path, models={"parrot": PARROT})
+    said = fail(monkeypatch, capsys, "run", path)
+    assert said.startswith(
+        f"persona-refusal: {copied}: parrot was begun with lm_eval 0.3.0 (now {version('lm_eval')}); answers of both "
+        "must not mix: name another folder with --out, "
+    )
+    assert (copied / "study.json").read_bytes() == before
+    # Nothing is left to ask of a study that is whole.
+    monkeypatch.setattr(study_run, "missing_shards", lambda *_: ())
+    monkeypatch.setattr(study_run, "run_study", lambda *_: Ended())
+    invoke("run", path)
+
+
+def test_other_software_is_recorded_where_it_is_allowed(copied, tmp_path):
+    edit(copied, f'"lm_eval": "{version("lm_eval")}"', '"lm_eval": "0.3.0"')
+    min((copied / "parrot" / TASK).glob("samples_*.jsonl")).unlink()
+    said, _ = invoke("run", save(tmp_path, models={"parrot": PARROT}), "--allow-mixed")
+    assert f"parrot was begun with lm_eval 0.3.0 (now {version('lm_eval')}); both are recorded." in said
+    run = StudyFolder(copied).record()["runs"]["parrot"]
+    assert run["versions"]["lm_eval"] == version("lm_eval")
+    assert [mixed["versions"]["lm_eval"] for mixed in run["mixed"]] == ["0.3.0"]
+
+
+# Interruptions and names.
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_before_anything_is_asked_ends_in_a_sentence_and_its_code(tmp_path, monkeypatch, number):
+    monkeypatch.setattr(cli_study, "_run", lambda *_: os.kill(os.getpid(), number))
+    said, _ = invoke("run", save(tmp_path), code=128 + number)
+    assert said.endswith(f"Interrupted ({number.name}). Re-run the same command to resume.\n")
+
+
+def test_names_are_no_markup_and_no_commands_to_the_terminal():
+    bars = cli_study._Bars()
+    out = io.StringIO()
+    bars._console = bars._progress.live.console = Console(file=out, force_terminal=True, width=200)
+    with bars:
+        for name in ("%s{x}[red]", "\x1b[31mred\x1b]0;pwned\x07", "[/]"):
+            bars.show(StudyModel(name, "dummy"), "begins", {"n_shards": 1})
+    shown = out.getvalue()
+    assert "%s{x}[red]" in shown
+    assert "[/]" in shown
+    assert "\x1b]0;" not in shown
+    assert "\x1b[31mred" not in shown
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred", "a\0b", "study.json", "n" * 300, "con", "a/b", "m."])
+def test_a_name_that_no_folder_can_have_is_one_sentence(tmp_path, monkeypatch, capsys, name):
+    said = fail(monkeypatch, capsys, "run", save(tmp_path, models={name: PARROT}))
+    assert f"{tmp_path}/study.yaml: models: found " in said
+    assert "\x1b" not in said
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("out", ["a\x1b[2Jb", "n" * 300])
+def test_a_folder_that_cannot_be_is_one_sentence(tmp_path, monkeypatch, capsys, out):
+    said = fail(monkeypatch, capsys, "run", save(tmp_path), "--out", tmp_path / out)
+    assert said.startswith("persona-refusal: --out: found '")
 
 
 # Asking twice.

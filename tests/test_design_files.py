@@ -196,7 +196,7 @@ def test_a_missing_file_is_refused_with_its_path(tmp_path, which):
 def test_a_file_that_is_not_utf8_is_refused(tmp_path):
     path = tmp_path / "latin.yaml"
     path.write_bytes("personas: [déjà]".encode("latin-1"))
-    assert_refused(path, "is not valid YAML", personas=path)
+    assert_refused(path, r"cannot be read \(not UTF-8 at byte 12\)", personas=path)
 
 
 def test_a_response_type_without_templates_is_refused_by_name(tmp_path):

@@ -296,7 +296,7 @@ def test_columns_that_are_no_mapping_of_names_are_refused_with_an_example(value)
 
 @pytest.mark.parametrize("source", ["public", "sample"])
 def test_columns_without_a_file_are_refused(source):
-    message = rf"^columns=\{{'text': 'comment', .* goes with a file, but source is '{source}'; drop one or name a file$"
+    message = rf"^columns=\{{'label': 'rating', .* goes with a file, but source is '{source}'; drop one or name a file$"
     assert_refused(message, "politeness", source=source, columns=COLUMNS)
 
 
@@ -358,3 +358,13 @@ def test_edit_distance_is_a_metric(a, b, c):
     assert edit_distance(a, b) == edit_distance(b, a)
     assert edit_distance(a, c) <= edit_distance(a, b) + edit_distance(b, c)
     assert abs(len(a) - len(b)) <= edit_distance(a, b) <= max(len(a), len(b))
+
+
+@pytest.mark.parametrize("name", ["rows_per_class", "variations", "design_seed"])
+@pytest.mark.parametrize("value", [10**18, 10**60, 1e300])
+def test_a_number_that_no_design_can_be_drawn_with_is_refused_without_writing_it_out(name, value):
+    with pytest.raises(
+        InputError, match=f"^{name}=.* is too large; give a whole number of at most 18 digits$"
+    ) as error:
+        parse_settings("nli", {name: value})
+    assert len(str(error.value)) < 200

@@ -1,6 +1,7 @@
 """Running the models of a study: what one of them does to the others, and to the run."""
 
 import importlib.util
+import json
 import multiprocessing
 import os
 import select
@@ -23,7 +24,8 @@ from lm_eval.api.registry import register_model
 from refusal_metrics.analysis import cli
 from typer.testing import CliRunner
 
-from refusal_metrics import study_process
+from refusal_metrics import study_process, study_run
+from refusal_metrics.studies.signals import Interruptions
 from refusal_metrics.study import plan_study
 from refusal_metrics.study_file import Study, StudyModel
 from refusal_metrics.study_folder import StudyFolder
@@ -49,8 +51,9 @@ N_SHARDS = 5
 class Misfit(LM):
     """A model that says "1", unless it does as `what` says when it is asked its second shard."""
 
-    def __init__(self, what="", file="", pipe=0, **_):
+    def __init__(self, what="", file="", pipe=0, token="", **_):
         super().__init__()
+        self._key = token
         self._what, self._file, self._pipe, self._n_asked = what, file, pipe, 0
         if what == "no weights":
             raise RuntimeError("there are no weights\nof that name")
@@ -64,6 +67,15 @@ class Misfit(LM):
     def wait_for_ever(self):
         os.write(self._pipe, b"!")
         time.sleep(SECONDS)
+
+    def wait_whatever_happens(self):
+        while True:
+            with suppress(KeyboardInterrupt):
+                self.wait_for_ever()
+
+    def tell_its_key(self):
+        os.write(1, f"an engine: {self._key}\n".encode())
+        raise RuntimeError(f"401 for {self._key}, url=http://host/v1?api_key={self._key}")
 
     def leave_a_process(self):
         process = os.fork()
@@ -93,8 +105,9 @@ _MISDEEDS = {
     "is killed": lambda _: os.kill(os.getpid(), signal.SIGKILL),
     "exits": lambda _: sys.exit(0),
     "is interrupted": lambda _: os.kill(os.getpid(), signal.SIGINT),
-    "interrupts all": lambda _: os.killpg(os.getpgrp(), signal.SIGINT),
     "waits": Misfit.wait_for_ever,
+    "waits whatever happens": Misfit.wait_whatever_happens,
+    "tells its key": Misfit.tell_its_key,
     "leaves a process": Misfit.leave_a_process,
     "is killed and leaves a process": Misfit.leave_a_process_and_be_killed,
     "lingers": Misfit.linger,
@@ -199,16 +212,17 @@ def test_a_model_that_is_killed_at_its_second_shard_gets_to_the_end_one_shard_a_
 
 @pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize("what", ["leaves a process", "is killed and leaves a process"])
-def test_a_run_does_not_wait_for_what_the_process_of_a_model_left_behind(what, monkeypatch, tmp_path):
+def test_a_run_ends_what_the_process_of_a_model_left_behind(what, monkeypatch, tmp_path):
     monkeypatch.setattr(study_process, "_SECONDS_TO_STOP", 2 * SECONDS)
     here, there = os.pipe()
     left_behind = tmp_path / "pid"
     ended, _ = run(make_study(tmp_path / "study", misfit(what, file=str(left_behind))))
     os.close(there)
-    # It has the other end of the pipe, and would have closed it.
-    assert select.select([here], [], [], 0)[0] == []
+    # It had the other end of the pipe, and was ended with the process that began it.
+    assert select.select([here], [], [], SECONDS / 2)[0] == [here]
+    assert os.read(here, 1) == b""
     os.close(here)
-    os.kill(int(left_behind.read_text()), signal.SIGKILL)
+    assert left_behind.read_text()
     is_killed = what.startswith("is killed")
     assert list(ended.failed) == ["misfit"] * is_killed
     assert ended.written == (1 if is_killed else N_SHARDS)
@@ -269,20 +283,109 @@ def talk(act, pipe):
     pipe.send(act())
 
 
-@pytest.mark.usefixtures("forked")
-def test_ctrl_c_in_a_terminal_stops_the_run_and_the_model(tmp_path):
-    made = make_study(tmp_path, misfit("interrupts all"), GOOD)
+def interrupt(made, waiting, *numbers):
+    """Run a study in a process, and send that alone signals once the model waits; gives how it ended."""
     here, there = FORK.Pipe(duplex=False)
     process = FORK.Process(target=talk, args=(partial(run, made), there))
     process.start()
     there.close()
-    assert here.poll(SECONDS)
+    assert os.read(waiting, 1) == b"!"
+    for number in numbers:
+        os.kill(process.pid, number)
+        time.sleep(0.3)
+    assert here.poll(SECONDS / 2)
     ended, shown = here.recv()
     process.join(SECONDS)
     assert process.exitcode == 0
-    assert (ended.written, ended.stopped, ended.failed) == (1, True, {})
     assert ("good", "begins") not in shown
+    return ended
+
+
+@pytest.fixture
+def pipe():
+    here, there = os.pipe()
+    yield here, there
+    for end in (here, there):
+        with suppress(OSError):
+            os.close(end)
+
+
+@pytest.mark.usefixtures("forked")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_the_run_alone_stops_the_model_too_and_no_other_begins(number, pipe, tmp_path):
+    made = make_study(tmp_path, misfit("waits", pipe=pipe[1]), GOOD)
+    ended = interrupt(made, pipe[0], number)
+    assert (ended.written, ended.stopped, ended.signal, ended.failed) == (1, True, number, {})
     assert (n_written(made, "misfit"), n_written(made, "good"), unfinished(made)) == (1, 0, [])
+    # No process has the other end of the pipe any more: the model is gone.
+    os.close(pipe[1])
+    assert os.read(pipe[0], 1) == b""
+
+
+@pytest.mark.usefixtures("forked")
+@pytest.mark.parametrize(("n_signals", "seconds"), [(2, SECONDS), (1, 0.1)])
+def test_a_model_that_does_not_stop_is_ended_at_the_second_signal_or_after_some_seconds(
+    n_signals, seconds, monkeypatch, pipe, tmp_path
+):
+    monkeypatch.setattr(study_run, "_SECONDS_TO_INTERRUPT", seconds)
+    made = make_study(tmp_path, misfit("waits whatever happens", pipe=pipe[1]), GOOD)
+    ended = interrupt(made, pipe[0], *[signal.SIGTERM] * n_signals)
+    assert (ended.written, ended.stopped, ended.signal, ended.failed) == (1, True, signal.SIGTERM, {})
+    os.close(pipe[1])
+    # It says once more that it waits, at the first signal.
+    while said := os.read(pipe[0], 1):
+        assert said == b"!"
+
+
+def test_what_is_ignored_stays_ignored_and_handlers_are_put_back():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interruptions() as interruptions:
+            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGINT)
+        assert (interruptions.first, interruptions.n) == (signal.SIGTERM, 2)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+# Secrets.
+
+
+@pytest.mark.usefixtures("forked")
+def test_a_key_that_an_engine_prints_or_fails_with_is_written_nowhere(tmp_path):
+    key = "SECRET/Key+1"
+    made = make_study(tmp_path, misfit("tells its key", token=key))
+    ended, _ = run(made)
+    assert ended.failed == {
+        "misfit": f"RuntimeError: 401 for ***, url=http://host/v1?api_key=***; see the end of {log_of(made)}"
+    }
+    said = log_of(made).read_text()
+    assert "an engine: ***\n" in said
+    assert log_of(made).stat().st_mode & 0o777 == 0o600
+    kept = [file for file in made.out.rglob("*") if file.is_file() and key.encode() in file.read_bytes()]
+    assert kept == []
+    (results,) = (json.loads(file.read_text()) for file in made.out.rglob("results_*"))
+    assert results["config"]["model_args_left_out"] == ["token", "what"]
+
+
+@pytest.mark.parametrize(
+    ("backend", "command"),
+    [
+        ("local-chat-completions", 'pip install "lm-eval[api]"'),
+        ("openai-completions", 'pip install "lm-eval[api]"'),
+        ("vllm", 'pip install "persona-refusal[vllm]"'),
+        ("hf", 'pip install "persona-refusal[hf]"'),
+    ],
+)
+def test_a_backend_without_its_packages_is_told_with_the_command_that_installs_them(backend, command):
+    why = study_process._why(ModuleNotFoundError("packages ['tenacity']\nare not installed"), backend)
+    assert why == (
+        f"backend {backend} needs packages that are not installed; run {command} "
+        "(packages ['tenacity'] are not installed)"
+    )
 
 
 @pytest.mark.usefixtures("forked")
@@ -468,7 +571,7 @@ def test_the_command_names_the_model_that_failed_and_ends_with_1_and_with_130_wh
     assert code == 1
     assert "bad failed: RuntimeError: there are no weights; see the end of" in said
     assert f"Wrote 5 shards to {tmp_path / 'first'}; 5 are missing." in said
-    assert "The same command goes on from there." in said
+    assert "Re-run the same command to resume." in said
     code, said = invoke("is interrupted", "second")
     assert code == 130
     assert f"Wrote 1 shards to {tmp_path / 'second'}; 9 are missing." in said

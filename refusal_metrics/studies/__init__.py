@@ -1,0 +1,1 @@
+"""Many models asked, shard by shard, resumable."""
