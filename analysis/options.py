@@ -30,7 +30,7 @@ AllRuns = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there already.")]
 Replicates = Annotated[
-    int, typer.Option(min=100, metavar="N", help="Permutations, and bootstrap samples of whole texts.")
+    int, typer.Option(min=100, max=1_000_000, metavar="N", help="Permutations, and bootstrap samples of whole texts.")
 ]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of all that is drawn at random.")]
 Models = Annotated[
