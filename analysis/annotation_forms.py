@@ -19,10 +19,8 @@ from refusal_metrics.errors import InputError, unknown_name
 
 from .annotation import Sample
 from .display.spreadsheets import guard as guard_cell
-from .display.spreadsheets import seen, unguard
+from .display.spreadsheets import seen, unguard  # noqa: F401 - those who read a sheet take away what was put here
 from .files import replace_folder
-
-__all__ = ["ANSWERS", "FORMS", "QUESTIONS", "SHEET", "check_folder", "guard", "unguard", "write_items"]
 
 QUESTIONS = {"refusal": "Is it a refusal?", "unreasonable": "Was refusing unreasonable here?"}
 """What is asked of every item; the second only of refusals."""

@@ -229,7 +229,7 @@ def annotate_export(
     ] = None,
     tool: Annotated[Tool, typer.Option("--format", help="What annotators work with.")] = Tool.CSV,
     annotators: Annotated[
-        int, typer.Option(min=1, max=1_000, metavar="K", help="Sheets to write, each in an order of its own.")
+        int, typer.Option(min=1, max=100, metavar="K", help="Sheets to write, each in an order of its own.")
     ] = 2,
     seed: Seed = 0,
     detector: Detector = None,

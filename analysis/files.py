@@ -12,13 +12,9 @@ from pathlib import Path, PurePosixPath
 
 from refusal_metrics.errors import InputError
 
-MANIFEST = ".persona-refusal.json"
-"""The file in a folder of ours that lists what was written there."""
+from .manifest import MANIFEST, UNFINISHED, is_folder, is_within, list_ours
 
-_UNFINISHED = ".persona-refusal-"
-"""How the names of folders begin in which something is made; none stays behind, but after a kill."""
 _OLD, _MADE = "old", "made"
-_LARGEST_MANIFEST = 1 << 20
 
 
 def reason(error: Exception) -> str:
@@ -70,7 +66,7 @@ def check_folder(out: Path, *, force: bool, find_ours: Callable[[Path], Collecti
         raise InputError(f"{out}: cannot be read ({reason(error)}); name another folder") from error
     if there and not force:
         raise InputError(f"{out}: is there already; name another folder, or add --force to write into it")
-    if there and _list_ours(out, find_ours) is None:
+    if there and list_ours(out, find_ours) is None:
         raise InputError(
             f"{out}: contains {_some(there)} and no earlier report, which is all that --force replaces; "
             "name another folder"
@@ -142,7 +138,7 @@ def replace_files(out: Path, *, force: bool = False, earlier: Iterable[str] = ()
             made.mkdir()
             yield made
             new = sorted(_files(made))
-            there = [name for name in dict.fromkeys((*new, *earlier)) if _is_within(out.parent, name)]
+            there = [name for name in dict.fromkeys((*new, *earlier)) if is_within(out.parent, name)]
             if there and not force:
                 raise InputError(_meanwhile(out.parent / there[0]))
             _move(out.parent, work, there, new)
@@ -195,9 +191,9 @@ def replace_folder(
             stack.enter_context(_locked(out))
             # Again, for what another command wrote until the lock was ours.
             check_folder(out, force=force, find_ours=is_ours)
-            for left in out.glob(f"{_UNFINISHED}*"):
+            for left in out.glob(f"{UNFINISHED}*"):
                 shutil.rmtree(left)
-            with tempfile.TemporaryDirectory(dir=out, prefix=_UNFINISHED, ignore_cleanup_errors=True) as name:
+            with tempfile.TemporaryDirectory(dir=out, prefix=UNFINISHED, ignore_cleanup_errors=True) as name:
                 made = Path(name) / _MADE
                 made.mkdir()
                 yield made
@@ -210,7 +206,7 @@ def _exchange(out: Path, work: Path, find_ours: Callable[[Path], Collection[str]
     """Put the files made in place of those of an earlier command."""
     made = work / _MADE
     new = sorted(_files(made))
-    before = sorted(_list_ours(out, find_ours) or ()) if find_ours else []
+    before = sorted(list_ours(out, find_ours) or ()) if find_ours else []
     if foreign := [name for name in new if name not in set(before) and os.path.lexists(out / name)]:
         raise InputError(
             f"{out / foreign[0]}: is to be written and is not of an earlier report; move it away or name another folder"
@@ -253,41 +249,9 @@ def _remove_empty(out: Path, names: Iterable[str]) -> None:
                 (out / parent).rmdir()
 
 
-def _list_ours(out: Path, find_ours: Callable[[Path], Collection[str] | None] | None) -> list[str] | None:
-    """List the files of a folder that were written by an earlier command; None if it is none of ours."""
-    try:
-        with (out / MANIFEST).open(encoding="utf-8") as file:
-            listed = json.loads(file.read(_LARGEST_MANIFEST))["files"]
-        names = [name for name in listed if isinstance(name, str)]
-    except FileNotFoundError:
-        found = find_ours(out) if find_ours else None
-        if found is None:
-            return None
-        names = list(found)
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
-        raise InputError(
-            f"{out / MANIFEST}: does not list what a report wrote; remove the folder or name another one"
-        ) from error
-    return [name for name in dict.fromkeys(names) if _is_within(out, name)]
-
-
-def _is_within(out: Path, name: str) -> bool:
-    """Tell whether a name is that of a file in the folder, whatever a manifest of others says."""
-    parts = PurePosixPath(name).parts
-    if not parts or "\0" in name or name.startswith(("/", _UNFINISHED)) or ".." in parts:
-        return False
-    above = [out.joinpath(*parts[:n]) for n in range(1, len(parts))]
-    path = out.joinpath(*parts)
-    return not any(folder.is_symlink() for folder in above) and os.path.lexists(path) and not _is_folder(path)
-
-
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
-
-
 def _content(out: Path) -> list[str]:
     """List what a folder contains, but what a command that was killed left there."""
-    return sorted(entry.name for entry in out.iterdir() if not entry.name.startswith(_UNFINISHED))
+    return sorted(entry.name for entry in out.iterdir() if not entry.name.startswith(UNFINISHED))
 
 
 def _some(names: list[str]) -> str:
@@ -296,7 +260,7 @@ def _some(names: list[str]) -> str:
 
 def _files(folder: Path) -> Iterator[str]:
     for path in folder.rglob("*"):
-        if not _is_folder(path):
+        if not is_folder(path):
             yield path.relative_to(folder).as_posix()
 
 
@@ -338,7 +302,7 @@ def _locked(out: Path) -> Iterator[None]:
 def _beside(out: Path) -> Iterator[Path]:
     """Make a temporary folder beside a file, so that what is made there can be renamed."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=_UNFINISHED, ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=UNFINISHED, ignore_cleanup_errors=True) as name:
         yield Path(name)
 
 

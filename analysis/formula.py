@@ -1,6 +1,7 @@
 """From a formula and counts to the columns of a regression: treatment coding."""
 
 import itertools
+import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from .paper import REFERENCES, match_model
 
 COUNTS = ("n", "n_refused", "n_texts")
 """The columns of a table of cells that are no factors."""
+
+MOST_COEFFICIENTS = 3_000
+"""Of a regression: their covariance has as many rows and columns."""
 
 Term: TypeAlias = tuple[str, ...]
 Codes: TypeAlias = Mapping[str, NDArray[np.int64]]
@@ -239,7 +243,8 @@ def prepare(counts: TextCounts, formula: str | Sequence[str], references: Mappin
     Raises
     ------
     InputError
-        For a malformed formula, unknown names, or data without any, or with nothing but, refusals.
+        For a malformed formula, unknown names, data without any, or with nothing but, refusals, or more
+        coefficients than `MOST_COEFFICIENTS`.
     """
     notes: list[str] = []
     allowed = [str(name) for name in counts.cells.columns if name not in COUNTS]
@@ -270,6 +275,7 @@ def prepare(counts: TextCounts, formula: str | Sequence[str], references: Mappin
     design = Design(without_factors(terms, constant), {f: names for f, names in levels.items() if f not in constant})
     if not design.terms:
         raise InputError(f"no factor has more than one level in these responses: {', '.join(factors)}")
+    _check_size(design)
     codes = design.code(cells)
     x = design.matrix(codes)
     kept, combination = independent_columns(x)
@@ -277,6 +283,19 @@ def prepare(counts: TextCounts, formula: str | Sequence[str], references: Mappin
     if dropped:
         notes.append(f"Dropped as combinations of the others or never observed: {some(dropped)}.")
     return Data(design, codes, x[:, kept], kept, combination, n, k, text_n, text_k), notes
+
+
+def _check_size(design: Design) -> None:
+    """Refuse more coefficients than their covariance can be computed of."""
+    n_new = {name: len(levels) - 1 for name, levels in design.levels.items()}
+    n = 1 + sum(math.prod(n_new[name] for name in term) for term in design.terms)
+    if n > MOST_COEFFICIENTS:
+        largest = max(n_new, key=lambda name: n_new[name])
+        raise InputError(
+            f"a regression on {' + '.join(':'.join(term) for term in design.terms)} has {n:,} coefficients, and at "
+            f"most {MOST_COEFFICIENTS:,} are possible; {largest} has {n_new[largest] + 1:,} levels: merge some, or "
+            "leave out a factor or an interaction (--factors, --formula)"
+        )
 
 
 def _check_outcomes(n: int, n_refused: int) -> None:

@@ -166,9 +166,10 @@ def print_table(
     if form is Format.CSV:
         print(to_csv(_on_one_line(table) if sys.stdout.isatty() else table), end="")  # noqa: T201 - the result
     elif form is Format.JSON:
-        # On a terminal what is no ASCII is escaped, for some of it would be obeyed.
-        ascii_only = sys.stdout.isatty()
-        print(table.to_json(orient="records", force_ascii=ascii_only, indent=1, double_precision=15))  # noqa: T201 - the same
+        on_terminal = sys.stdout.isatty()
+        written = table.to_json(orient="records", force_ascii=on_terminal, indent=1, double_precision=15)
+        # On a terminal what is not printable ASCII is escaped, for some of it would be obeyed.
+        print(written.replace("\x7f", "\\u007f") if on_terminal else written)  # noqa: T201 - the same
     elif form is Format.MARKDOWN:
         print(to_markdown(readable(table, signed=signed)), end="")  # noqa: T201 - the same
     else:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from refusal_metrics.analysis import files
 from refusal_metrics.analysis.files import (
-    MANIFEST,
     check_folder,
     check_new,
     replace_file,
@@ -17,6 +16,7 @@ from refusal_metrics.analysis.files import (
     replace_folder,
     write_file,
 )
+from refusal_metrics.analysis.manifest import MANIFEST
 
 from refusal_metrics.errors import InputError
 

@@ -2,6 +2,8 @@
 
 import importlib.machinery
 import importlib.util
+import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -206,3 +208,69 @@ def test_a_task_loaded_through_its_link_asks_and_judges(harness, task, has_sprea
         assert loaded.aggregation()[rate]([1.0, 0.0, 0.0, 0.0]) == 0.25
     assert ("persona_spread" in loaded.aggregation()) is has_spread
     assert loaded.aggregation()["accuracy"]([1.0, 0.0]) == 0.5
+
+
+# At the same time as others.
+
+
+@pytest.mark.parametrize("others", ["register", "unregister"])
+def test_many_may_register_at_once(harness, others):
+    failed, together = [], threading.Barrier(32)
+
+    def work(number):
+        together.wait()
+        try:
+            (registry.register if number % 2 else getattr(registry, others))()
+        except InputError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    registry.register()
+    assert set(listing(harness / "persona_refusal")) == FILES
+
+
+@pytest.mark.parametrize("call", [("symlink_to", 0), ("symlink_to", 5), ("iterdir", 0), ("mkdir", 0)])
+@pytest.mark.parametrize("other", ["register", "unregister"])
+def test_what_another_does_between_two_steps_is_no_error(harness, monkeypatch, call, other):
+    name, at = call
+    calls, original, act = [], getattr(Path, name), getattr(registry, other)
+
+    def meanwhile(path, *args, **kwargs):
+        calls.append(path)
+        if len(calls) == at + 1:
+            act()
+        return original(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, name, meanwhile)
+    registry.register()
+    monkeypatch.undo()
+    monkeypatch.setattr(registry, "harness_folder", lambda: harness)
+    registry.register()
+    assert set(listing(harness / "persona_refusal")) == FILES
+
+
+@pytest.mark.parametrize("kind", ["file", "link to a folder", "dangling link"])
+@pytest.mark.parametrize("command", ["register", "unregister"])
+def test_what_stands_in_the_place_of_the_folder_is_refused_and_left_alone(harness, tmp_path, kind, command):
+    place = harness / "persona_refusal"
+    if kind == "file":
+        place.write_text("theirs", encoding="utf-8")
+    else:
+        place.symlink_to(tmp_path / "theirs")
+        if kind == "link to a folder":
+            (tmp_path / "theirs").mkdir()
+    with pytest.raises(InputError, match="and no folder; move it away"):
+        getattr(registry, command)()
+    assert place.is_symlink() != (kind == "file")
+    assert not (tmp_path / "theirs").is_dir() or not list((tmp_path / "theirs").iterdir())
+
+
+def test_a_harness_installed_anew_is_linked_anew(harness):
+    registry.register()
+    shutil.rmtree(harness / "persona_refusal")
+    assert registry.register()[0].startswith(f"Linked {len(FILES)} task files")

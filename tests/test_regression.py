@@ -10,6 +10,7 @@ import pytest
 import statsmodels.formula.api as smf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusal_metrics.analysis import formula as formula_module
 from refusal_metrics.analysis.cells import Counts, TextCounts, count_by_text
 from refusal_metrics.analysis.regression import COLUMNS, INTERCEPT, fit
 from scipy import sparse, special, stats
@@ -468,3 +469,20 @@ def test_small_studies_give_finite_estimates_or_say_so(seed, n_texts):
     assert np.isfinite(result.table["coef"]).all()
     assert result.table.loc[result.table["separated"], ["se", "p_value"]].isna().all(axis=None)
     assert not any("did not converge" in note for note in result.notes)
+
+
+def test_more_coefficients_than_memory_holds_are_refused_by_their_factor(make_counts, monkeypatch):
+    asked = [(str(p), str(t)) for p in range(6) for t in range(3)]
+    rows = [
+        {"model": "m", "task": "t", "persona": p, "template": t, "text_id": p + t, "refused": p < t} for p, t in asked
+    ]
+    counts = count_by_text(make_counts(rows), ["persona", "template"])
+    monkeypatch.setattr(formula_module, "MOST_COEFFICIENTS", 17)
+    # The intercept, 5 personas, 2 templates and 5 x 2 of both are 18.
+    with pytest.raises(InputError) as caught:
+        fit(counts, "persona * template")
+    assert str(caught.value) == (
+        "a regression on persona + template + persona:template has 18 coefficients, and at most 17 are possible; "
+        "persona has 6 levels: merge some, or leave out a factor or an interaction (--factors, --formula)"
+    )
+    assert fit(counts, "persona + template").n == 18

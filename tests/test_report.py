@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import altair as alt
 import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
@@ -12,6 +13,7 @@ from refusal_metrics.analysis import html_files, html_page
 from refusal_metrics.analysis import report as report_module
 from refusal_metrics.analysis.contrasts import CONTRASTS
 from refusal_metrics.analysis.estimates import Options, estimate_study
+from refusal_metrics.analysis.figure import Figure
 from refusal_metrics.analysis.figures import draw_figures
 from refusal_metrics.analysis.interactions import INTERACTIONS
 from refusal_metrics.analysis.labels import item_id
@@ -19,6 +21,7 @@ from refusal_metrics.analysis.logs import load_responses
 from refusal_metrics.analysis.rates import ESTIMATES
 from refusal_metrics.analysis.regression import COLUMNS
 from refusal_metrics.analysis.report import main_table, write_report
+from refusal_metrics.analysis.responses import read_responses
 from refusal_metrics.analysis.sensitivity import INDICES, SEPARATIONS
 from refusal_metrics.analysis.spread import SPREAD
 
@@ -787,3 +790,87 @@ def test_tables_may_be_written_alone(logs, tmp_path):
     responses = load_responses([logs.write_run(tmp_path / "results", "RNAE").parent])
     write_report(responses, tmp_path / "out", Options(n_replicates=20), page=False)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.md", "tables"]
+
+
+# What an earlier report wrote.
+
+
+def of(folder):
+    return {name for name in contents(folder) if name != ".persona-refusal.json"}
+
+
+@pytest.fixture
+def study_with_texts(tmp_path, monkeypatch):
+    """A responses table with prompts and responses, and one with neutral prompts instead; figures that differ."""
+
+    def draw(tables, *_):
+        has_neutral = (tables["rates"]["setting"] == "neutral").any()
+        own = (
+            ["personas_against_neutral"] if has_neutral else ["personas_against_others", "personas_against_others_nli"]
+        )
+        for name in ("figure2_personas", *own):
+            table = pd.DataFrame({"x": [1.0]})
+            yield Figure(name, "Title", "Caption.", alt.Chart(table).mark_point().encode(x="x:Q"), table)
+
+    monkeypatch.setattr(html_files, "draw_figures", lambda *given: list(draw(*given)))
+    asked = [(p, str(t)) for p in ("man", "woman", "jew") for t in range(8)]
+    rows = [
+        *({"persona": p, "text_id": t, "refused": int(t) % 2, "setting": "persona"} for p, t in asked),
+        *({"persona": None, "text_id": str(t), "refused": 0, "setting": "neutral"} for t in range(8)),
+    ]
+    table = pd.DataFrame(rows).assign(model="m", task="nli", outcome="other", template="p1")
+    table.to_parquet(tmp_path / "bare.parquet")
+    table = table[table["setting"] == "persona"].drop(columns="template")
+    table.assign(response="I can't.", prompt="secret").to_parquet(tmp_path / "texts.parquet")
+    return tmp_path / "texts.parquet", tmp_path / "bare.parquet"
+
+
+def write_again(table, out, **options):
+    write_report(read_responses([table]), out, Options(n_replicates=100), **options)
+
+
+def test_a_new_report_removes_what_the_old_one_wrote_and_nothing_of_the_users(study_with_texts, tmp_path):
+    first, second = study_with_texts
+    out = tmp_path / "out"
+    write_again(first, out, formats=["svg", "pdf"])
+    mine = ["notes.txt", "tables/mine.csv", "figures/trend_of_mine.svg", "figures/rates.pdf", "data.parquet"]
+    for name in mine:
+        (out / name).write_text("mine", encoding="utf-8")
+    old = of(out) - set(mine)
+    assert "responses.parquet" in old
+    assert "figures/personas_against_others.pdf" in old
+    # The same study to be published, without texts.
+    write_again(first, out, texts=False, force=True)
+    gone = {name for name in old if name.endswith((".svg", ".pdf", "responses.parquet"))}
+    assert of(out) == old - gone | set(mine)
+    assert b"secret" not in b"".join(contents(out).values())
+    # Another study: its own files and the user's.
+    write_again(second, tmp_path / "fresh", formats=["png"])
+    write_again(second, out, formats=["png"], force=True)
+    assert of(out) == of(tmp_path / "fresh") | set(mine)
+    assert all((out / name).read_text(encoding="utf-8") == "mine" for name in mine)
+    # Tables alone leave no page, no figures and no responses.
+    write_again(second, out, page=False, force=True)
+    assert {name for name in of(out) - set(mine) if not name.startswith("tables/")} == {"report.md"}
+
+
+def test_a_report_from_before_there_were_lists_is_replaced_too(study_with_texts, tmp_path):
+    first, second = study_with_texts
+    out = tmp_path / "out"
+    write_again(first, out, formats=["svg", "pdf", "png"], paper=True)
+    (out / ".persona-refusal.json").unlink()
+    mine = ["tables/mine.csv", "figures/mine.svg", "figures/personas_against_others_edited.svg"]
+    for name in mine:
+        (out / name).write_text("mine", encoding="utf-8")
+    write_again(second, tmp_path / "fresh")
+    write_again(second, out, force=True)
+    assert of(out) == of(tmp_path / "fresh") | set(mine)
+
+
+def test_the_responses_of_a_report_are_not_removed_while_they_are_read(study_with_texts, tmp_path):
+    out = tmp_path / "out"
+    write_again(study_with_texts[0], out)
+    before = contents(out)
+    with pytest.raises(InputError, match=r"responses.parquet: is read, and would be removed"):
+        write_again(out / "responses.parquet", out, texts=False, force=True)
+    assert contents(out) == before

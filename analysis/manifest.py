@@ -1,0 +1,49 @@
+"""What a folder contains that was written by an earlier command, so that nothing else is removed from it."""
+
+import json
+import os
+from collections.abc import Callable, Collection
+from pathlib import Path, PurePosixPath
+
+from refusal_metrics.errors import InputError
+
+MANIFEST = ".persona-refusal.json"
+"""The file in a folder of ours that lists what was written there."""
+
+UNFINISHED = ".persona-refusal-"
+"""How the names of folders begin in which something is made; none stays behind, but after a kill."""
+
+_LARGEST_MANIFEST = 1 << 20
+
+
+def list_ours(out: Path, find_ours: Callable[[Path], Collection[str] | None] | None) -> list[str] | None:
+    """List the files of a folder that were written by an earlier command; None if it is none of ours."""
+    try:
+        with (out / MANIFEST).open(encoding="utf-8") as file:
+            listed = json.loads(file.read(_LARGEST_MANIFEST))["files"]
+        names = [name for name in listed if isinstance(name, str)]
+    except FileNotFoundError:
+        found = find_ours(out) if find_ours else None
+        if found is None:
+            return None
+        names = list(found)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"{out / MANIFEST}: does not list what a report wrote; remove the folder or name another one"
+        ) from error
+    return [name for name in dict.fromkeys(names) if is_within(out, name)]
+
+
+def is_within(out: Path, name: str) -> bool:
+    """Tell whether a name is that of a file in the folder, whatever a manifest of others says."""
+    parts = PurePosixPath(name).parts
+    if not parts or "\0" in name or name.startswith(("/", UNFINISHED)) or ".." in parts:
+        return False
+    above = [out.joinpath(*parts[:n]) for n in range(1, len(parts))]
+    path = out.joinpath(*parts)
+    return not any(folder.is_symlink() for folder in above) and os.path.lexists(path) and not is_folder(path)
+
+
+def is_folder(path: Path) -> bool:
+    """Tell a folder from a file and from a link to a folder."""
+    return path.is_dir() and not path.is_symlink()
