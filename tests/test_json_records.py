@@ -34,8 +34,8 @@ TWO = [{"a": 1}, {"a": "b"}]
         ('\ufeff{"a": 1}\n{"a": "b"}', ["line 1", "line 2"]),
         ('{"a": 1}\n{"a": "b"}\n'.encode("utf-16"), ["line 1", "line 2"]),
         ('[{"a": 1}, {"a": "b"}]'.encode("utf-16-le"), ["record 1", "record 2"]),
-        (gzip.compress(b'{"a": 1}\n{"a": "b"}\n'), ["line 1", "line 2"]),
-        (gzip.compress(b'[{"a": 1}, {"a": "b"}]'), ["record 1", "record 2"]),
+        (gzip.compress(b'{"a": 1}\n{"a": "b"}\n', mtime=0), ["line 1", "line 2"]),
+        (gzip.compress(b'[{"a": 1}, {"a": "b"}]', mtime=0), ["record 1", "record 2"]),
     ],
 )
 def test_records_come_in_their_order_with_their_places(write, content, places):
