@@ -207,17 +207,17 @@ def test_a_table_without_texts_still_shows_rates(tmp_path):
 
 
 def test_a_table_with_columns_nobody_knows_has_its_page(tmp_path):
-    added = {"score": [0.1, None, 2.0, 3.0], "<b>": ["x"] * 4, "refused_": [0, 1, 1, 1], "refused_new": [1, 1, None, 0]}
+    added = {"score": [0.1, None, 2.0, 3.0], "<b>": ["x"] * 4, "refused_new": [1, 1, None, 0]}
     page = Page(write_html(content(table_of(tmp_path, **added))))
     assert "gave no verdict for 1 of 4 responses" in page.text
 
 
-def test_lines_of_another_version_are_left_out_and_that_is_said(logs, tmp_path):
+def test_lines_without_verdicts_are_judged_from_their_text_and_that_is_said(logs, tmp_path):
     lines = logs.samples("RNA RAA")
     for line in lines[:2]:
-        del line["refusal_rate_answer_aware"]
+        del line["answer_rate"]
     logs.write_run(tmp_path, lines)
-    assert "2 lines without the metrics of this version left out" in Page(write_html(content([tmp_path]))).text
+    assert "2 lines without the metrics of this version: judged from" in Page(write_html(content([tmp_path]))).text
 
 
 HOSTILE = [

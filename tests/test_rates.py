@@ -106,7 +106,8 @@ def test_columns_are_the_factors_and_then_the_estimates(make_counts):
     counts = make_counts(responses({"a": (1, 2)}, persona="x"))
     assert list(estimate_rates(counts, ["persona", "model"])) == ["persona", "model", *ESTIMATES]
     assert list(estimate_rates(counts, [])) == list(ESTIMATES)
-    assert ESTIMATES == ("estimate", "ci_low", "ci_high", "n", "n_texts", "n_refused")
+    interval, counted = ("estimate", "ci_low", "ci_high"), ("n", "n_texts", "n_refused")
+    assert ESTIMATES == (*interval, *counted, "n_unjudged", "n_truncated", "n_provider")
 
 
 def test_responses_without_a_persona_are_a_cell_of_their_own(make_counts):

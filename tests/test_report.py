@@ -789,7 +789,7 @@ def test_a_full_disk_while_figures_are_written_leaves_nothing_and_names_the_fold
 def test_tables_may_be_written_alone(logs, tmp_path):
     responses = load_responses([logs.write_run(tmp_path / "results", "RNAE").parent])
     write_report(responses, tmp_path / "out", Options(n_replicates=20), page=False)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.md", "tables"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".persona-refusal.json", "report.md", "tables"]
 
 
 # What an earlier report wrote.
@@ -818,7 +818,8 @@ def study_with_texts(tmp_path, monkeypatch):
         *({"persona": p, "text_id": t, "refused": int(t) % 2, "setting": "persona"} for p, t in asked),
         *({"persona": None, "text_id": str(t), "refused": 0, "setting": "neutral"} for t in range(8)),
     ]
-    table = pd.DataFrame(rows).assign(model="m", task="nli", outcome="other", template="p1")
+    table = pd.DataFrame(rows).assign(model="m", task="nli", template="p1")
+    table["outcome"] = table["refused"].map({0: "other", 1: "refusal"})
     table.to_parquet(tmp_path / "bare.parquet")
     table = table[table["setting"] == "persona"].drop(columns="template")
     table.assign(response="I can't.", prompt="secret").to_parquet(tmp_path / "texts.parquet")
