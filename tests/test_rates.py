@@ -107,7 +107,7 @@ def test_columns_are_the_factors_and_then_the_estimates(make_counts):
     assert list(estimate_rates(counts, ["persona", "model"])) == ["persona", "model", *ESTIMATES]
     assert list(estimate_rates(counts, [])) == list(ESTIMATES)
     interval, counted = ("estimate", "ci_low", "ci_high"), ("n", "n_texts", "n_refused")
-    assert ESTIMATES == (*interval, *counted, "n_unjudged", "n_truncated", "n_provider")
+    assert (*interval, *counted, "n_unjudged", "n_truncated", "n_provider") == ESTIMATES
 
 
 def test_responses_without_a_persona_are_a_cell_of_their_own(make_counts):

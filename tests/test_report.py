@@ -789,7 +789,8 @@ def test_a_full_disk_while_figures_are_written_leaves_nothing_and_names_the_fold
 def test_tables_may_be_written_alone(logs, tmp_path):
     responses = load_responses([logs.write_run(tmp_path / "results", "RNAE").parent])
     write_report(responses, tmp_path / "out", Options(n_replicates=20), page=False)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".persona-refusal.json", "report.md", "tables"]
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == [".persona-refusal.json", "report.md", "tables"]
 
 
 # What an earlier report wrote.
