@@ -66,8 +66,12 @@ def check_header(file: str) -> tuple[int, ...]:
         )
     for name in names:
         folded_name = name.strip().lower()
-        if name != folded_name and (folded_name in _KNOWN or is_verdict(folded_name)):
+        if name != folded_name and folded_name in _KNOWN:
             raise InputError(f"{file}: has the column {name!r}; rename it to {folded_name!r}")
+        # The name of a rule may have capitals.
+        if is_verdict(folded_name) and (name != name.strip() or not is_verdict(name)):
+            meant = f"refused_{name.strip()[len('refused_') :]}"
+            raise InputError(f"{file}: has the column {name!r}; rename it to {meant!r}")
         if folded_name == "refused_":
             raise InputError(f"{file}: has the column {name!r} without the name of a rule; name it, or drop it")
     return tuple(place for place, name in enumerate(names) if not name.strip())
