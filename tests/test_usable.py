@@ -99,7 +99,9 @@ def test_what_says_too_little_is_said(read, word, said):
         # Half of them is not more than half.
         ("eeaa", []),
         ("oooor", []),
-        ("ppppp", []),
+        ("ppppp", ["5 of 5 responses are refused by the provider: too many to compare."]),
+        ("pppee", ["(2 empty, 3 refused by the provider): too many to compare."]),
+        ("ppraa", []),
         ("aaaa eeee aaaa", ["m1, nli (persona): 4 of 4 responses are empty: too many to compare."]),
         ("eeee uuuu", ["m0, nli", "m1, nli"]),
     ],
