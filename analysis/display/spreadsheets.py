@@ -94,7 +94,7 @@ def to_csv(table: pd.DataFrame, *, quote_all: bool = False, exact: bool = False)
     shown = table.copy(deep=False)
     for place, kind in enumerate(table.dtypes):
         if not (pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind)):
-            shown.isetitem(place, table.iloc[:, place].astype(object).map(cell, na_action="ignore"))
+            shown.isetitem(place, table.iloc[:, place].astype(object).map(cell, na_action="ignore").to_numpy())
     shown.columns = pd.Index([cell(str(name)) for name in table.columns])
     # Some readers end a line at a lone carriage return, which is quoted only where all is.
     whole = quote_all or exact
