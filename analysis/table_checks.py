@@ -1,6 +1,5 @@
 """What a responses table may hold: names of columns, words of verdicts and settings, names of levels."""
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,8 +9,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from refusal_metrics.delimited import read_names
 from refusal_metrics.detectors import ANSWERS_BY
 from refusal_metrics.errors import InputError
+from refusal_metrics.tabular import is_json, is_parquet
 from refusal_metrics.verdict import EMPTY, OUTCOMES, PROVIDER, REFUSAL, TEXT, TRUNCATED
 
 from .columns import is_verdict
@@ -26,14 +27,14 @@ SETTINGS = ("persona", "neutral", "persona-free")
 NAMED = ("model", "task", "setting", "persona", "persona_group", "template", "response_type", "stratum", "language")
 """The columns that hold names, which people read."""
 
-_KNOWN = (*NAMED, "text_id", "row_id", "index", "design_id", "refused", "refused_by", "outcome")
+KNOWN = (*NAMED, "text_id", "row_id", "index", "design_id", "refused", "refused_by", "outcome")
+"""The columns of which something is known."""
+
 _WORDS = {"outcome": ALLOWED_OUTCOMES, "refused_by": (TEXT, PROVIDER)}
 _VERDICT = "(0|1|true|false|t|f|[01]\\.0*)"
 _NESTED = re.compile(r"\[\d*\]$|^(STRUCT|MAP|UNION)\(")
 _NOT_A_NAME = ("nan", "none", "null", "na", "n/a", "<na>", "nat", "undefined")
 """What programs write in place of nothing."""
-_SEPARATORS = ",;\t|"
-_HEADER = 1 << 20
 _MOST = 3
 """How many values or files a sentence lists."""
 
@@ -44,7 +45,7 @@ def check_header(file: str) -> tuple[int, ...]:
     Parameters
     ----------
     file : str
-        A CSV or Parquet file on this machine.
+        A table on this machine.
 
     Returns
     -------
@@ -56,7 +57,7 @@ def check_header(file: str) -> tuple[int, ...]:
     InputError
         If two columns have one name but for case and blanks, or one differs from a known name in them.
     """
-    names = _parquet_names(file) if file.endswith(".parquet") else _csv_names(file)
+    names = _parquet_names(file) or _delimited_names(Path(file))
     folded = Counter(name.strip().lower() for name in names if name.strip())
     if several := [name for name, n in folded.items() if n > 1]:
         found = [name for name in names if name.strip().lower() == several[0]]
@@ -66,7 +67,7 @@ def check_header(file: str) -> tuple[int, ...]:
         )
     for name in names:
         folded_name = name.strip().lower()
-        if name != folded_name and (folded_name in _KNOWN or is_verdict(folded_name)):
+        if name != folded_name and (folded_name in KNOWN or is_verdict(folded_name)):
             raise InputError(f"{file}: has the column {name!r}; rename it to {folded_name!r}")
         if folded_name == "refused_":
             raise InputError(f"{file}: has the column {name!r} without the name of a rule; name it, or drop it")
@@ -80,19 +81,13 @@ def _parquet_names(file: str) -> list[str]:
         return []  # what is wrong is said when it is read
 
 
-def _csv_names(file: str) -> list[str]:
+def _delimited_names(path: Path) -> list[str]:
     try:
-        with Path(file).open(encoding="utf-8-sig", newline="") as opened:
-            line = opened.readline(_HEADER)
-    except (OSError, UnicodeDecodeError):
+        if is_parquet(path) or is_json(path):
+            return []
+        return read_names(path)
+    except InputError:
         return []  # the same
-    read = []
-    for separator in _SEPARATORS:
-        try:
-            read.append(next(csv.reader([line], delimiter=separator), []))
-        except csv.Error:
-            continue
-    return max(read, key=len, default=[])
 
 
 def check_values(connection: duckdb.DuckDBPyConnection, listed: str, types: Mapping[str, str]) -> list[str]:
@@ -129,7 +124,7 @@ class _Table:
         self._connection, self._listed, self._types = connection, listed, types
 
     def check_types(self) -> None:
-        for name in _KNOWN:
+        for name in KNOWN:
             if _NESTED.search(self._types.get(name, "")):
                 raise InputError(
                     f"{self._listed}: {name} contains lists or records ({self._types[name]}); write one value a row"
