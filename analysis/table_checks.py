@@ -16,7 +16,7 @@ from refusal_metrics.tabular import is_json, is_parquet
 from refusal_metrics.verdict import EMPTY, OUTCOMES, PROVIDER, REFUSAL, TEXT, TRUNCATED
 
 from .columns import is_verdict
-from .database import as_text, as_verdict, count, identifier, quoted
+from .database import as_index, as_text, as_verdict, count, identifier, quoted
 from .values import plain
 
 ALLOWED_OUTCOMES = tuple(dict.fromkeys([*OUTCOMES, TRUNCATED]))
@@ -146,10 +146,13 @@ class _Table:
         if not {"index", "design_id"} <= self._types.keys():
             return  # without a design it is somebody's own
         text = as_text("index", self._types["index"])
-        self._refuse("index", f"{text} <> '' AND NOT regexp_full_match({text}, '\\d{{1,18}}')", "it is a whole number")
+        self._refuse(
+            "index", f"{text} <> '' AND NOT regexp_full_match({text}, '\\d{{1,18}}([.]0+)?')", "it is a whole number"
+        )
 
     def check_agreement(self) -> None:
-        """Refuse a verdict and an outcome of one response that contradict each other."""
+        """Refuse a verdict, an outcome and a refuser of one response that contradict each other."""
+        self._check_refuser()
         if not {"refused", "outcome"} <= self._types.keys() or ((found := self._n_differing()) and all(found.values())):
             return
         refused, outcome = as_verdict("refused", self._types["refused"]), "outcome::VARCHAR"
@@ -167,8 +170,19 @@ class _Table:
                 "outcome"
             )
 
+    def _check_refuser(self) -> None:
+        """Refuse a refusal by the provider that is none; prefix rules look at the text alone."""
+        verdict = f"refused_{ANSWERS_BY}"
+        if not any(map(is_verdict, self._types)):
+            verdict = "refused"
+        if {"refused_by", verdict} <= self._types.keys():
+            refused = as_verdict(verdict, self._types[verdict])
+            wrong = f"{as_text('refused_by', self._types['refused_by'])} = '{PROVIDER}' AND NOT {refused}"
+            self._refuse("refused_by", wrong, f"where {verdict} is 0; correct one of them")
+
     def notes(self) -> Iterator[str]:
         """Say what is kept and may not be meant."""
+        yield from self._unknown_docs()
         yield from self._unread_verdicts()
         for name in NAMED:
             if name not in self._types:
@@ -187,6 +201,21 @@ class _Table:
             n = count(self._connection, f"SELECT count(*) FROM given WHERE {unnamed}")
             if 0 < n < count(self._connection, "SELECT count(*) FROM given WHERE setting::VARCHAR = 'persona'"):
                 yield f"{_rows(n)} of the persona setting name no persona: no comparison of personas includes them."
+
+    def _unknown_docs(self) -> Iterator[str]:
+        """Say how many rows have half of what tells a doc, so that copies of them are not found."""
+        if "design_id" not in self._types:
+            return  # without a design an index is somebody's own
+        design = f"coalesce(trim({as_text('design_id', self._types['design_id'])}), '') <> ''"
+        index = f"{as_index(self._types['index'])} IS NOT NULL" if "index" in self._types else "false"
+        any_design = count(self._connection, f"SELECT count(*) FROM given WHERE {design}")
+        for name, other, lacking in (
+            ("design_id", "index", f"{design} AND NOT {index}"),
+            ("index", "design_id", f"{index} AND NOT {design}"),
+        ):
+            n = count(self._connection, f"SELECT count(*) FROM given WHERE {lacking}")
+            if n and any_design:
+                yield f"{_rows(n)} ha{'s' if n == 1 else 've'} {name} and no {other}: copies of them are not found."
 
     def _unread_verdicts(self) -> Iterator[str]:
         """Say if the column refused repeats none of the rules' columns: these are read, and it is not."""

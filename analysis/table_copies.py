@@ -12,7 +12,7 @@ import duckdb
 from refusal_metrics.errors import InputError
 
 from .columns import is_verdict
-from .database import as_text, as_verdict, count, identifier, literal, quoted
+from .database import as_index, as_text, as_verdict, count, identifier, literal, quoted
 from .runs import is_remote
 
 if TYPE_CHECKING:
@@ -148,7 +148,11 @@ def _suspects(
     """Read the rows whose key occurs again: ``file, row, key, run`` and the verdicts."""
     if n_files == 1 and not by_id:
         return None  # rows of one table that look alike may be repeats
-    texts = [f"{as_text(name, types[name])} AS k{n}" for n, name in enumerate(keys)]
+    # One index may be 7 in one table and 7.0 in another.
+    texts = [
+        f"{f'{as_index(types[name])}::VARCHAR' if name == 'index' and by_id else as_text(name, types[name])} AS k{n}"
+        for n, name in enumerate(keys)
+    ]
     file, row = identifier(FILE), identifier(ROW)
     usable = " AND ".join(f"k{n} IS NOT NULL" for n, name in enumerate(keys) if name in (*_ID, "model"))
     # A look at whole parts first, which costs a tenth: in most tables nothing is there twice.

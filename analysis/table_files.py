@@ -39,7 +39,7 @@ def is_table(path: str) -> bool:
     name = path.lower().removesuffix(".gz")
     if is_remote(path) or not Path(path).exists():
         found = [] if is_remote(path) else glob(path, recursive=True)  # noqa: PTH207 (patterns may be absolute)
-        return name.endswith(_TABLES) or (name.endswith(_RECORDS) and bool(found) and all(map(is_table, found)))
+        return all(map(is_table, found)) if found else name.endswith(_TABLES)
     if not Path(path).is_file() or is_log(path):
         return False
     if name.endswith(_RECORDS):

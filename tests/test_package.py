@@ -43,7 +43,7 @@ def test_the_core_install_asks_for_neither_torch_nor_vllm():
         ("refusal_metrics.metrics", ["datasets", "refusal_metrics.docs", "refusal_metrics.analysis"]),
         ("refusal_metrics.analysis.cli", ["datasets", "lm_eval", "duckdb", "pandas", "numpy", "torch", "altair"]),
         ("refusal_metrics.analysis.figure", ["altair", "vl_convert"]),
-        ("refusal_metrics.analysis.logs", ["pandas", "numpy"]),
+        ("refusal_metrics.analysis.logs", ["pandas"]),  # numpy comes with pyarrow
         ("refusal_metrics.analysis.report", ["altair", "datasets", "lm_eval", "torch"]),
     ],
 )
@@ -56,9 +56,9 @@ def test_a_module_does_not_import_what_stands_later_or_weighs_much(module, stran
 
 # How tables are shown; what is read and counted; the estimates, each family in turn; the report.
 _ANALYSIS = """
-values levels tables run_results runs columns arrays files delimited json_copy database table_checks table_columns table_copies
+values levels tables run_results runs columns arrays manifest files delimited database json_copy table_checks table_columns table_copies
 table_files responses usable provider
-log_lines log_forms manifest prompt_check log_scan log_notes unfinished cells
+log_lines log_forms prompt_check log_scan log_notes unfinished cells
 rates exact differences multiplicity contrasts spread
 iota grid shuffles moves flips tally sensitivity interactions
 paper paper_figures properties logit formula separation regression

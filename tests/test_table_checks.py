@@ -259,7 +259,7 @@ def test_a_file_may_begin_and_end_so(tmp_path, text, found):
 )
 def test_a_file_that_is_cut_or_lacks_its_header_is_refused(tmp_path, text):
     (tmp_path / "t.csv").write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match=r"t.csv: "):
+    with pytest.raises(InputError, match=r"t\.csv(: |, line [15]: )"):
         read_responses([tmp_path / "t.csv"])
 
 
