@@ -83,14 +83,14 @@ def say_unusable(counted: pd.DataFrame) -> Iterator[str]:
     much = counted[unusable > MUCH * counted["n"]]
     if len(much):
         yield (
-            "Rates count responses that cannot be read as not refused, and here they are many: "
+            "Responses that cannot be read count as not refused, and there are many: "
             f"{_listed(_unusable_of(row) for _, row in much.iterrows())}."
         )
     unread = (counted["n_known"] == counted["n"]) & (counted["n_read"] == 0)
     silent = counted[unread & (unusable <= MUCH * counted["n"])]
     if len(silent):
         listed = _listed(f"{_named(row)}: {row['n']:,} of {row['n']:,}" for _, row in silent.iterrows())
-        yield f"No response is an answer or a refusal, so that the rate means nothing: {listed}."
+        yield f"No response is an answer or a refusal, so the rate says nothing about the model: {listed}."
     by_provider = counted[counted["n_provider"] > MUCH * counted["n"]]
     if len(by_provider):
         listed = _listed(f"{_named(row)}: {row['n_provider']:,} of {row['n']:,}" for _, row in by_provider.iterrows())

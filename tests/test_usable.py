@@ -71,7 +71,7 @@ def test_each_response_is_counted_in_one_place(read):
         ("ooooa", []),
         (
             "ooooo",
-            ["No response is an answer or a refusal, so that the rate means nothing: m0, nli (pers"],
+            ["No response is an answer or a refusal, so the rate says nothing about the model: m0, nli (pers"],
         ),
         ("ooooe", ["No response is an answer or a refusal"]),
         ("ppppp", ["Refused by the provider, not by the model's own words: m0, nli (persona): 5 of 5;"]),
