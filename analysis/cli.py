@@ -16,7 +16,7 @@ import typer
 from refusal_metrics import register as registry
 from refusal_metrics.errors import InputError
 
-from . import cli_estimates, cli_labels, cli_leaderboard, cli_study
+from . import cli_estimates, cli_labels, cli_leaderboard, cli_rates, cli_report, cli_study
 from .console import busy, say
 from .interrupts import Stopped, stopped_by_signals
 from .options import AllRuns, Detector, Force, Results, names
@@ -103,7 +103,9 @@ def ingest(
 
 
 app.add_typer(cli_study.app)
+app.add_typer(cli_rates.app)
 app.add_typer(cli_estimates.app)
+app.add_typer(cli_report.app)
 app.add_typer(cli_leaderboard.app)
 app.add_typer(cli_labels.app)
 

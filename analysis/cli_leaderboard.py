@@ -14,12 +14,13 @@ from refusal_metrics.errors import InputError
 
 from .console import busy, say
 from .options import Detector, ExcludeProvider, Force, Form, Models, Property, Results, Seed, between
-from .values import Format, interval, percent
+from .values import Format
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from .comparison import Comparison
+    from .gate import Gate
     from .leaderboard import Board
     from .leaderboard_page import Part
     from .studies import Pairs
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 _ENDINGS = (".md", ".csv", ".html")
-_WORSE = 1
+_FAILED = 1
 
 
 @app.command()
@@ -56,9 +57,10 @@ def leaderboard(
         float | None,
         typer.Option(
             metavar="POINTS",
-            help="With --baseline: exit code 1 if a task's rate rose beyond it (the 95 % interval lies wholly above "
-            "so many points, and p adjusted for all tasks is at most .05), or if a task cannot be judged: more than "
-            "half of its responses are empty, unjudged or truncated, or none is an answer or a refusal.",
+            help="With --baseline: exit code 1 if a task's refusal rate rose by significantly more than this many "
+            "percentage points (the whole 95% interval is above, adjusted p at most .05), or if RESULTS cannot be "
+            "judged: a model, task or more than a tenth of the prompts of the baseline are missing, or too many "
+            "responses are empty, unjudged, truncated or refused by the provider.",
             callback=between("--fail-above", 0, 100),
             show_default=False,
         ),
@@ -103,9 +105,9 @@ def leaderboard(
         if out:
             _write_comparison(out, comparison, shown, force=force)
         if fail_above is not None:
-            from .usable import count_usable, fail_gate
+            from .gate import pass_gate
 
-            _judge(comparison, fail_gate(count_usable(pairs.responses, pairs.rule)), fail_above)
+            _end(pass_gate(pairs, comparison, fail_above), fail_above)
     else:
         board = _rank(results, metrics, detector, seed, exclude=exclude_provider)
         _print_board(board, form, each=by == "task")
@@ -260,15 +262,12 @@ def _write_comparison(out: Path, comparison: "Comparison", shown: "pd.DataFrame"
     _write(out, _page("Refusals under persona prompts: two runs compared", said, parts, out, ""), force=force)
 
 
-def _judge(comparison: "Comparison", failed: Sequence[str], points: float) -> None:
-    worse = comparison.worse(points)
-    for _, row in worse.iterrows():
-        rise = f"rose by {percent(row['estimate'])} points, interval {interval(row['ci_low'], row['ci_high'])}"
-        say([f"{row['model']}, {row['task']} ({row['setting']}): the rate {rise}, which is above {points:g}."])
-    say(f"FAIL: {sentence}" for sentence in failed)
-    if len(worse) or failed:
-        raise typer.Exit(_WORSE)
-    say([f"No task's rate rose by more than {points:g} points beyond doubt."])
+def _end(gate: "Gate", points: float) -> None:
+    """Say whether the new run passes, with exit code 1 if it does not."""
+    say(f"FAIL: {sentence}" for sentence in (*gate.worse, *gate.unjudged))
+    if not gate.passed:
+        raise typer.Exit(_FAILED)
+    say([f"PASS: no task's refusal rate rose by significantly more than {points:g} points."])
 
 
 def _page(title: str, said: Sequence[str], parts: "Sequence[Part]", out: Path, figure: str) -> str:

@@ -74,6 +74,11 @@ def as_text(name: str, kind: str) -> str:
     )
 
 
+def as_index(kind: str) -> str:
+    """Give the column ``index`` as a whole number, which programs write as 7, 7.0 or 007; null if there is none."""
+    return f"try_cast({as_text('index', kind)} AS BIGINT)"
+
+
 def as_verdict(name: str, kind: str) -> str:
     """Give a column of verdicts as true or false; null for what is neither of 0 and 1, true and false."""
     if kind == "BOOLEAN":

@@ -6,6 +6,7 @@ import pandas as pd
 
 from .estimates import Estimates
 from .multiplicity import LEVEL
+from .usable import MUCH
 from .values import percent
 
 
@@ -33,12 +34,22 @@ def list_findings(estimates: Estimates) -> Iterable[str]:
         low, high = (rates.loc[rates["estimate"].agg(end)] for end in ("idxmin", "idxmax"))
         if low["estimate"] < high["estimate"]:
             sentence += f", from {_rate_of(low)} to {_rate_of(high)}"
-        yield f"{sentence}."
+        yield f"{sentence}{_unread(rates, tables.get('outcomes') if rule == estimates.rule else None)}."
     yield from _baseline_findings(of_rule(tables["contrasts"], estimates.rule), estimates.rule)
     if "contrasts_by_persona" in tables and (named := name_personas(tables["contrasts_by_persona"], estimates.rule)):
         yield named[0]
     if "sensitivity" in tables:
         yield from _factor_findings(tables["sensitivity"], estimates.rule)
+
+
+def _unread(rates: pd.DataFrame, outcomes: pd.DataFrame | None) -> str:
+    """Say which share of the persona prompts is empty, unjudged or truncated, if it is large."""
+    counts = {name: rates[f"n_{name}"].sum() for name in ("unjudged", "truncated") if f"n_{name}" in rates}
+    if outcomes is not None:
+        counts = {"empty": outcomes.loc[outcomes["setting"] == "persona", "n_empty"].sum()} | counts
+    shares = {name: n / rates["n"].sum() for name, n in counts.items()}
+    many = [f"{percent(share)} % are {name}" for name, share in shares.items() if share > MUCH]
+    return f"; {' and '.join(many)} and count as not refused" if many else ""
 
 
 def of_rule(table: pd.DataFrame, rule: str) -> pd.DataFrame:

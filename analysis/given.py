@@ -1,28 +1,24 @@
 """Any file of responses: its rows as a Parquet file, or the line at which it is broken."""
 
-import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
-from refusal_metrics.delimited import find_encoding
 from refusal_metrics.errors import InputError, unknown_name
 from refusal_metrics.json_records import read_json_records
 from refusal_metrics.tabular import ENDINGS, is_json, is_parquet
 
+from .database import connect, count, identifier, literal, quoted
 from .delimited import copy_delimited
-from .responses import connect, count, identifier, literal, quoted
+from .json_copy import copy_json
 from .runs import reason
 from .values import plain
 
 FORMS = (".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz")
 """The endings of files that can be written."""
 
-_LONGEST_OBJECT = 1 << 28
 _INTEGERS = {"UBIGINT", "BIGINT"}
-_HALF = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -103,7 +99,7 @@ def read_given(path: Path, folder: Path) -> Given:
     table = path if is_parquet(path) else folder / "given.parquet"
     try:
         if of_json:
-            notes = _copy_json(connection, path, folder, table)
+            notes = copy_json(connection, path, folder, table)
         elif table != path:
             notes = list(copy_delimited(path, table))
         scan = f"read_parquet({quoted(literal(table))}, hive_partitioning = false)"
@@ -193,41 +189,6 @@ def _typed(column: str, types: set[str], *, fits: bool) -> str:
     if types and types <= {*_INTEGERS, "DOUBLE"}:
         return f"({text})::DOUBLE"
     return text
-
-
-def _copy_json(connection: duckdb.DuckDBPyConnection, path: Path, folder: Path, table: Path) -> list[str]:
-    """Copy to Parquet; each value stays the JSON that it is."""
-    try:
-        if path.suffix.lower() == ".json" or find_encoding(path) != "utf-8-sig":
-            raise duckdb.InvalidInputException
-        _copy_lines(connection, literal(path), table)
-    except duckdb.Error:
-        lines = folder / "given.jsonl"
-        n_halves = _write_lines(path, lines)
-        _copy_lines(connection, literal(lines), table)
-        halves = f"{n_halves:,} record{'s' * (n_halves != 1)} of {path.name} with half of a surrogate pair"
-        return [f"{halves}: read as U+FFFD."] * (n_halves > 0)
-    return []
-
-
-def _copy_lines(connection: duckdb.DuckDBPyConnection, lines: str, table: Path) -> None:
-    scan = (
-        "read_json($1, format = 'newline_delimited', maximum_depth = 1, sample_size = -1, "
-        f"maximum_object_size = {_LONGEST_OBJECT}, hive_partitioning = false)"
-    )
-    connection.execute(f"COPY (SELECT COLUMNS(*)::VARCHAR FROM {scan}) TO {quoted(table)} (FORMAT parquet)", [lines])
-
-
-def _write_lines(path: Path, lines: Path) -> int:
-    """Write JSON records of any layout one a line; count those in which half of a surrogate pair was replaced."""
-    n_halves = 0
-    with lines.open("w", encoding="utf-8", newline="\n") as file:
-        for _, record in read_json_records(path):
-            line = json.dumps(record, ensure_ascii=False)
-            whole = _HALF.sub("\N{REPLACEMENT CHARACTER}", line)
-            n_halves += whole != line
-            file.write(whole + "\n")
-    return n_halves
 
 
 def _find_fault(path: Path) -> None:

@@ -23,11 +23,11 @@ from .responses import (
     FACTORS,
     FLAGS,
     STUDY_COLUMNS,
-    TABLE_SUFFIXES,
     Folder,
     Responses,
     connect,
     count,
+    is_table,
     literal,
     quoted,
     read_responses,
@@ -79,7 +79,8 @@ def load_responses(
     results : iterable of str or path
         What was given to ``lm_eval --output_path`` with ``--log_samples``, or folders inside or
         above it, or single ``samples_*.jsonl`` files, see `refusal_metrics.analysis.runs.find_logs`;
-        logs of other tasks are passed over. Or responses tables, ``.parquet`` or ``.csv``.
+        logs of other tasks are passed over. Or responses tables: Parquet, CSV (also with semicolons
+        or tabs) or JSON records.
     all_runs : bool
         Whether a doc that several runs asked counts each time; ``run`` is then a factor.
     run_factors : sequence of str
@@ -101,7 +102,7 @@ def load_responses(
     """
     every = [os.fspath(path) for path in results]
     paths = list(dict.fromkeys(every))
-    tables = [path for path in every if path.endswith(TABLE_SUFFIXES) and not Path(path).is_dir()]
+    tables = [path for path in every if is_table(path)]
     if tables and set(tables) < set(paths):
         raise InputError(
             f"{', '.join(paths)}: holds both responses tables and results folders; make a table of the folders "

@@ -14,7 +14,7 @@ import pandas as pd
 
 from refusal_metrics.errors import InputError
 
-from .responses import TABLE_SUFFIXES
+from .responses import is_table
 from .runs import find_logs, is_remote
 
 METRICS = ("model", "metric", "value", "stderr", "higher_is_better")
@@ -58,7 +58,7 @@ def read_metrics(
     paths = [os.fspath(path) for path in results]
     for path in paths:
         _refuse_metric(path)
-    folders = [path for path in paths if not path.endswith(TABLE_SUFFIXES) or Path(path).is_dir()]
+    folders = [path for path in paths if not is_table(path)]
     far = [path for path in folders if is_remote(path)]
     notes = [f"{', '.join(far)}: other metrics are read from folders on this machine alone."] if far else []
     near = [path for path in folders if path not in far]

@@ -21,12 +21,12 @@ from .database import (
     literal,
     quoted,
 )
-from .delimited import copy_delimited, fetch
 from .files import check_new, replace_file
 from .runs import is_remote, reason
 from .table_checks import check_header, check_verdict_words
 from .table_columns import fill_responses
 from .table_copies import FILE, ROW, distinct_files, drop_copies, find_copies
+from .table_files import as_parquet, is_table
 
 __all__ = [
     "FACTORS",
@@ -40,6 +40,7 @@ __all__ = [
     "count",
     "for_spreadsheets",
     "identifier",
+    "is_table",
     "is_verdict",
     "literal",
     "quoted",
@@ -48,7 +49,7 @@ __all__ = [
 ]
 
 TABLE_SUFFIXES = (".parquet", ".csv")
-"""The endings of a responses table's file."""
+"""The endings of a responses table that is written."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ def read_responses(files: Sequence[Path | str], *, all_runs: bool = False, trust
     Parameters
     ----------
     files : sequence of Path or str
-        Parquet or CSV files, or their addresses, with the columns of `Responses`; ``refused`` (0 or
+        Parquet, delimited text or JSON records, or their addresses, with the columns of `Responses`; ``refused`` (0 or
         1, true or false) stands for a rule where there is no ``refused_R``.
     all_runs : bool
         Whether a doc that several runs asked counts each time.
@@ -257,13 +258,7 @@ def _count_once(
 
 
 def _scan(connection: duckdb.DuckDBPyConnection, file: str, copy: Path, unnamed: Sequence[int] = ()) -> str:
-    path = file if is_remote(file) else literal(file)
-    if file.endswith(".csv"):
-        # Read once: texts in memory would take many times what they take in Parquet.
-        copy_delimited(
-            fetch(connection, path, copy.with_suffix(".csv")) if is_remote(file) else Path(file), copy, guarded=True
-        )
-        path = literal(copy)
+    path = as_parquet(connection, file, copy)
     scan = f"SELECT * FROM read_parquet({quoted(path)})"
     names = list(_types(connection, scan)) if unnamed else []
     if left_out := [identifier(names[place]) for place in unnamed if place < len(names)]:

@@ -105,6 +105,12 @@ def is_log(path: str | os.PathLike[str]) -> bool:
     return bool(_LOG.fullmatch(_parts(os.fspath(path))[1]))
 
 
+def is_results_file(path: str | os.PathLike[str]) -> bool:
+    """Tell a results file of the harness, or the record of a study, by its name."""
+    name = _parts(os.fspath(path))[1]
+    return bool(_DATED.fullmatch(name)) or name == "study.json"
+
+
 def is_remote(path: str) -> bool:
     """Tell an address from a path."""
     return bool(_REMOTE.match(path))
@@ -129,7 +135,10 @@ def _find(path: str) -> Iterable[str]:
     elif path.endswith(".json") and (beside := _beside(Path(path))):
         yield from beside
     elif Path(path).exists():
-        raise InputError(f"{path}: is no folder and no samples_TASK_DATE.jsonl file; give what lm_eval wrote")
+        raise InputError(
+            f"{path}: is no folder and no samples_TASK_DATE.jsonl file; give what lm_eval wrote, or a responses table "
+            "(.parquet, .csv, .tsv, .json or .jsonl)"
+        )
     else:
         matches = glob(path, recursive=True)  # noqa: PTH207 (a Path's patterns cannot be absolute)
         if not matches:

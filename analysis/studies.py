@@ -4,12 +4,16 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from refusal_metrics.errors import InputError
 
 from .logs import load_responses
 from .responses import Folder, Responses, count, identifier, outcome_of, quoted
 from .usable import count_usable, say_unusable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PAIRED = "paired"
 """The table of prompts that both runs were asked."""
@@ -75,6 +79,32 @@ def _designs(responses: Responses) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
+class Overlap:
+    """How many prompts of a model, task and setting have a verdict in two runs.
+
+    Attributes
+    ----------
+    model : str
+        As the new run names it; as the baseline does, if it is not in the new run.
+    task, setting : str
+    n_new, n_baseline, n_both : int
+        Prompts with a verdict in the new run, in the baseline and in both.
+    """
+
+    model: str
+    task: str
+    setting: str
+    n_new: int
+    n_baseline: int
+    n_both: int
+
+    @property
+    def named(self) -> str:
+        """The model, task and setting, as people read them."""
+        return f"{self.model}, {self.task} ({self.setting})"
+
+
+@dataclass(frozen=True)
 class Pairs:
     """Two runs on the same prompts.
 
@@ -94,6 +124,11 @@ class Pairs:
         The models compared, as the new run names them, and as the old one does.
     notes : tuple of str
         A sentence about all that was left out.
+    overlaps : tuple of Overlap
+        For each model, task and setting of either run.
+    usable_before : pandas.DataFrame
+        What can be read of the old run, see `refusal_metrics.analysis.usable.count_usable`; its models are named as
+        in the new run.
     keep : object
         What must live as long as the file shall.
     """
@@ -103,6 +138,8 @@ class Pairs:
     rule: str
     models: dict[str, str]
     notes: tuple[str, ...]
+    overlaps: tuple[Overlap, ...]
+    usable_before: "pd.DataFrame"
     keep: object
 
 
@@ -154,10 +191,13 @@ def pair_runs(new: Responses, old: Responses, detector: str | None = None) -> Pa
     )
     if not count(new.connection, f"SELECT count(*) FROM {PAIRED}"):
         raise InputError("the results and the baseline share no prompt that both have a verdict of; give runs that do")
-    notes += _missing(new, before, models)
-    said = [say_unusable(count_usable(run, rule)) for run in (new, old)]
-    every = [*new.notes, *said[0], *(f"The baseline: {note}" for note in (*old.notes, *said[1])), *notes]
-    return Pairs(new, before, rule, models, tuple(every), folder)
+    overlaps = _overlaps(new, old, rule, models)
+    notes += _missing(overlaps, models)
+    of_new, of_old = count_usable(new, rule), count_usable(old, rule)
+    of_baseline = (f"The baseline: {note}" for note in (*old.notes, *say_unusable(of_old)))
+    every = [*new.notes, *say_unusable(of_new), *of_baseline, *notes]
+    of_old["model"] = of_old["model"].replace({theirs: ours for ours, theirs in models.items()})
+    return Pairs(new, before, rule, models, tuple(every), overlaps, of_old, folder)
 
 
 def _outcome(run: Responses, rule: str) -> str:
@@ -237,17 +277,28 @@ def _task(key: tuple[str, str]) -> str:
     return f"{key[0]} ({key[1]})"
 
 
-def _missing(new: Responses, before: Path, models: Mapping[str, str]) -> Iterator[str]:
-    """Say where one run lacks prompts of the other, or a verdict."""
-    counted = []
-    for source in ("responses", f"read_parquet({quoted(before)})", PAIRED):
-        rows = new.query(f"SELECT model, task, setting, count(*) FROM {source} GROUP BY ALL ORDER BY ALL").fetchall()
-        counted.append({row[:3]: int(row[3]) for row in rows if row[0] in models})
+def _overlaps(new: Responses, old: Responses, rule: str, models: Mapping[str, str]) -> tuple[Overlap, ...]:
+    """Count the prompts that have a verdict in either run and in both."""
+    refused = identifier(f"refused_{rule}")
+    names = {theirs: ours for ours, theirs in models.items()}
+    counted: list[dict[tuple[str, str, str], int]] = []
+    for run, verdict, source in ((new, refused, "responses"), (old, refused, "responses"), (new, "refused", PAIRED)):
+        rows = run.query(
+            f"SELECT model, task, setting, count({verdict}) FROM {source} GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+        of_run = names if run is old else {}
+        counted.append({(of_run.get(model, model), task, setting): int(n) for model, task, setting, n in rows})
     ours, theirs, both = counted
-    for key in ours:
-        if key in theirs and not ours[key] == theirs[key] == both.get(key, 0):
-            model, task, setting = key
-            yield (
-                f"{model}, {task} ({setting}): {both.get(key, 0):,} prompts have a verdict in both runs and are "
-                f"compared, of {ours[key]:,} in the results and {theirs[key]:,} in the baseline."
-            )
+    return tuple(Overlap(*key, *(n.get(key, 0) for n in counted)) for key in sorted({*ours, *theirs, *both}))
+
+
+def _missing(overlaps: Iterable[Overlap], models: Mapping[str, str]) -> Iterator[str]:
+    """Say where one run lacks prompts of the other, or a verdict."""
+    shared = [each for each in overlaps if each.model in models]
+    for each in shared:
+        if each.n_new == each.n_baseline == each.n_both:
+            continue
+        yield (
+            f"{each.named}: {each.n_both:,} prompts have a verdict in both runs and are compared, of {each.n_new:,} in "
+            f"the results and {each.n_baseline:,} in the baseline."
+        )

@@ -1,6 +1,5 @@
 """What a responses table may hold: names of columns, words of verdicts and settings, names of levels."""
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,12 +9,14 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from refusal_metrics.delimited import read_names
 from refusal_metrics.detectors import ANSWERS_BY
 from refusal_metrics.errors import InputError
+from refusal_metrics.tabular import is_json, is_parquet
 from refusal_metrics.verdict import EMPTY, OUTCOMES, PROVIDER, REFUSAL, TEXT, TRUNCATED
 
 from .columns import is_verdict
-from .database import as_text, as_verdict, count, identifier, quoted
+from .database import as_index, as_text, as_verdict, count, identifier, quoted
 from .values import plain
 
 ALLOWED_OUTCOMES = tuple(dict.fromkeys([*OUTCOMES, TRUNCATED]))
@@ -26,14 +27,14 @@ SETTINGS = ("persona", "neutral", "persona-free")
 NAMED = ("model", "task", "setting", "persona", "persona_group", "template", "response_type", "stratum", "language")
 """The columns that hold names, which people read."""
 
-_KNOWN = (*NAMED, "text_id", "row_id", "index", "design_id", "refused", "refused_by", "outcome")
+KNOWN = (*NAMED, "text_id", "row_id", "index", "design_id", "refused", "refused_by", "outcome")
+"""The columns of which something is known."""
+
 _WORDS = {"outcome": ALLOWED_OUTCOMES, "refused_by": (TEXT, PROVIDER)}
 _VERDICT = "(0|1|true|false|t|f|[01]\\.0*)"
 _NESTED = re.compile(r"\[\d*\]$|^(STRUCT|MAP|UNION)\(")
 _NOT_A_NAME = ("nan", "none", "null", "na", "n/a", "<na>", "nat", "undefined")
 """What programs write in place of nothing."""
-_SEPARATORS = ",;\t|"
-_HEADER = 1 << 20
 _MOST = 3
 """How many values or files a sentence lists."""
 
@@ -44,7 +45,7 @@ def check_header(file: str) -> tuple[int, ...]:
     Parameters
     ----------
     file : str
-        A CSV or Parquet file on this machine.
+        A table on this machine.
 
     Returns
     -------
@@ -56,7 +57,7 @@ def check_header(file: str) -> tuple[int, ...]:
     InputError
         If two columns have one name but for case and blanks, or one differs from a known name in them.
     """
-    names = _parquet_names(file) if file.endswith(".parquet") else _csv_names(file)
+    names = _parquet_names(file) or _delimited_names(Path(file))
     folded = Counter(name.strip().lower() for name in names if name.strip())
     if several := [name for name, n in folded.items() if n > 1]:
         found = [name for name in names if name.strip().lower() == several[0]]
@@ -66,7 +67,7 @@ def check_header(file: str) -> tuple[int, ...]:
         )
     for name in names:
         folded_name = name.strip().lower()
-        if name != folded_name and folded_name in _KNOWN:
+        if name != folded_name and folded_name in KNOWN:
             raise InputError(f"{file}: has the column {name!r}; rename it to {folded_name!r}")
         # The name of a rule may have capitals.
         if is_verdict(folded_name) and (name != name.strip() or not is_verdict(name)):
@@ -84,19 +85,13 @@ def _parquet_names(file: str) -> list[str]:
         return []  # what is wrong is said when it is read
 
 
-def _csv_names(file: str) -> list[str]:
+def _delimited_names(path: Path) -> list[str]:
     try:
-        with Path(file).open(encoding="utf-8-sig", newline="") as opened:
-            line = opened.readline(_HEADER)
-    except (OSError, UnicodeDecodeError):
+        if is_parquet(path) or is_json(path):
+            return []
+        return read_names(path)
+    except InputError:
         return []  # the same
-    read = []
-    for separator in _SEPARATORS:
-        try:
-            read.append(next(csv.reader([line], delimiter=separator), []))
-        except csv.Error:
-            continue
-    return max(read, key=len, default=[])
 
 
 def check_values(connection: duckdb.DuckDBPyConnection, listed: str, types: Mapping[str, str]) -> list[str]:
@@ -133,7 +128,7 @@ class _Table:
         self._connection, self._listed, self._types = connection, listed, types
 
     def check_types(self) -> None:
-        for name in _KNOWN:
+        for name in KNOWN:
             if _NESTED.search(self._types.get(name, "")):
                 raise InputError(
                     f"{self._listed}: {name} contains lists or records ({self._types[name]}); write one value a row"
@@ -155,10 +150,13 @@ class _Table:
         if not {"index", "design_id"} <= self._types.keys():
             return  # without a design it is somebody's own
         text = as_text("index", self._types["index"])
-        self._refuse("index", f"{text} <> '' AND NOT regexp_full_match({text}, '\\d{{1,18}}')", "it is a whole number")
+        self._refuse(
+            "index", f"{text} <> '' AND NOT regexp_full_match({text}, '\\d{{1,18}}([.]0+)?')", "it is a whole number"
+        )
 
     def check_agreement(self) -> None:
-        """Refuse a verdict and an outcome of one response that contradict each other."""
+        """Refuse a verdict, an outcome and a refuser of one response that contradict each other."""
+        self._check_refuser()
         if not {"refused", "outcome"} <= self._types.keys() or ((found := self._n_differing()) and all(found.values())):
             return
         refused, outcome = as_verdict("refused", self._types["refused"]), "outcome::VARCHAR"
@@ -176,8 +174,19 @@ class _Table:
                 "outcome"
             )
 
+    def _check_refuser(self) -> None:
+        """Refuse a refusal by the provider that is none; prefix rules look at the text alone."""
+        verdict = f"refused_{ANSWERS_BY}"
+        if not any(map(is_verdict, self._types)):
+            verdict = "refused"
+        if {"refused_by", verdict} <= self._types.keys():
+            refused = as_verdict(verdict, self._types[verdict])
+            wrong = f"{as_text('refused_by', self._types['refused_by'])} = '{PROVIDER}' AND NOT {refused}"
+            self._refuse("refused_by", wrong, f"where {verdict} is 0; correct one of them")
+
     def notes(self) -> Iterator[str]:
         """Say what is kept and may not be meant."""
+        yield from self._unknown_docs()
         yield from self._unread_verdicts()
         for name in NAMED:
             if name not in self._types:
@@ -196,6 +205,21 @@ class _Table:
             n = count(self._connection, f"SELECT count(*) FROM given WHERE {unnamed}")
             if 0 < n < count(self._connection, "SELECT count(*) FROM given WHERE setting::VARCHAR = 'persona'"):
                 yield f"{_rows(n)} of the persona setting name no persona: no comparison of personas includes them."
+
+    def _unknown_docs(self) -> Iterator[str]:
+        """Say how many rows have half of what tells a doc, so that copies of them are not found."""
+        if "design_id" not in self._types:
+            return  # without a design an index is somebody's own
+        design = f"coalesce(trim({as_text('design_id', self._types['design_id'])}), '') <> ''"
+        index = f"{as_index(self._types['index'])} IS NOT NULL" if "index" in self._types else "false"
+        any_design = count(self._connection, f"SELECT count(*) FROM given WHERE {design}")
+        for name, other, lacking in (
+            ("design_id", "index", f"{design} AND NOT {index}"),
+            ("index", "design_id", f"{index} AND NOT {design}"),
+        ):
+            n = count(self._connection, f"SELECT count(*) FROM given WHERE {lacking}")
+            if n and any_design:
+                yield f"{_rows(n)} ha{'s' if n == 1 else 've'} {name} and no {other}: copies of them are not found."
 
     def _unread_verdicts(self) -> Iterator[str]:
         """Say if the column refused repeats none of the rules' columns: these are read, and it is not."""

@@ -9,7 +9,7 @@ from refusal_metrics.errors import InputError
 from refusal_metrics.verdict import EMPTY, TRUNCATED, UNJUDGED
 
 from .columns import FACTORS, FLAGS, REQUIRED, STUDY_COLUMNS, is_verdict
-from .database import as_text, as_verdict, check_verdicts, identifier
+from .database import as_index, as_text, as_verdict, check_verdicts, identifier
 from .table_checks import check_values
 
 _BLANK_IS_NONE = frozenset({*STUDY_COLUMNS, *FACTORS, "text_id", "row_id", "design_id", "refused_by"})
@@ -60,7 +60,7 @@ def fill_responses(
     replaced = {*verdicts, "refused", "index", "outcome", *FLAGS}
     kept = [f"{_written(name, kind)} AS {identifier(name)}" for name, kind in types.items() if name not in replaced]
     kept += ["'persona' AS setting"] * ("setting" not in types)
-    kept += ['try_cast("index" AS BIGINT) AS "index"'] * ("index" in types)
+    kept += [f'{as_index(types["index"])} AS "index"'] if "index" in types else []
     kept += [f"{sql} AS {name}" for name, sql in _flags(types).items()]
     kept += [f"{as_verdict(name, types[name])} AS {identifier(as_name)}" for name, as_name in verdicts.items()]
     connection.execute(f"CREATE VIEW typed AS SELECT {', '.join(kept)} FROM given")

@@ -5,15 +5,18 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
-import pandas as pd
 
 from refusal_metrics.errors import InputError
 
 from .columns import is_verdict
-from .database import as_text, as_verdict, count, identifier, literal, quoted
+from .database import as_index, as_text, as_verdict, count, identifier, literal, quoted
 from .runs import is_remote
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FILE, ROW = "file of the row", "place of the row"
 """The columns of the view ``given`` that say where a row stands."""
@@ -48,8 +51,8 @@ class Copies:
     notes : tuple of str
     """
 
-    dropped: pd.DataFrame
-    verdicts: pd.DataFrame | None
+    dropped: "pd.DataFrame"
+    verdicts: "pd.DataFrame | None"
     notes: tuple[str, ...]
 
 
@@ -141,11 +144,15 @@ def find_copies(
 
 def _suspects(
     connection: duckdb.DuckDBPyConnection, types: Mapping[str, str], keys: Sequence[str], *, by_id: bool, n_files: int
-) -> pd.DataFrame | None:
+) -> "pd.DataFrame | None":
     """Read the rows whose key occurs again: ``file, row, key, run`` and the verdicts."""
     if n_files == 1 and not by_id:
         return None  # rows of one table that look alike may be repeats
-    texts = [f"{as_text(name, types[name])} AS k{n}" for n, name in enumerate(keys)]
+    # One index may be 7 in one table and 7.0 in another.
+    texts = [
+        f"{f'{as_index(types[name])}::VARCHAR' if name == 'index' and by_id else as_text(name, types[name])} AS k{n}"
+        for n, name in enumerate(keys)
+    ]
     file, row = identifier(FILE), identifier(ROW)
     usable = " AND ".join(f"k{n} IS NOT NULL" for n, name in enumerate(keys) if name in (*_ID, "model"))
     # A look at whole parts first, which costs a tenth: in most tables nothing is there twice.
@@ -177,7 +184,7 @@ def _verdicts(types: Iterable[str]) -> list[str]:
 class _Finder:
     """Finds copies among rows whose key occurs again."""
 
-    def __init__(self, rows: pd.DataFrame, files: Sequence[Path | str], *, by_id: bool) -> None:
+    def __init__(self, rows: "pd.DataFrame", files: Sequence[Path | str], *, by_id: bool) -> None:
         self._rows, self._files, self._by_id = rows, files, by_id
         self._verdicts = [str(name) for name in rows.columns if name not in {"file", "place", "key", "run"}]
         self._notes: list[str] = []
@@ -196,12 +203,14 @@ class _Finder:
             )
             shared = shared.head(0)
         dropped.append(self._across(shared))
+        import pandas as pd  # noqa: PLC0415 - reading logs does not wait for it
+
         every = pd.concat(dropped)
         kept = shared[~shared.index.isin(every.index)]
         verdicts = self._completed(kept, shared)
         return Copies(every[["file", "place"]].rename(columns={"place": "row"}), verdicts, tuple(self._notes))
 
-    def _inner(self, rows: pd.DataFrame) -> pd.DataFrame:
+    def _inner(self, rows: "pd.DataFrame") -> "pd.DataFrame":
         """Find the copies within one table: rows of one run."""
         known = rows[rows["run"].notna()]
         copies = known[known.duplicated(["file", "key", "run"])]
@@ -219,7 +228,7 @@ class _Finder:
             )
         return copies
 
-    def _across(self, rows: pd.DataFrame) -> pd.DataFrame:
+    def _across(self, rows: "pd.DataFrame") -> "pd.DataFrame":
         """Find the copies in other tables than the one that counts: the newest run's, else the first."""
         if rows.empty:
             return rows
@@ -241,11 +250,11 @@ class _Finder:
             )
         return copies
 
-    def _which(self, rows: pd.DataFrame) -> str:
+    def _which(self, rows: "pd.DataFrame") -> str:
         several = rows.groupby("key")["run"].nunique().max() > 1
         return "the newest of each was taken" if several else "each was counted once"
 
-    def _refuse_other_verdicts(self, rows: pd.DataFrame, same: Sequence[str]) -> None:
+    def _refuse_other_verdicts(self, rows: "pd.DataFrame", same: Sequence[str]) -> None:
         for name in self._verdicts:
             judged = rows[rows[name].notna()]
             n_verdicts = judged.groupby(list(same))[name].nunique()
@@ -258,7 +267,7 @@ class _Finder:
                     "responses apart"
                 )
 
-    def _completed(self, kept: pd.DataFrame, shared: pd.DataFrame) -> pd.DataFrame | None:
+    def _completed(self, kept: "pd.DataFrame", shared: "pd.DataFrame") -> "pd.DataFrame | None":
         """Give rows that stay the verdicts of rules that only their copies have."""
         lacking = [name for name in self._verdicts if kept[name].isna().any() and shared[name].notna().any()]
         once = kept[~kept.duplicated("key", keep=False)]

@@ -14,6 +14,8 @@ from .runs import is_remote
 _DEPTH = 3
 """A log is at most so many folders below its study's."""
 _DATED = "results_*.json"
+_MOST = 12
+"""So many models and tasks are listed."""
 
 
 def list_unfinished(responses: Responses, results: Iterable[str | os.PathLike[str]]) -> list[str]:
@@ -77,7 +79,9 @@ def _of_study(folder: Path, responses: Responses, logs: Sequence[Path], paths: S
         ]
     if lacking:
         of_repeats = f" in {n_repeats} repeats" if n_repeats > 1 else ""
-        yield f"The study is unfinished{of_repeats}: {'; '.join(lacking)}. Resume it with persona-refusal run."
+        more = f"; and {len(lacking) - _MOST:,} more" if len(lacking) > _MOST else ""
+        listed = "; ".join(lacking[:_MOST]) + more
+        yield f"The study is unfinished{of_repeats}: {listed}. Resume it with persona-refusal run."
 
 
 def _overlap(place: Path, path: Path) -> bool:

@@ -58,7 +58,7 @@ def count_usable(responses: Responses, rule: str) -> pd.DataFrame:
         "n_read": f"{refused} OR {flags['answered']}",
         "n_known": known,
     }
-    counted = ", ".join(f"count_if({condition})::BIGINT AS {name}" for name, condition in counts.items())
+    counted = ", ".join(f"coalesce(count_if({condition}), 0)::BIGINT AS {name}" for name, condition in counts.items())
     return responses.query(
         f"SELECT model, task, setting, count(*) AS n, {counted} FROM responses WHERE {refused} IS NOT NULL "
         "GROUP BY ALL ORDER BY ALL"
@@ -83,14 +83,14 @@ def say_unusable(counted: pd.DataFrame) -> Iterator[str]:
     much = counted[unusable > MUCH * counted["n"]]
     if len(much):
         yield (
-            "Rates count responses that cannot be read as not refused, and here they are many: "
+            "Responses that cannot be read count as not refused, and there are many: "
             f"{_listed(_unusable_of(row) for _, row in much.iterrows())}."
         )
     unread = (counted["n_known"] == counted["n"]) & (counted["n_read"] == 0)
     silent = counted[unread & (unusable <= MUCH * counted["n"])]
     if len(silent):
         listed = _listed(f"{_named(row)}: {row['n']:,} of {row['n']:,}" for _, row in silent.iterrows())
-        yield f"No response is an answer or a refusal, so that the rate means nothing: {listed}."
+        yield f"No response is an answer or a refusal, so the rate says nothing about the model: {listed}."
     by_provider = counted[counted["n_provider"] > MUCH * counted["n"]]
     if len(by_provider):
         listed = _listed(f"{_named(row)}: {row['n_provider']:,} of {row['n']:,}" for _, row in by_provider.iterrows())
@@ -134,20 +134,22 @@ def fail_gate(counted: pd.DataFrame) -> list[str]:
     -------
     list of str
         A sentence for each model, task and setting of which more than `MOST_IN_A_GATE` of the responses
-        are empty, unjudged or truncated, or none is an answer or a refusal.
+        are empty, unjudged, truncated or refused by the provider, or none is an answer or a refusal.
     """
     failed = []
     for _, row in counted.iterrows():
-        if row[list(UNUSABLE)].sum() > MOST_IN_A_GATE * row["n"]:
-            failed.append(f"{_unusable_of(row)}: too many to compare.")
+        if row[[*UNUSABLE, "n_provider"]].sum() > MOST_IN_A_GATE * row["n"]:
+            failed.append(f"{_unusable_of(row, provider=True)}: too many to compare.")
         elif row["n_known"] == row["n"] and row["n_read"] == 0:
             failed.append(f"{_named(row)}: none of {row['n']:,} responses is an answer or a refusal.")
     return failed
 
 
-def _unusable_of(row: "pd.Series[int]") -> str:
-    n = int(row[list(UNUSABLE)].sum())
-    kinds = {name.removeprefix("n_"): int(row[name]) for name in UNUSABLE if row[name]}
+def _unusable_of(row: "pd.Series[int]", *, provider: bool = False) -> str:
+    words = {name: name.removeprefix("n_") for name in UNUSABLE}
+    words |= {"n_provider": "refused by the provider"} if provider else {}
+    n = int(row[list(words)].sum())
+    kinds = {word: int(row[name]) for name, word in words.items() if row[name]}
     single = next(iter(kinds)) if len(kinds) == 1 else ""
     which = single or " or ".join(kinds)
     parts = "" if single else f" ({', '.join(f'{number:,} {kind}' for kind, number in kinds.items())})"

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -20,6 +20,9 @@ from .given import form_of
 from .responses import connect, for_spreadsheets, identifier, literal, quoted
 from .runs import reason
 from .values import plain
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Progress = Callable[[int, int], object]
 """Told how many responses have been judged, of how many."""
@@ -122,11 +125,11 @@ class Detected:
     unscored: int
     notes: tuple[str, ...]
 
-    def outcomes(self) -> pd.DataFrame:
+    def outcomes(self) -> "pd.DataFrame":
         """Give the outcomes as a table: ``outcome, estimate`` (share of all responses), ``n``."""
         return _shares("outcome", self.counts | ({UNSCORED: self.unscored} if self.unscored else {}))
 
-    def reasons(self) -> pd.DataFrame:
+    def reasons(self) -> "pd.DataFrame":
         """Give the causes as a table: ``cause, estimate`` (share of all that have one), ``n``."""
         return _shares("cause", self.causes)
 
@@ -260,6 +263,8 @@ def _read_labels(text: str | None) -> tuple[str, ...] | None:
     return read_offered(text) if "|" in text or text.lstrip().startswith("[") else None
 
 
-def _shares(column: str, counted: Mapping[str, int]) -> pd.DataFrame:
+def _shares(column: str, counted: Mapping[str, int]) -> "pd.DataFrame":
     n = sum(counted.values())
+    import pandas as pd  # noqa: PLC0415 - reading logs does not wait for it
+
     return pd.DataFrame([(name, k / n, k) for name, k in counted.items()], columns=[column, "estimate", "n"])

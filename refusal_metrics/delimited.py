@@ -139,6 +139,31 @@ def open_delimited(path: Path) -> Delimited:
     InputError
         If the file cannot be read, is of another form, has no header, or two columns of one name.
     """
+    header, separator, encoding, first = _read_header(path)
+    names = [name.strip() for name in header]
+    if not any(names):
+        raise InputError(f"{path}, line {first}: is blank; the first line must name the columns")
+    unnamed = tuple(place for place, name in enumerate(names) if not name)
+    columns = tuple(name or f"column{place}" for place, name in enumerate(names))
+    for place, name in enumerate(columns):
+        if name in columns[:place]:
+            raise InputError(f"{path}, line {first}: two columns have the same name, {name[:60]!r}; rename one")
+    return Delimited(path, columns, unnamed, separator, encoding, first)
+
+
+def read_names(path: Path) -> list[str]:
+    """Read the names in the header as they are written, with spaces around them and repeated ones.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, is of another form, or has no header.
+    """
+    return _read_header(path)[0]
+
+
+def _read_header(path: Path) -> tuple[list[str], str, str, int]:
+    """Read the fields of the header; the separator, the encoding, and the header's line."""
     encoding = find_encoding(path)
     with open_text(path, encoding) as file:
         told = _SEP_LINE.match(file.readline(20))
@@ -153,15 +178,7 @@ def open_delimited(path: Path) -> Delimited:
         raise InputError(
             f"{path}: holds no records; give a file with at least one, the columns named in its first line"
         )
-    names = [name.strip() for name in header]
-    if not any(names):
-        raise InputError(f"{path}, line {first}: is blank; the first line must name the columns")
-    unnamed = tuple(place for place, name in enumerate(names) if not name)
-    columns = tuple(name or f"column{place}" for place, name in enumerate(names))
-    for place, name in enumerate(columns):
-        if name in columns[:place]:
-            raise InputError(f"{path}, line {first}: two columns have the same name, {name[:60]!r}; rename one")
-    return Delimited(path, columns, unnamed, separator, encoding, first)
+    return header, separator, encoding, first
 
 
 def find_encoding(path: Path) -> str:

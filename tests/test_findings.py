@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.findings import counted, name_personas
+from refusal_metrics.analysis.findings import _unread, counted, name_personas
 
 
 def test_one_is_counted_as_one():
@@ -50,3 +50,22 @@ def test_a_rule_that_judged_no_neutral_prompt_has_its_personas_compared_with_the
     table = pd.concat([contrasts(), contrasts(baseline="others", rule="judge")])
     assert "the neutral prompts" in name_personas(table, "r")[0]
     assert "with the other personas" in name_personas(table, "judge")[0]
+
+
+@pytest.mark.parametrize(
+    ("unjudged", "truncated", "empty", "said"),
+    [
+        (0, 0, 10, "; 100.00 % are empty and count as not refused"),
+        (3, 0, 4, "; 40.00 % are empty and 30.00 % are unjudged and count as not refused"),
+        (0, 5, 0, "; 50.00 % are truncated and count as not refused"),
+        # A fifth is not more than a fifth.
+        (2, 2, 2, ""),
+        (3, 0, None, "; 30.00 % are unjudged and count as not refused"),
+        (0, 0, None, ""),
+    ],
+)
+def test_a_rate_of_responses_that_cannot_be_read_says_so(unjudged, truncated, empty, said):
+    rates = pd.DataFrame({"n": [6, 4], "n_unjudged": [unjudged, 0], "n_truncated": [0, truncated]})
+    # Responses to neutral prompts are no part of it.
+    outcomes = pd.DataFrame({"setting": ["persona", "neutral"], "n_empty": [empty, 99]})
+    assert _unread(rates, None if empty is None else outcomes) == said

@@ -43,7 +43,7 @@ def test_the_core_install_asks_for_neither_torch_nor_vllm():
         ("refusal_metrics.metrics", ["datasets", "refusal_metrics.docs", "refusal_metrics.analysis"]),
         ("refusal_metrics.analysis.cli", ["datasets", "lm_eval", "duckdb", "pandas", "numpy", "torch", "altair"]),
         ("refusal_metrics.analysis.figure", ["altair", "vl_convert"]),
-        ("refusal_metrics.analysis.logs", ["pandas", "numpy"]),
+        ("refusal_metrics.analysis.logs", ["pandas"]),  # numpy comes with pyarrow
         ("refusal_metrics.analysis.report", ["altair", "datasets", "lm_eval", "torch"]),
     ],
 )
@@ -56,22 +56,24 @@ def test_a_module_does_not_import_what_stands_later_or_weighs_much(module, stran
 
 # How tables are shown; what is read and counted; the estimates, each family in turn; the report.
 _ANALYSIS = """
-values levels tables runs database responses logs cells
+values levels tables run_results runs columns arrays manifest files delimited database json_copy table_checks table_columns table_copies
+table_files responses usable provider
+log_lines log_forms prompt_check log_scan log_notes unfinished cells
 rates exact differences multiplicity contrasts spread
 iota grid shuffles moves flips tally sensitivity interactions
 paper paper_figures properties logit formula separation regression
 trend
-batch endpoint classifier judge named given verdicts detect
-label_forms labels label_match agreement effective persona_gap detection_errors validation validation_tables corrected
-label_sums
+batch endpoint classifier judge_reply judge named given verdicts log_verdicts logs detect
+label_mapping label_forms labels label_match agreement effective persona_gap detection_errors validation
+validation_tables corrected label_sums
 annotation annotation_forms annotation_answers annotation_import
 estimates findings layout provenance page
 figure figures_rows figures_marks figures_rates figures_effects figures_sensitivity
 figures_factors figures_trend figures figure_files
-html_safe html_tables html_findings html_explorer html_methods html_origin cautions html_content html_page html_files
-report
-other_metrics ranks studies leaderboard comparison leaderboard_figure leaderboard_page
-console options cli_study cli_estimates cli_labels cli_leaderboard cli
+html_safe html_tables html_findings html_explorer html_methods html_origin cautions html_content html_page
+report_files html_files report
+other_metrics ranks studies leaderboard comparison gate leaderboard_figure leaderboard_page
+console interrupts options cli_study cli_inputs cli_rates cli_estimates cli_report cli_labels cli_leaderboard cli
 """
 
 
@@ -82,7 +84,10 @@ def test_no_module_imports_one_that_stands_later():
             "errors",
             "surrogates",
             "design",
+            "yaml_file",
             "design_files",
+            "delimited",
+            "json_records",
             "tabular",
             "download",
             "texts",

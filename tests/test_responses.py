@@ -206,7 +206,7 @@ def test_the_smallest_table_is_one_of_four_columns(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"no parquet at all", b"PAR1" + b"\0" * 100])
 def test_a_file_that_is_no_table_is_refused_in_one_sentence(tmp_path, content):
     (tmp_path / "t.parquet").write_bytes(content)
-    with pytest.raises(InputError, match="cannot be read as a responses table") as caught:
+    with pytest.raises(InputError, match=r"cannot be read as a responses table|is not a Parquet file") as caught:
         read_responses([tmp_path / "t.parquet"])
     assert "\n" not in str(caught.value)
 

@@ -259,7 +259,7 @@ def test_a_file_may_begin_and_end_so(tmp_path, text, found):
 )
 def test_a_file_that_is_cut_or_lacks_its_header_is_refused(tmp_path, text):
     (tmp_path / "t.csv").write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match=r"t.csv: "):
+    with pytest.raises(InputError, match=r"t\.csv(: |, line [15]: )"):
         read_responses([tmp_path / "t.csv"])
 
 
@@ -340,3 +340,58 @@ def test_what_is_written_is_read_without_a_word(table, tmp_path):
             "SELECT count_if(unjudged), count_if(truncated), count_if(refused_by = 'provider') FROM responses"
         ).fetchall()
         assert states == (1, 1, 1)
+
+
+# The id of a doc.
+
+
+DOCS = [{"index": i, "design_id": "d-persona"} for i in range(4)]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+@pytest.mark.parametrize(
+    ("changes", "note"),
+    [
+        # One row lacks its index; pandas writes the others as fractions then.
+        ({0: {"index": None}}, "1 row has design_id and no index: copies of them are not found."),
+        ({0: {"index": None}, 2: {"index": None}}, "2 rows have design_id and no index"),
+        ({1: {"design_id": None}}, "1 row has index and no design_id"),
+        ({1: {"design_id": ""}}, "1 row has index and no design_id"),
+        ({0: {"index": None, "design_id": None}}, ""),
+        ({}, ""),
+    ],
+)
+def test_half_of_a_docs_id_is_counted_and_said(tmp_path, suffix, changes, note):
+    path = tmp_path / f"t{suffix}"
+    frame = pd.DataFrame([ROW | {"text_id": f"t{i}"} | doc | changes.get(i, {}) for i, doc in enumerate(DOCS)])
+    (frame.to_csv if suffix == ".csv" else frame.to_parquet)(path, index=False)
+    responses = read_responses([path])
+    assert counted(responses) == (4, 4)
+    assert (note in said(responses)) if note else ("copies of them" not in said(responses))
+
+
+def test_a_design_without_an_index_is_said(table):
+    assert "2 rows have design_id and no index" in said(read_responses([table({"design_id": "d"}, {"design_id": "d"})]))
+
+
+def test_an_index_without_a_design_is_somebodys_own(table):
+    assert "copies of them" not in said(read_responses([table({"index": 1}, {"index": 2})]))
+
+
+# Who refused.
+
+
+@pytest.mark.parametrize(
+    ("row", "refused"),
+    [
+        ({"refused": 0, "refused_by": "provider"}, "refused is 0"),
+        ({"refused_answer_aware": 0, "refused": 1, "refused_by": "provider"}, "refused_answer_aware is 0"),
+    ],
+)
+def test_a_refusal_by_the_provider_that_is_none_is_refused(table, row, refused):
+    with pytest.raises(InputError, match=f"refused_by contains 'provider' in 1 row; where {refused}"):
+        read_responses([table(row)])
+
+
+def test_a_prefix_rule_need_not_see_what_the_provider_refused(table):
+    read_responses([table({"refused_answer_aware": 1, "refused_prefix": 0, "refused": 0, "refused_by": "provider"})])

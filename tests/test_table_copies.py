@@ -106,6 +106,14 @@ OVERLAPS = {
     "a part of the whole": ({"a": rows(4), "b": rows(10)}, 10, 4, "4 rows"),
     "other columns": ({"a": rows(10, stratum="1"), "b": rows(10)}, 10, 4, "10 rows"),
     "indices as floats": ({"a": rows(10), "b": rows(10).astype({"index": float})}, 10, 4, "10 rows"),
+    "indices as texts": (
+        {"a": rows(10), "b_csv": rows(10).assign(index=[f"00{i}" for i in range(10)])},
+        *(10, 4, "10 rows"),
+    ),
+    "indices with a gap": (
+        {"a": rows(10), "b_csv": rows(10).assign(index=[*map(float, range(9)), None])},
+        *(11, 5, "9 rows"),
+    ),
     "verdicts as numbers": ({"a": rows(10), "b": rows(10).astype({"refused": int})}, 10, 4, "10 rows"),
     "one run": ({"a": rows(10, run=MONDAY), "b": rows(5, 15, run=MONDAY)}, 15, 5, "5 rows"),
     "one temperature": ({"a": rows(10, temperature="0"), "b": rows(8, temperature="0")}, 10, 4, "8 rows"),

@@ -2,8 +2,11 @@
 
 import csv
 import re
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 _SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
 """What formulas begin with, and the full-width, small and mathematical signs that some programs take for these."""
@@ -69,7 +72,7 @@ def seen(text: str) -> str:
     return _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def to_csv(table: pd.DataFrame, *, quote_all: bool = False, exact: bool = False) -> str:
+def to_csv(table: "pd.DataFrame", *, quote_all: bool = False, exact: bool = False) -> str:
     """Write a table as CSV for people.
 
     Parameters
@@ -85,6 +88,7 @@ def to_csv(table: pd.DataFrame, *, quote_all: bool = False, exact: bool = False)
     str
         Texts and names of columns are guarded, see `guard`; numbers are as they are.
     """
+    import pandas as pd  # noqa: PLC0415 - reading logs does not wait for it
 
     def cell(value: object) -> object:
         if not isinstance(value, str):
@@ -94,7 +98,7 @@ def to_csv(table: pd.DataFrame, *, quote_all: bool = False, exact: bool = False)
     shown = table.copy(deep=False)
     for place, kind in enumerate(table.dtypes):
         if not (pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind)):
-            shown.isetitem(place, table.iloc[:, place].astype(object).map(cell, na_action="ignore"))
+            shown.isetitem(place, table.iloc[:, place].astype(object).map(cell, na_action="ignore").to_numpy())
     shown.columns = pd.Index([cell(str(name)) for name in table.columns])
     # Some readers end a line at a lone carriage return, which is quoted only where all is.
     whole = quote_all or exact

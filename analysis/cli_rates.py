@@ -1,0 +1,189 @@
+"""The command ``rates``."""
+
+# The analysis is imported inside the commands, so that help does not wait for pandas and DuckDB.
+# ruff: noqa: PLC0415
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .cli_inputs import check_of_runs, check_one_of, load_counts, noted
+from .console import busy, say
+from .options import (
+    RUN_FACTORS,
+    AllRuns,
+    Detector,
+    ExcludeProvider,
+    Form,
+    LabelColumns,
+    LabelValues,
+    Results,
+    Seed,
+    names,
+)
+from .values import Format
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .cells import Counts
+    from .label_mapping import LabelMap
+
+app = typer.Typer()
+
+
+@app.command()
+def rates(
+    results: Results,
+    by: Annotated[
+        str,
+        typer.Option(
+            "--by",
+            "--factors",
+            metavar="FACTORS",
+            help=f"Factors to tell apart besides model, task and setting, e.g. persona,response_type. {RUN_FACTORS}",
+            show_default=False,
+        ),
+    ] = "",
+    against: Annotated[
+        str,
+        typer.Option(
+            metavar="BASELINE",
+            help="Print each persona's difference from neutral or persona-free prompts, from others (all other "
+            "personas), or from a persona.",
+            show_default=False,
+        ),
+    ] = "",
+    spread: Annotated[bool, typer.Option("--spread", help="Print how much personas differ beyond noise.")] = False,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Labels of a sample of the responses (`annotate import`): rates, or differences from --against, are "
+            "corrected by them.",
+            show_default=False,
+        ),
+    ] = None,
+    columns: LabelColumns = "",
+    values: LabelValues = "",
+    detector: Detector = None,
+    all_runs: AllRuns = False,
+    exclude_provider: ExcludeProvider = False,
+    seed: Seed = 0,
+    form: Form = Format.TABLE,
+) -> None:
+    """Print refusal rates with 95 % intervals that know which responses share a text.
+
+    Percentages on screen and in Markdown, proportions in CSV and JSON.
+
+    Example: `persona-refusal rates results --by persona`
+
+    Example: `persona-refusal rates results --against neutral`
+
+    Example: `persona-refusal rates results --by persona --labels labels.csv`
+    """
+    import numpy as np
+
+    from .contrasts import estimate_contrasts
+    from .label_mapping import read_label_map
+    from .rates import estimate_rates
+    from .responses import STUDY_COLUMNS
+    from .spread import estimate_spread
+    from .tables import print_table
+
+    check_one_of({"--against": against, "--spread": spread})
+    factors = names(by)
+    if labels is not None:
+        check_one_of({"--labels": labels, "--spread": spread})
+        mapping = read_label_map(columns, values)
+        exclude = exclude_provider
+        _print_corrected(
+            results, labels, mapping, factors, against, detector, all_runs=all_runs, exclude=exclude, form=form
+        )
+        return
+    if against or spread:
+        check_of_runs(factors, "--against and --spread compare")
+    _, counts = load_counts(
+        results,
+        [*factors, *["persona"] * bool(against or spread)],
+        detector,
+        all_runs=all_runs,
+        exclude=exclude_provider,
+    )
+    if against:
+        with busy("Comparing personas"):
+            table = estimate_contrasts(counts, against, apart=factors)
+        say([_no_contrast(against)] if table.empty else _not_compared(counts, table, against))
+        shown = ["persona", "estimate", "ci_low", "ci_high", "odds_ratio", "p_adjusted", "mde"]
+        print_table(table, form, ["model", "task", *factors], signed=True, columns=shown)
+    elif spread:
+        with busy("Turning texts round"):
+            table = estimate_spread(counts, factors, rng=np.random.default_rng(seed))
+        say(["No persona task was run."] * table.empty)
+        print_table(table, form, ["model"], columns=[str(c) for c in table if c != "n_levels"])
+    else:
+        columns = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
+        with busy("Estimating the rates"):
+            table = estimate_rates(counts, columns)
+        print_table(table, form, STUDY_COLUMNS if len(columns) > len(STUDY_COLUMNS) else STUDY_COLUMNS[:1])
+
+
+def _print_corrected(
+    results: list[str],
+    labels: Path,
+    mapping: "LabelMap",
+    factors: Sequence[str],
+    against: str,
+    detector: str | None,
+    *,
+    all_runs: bool,
+    exclude: bool,
+    form: Format,
+) -> None:
+    """Print rates, or differences, corrected by labels beside the uncorrected ones."""
+    from .corrected import FEWEST, estimate_corrected, estimate_corrected_contrasts
+    from .label_sums import sum_labels
+    from .labels import read_labels
+    from .logs import load_responses
+    from .responses import FACTORS, STUDY_COLUMNS
+    from .tables import print_table
+
+    run_factors = [name for name in factors if name not in {*STUDY_COLUMNS, *FACTORS}]
+    with busy("Reading the responses and labels"):
+        given = read_labels(labels, names=mapping)
+        # With texts, by which labels of other answers are found.
+        with_texts = "response" in given.items
+        responses = load_responses(results, all_runs=all_runs, run_factors=run_factors, texts=with_texts)
+        responses = noted(responses, detector, exclude=exclude)
+        summed = sum_labels(responses, given, [*factors, *["persona"] * bool(against)], detector=detector)
+    say([*responses.notes, *given.notes, *summed.notes, f"Refusals by the rule {responses.rule(detector)}."])
+    if against:
+        table, sections = estimate_corrected_contrasts(summed.sums, against), ["model", "task"]
+        say([_no_contrast(against)] * table.empty)
+    else:
+        columns = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
+        table = estimate_corrected(summed.sums, columns)
+        sections = list(STUDY_COLUMNS if len(columns) > len(STUDY_COLUMNS) else STUDY_COLUMNS[:1])
+    n_missing = int(table["estimate"].isna().sum())
+    few = f"fewer than {FEWEST} of the responses with either verdict are labelled"
+    say([f"{n_missing:,} of {len(table):,} rows are not corrected: {few}."] * (n_missing > 0))
+    shown = [*factors, "persona", "setting", "task", "estimate", "ci_low", "ci_high", "uncorrected", "n_labelled"]
+    print_table(table, form, sections, signed=bool(against), columns=shown)
+
+
+def _no_contrast(against: str) -> str:
+    wanted = {"neutral": "persona_refusal_neutral", "persona-free": "persona_refusal_persona_free"}.get(against)
+    return (
+        f"No task was run in both settings: add {wanted} to lm_eval --tasks."
+        if wanted
+        else "There are no other personas."
+    )
+
+
+def _not_compared(counts: "Counts", table: "pd.DataFrame", against: str) -> Iterable[str]:
+    """Name the tasks of which personas were asked and the baseline was not."""
+    cells, _ = counts.where(setting="persona").cell(["task"])
+    if missing := sorted(set(cells["task"]) - set(table["task"])):
+        yield f"Not compared, for nothing was asked in the setting {against}: {', '.join(missing)}."

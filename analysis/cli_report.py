@@ -1,0 +1,128 @@
+"""The command ``report``."""
+
+# The analysis is imported inside the commands, so that help does not wait for pandas and DuckDB.
+# ruff: noqa: PLC0415
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from refusal_metrics.errors import InputError
+
+from .cli_inputs import noted
+from .console import busy, say
+from .options import (
+    RUN_FACTORS,
+    AllRuns,
+    Detector,
+    ExcludeProvider,
+    Form,
+    LabelColumns,
+    LabelValues,
+    Models,
+    Property,
+    Replicates,
+    Results,
+    Seed,
+    names,
+)
+from .values import Format
+
+app = typer.Typer()
+
+
+@app.command()
+def report(
+    results: Results,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The folder to write.")],
+    force: Annotated[bool, typer.Option("--force", help="Write into a folder that is there already.")] = False,
+    paper: Annotated[bool, typer.Option("--paper", help="Add the paper's tables in its layout.")] = False,
+    compare_published: Annotated[
+        bool, typer.Option("--compare-published", help="Set the paper's numbers beside those of its models.")
+    ] = False,
+    factors: Annotated[
+        str, typer.Option(metavar="FACTORS", help=f"Factors of runs to tell apart. {RUN_FACTORS}", show_default=False)
+    ] = "",
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Labels of a sample of responses (`annotate import`): say how well the rules find refusals.",
+            show_default=False,
+        ),
+    ] = None,
+    columns: LabelColumns = "",
+    values: LabelValues = "",
+    figures: Annotated[
+        str,
+        typer.Option(metavar="FORMATS", help="Write the figures as svg, png, pdf, with commas between, or as none."),
+    ] = "svg",
+    no_texts: Annotated[
+        bool, typer.Option("--no-texts", help="Leave prompts and responses out of the report.")
+    ] = False,
+    tables_only: Annotated[
+        bool, typer.Option("--tables-only", help="Write the tables and report.md alone, which is faster.")
+    ] = False,
+    column: Property = "released",
+    models: Models = None,
+    replicates: Replicates = 1000,
+    seed: Seed = 0,
+    detector: Detector = None,
+    all_runs: AllRuns = False,
+    exclude_provider: ExcludeProvider = False,
+    form: Form = Format.TABLE,
+) -> None:
+    """Write `report.html`, a page that opens offline, and its tables, figures and responses; print the main table.
+
+    Beside it stand `report.md`, `tables/*.csv`, `figures/*` and, with texts, `responses.parquet`.
+
+    Example: `persona-refusal report results --out report`
+
+    Example: `persona-refusal report results --out report --figures svg,pdf`
+
+    Example: `persona-refusal report results --out report --paper --compare-published`
+    """
+    from .estimates import Options
+    from .figure import check_formats
+    from .label_mapping import read_label_map
+    from .logs import load_responses
+    from .report import check_out, main_table, write_report
+    from .responses import FACTORS, STUDY_COLUMNS
+    from .tables import print_readable, print_table, to_markdown
+
+    check_out(out, force=force)
+    formats = [] if figures == "none" else names(figures)
+    check_formats(formats)
+    if tables_only and formats not in ([], ["svg"]):
+        raise InputError(f"--figures {figures}: are not written with --tables-only; leave out one of them")
+    texts = not (no_texts or tables_only)
+    mapping = read_label_map(columns, values)
+    run_factors = [name for name in names(factors) if name not in {*STUDY_COLUMNS, *FACTORS}]
+    with busy("Reading the responses"):
+        # With texts, by which labels of other answers are found.
+        with_texts = texts or labels is not None
+        responses = load_responses(results, all_runs=all_runs, run_factors=run_factors, texts=with_texts)
+        responses = noted(responses, detector, exclude=exclude_provider)
+    say(responses.notes)
+    options = Options(detector, tuple(run_factors), replicates, seed, column, models)
+    with busy("Making every table and figure"):
+        added = {"paper": paper, "compare_published": compare_published, "texts": texts, "names": mapping}
+        tables = write_report(
+            responses, out, options, force=force, labels=labels, formats=formats, page=not tables_only, **added
+        )
+    table = main_table(tables)
+    say(["No persona task was run, so there is no main table."] * table.empty)
+    # Of three rules all intervals would not fit 80 columns; they are in the report.
+    intervals = [name for name in table.columns if name.endswith("95 %")]
+    left_out = ["texts", *intervals[1:]]
+    if form in {Format.TABLE, Format.MARKDOWN}:
+        shown = table.drop(columns=left_out)
+        print(to_markdown(shown), end="") if form is Format.MARKDOWN else print_readable(shown, STUDY_COLUMNS[:1])  # noqa: T201 - the result
+    else:
+        rates = tables["rates"]
+        print_table(rates[rates["setting"] == "persona"], form)
+    if tables_only:
+        say([f"The tables are in {out / 'tables'}, explained in {out / 'report.md'}."])
+    else:
+        say([f"Open {out / 'report.html'} in a browser; its tables and figures stand beside it as files."])
