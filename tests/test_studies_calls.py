@@ -3,6 +3,8 @@
 import base64
 import importlib.util
 import json
+import threading
+import time
 import zlib
 from collections import Counter
 from pathlib import Path
@@ -252,6 +254,30 @@ def test_what_may_pass_is_tried_again_and_then_fails(told):
     with chat.serving(lambda *_: told) as server, pytest.raises(FailedCallError):
         ask(server, "a")
     assert server.n_asked == {"a": 3}
+
+
+@pytest.mark.parametrize("told", [(500, {}, "no"), chat.DROP, chat.Body(choices=[])])
+def test_a_prompt_that_gets_no_answer_takes_none_that_is_under_way_with_it(tmp_path, told):
+    prompts = [f"{i:02}" for i in range(30)]
+    n_at_once = threading.Barrier(4)
+
+    def reply(prompt, _):
+        if prompt in ("29", "28", "27"):
+            # They are under way when the bad one has failed for good.
+            n_at_once.wait(20)
+            time.sleep(0.2)
+        if prompt == "bad!":
+            if server.n_asked["bad!"] == 3:
+                n_at_once.wait(20)
+            return told
+        return prompt
+
+    with chat.serving(reply) as server, Journal(tmp_path / "j", "m") as journal:
+        with pytest.raises(FailedCallError):
+            ask(server, "bad!", *prompts, journal=journal)
+        assert server.n_asked == dict.fromkeys(prompts, 1) | {"bad!": 3}
+    with Journal(tmp_path / "j", "m") as journal:
+        assert journal.n_found == 30
 
 
 def test_nothing_follows_a_redirect():

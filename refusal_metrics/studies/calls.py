@@ -75,8 +75,8 @@ class ApiCalls:
         ------
         InputError
             If the server rejects a harmless prompt as well, or an answer cannot be kept.
-        Exception
-            What a call raised that failed each time it was tried.
+        FailedCallError
+            If a prompt got no answer each time it was tried; the others were asked, and their answers kept.
         """
         self._begin()
         # A key that is missing is said at once, and not after all retries.
@@ -90,6 +90,8 @@ class ApiCalls:
         answers: list[str] = self._generate(requests, **named)
         if self._fatal is not None:
             raise self._fatal
+        if self._failed is not None:
+            raise self._failed
         return answers
 
     async def call(
@@ -107,22 +109,42 @@ class ApiCalls:
         if not generate or not cache_keys:
             raise TypeError("only generation is asked of an API")
         async with sem:
-            if self._fatal is not None:
+            if self._fatal is not None or self._n_unanswered >= self._model._concurrent:  # noqa: SLF001
                 return [""]
             payload = self._payload(messages, gen_kwargs)
             try:
                 reply = await self._post(session, payload)
             except FailedCallError as failed:
-                if not failed.is_lasting:
-                    raise
-                await self._check_server(session, payload, failed)
+                try:
+                    if not failed.is_lasting:
+                        raise
+                    await self._check_server(session, payload, failed)
+                except FailedCallError as last:
+                    if self._may_try_again(messages, last):
+                        raise
+                    return [""]
                 return [Reply("", finish_reason=failed.label)]
+            self._n_unanswered = 0
             reply = self._without_thoughts(reply)
             self._keep(cache_keys[0], reply)
             return [reply]
 
+    def _may_try_again(self, messages: object, failed: FailedCallError) -> bool:
+        """Count the tries of a prompt; one that got no answer in all of them takes none that is under way with it."""
+        n_tries = self._n_tries[id(messages)] = self._n_tries.get(id(messages), 0) + 1
+        if n_tries < self._model.max_retries:
+            return True
+        del self._n_tries[id(messages)]
+        self._failed = self._failed or failed
+        self._n_unanswered += 1
+        return False
+
     def _begin(self) -> None:
         self._fatal: InputError | None = None
+        self._failed: FailedCallError | None = None
+        self._n_tries: dict[int, int] = {}
+        self._n_unanswered = 0
+        """Prompts without an answer since the last one; as many as are asked at a time are a server that is down."""
         self._n_checks = self._last_passed = 0
         # The harness asks each set of arguments of generation in a loop of its own.
         self._locks: dict[asyncio.AbstractEventLoop, asyncio.Lock] = {}
