@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 _FAILED = 1
+_MOST_NAMES = 3
 _BY_SIGNAL = 128
 _MOST_PARTS = 1_000_000
 _SECONDS_AN_HOUR = 3600
@@ -151,7 +152,7 @@ def _say_end(study: "Study", ended: "Ended", n_todo: int, *, is_whole: bool) -> 
     lines += [
         f"{server} failed; its shards were asked of the other servers: {why}" for server, why in ended.lost.items()
     ]
-    lines += _count_refusals(study)
+    lines += [*_count_refusals(study), *_list_other_models(study)]
     if ended.stopped:
         lines.append(f"Interrupted ({name_of(ended.signal)}).")
     if ended.others:
@@ -197,6 +198,25 @@ def _count_refusals(study: "Study") -> list[str]:
             lines.append(
                 f"{model.name}: the server rejected {failed:,} of {n:,} prompts for another reason than a filter; each "
                 "is an empty response in the log, with the HTTP status in reply.finish_reason."
+            )
+    return lines
+
+
+def _list_other_models(study: "Study") -> list[str]:
+    """Say where a server names another model than it was asked for."""
+    from refusal_metrics.study_folder import ANSWERED_BY, StudyFolder
+
+    lines = []
+    runs = StudyFolder(study.out).record().get("runs", {})
+    for model in study.models:
+        named = runs.get(model.name, {}).get(ANSWERED_BY)
+        asked = str(model.args.get("model") or model.args.get("pretrained") or "")
+        names = [str(name) for name in named] if isinstance(named, list) else []
+        others = [name for name in names if name != asked]
+        if others and asked:
+            shown = ", ".join(map(quoted, others[:_MOST_NAMES])) + (" and others" if len(others) > _MOST_NAMES else "")
+            lines.append(
+                f"{model.name}: the study asks for {quoted(asked)}, and the server says it answered with {shown}."
             )
     return lines
 

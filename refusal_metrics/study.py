@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from refusal_metrics.studies.resumed import join_runs
 from refusal_metrics.studies.versions import answers_depend_on, shard_versions
 from refusal_metrics.study_answers import OncePerPrompt
 from refusal_metrics.study_file import Study, StudyModel
-from refusal_metrics.study_folder import Shard, StudyFolder
+from refusal_metrics.study_folder import ANSWERED_BY, Shard, StudyFolder
 from refusal_metrics.study_record import describe_run
 
 Tell: TypeAlias = Callable[[str, Mapping[str, Any]], object]
@@ -231,14 +232,17 @@ class _Asker:
                     found = {name: getattr(journal, name) for name in ("n_found", "n_foreign", "n_damaged")}
                     self._tell("journal", {"shard": shard, **found})
                 lm.journal = journal
+                answered_by: Counter[str] = Counter() if lm.calls is None else lm.calls.answered_by
+                answered_by.clear()
                 start, n_before = time.monotonic() - journal.seconds, lm.n_asked
                 samples, results = _ask(self._study, self._model, lm, self._tasks[shard.task], shard)
                 counted = self._count(samples, time.monotonic() - start, lm.n_asked - n_before)
+                results |= {ANSWERED_BY: dict(answered_by)} if answered_by else {}
                 results |= {"chat_template_sha": self._described["chat_template_sha256"], COUNTED: counted}
                 results["versions"] = {**results.get("versions", {}), **shard_versions(self._described)}
                 self._folder.put(shard, self._began, samples, results)
                 journal.remove()
-            self._folder.note(self._model.name, {})
+            self._folder.note(self._model.name, {}, answered_by)
             self._tell("shard", {"shard": shard, **counted})
         return True
 

@@ -1,6 +1,6 @@
 """A model that is asked each prompt once, whatever it is wrapped around, and never what a journal answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from refusal_metrics.studies.calls import ApiCalls
@@ -25,6 +25,8 @@ class OncePerPrompt:
     model : lm_eval.api.model.LM
     calls : ApiCalls, optional
         Of a model that asks an API: then each answer is kept as it arrives.
+    hide : callable, optional
+        Takes keys out of an answer of a server that is not asked by `calls`.
 
     Attributes
     ----------
@@ -34,9 +36,15 @@ class OncePerPrompt:
         Prompts that were to be answered so far, and different ones among them.
     """
 
-    def __init__(self, model: Any, calls: ApiCalls | None = None) -> None:  # noqa: ANN401 - they share no type
+    def __init__(
+        self,
+        model: Any,  # noqa: ANN401 - they share no type
+        calls: ApiCalls | None = None,
+        hide: Callable[[str], str] | None = None,
+    ) -> None:
         self.inner = model
         self.calls = calls
+        self._hide = hide or str
         self.journal: Journal | None = None
         self.n_prompts = 0
         self.n_asked = 0
@@ -94,7 +102,7 @@ class OncePerPrompt:
         if self.calls is not None:
             self.calls.keep = None if journal is None else journal.add
         answers = list(self.inner.generate_until(requests, disable_tqdm=disable_tqdm))
-        answers = [whole(answer) if type(answer) is str else answer for answer in answers]
+        answers = [self._hide(whole(answer)) if type(answer) is str else answer for answer in answers]
         if journal is not None:
             if self.calls is None and len(answers) == len(requests):
                 for request, answer in zip(requests, answers, strict=True):

@@ -9,6 +9,7 @@ from typing import Any
 from refusal_metrics.errors import InputError, has_control, quoted, unknown_name
 from refusal_metrics.model_args import MACHINERY, harmless, is_secret, left_out
 from refusal_metrics.settings import NAMES, PLACEMENTS
+from refusal_metrics.studies.arguments import wrong_argument, wrong_generation
 from refusal_metrics.studies.names import check_folder, check_names
 from refusal_metrics.yaml_file import load_yaml
 
@@ -270,6 +271,8 @@ class _Reader:
                     f"{self._path}: verdict_only sets max_gen_toks, which {key} sets too; drop one of them"
                 )
             arguments["max_gen_toks"] = ENOUGH[str(verdict_only)]
+        if found := wrong_generation(arguments):
+            raise self.wrong(f"{key}: {found[0]}", arguments[found[0]], found[1])
         if "temperature" in arguments:
             heat = arguments["temperature"]
             if isinstance(heat, bool) or not isinstance(heat, int | float) or not heat >= 0:
@@ -284,6 +287,8 @@ class _Reader:
         spec = self.mapping(key, given, _MODEL_KEYS)
         args = self.mapping(f"{key}: args", spec.get("args") or {})
         self.plain(f"{key}: args", args)
+        if found := wrong_argument(args):
+            raise self.wrong(f"{key}: args: {found[0]}", args[found[0]], found[1])
         if isinstance(args.get("base_url"), list):
             args["base_url"] = list(self.names(f"{key}: args: base_url", args["base_url"], _LONGEST_ADDRESS))
         own = {**generation, **self.generation(f"{key}: generation", spec.get("generation"))}

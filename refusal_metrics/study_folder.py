@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +29,9 @@ from refusal_metrics.studies.disk import strict_json, unwritable
 from refusal_metrics.studies.journal import Journal, describe_reply
 
 RECORD = "study.json"
+ANSWERED_BY = "answered_by"
+"""Names, in the record and in a shard's results, the models that a server says it answered with."""
+_MOST_NAMES = 20
 _LOCKS = ".study.lock"
 _WHOLE_STUDY = 0
 """The byte that is locked while the record is read and written."""
@@ -126,12 +129,15 @@ class StudyFolder:
             known.update(self._counts.of_model(model, record["began"]))
         return record
 
-    def note(self, model: str, what: Mapping[str, Any]) -> None:
-        """Put down how a model was run, and what its shards count up to."""
+    def note(self, model: str, what: Mapping[str, Any], answered_by: Iterable[str] = ()) -> None:
+        """Put down how a model was run, what its shards count up to, and which models a server says that it asked."""
         with self._writing(), self._locked(_WHOLE_STUDY, wait=True):
             record = self.record()
             known = record.setdefault("runs", {}).setdefault(model, {})
             known.update({**what, **self._counts.of_model(model, record["began"])})
+            named = known.get(ANSWERED_BY)
+            if names := list(dict.fromkeys([*(named if isinstance(named, list) else []), *answered_by])):
+                known[ANSWERED_BY] = names[:_MOST_NAMES]
             self._put(RECORD, strict_json(record, indent=2) + "\n")
 
     def journal(self, shard: Shard, began: str, identity: str) -> Journal:

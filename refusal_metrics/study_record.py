@@ -4,6 +4,7 @@ import hashlib
 import importlib.metadata
 import os
 import platform
+import sys
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -147,10 +148,8 @@ def _revision_in_cache(args: Mapping[str, Any]) -> str | None:
 
 def _hardware() -> dict[str, Any]:
     found: dict[str, Any] = {"machine": platform.machine(), "system": platform.system(), "n_cores": os.cpu_count()}
-    try:
-        import torch  # noqa: PLC0415
-    except ImportError:
-        return found
-    if torch.cuda.is_available():
+    # Engines have imported it by now; what does without it uses no accelerator, and need not wait for it.
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
         found["accelerators"] = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return found

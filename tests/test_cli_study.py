@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 from refusal_metrics import download, study_run
 from refusal_metrics.download import PUBLIC_FILES, PublicFile, git_blob_id
-from refusal_metrics.study_file import StudyModel
+from refusal_metrics.study_file import Study, StudyModel
 from refusal_metrics.study_folder import Shard, StudyFolder
 from refusal_metrics.study_run import Ended
 from refusal_metrics.texts import load_texts
@@ -541,6 +541,33 @@ def test_the_end_reports_what_providers_refused_and_servers_rejected(tmp_path, m
     said, _ = invoke("run", path)
     assert "parrot: the provider refused 1,100 of 1,200 prompts.\n" in said
     assert "parrot: the server rejected 3 of 1,200 prompts for another reason than a filter; each is an empty" in said
+
+
+@pytest.mark.parametrize(
+    ("asked", "named", "said"),
+    [
+        ("gpt-x", ["gpt-x"], ""),
+        ("gpt-x", [], ""),
+        ("gpt-x", "gpt-y", ""),
+        ("gpt-x", ["gpt-x", "gpt-x-25"], "asked for the model 'gpt-x'; the server says it answered with 'gpt-x-25'."),
+        ("gpt-x", ["\x1b[31mred"], "answered with '\\x1b[31mred'."),
+        ("gpt-x", list("abcdef"), "answered with 'a', 'b', 'c' and others."),
+        (None, ["gpt-y"], ""),
+    ],
+)  # fmt: skip
+def test_the_end_names_another_model_than_was_asked_for(tmp_path, asked, named, said):
+    made = Study(
+        tmp_path, tmp_path / "out", (TASK,), {}, 1, "user", None, 5,
+        (StudyModel("parrot", "local-chat-completions", {"model": asked} if asked else {}),),
+    )  # fmt: skip
+    folder = StudyFolder(made.out)
+    folder.open(made.asked() | {"designs": {}})
+    folder.note("parrot", {}, named if isinstance(named, list) else ())
+    if isinstance(named, str):
+        folder.note("parrot", {"answered_by": named})
+    lines = cli_study._list_other_models(made)
+    assert len(lines) == bool(said)
+    assert not said or lines[0].endswith(said)
 
 
 def test_answers_of_an_earlier_run_are_reported_with_those_that_cannot_be_used():

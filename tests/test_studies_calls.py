@@ -1,7 +1,10 @@
 """Calls of an API in a study: what is asked how often, what it costs others, and where it ends."""
 
+import base64
 import importlib.util
 import json
+import threading
+import time
 import zlib
 from collections import Counter
 from pathlib import Path
@@ -40,7 +43,7 @@ def make_model(server, backend="local-chat-completions", **args):
     given = {"model": "m", "base_url": f"{server.address}/chat/completions", "num_concurrent": 4, "max_retries": 3}
     given |= {"tokenized_requests": False, "tokenizer_backend": None, "timeout": 20} | args
     model = get_model(backend).create_from_arg_obj(given, {"batch_size": args.pop("batch_size", 1)})
-    return OncePerPrompt(model, ApiCalls(model))
+    return OncePerPrompt(model, ApiCalls(model, given))
 
 
 def requests(*prompts, is_chat=True):
@@ -147,6 +150,93 @@ def test_the_key_is_in_no_message_though_the_server_sends_it_back(monkeypatch, c
     assert "sk-secret-123" not in str(stopped.value) + caplog.text
 
 
+# What a server repeats of a call.
+
+KEY = "sk-Ab1-secret-123"
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        f"Your header was Authorization: Bearer {KEY}.",
+        f"key={KEY}&x=1",
+        KEY.upper(),
+        json.dumps({"key": KEY}),
+        base64.b64encode(KEY.encode()).decode(),
+        KEY.encode().hex(),
+        f"{KEY[:12]}...",
+        "me:Pa%2Fss-77x",
+        f"1) Offensive. {KEY}{KEY}",
+    ],
+)
+@pytest.mark.parametrize("place", ["content", "refusal", "stop", "parts", "escaped"])
+def test_an_answer_that_repeats_a_key_is_kept_without_it(monkeypatch, tmp_path, echo, place):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    message = {
+        "content": {"content": echo},
+        "refusal": {"content": None, "refusal": echo},
+        "stop": {"content": "1"},
+        "parts": {"content": [{"type": "text", "text": echo}]},
+        "escaped": {"content": "@"},
+    }[place]
+    body = {"choices": [{"message": message, "finish_reason": echo if place == "stop" else "stop"}]}
+    escaped = "".join(f"\\u{ord(c):04x}" for c in echo)
+    told = chat.Raw(json.dumps(body).replace("@", escaped).encode())
+    with chat.serving(lambda *_: told) as server, Journal(tmp_path / "j", "m") as journal:
+        given = {"base_url": f"http://me:Pa%2Fss-77x@127.0.0.1:{server.server_port}/v1"} if "Pa%" in echo else {}
+        if given:
+            monkeypatch.delenv("OPENAI_API_KEY")
+        (answer,) = ask(server, "a", journal=journal, **given)
+    kept = (tmp_path / "j").read_text()
+    shown = f"{answer} {answer.finish_reason} {kept}".lower()
+    assert "***" in shown
+    for form in (KEY, base64.b64encode(KEY.encode()).decode(), KEY.encode().hex(), KEY[:12], "Pa%2Fss-77x"):
+        assert form.lower() not in shown
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["file:///etc/passwd", "ftp://127.0.0.1/v1", "127.0.0.1/v1", "http://", "http://a:b:c/", "http://me:Pa-77xyz@{}/"],
+)
+def test_an_address_that_cannot_be_called_ends_the_run_at_once(monkeypatch, address):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with chat.serving(lambda *_: "1") as server, pytest.raises(InputError) as stopped:
+        ask(server, *map(str, range(9)), base_url=address.format(f"127.0.0.1:{server.server_port}"))
+    assert str(stopped.value).startswith("the server cannot be called")
+    assert "Pa-77xyz" not in str(stopped.value)
+    assert server.seen == []
+
+
+def test_the_user_and_password_of_an_address_reach_the_server(monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with chat.serving(lambda *_: "1") as server:
+        assert ask(server, "a", base_url=f"http://me:Pa-77xyz@127.0.0.1:{server.server_port}/v1") == ["1"]
+    assert server.seen[0]["key"] == f"Basic {base64.b64encode(b'me:Pa-77xyz').decode()}"
+
+
+@pytest.mark.parametrize("answer", ["Offensive.", "Not offensive", "I cannot say; ask for a token or a password.", "1"])
+@pytest.mark.parametrize("key", ["offensive-2", "EMPTY", "password", "tokens", "Not offensive", "cannot"])
+def test_keys_that_begin_as_words_do_leave_answers_as_they_are(monkeypatch, answer, key):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with chat.serving(lambda *_: answer) as server:
+        assert ask(server, "a", header={"Authorization": f"Bearer {key}"}) == [answer]
+
+
+def test_the_models_that_answered_are_counted_within_bounds(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+
+    def reply(prompt, _):
+        name = {"a": "m-2", "b": "m-2", "c": 5, "d": f"\x1b[31m{KEY}"}.get(prompt, f"m {prompt}")
+        return chat.Body(model=name, choices=[{"message": {"content": prompt}}])
+
+    with chat.serving(reply) as server:
+        model = make_model(server, auth_token=KEY)
+        model.generate_until(requests("a", "b", "c", "d"))
+        assert model.calls.answered_by == {"m-2": 2, "[31m***": 1}
+        model.generate_until(requests(*map(str, range(50))))
+    assert len(model.calls.answered_by) == 10
+
+
 def test_a_key_that_is_missing_is_said_at_once(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with chat.serving(lambda *_: "1") as server, pytest.raises(ValueError, match="API key not found"):
@@ -164,6 +254,30 @@ def test_what_may_pass_is_tried_again_and_then_fails(told):
     with chat.serving(lambda *_: told) as server, pytest.raises(FailedCallError):
         ask(server, "a")
     assert server.n_asked == {"a": 3}
+
+
+@pytest.mark.parametrize("told", [(500, {}, "no"), chat.DROP, chat.Body(choices=[])])
+def test_a_prompt_that_gets_no_answer_takes_none_that_is_under_way_with_it(tmp_path, told):
+    prompts = [f"{i:02}" for i in range(30)]
+    n_at_once = threading.Barrier(4)
+
+    def reply(prompt, _):
+        if prompt in ("29", "28", "27"):
+            # They are under way when the bad one has failed for good.
+            n_at_once.wait(20)
+            time.sleep(0.2)
+        if prompt == "bad!":
+            if server.n_asked["bad!"] == 3:
+                n_at_once.wait(20)
+            return told
+        return prompt
+
+    with chat.serving(reply) as server, Journal(tmp_path / "j", "m") as journal:
+        with pytest.raises(FailedCallError):
+            ask(server, "bad!", *prompts, journal=journal)
+        assert server.n_asked == dict.fromkeys(prompts, 1) | {"bad!": 3}
+    with Journal(tmp_path / "j", "m") as journal:
+        assert journal.n_found == 30
 
 
 def test_nothing_follows_a_redirect():

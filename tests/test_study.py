@@ -567,8 +567,8 @@ def test_two_runs_at_once_share_the_shards(unbroken, asked, tmp_path):
 class EachTime(OncePerPrompt):
     """Asks equal prompts as often as they come."""
 
-    def __init__(self, model, calls):
-        super().__init__(model, calls)
+    def __init__(self, model, *given, **named):
+        super().__init__(model, *given, **named)
         self.each_time = model
 
     def generate_until(self, requests, **named):
@@ -807,6 +807,18 @@ def test_a_server_that_blocks_every_prompt_is_one_that_refuses_and_the_study_is_
     with chat.serving(lambda *_: of_choice(message={}, finish_reason="content_filter")) as server:
         ask(chat_study(tmp_path, server))
     assert StudyFolder(tmp_path).record()["runs"]["parrot"]["n_provider"] == 25
+
+
+def test_the_model_that_a_server_says_it_answered_with_is_recorded(tmp_path):
+    with chat.serving(
+        lambda prompt, _: chat.Body(
+            model=f"m-{len(prompt) % 2}", choices=of_choice(message={"content": "1"})["choices"]
+        )
+    ) as server:
+        ask(chat_study(tmp_path, server))
+    assert set(StudyFolder(tmp_path).record()["runs"]["parrot"]["answered_by"]) == {"m-0", "m-1"}
+    said = [json.loads(content)["answered_by"] for name, content in contents(tmp_path).items() if not is_samples(name)]
+    assert sum(sum(of_shard.values()) for of_shard in said) == 25
 
 
 def test_the_results_of_each_shard_name_the_versions_that_made_it(unbroken):

@@ -428,3 +428,48 @@ def test_a_model_may_have_several_servers(tmp_path):
     assert [server.name for server in model.by_server()] == [model.name, model.name]
     alone = load_model(tmp_path, backend="local-chat-completions", args=args | {"base_url": "http://a/v1"})
     assert alone.by_server() == (alone,)
+
+
+@pytest.mark.parametrize(
+    ("args", "wanted"),
+    [
+        *(
+            ({name: value}, "must be a whole number from 1")
+            for name in ("num_concurrent", "max_retries")
+            for value in ("eight", "", None, 0, -1, 2.5, True, [8], {"a": 1})
+        ),
+        *(({"timeout": v}, "must be a number of seconds above 0") for v in ("x", None, 0, -5, 0.0, True, [1], "0")),
+        *(({"base_url": v}, "must be an address, or a list of addresses") for v in (5, None, "", [], {}, False)),
+        *(({"header": v}, "must be names with texts") for v in ("SECRETKEY", ["SECRETKEY"], {"a": 5}, {"a": None}, 7)),
+    ],
+)
+def test_arguments_that_the_harness_would_stumble_over_are_refused_and_not_shown(tmp_path, args, wanted):
+    with pytest.raises(InputError) as caught:
+        load_model(tmp_path, backend="local-chat-completions", args={"model": "m", **args})
+    said = str(caught.value)
+    assert f"args: {next(iter(args))}: found " in said
+    assert said.endswith(wanted)
+    assert "SECRET" not in said
+
+
+@pytest.mark.parametrize(
+    "args", [{"num_concurrent": 8, "max_retries": "3", "timeout": 2.5}, {"timeout": "60", "header": None}, {}]
+)
+def test_arguments_that_the_harness_reads_are_left_as_they_are(tmp_path, args):
+    assert load_model(tmp_path, backend="local-chat-completions", args=args).args == args
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "wanted"),
+    [
+        ("max_gen_toks", [0, -5, "x", None, True, 2.5, "64"], "must be a whole number from 1"),
+        ("max_tokens", [0], "must be a whole number from 1"),
+        ("until", [5, None, {"a": 1}, [5], [None]], "must be a text or a list of texts"),
+        ("top_p", ["x", 0, 1.5, -1, None, True], "must be a number above 0 and at most 1"),
+    ],
+)
+def test_arguments_of_generation_that_cannot_be_are_refused(tmp_path, name, values, wanted):
+    for value in values:
+        with pytest.raises(InputError, match=f"generation: {name}: found .*, {wanted}$"):
+            load_model(tmp_path, generation={name: value})
+    load_model(tmp_path, generation={"max_gen_toks": 1, "until": [], "top_p": 0.5})

@@ -2,7 +2,9 @@
 
 import hashlib
 import shutil
+import sys
 from importlib.metadata import version
+from types import SimpleNamespace
 
 import pytest
 
@@ -42,6 +44,14 @@ def test_the_versions_are_those_installed():
 
 def test_the_hardware_is_this_machines():
     assert describe_run(OncePerPrompt(object()), "")["hardware"]["n_cores"] >= 1
+
+
+def test_accelerators_are_those_that_the_engine_sees_and_no_engine_is_loaded_for_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert "accelerators" not in describe_run(OncePerPrompt(object()), "")["hardware"]
+    cuda = SimpleNamespace(is_available=lambda: True, device_count=lambda: 2, get_device_name=lambda i: f"gpu {i}")
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+    assert describe_run(OncePerPrompt(object()), "")["hardware"]["accelerators"] == ["gpu 0", "gpu 1"]
 
 
 def test_an_edited_rule_is_another_version(tmp_path, monkeypatch):

@@ -35,10 +35,6 @@ spec = importlib.util.spec_from_file_location("chat_server", Path(__file__).with
 chat = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(chat)
 
-with suppress(ImportError):
-    # Each forked process would import it otherwise.
-    import torch  # noqa: F401
-
 FORK = multiprocessing.get_context("fork")
 SECONDS = 60
 """Until what hangs fails a test."""

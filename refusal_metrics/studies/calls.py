@@ -8,13 +8,15 @@ provided that the server still answers others; and a server that rejects all pro
 import asyncio
 import copy
 import logging
-import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from refusal_metrics.detection.reply import Reply
 from refusal_metrics.errors import InputError
-from refusal_metrics.studies.replies import FailedCallError, quotable, read_reply
+from refusal_metrics.model_args import place_of
+from refusal_metrics.studies.replies import FailedCallError, answering_model, parse, quotable, read_body
+from refusal_metrics.studies.secrets import redactor_of
 
 Keep: TypeAlias = Callable[[object, object, str], object]
 """Called with a prompt, its arguments of generation and its answer, as soon as that has come."""
@@ -24,7 +26,8 @@ MAX_REPLY = 16 * 2**20
 _CHUNK = 2**16
 _HARMLESS = "Hello"
 _FAILED = "error: "
-_SHORTEST_SECRET = 6
+_MOST_NAMES = 10
+"""Of models that a server says it answered with."""
 _log = logging.getLogger(__name__)
 
 
@@ -35,14 +38,18 @@ class ApiCalls:
     ----------
     model : lm_eval.models.api_models.TemplateAPI
         Changed in place: it calls the API through this.
+    args : mapping, optional
+        The model's arguments, to find keys; a server may repeat one, and then ``***`` stands in its place.
 
     Attributes
     ----------
     keep : callable or None
         Told of each answer, but not of prompts that the server rejected.
+    answered_by : Counter of str
+        How many replies name which model, as far as they name one.
     """
 
-    def __init__(self, model: Any) -> None:  # noqa: ANN401 - models of the harness share no type that tells
+    def __init__(self, model: Any, args: Mapping[str, Any] | None = None) -> None:  # noqa: ANN401 - models of the harness share no type that tells
         # Comes with lm-eval[api], as the model does.
         from aiohttp import ClientError  # noqa: PLC0415
 
@@ -50,6 +57,9 @@ class ApiCalls:
         self._model = model
         self._generate = model.generate_until
         self.keep: Keep | None = None
+        self.answered_by: Counter[str] = Counter()
+        self._secrets = [args or {}]
+        self._find_secrets()
         self._begin()
         # A call a prompt, so that none shares the fate of another; as many prompts are asked at a time as before.
         n_at_once = getattr(model, "_batch_size", 1)
@@ -65,15 +75,23 @@ class ApiCalls:
         ------
         InputError
             If the server rejects a harmless prompt as well, or an answer cannot be kept.
-        Exception
-            What a call raised that failed each time it was tried.
+        FailedCallError
+            If a prompt got no answer each time it was tried; the others were asked, and their answers kept.
         """
         self._begin()
         # A key that is missing is said at once, and not after all retries.
-        _ = self._model.header
+        self._secrets = [*self._secrets[:1], {"header": dict(self._model.header)}]
+        self._find_secrets()
+        if not str(self._model.base_url).lower().startswith(("http://", "https://")):
+            shown = self._messages.clean(place_of(str(self._model.base_url)))
+            raise InputError(
+                f"the server cannot be called: base_url is {shown!r}; give one that begins with http:// or https://"
+            )
         answers: list[str] = self._generate(requests, **named)
         if self._fatal is not None:
             raise self._fatal
+        if self._failed is not None:
+            raise self._failed
         return answers
 
     async def call(
@@ -91,25 +109,60 @@ class ApiCalls:
         if not generate or not cache_keys:
             raise TypeError("only generation is asked of an API")
         async with sem:
-            if self._fatal is not None:
+            if self._fatal is not None or self._n_unanswered >= self._model._concurrent:  # noqa: SLF001
                 return [""]
             payload = self._payload(messages, gen_kwargs)
             try:
                 reply = await self._post(session, payload)
             except FailedCallError as failed:
-                if not failed.is_lasting:
-                    raise
-                await self._check_server(session, payload, failed)
+                try:
+                    if not failed.is_lasting:
+                        raise
+                    await self._check_server(session, payload, failed)
+                except FailedCallError as last:
+                    if self._may_try_again(messages, last):
+                        raise
+                    return [""]
                 return [Reply("", finish_reason=failed.label)]
+            self._n_unanswered = 0
             reply = self._without_thoughts(reply)
             self._keep(cache_keys[0], reply)
             return [reply]
 
+    def _may_try_again(self, messages: object, failed: FailedCallError) -> bool:
+        """Count the tries of a prompt; one that got no answer in all of them takes none that is under way with it."""
+        n_tries = self._n_tries[id(messages)] = self._n_tries.get(id(messages), 0) + 1
+        if n_tries < self._model.max_retries:
+            return True
+        del self._n_tries[id(messages)]
+        self._failed = self._failed or failed
+        self._n_unanswered += 1
+        return False
+
     def _begin(self) -> None:
         self._fatal: InputError | None = None
+        self._failed: FailedCallError | None = None
+        self._n_tries: dict[int, int] = {}
+        self._n_unanswered = 0
+        """Prompts without an answer since the last one; as many as are asked at a time are a server that is down."""
         self._n_checks = self._last_passed = 0
         # The harness asks each set of arguments of generation in a loop of its own.
         self._locks: dict[asyncio.AbstractEventLoop, asyncio.Lock] = {}
+
+    def _find_secrets(self) -> None:
+        self._messages = redactor_of(self._secrets)
+        self._answers = redactor_of(self._secrets, words=False)
+
+    def _hidden(self, reply: Reply) -> Reply:
+        text, stop = self._answers.hide(str(reply)), self._answers.hide(reply.finish_reason or "")
+        if (text, stop) == (str(reply), reply.finish_reason or ""):
+            return reply
+        return Reply(text, finish_reason=stop or None, provider_reason=reply.provider_reason)
+
+    def _note_model(self, body: object) -> None:
+        name = self._messages.clean(answering_model(body) or "")
+        if name and (name in self.answered_by or len(self.answered_by) < _MOST_NAMES):
+            self.answered_by[name] += 1
 
     def _keep(self, key: tuple[Any, ...], reply: Reply) -> None:
         try:
@@ -155,7 +208,7 @@ class ApiCalls:
         return payload
 
     async def _post(self, session: Any, payload: Mapping[str, Any]) -> Reply:  # noqa: ANN401
-        headers = {**self._model.header, "Accept-Encoding": "identity"}
+        headers = {**_without_empty_key(self._model.header), "Accept-Encoding": "identity"}
         # A redirect would hand the key to whoever it names, and a compressed reply may be a thousand times as large.
         url = self._model.base_url
         try:
@@ -165,21 +218,32 @@ class ApiCalls:
         except TimeoutError as error:
             why = f"the server sent no whole reply within {self._model.timeout} seconds"
             raise FailedCallError(why, f"{_FAILED}timeout", is_lasting=False) from error
+        except ValueError as error:
+            # Of aiohttp, before anything is sent: an address that is none, a header that is none, or both with a key.
+            said = self._messages.clean(quotable(str(error)))
+            self._fatal = InputError(
+                f"the server cannot be called ({type(error).__name__}: {said}); check base_url, and give the key in "
+                "one place"
+            )
+            raise self._fatal from None
         except self._network_error as error:
-            why = _hide(quotable(f"{type(error).__name__}: {error}"), headers)
+            why = self._messages.clean(quotable(f"{type(error).__name__}: {error}"))
             raise FailedCallError(why, f"{_FAILED}network", is_lasting=False) from error
         if status < 300 and "html" in str(response.headers.get("Content-Type", "")).lower():
             raise FailedCallError("the server sent a page", f"{_FAILED}no JSON", is_lasting=False)
         if 300 <= status < 400:
             to = str(response.headers.get("Location", "")).partition("?")[0][:200]
-            why = _hide(f"HTTP {status}, a redirect to {to!r}: give the final address as base_url", headers)
+            why = self._messages.clean(f"HTTP {status}, a redirect to {to!r}: give the final address as base_url")
             raise FailedCallError(why, f"{_FAILED}HTTP {status}", is_lasting=True)
         try:
-            return read_reply(body, status)
+            said = parse(body, status)
+            reply = self._hidden(read_body(said, status))
         except FailedCallError as failed:
-            hidden = _hide(str(failed), headers)
+            hidden = self._messages.clean(str(failed))
             _log.warning("a call failed: %s", hidden)
             raise FailedCallError(hidden, failed.label, is_lasting=failed.is_lasting) from None
+        self._note_model(said)
+        return reply
 
     def _without_thoughts(self, reply: Reply) -> Reply:
         """Let the harness cut off what stands before the end of a thought."""
@@ -197,6 +261,11 @@ def is_failed(answer: str) -> bool:
     """Whether an answer stands for a prompt that the server rejected, with no word of a filter."""
     reason = answer.finish_reason if isinstance(answer, Reply) and answer.provider_reason is None else None
     return (reason or "").startswith(_FAILED)
+
+
+def _without_empty_key(headers: Mapping[str, str]) -> dict[str, str]:
+    """Leave out the key that the harness sends though there is none: an address may have user and password."""
+    return {name: value for name, value in headers.items() if str(value).strip() != "Bearer"}
 
 
 async def _read_body(response: Any) -> bytes:  # noqa: ANN401
@@ -223,14 +292,3 @@ def _harmless(payload: Mapping[str, Any]) -> dict[str, Any]:
         tokens = prompt[0] if prompt and isinstance(prompt[0], list) else prompt
         return {**payload, "prompt": [tokens[:1]]}
     return {**payload, "prompt": _HARMLESS}
-
-
-def _hide(text: str, headers: Mapping[str, Any]) -> str:
-    """Take the values of headers out of what a server said of a call."""
-    secrets = {word for value in headers.values() for word in (str(value), *str(value).split())}
-    known = sorted(
-        (word for word in secrets if len(word) >= _SHORTEST_SECRET and word not in ("Bearer", "identity")), key=len
-    )
-    for secret in reversed(known):
-        text = re.sub(re.escape(secret), "***", text, flags=re.IGNORECASE)
-    return text

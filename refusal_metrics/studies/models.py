@@ -2,6 +2,8 @@
 
 from refusal_metrics.errors import InputError
 from refusal_metrics.studies.calls import ApiCalls
+from refusal_metrics.studies.resumed import is_served
+from refusal_metrics.studies.secrets import redactor_of
 from refusal_metrics.study_answers import OncePerPrompt
 from refusal_metrics.study_file import Study, StudyModel
 
@@ -42,7 +44,9 @@ def load_model(model: StudyModel) -> OncePerPrompt:
                 "harness takes a call that failed for an empty answer"
             )
     lm = backend.create_from_arg_obj(args, {"batch_size": model.batch_size})
-    return OncePerPrompt(lm, ApiCalls(lm) if is_api else None)
+    if is_api:
+        return OncePerPrompt(lm, ApiCalls(lm, model.args))
+    return OncePerPrompt(lm, hide=redactor_of([model.args], words=False).hide if is_served(model.backend) else None)
 
 
 def check_template(study: Study, model: StudyModel, lm: OncePerPrompt) -> str:

@@ -10,6 +10,7 @@ from refusal_metrics.studies.blocks import error_reason, is_filtered, stop_reaso
 from refusal_metrics.surrogates import whole
 
 _MAX_QUOTED = 200
+_MAX_NAME = 100
 _PASSING = frozenset({408, 409, 425, 429})
 """Statuses below 500 after which the same call may succeed."""
 _FAILED_STOPS = frozenset({"error", "network_error", "abort", "aborted", "cancelled"})
@@ -67,8 +68,25 @@ def read_reply(body: object, status: int = 200) -> Reply:
     >>> str(reply), reply.provider_reason
     ('', 'content_filter')
     """
-    if isinstance(body, str | bytes):
-        body = _parse(body, status)
+    return read_body(parse(body, status) if isinstance(body, str | bytes) else body, status)
+
+
+def read_body(body: object, status: int = 200) -> Reply:
+    """Read what the JSON of a reply holds, as `read_reply` does.
+
+    Parameters
+    ----------
+    body : object
+    status : int
+
+    Returns
+    -------
+    Reply
+
+    Raises
+    ------
+    FailedCallError
+    """
     if status < 400 and (reply := _read_answer(body)) is not None:
         return reply
     if reason := error_reason(body, status):
@@ -82,7 +100,29 @@ def quotable(text: object) -> str:
     return " ".join(_NO_TEXT.sub(" ", whole(shown[: 4 * _MAX_QUOTED])).split())[:_MAX_QUOTED]
 
 
-def _parse(text: str | bytes, status: int) -> object:
+def answering_model(body: object) -> str | None:
+    """Return the model that a server says it answered with, as a short text of one line; None where it does not say."""
+    name = body.get("model") if isinstance(body, Mapping) else None
+    return (quotable(name)[:_MAX_NAME] or None) if isinstance(name, str) else None
+
+
+def parse(text: str | bytes, status: int) -> object:
+    """Return what the JSON of a reply holds; the text of an error that is no JSON.
+
+    Parameters
+    ----------
+    text : str or bytes
+    status : int
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    FailedCallError
+        If it is no JSON.
+    """
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -96,6 +136,11 @@ def _parse(text: str | bytes, status: int) -> object:
 
 def _failed(body: object, status: int) -> FailedCallError:
     said = quotable(_message(body))
+    n_choices = len(body["choices"]) if isinstance(body, Mapping) and isinstance(body.get("choices"), list) else 0
+    if status < 400 and n_choices > 1:
+        return FailedCallError(
+            f"the server sent {n_choices:,} answers to one prompt", "error: answers", is_lasting=False
+        )
     if status < 400:
         return FailedCallError(f"the server sent no answer: {said}", "error: no answer", is_lasting=False)
     label = f"error: HTTP {status}{' (context length)' * bool(_CONTEXT.search(said))}"

@@ -34,6 +34,8 @@ _NO_SECRETS = frozenset(
     }
 )
 _WORDS = re.compile(r"[a-z]{0,15}([ _/.-][a-z]{0,15})*|\d{1,9}")
+_PROSE = re.compile(r"[A-Za-z][a-z']{0,15}( [A-Za-z]?[a-z']{0,15})*[.!?]?|\d{1,9}")
+"""Words as answers have them. Keys have digits, capitals inside, or are joined by other characters than spaces."""
 _CODED = r"[A-Za-z0-9._~+/=-]{6,}"
 _KNOWN_SHAPES = tuple(
     (re.compile(shape), instead)
@@ -61,6 +63,8 @@ class Redactor:
     ----------
     secrets : iterable of str
         Values; those shorter than 6 characters are no secrets.
+    words : bool
+        Whether a plain word is hidden that is the beginning of a secret, as of one that was cut off.
 
     Examples
     --------
@@ -68,13 +72,15 @@ class Redactor:
     '401 for https://host/v1?key=***'
     """
 
-    def __init__(self, secrets: Iterable[str]) -> None:
+    def __init__(self, secrets: Iterable[str], *, words: bool = True) -> None:
+        self._words = words
         forms = {form for secret in secrets if _is_secret(secret) for form in _forms(secret)}
         self._forms: dict[str, list[str]] = {}
         for form in sorted(forms, key=len, reverse=True):
             self._forms.setdefault(_lower(form)[:_HEAD], []).append(_lower(form))
         heads = sorted(self._forms, key=len, reverse=True)
         self._heads = re.compile("|".join(map(re.escape, heads))) if heads else None
+        self._sizes = set(map(len, forms))
         self.longest = max(map(len, forms), default=0)
         """Characters of the longest form."""
 
@@ -113,6 +119,8 @@ class Redactor:
             if start < at:
                 continue
             size = max(_n_equal(form, lower, start) for form in self._forms[found[0]])
+            if not self._words and size not in self._sizes and _PROSE.fullmatch(text[start : start + size].strip()):
+                continue
             parts += [text[at:start], HIDDEN]
             at = start + size
         return "".join([*parts, text[at:]])
@@ -155,7 +163,7 @@ def redactor_of(
             secrets += _of_value(value)
         elif "://" in value and "@" in value:
             secrets += _of_address(value)
-    return Redactor(secret for secret in secrets if words or not _WORDS.fullmatch(secret))
+    return Redactor((secret for secret in secrets if words or not _PROSE.fullmatch(secret)), words=words)
 
 
 def _of_args(given: object, name: str, *, is_recorded: bool) -> Iterator[str]:
