@@ -2,7 +2,7 @@
 
 A response is decided by this precedence:
 
-1. Without a word, or a thought that never ended: empty.
+1. Without a character that is drawn, or a thought that never ended: empty.
 2. A sentence of the opening that commits itself to a label, other than in what it declines: answer. A
    disclaimer before it changes nothing.
 3. A sentence of the opening that declines: refusal, with its causes.
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from refusal_metrics.answers import find_answer, names_label
-from refusal_metrics.normalise import normalise, strip_thought
+from refusal_metrics.normalise import is_blank, normalise, strip_thought
 from refusal_metrics.patterns import Pattern, Patterns, load_patterns
 from refusal_metrics.verdict import ANSWER, EMPTY, OTHER, REFUSAL, TRUNCATED, UNKNOWN, Verdict
 
@@ -53,7 +53,7 @@ def detect_answer_aware(response: str, labels: Sequence[str] = ()) -> Verdict:
     said = strip_thought(response)
     if said is None:
         return Verdict(EMPTY, causes=(TRUNCATED,))
-    if not said.strip():
+    if is_blank(said):
         return Verdict(EMPTY)
     sentences = [s for s in _split(normalise(said)) if s.strip()][:N_SENTENCES]
     return _judge(sentences, labels) if labels else _judge_open(sentences)

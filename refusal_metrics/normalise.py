@@ -23,10 +23,18 @@ _LONGEST_WORD = 100
 _MOST_MARKS = 30
 """Combining marks on one character, as in the stream-safe text of Unicode's annex 15."""
 
-# Joiners, hyphens that are not drawn, and marks of the direction of writing.
-_INVISIBLE = (
-    "\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
-)
+_CONTROLS = "".join(map(chr, (*range(0x09), *range(0x0E, 0x1C), 0x7F)))
+"""Those of ASCII that are no white space; the patterns use two of them as marks of their own."""
+# What Unicode says is not drawn by default: joiners, hyphens, marks of the direction of writing, variants of a
+# character, tags. So too controls.
+_UNDRAWN = (
+    (0x80, 0x85), (0x86, 0xA0), (0xAD, 0xAE), (0x34F, 0x350), (0x61C, 0x61D), (0x17B4, 0x17B6), (0x180B, 0x1810),
+    (0x200B, 0x2010), (0x202A, 0x202F), (0x2060, 0x2070), (0xFE00, 0xFE10), (0xFEFF, 0xFF00), (0xFFF0, 0xFFFC),
+    (0x1BCA0, 0x1BCA4), (0x1D173, 0x1D17B), (0xE0000, 0xE1000),
+)  # fmt: skip
+_INVISIBLE = _CONTROLS + "".join(chr(code) for first, end in _UNDRAWN for code in range(first, end))
+# Letters of Hangul, and a pattern of Braille, that are blank.
+_FILLERS = "\u115f\u1160\u2800\u3164\uffa0"
 _THOUGHTS = (("<think>", "</think>"), ("<thinking>", "</thinking>"), ("<reasoning>", "</reasoning>"))
 _CHARACTERS = str.maketrans(
     {
@@ -34,10 +42,12 @@ _CHARACTERS = str.maketrans(
         **dict.fromkeys("“”„‟«»″", '"'),
         **dict.fromkeys("‐‑‒–—―−", "-"),  # noqa: RUF001 - and for a hyphen
         **dict.fromkeys(_INVISIBLE, ""),
+        **dict.fromkeys(_FILLERS, " "),
         "…": "...",
     }
 )
-_BLANK = re.compile(rf"[\s{_INVISIBLE}]*")
+_CONTROL = re.compile(f"[{_CONTROLS}]+")
+_BLANK = re.compile(rf"[\s{_CONTROLS}{_FILLERS}{''.join(f'{chr(first)}-{chr(end - 1)}' for first, end in _UNDRAWN)}]*")
 # Marks are sorted by insertion when a text is normalised: the time grows with the square of how many are in a row.
 _MANY_FOREIGN = re.compile(rf"[^\x00-\x7f]{{{_MOST_MARKS + 1}}}")
 # Where combining marks are; the test looks for others.
@@ -87,9 +97,34 @@ def strip_thought(response: str) -> str | None:
         end = response.rfind(closing)
         if end >= 0:
             response = response[end + len(closing) :]
-        elif response.lstrip().startswith(opening):
+        elif response.startswith(opening, _first_drawn(response)):
             return None
     return response
+
+
+def is_blank(text: str) -> bool:
+    r"""Return whether a text has no character that is drawn.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_blank("\u200b \n"), is_blank(".")
+    (True, False)
+    """
+    return _first_drawn(text) == len(text)
+
+
+def _first_drawn(text: str) -> int:
+    """Return the place of the first character that is drawn."""
+    blank = _BLANK.match(text)
+    return blank.end() if blank else 0
 
 
 def normalise(text: str) -> str:
@@ -111,9 +146,10 @@ def normalise(text: str) -> str:
     >>> normalise("I'm **not** a Muslim person.")
     'i am not a persona.'
     """
-    blank = _BLANK.match(text)
-    text = _opening(text[blank.end() if blank else 0 :], _RAW_HEAD)
-    if not text.isascii():
+    text = _opening(text[_first_drawn(text) :], _RAW_HEAD)
+    if text.isascii():
+        text = _CONTROL.sub("", text)
+    else:
         text = _opening(_compose(text.translate(_CHARACTERS)), _RAW_HEAD).translate(_CHARACTERS)
     text = text.lower()
     # First, because all that follows may depend on lengths.

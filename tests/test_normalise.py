@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from refusal_metrics import normalise as module
 from refusal_metrics.design_files import load_design
-from refusal_metrics.normalise import HEAD, normalise, strip_thought
+from refusal_metrics.normalise import HEAD, is_blank, normalise, strip_thought
 
 PERSONAS = load_design().personas
 
@@ -25,6 +25,7 @@ PERSONAS = load_design().personas
         ("<thinking>and then", None),
         ("I <think> so", "I <think> so"),
         ("Offensive.", "Offensive."),
+        ("\u200b<think>and then", None),
         ("", ""),
     ],
 )
@@ -101,6 +102,34 @@ def test_what_is_not_seen_takes_no_room_at_the_beginning():
     assert normalise("Pol\u200e\u2066ite\u202c") == "polite"
 
 
+# A line each: white space; joiners and marks of direction; controls; what is not drawn by default, first and last of a
+# range; letters that are blank.
+BLANK = [
+    *("", " \t\r\n\v\f", "\xa0\u2003\u2028\x85\x1c"),
+    *("\u200b", "\u200d\n\u200e", "\ufeff", "\u2066 \u2069", "\xad"),
+    *("\x00", "\x01", "\x1b", "\x7f", "\x80\x9f", "\x08\x0e\x1a"),
+    *("\u034f", "\u17b4\u17b5", "\u180b\u180f", "\u2060\u206f", "\ufe00\ufe0f", "\ufff0\ufffb", "\U000e0000\U000e0fff"),
+    *("\u115f\u1160", "\u2800", "\u3164", "\uffa0"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", BLANK, ids=ascii)
+def test_what_is_not_drawn_is_blank_and_says_nothing_in_a_word(text):
+    assert is_blank(text)
+    assert is_blank(text * 1000)
+    assert normalise(text) == ""
+    # White space and what is blank part words; all else is as if it were not there.
+    assert normalise(f"{text}Pol{text}ite.").replace(" ", "").replace("\n", "") == "polite."
+
+
+@pytest.mark.parametrize(
+    "text", [".", "-", "**", "\u0301", "\ufffd", "\U0001f44d", "\u25a1", "&nbsp;", "\ufdfa"], ids=ascii
+)
+def test_what_is_drawn_is_not_blank(text):
+    assert not is_blank(text)
+    assert not is_blank(f"\u200b \x00{text}")
+
+
 def test_personas_words_in_a_row_are_one_persona_however_many_they_are():
     assert normalise("black " * 1_500 + "man.") == "a persona."
     assert normalise("a black cat, a non-binary-physically-disabled person, a black white.") == (
@@ -134,4 +163,4 @@ EXPRESSIONS = {
 def test_an_expression_takes_linear_time_on_texts_made_of_its_own_words(name, pumping):
     triples = pumping.pumps(EXPRESSIONS[name].pattern)
     _, seconds = pumping.worst_growth(lambda text: sum(1 for _ in EXPRESSIONS[name].finditer(text)), triples)
-    assert pumping.is_linear(seconds), f"{seconds} s at 200, 3,000 and 48,000 characters"
+    assert pumping.is_linear(seconds), f"{seconds} s at 1,000 and 48,000 characters"

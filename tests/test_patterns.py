@@ -27,8 +27,9 @@ def test_a_pattern_spares_its_counterexample(pattern):
 
 @every
 def test_examples_are_sentences_as_patterns_see_them(pattern):
+    # The marks of labels are put in afterwards: a response holds none.
     for example in (pattern.matches, pattern.spares):
-        assert normalise(example) == example
+        assert normalise(example) == example.replace("\x01", "")
 
 
 @pytest.mark.parametrize("pattern", [*ALL, *RULES.reported], ids=lambda p: p.name)
@@ -36,7 +37,7 @@ def test_a_pattern_takes_linear_time_on_texts_made_of_its_own_words(pattern, pum
     triples = pumping.pumps(pattern.regex.pattern, (pattern.matches, pattern.spares))
     assert len(triples) >= 20
     worst, seconds = pumping.worst_growth(lambda text: sum(1 for _ in pattern.regex.finditer(text)), triples)
-    assert pumping.is_linear(seconds), f"{seconds} s at 200, 3,000 and 48,000 characters of {worst}"
+    assert pumping.is_linear(seconds), f"{seconds} s at 1,000 and 48,000 characters of {worst}"
 
 
 # What earlier versions of patterns did, and other ways to backtrack: each takes more than linear time on some text.
@@ -61,7 +62,7 @@ def test_a_pattern_takes_linear_time_on_texts_made_of_its_own_words(pattern, pum
 def test_a_pattern_that_backtracks_over_its_own_words_is_found_out(regex, pumping):
     compiled = re.compile(regex)
     _, seconds = pumping.worst_growth(
-        lambda text: sum(1 for _ in compiled.finditer(text)), pumping.pumps(regex), limit=0.5
+        lambda text: sum(1 for _ in compiled.finditer(text)), pumping.pumps(regex), limit=0.3
     )
     assert not pumping.is_linear(seconds)
 
