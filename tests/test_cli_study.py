@@ -82,9 +82,9 @@ def shards_said(said):
     return re.findall(r"^parrot, (\w+), shard (\d): [\d.]+ prompts/s$", said, re.MULTILINE)
 
 
-def count_prompts(folder):
+def count_prompts(folder, *notes):
     responses = load_responses([folder])
-    assert responses.notes == ()
+    assert responses.notes == notes
     sql = "SELECT model, task, count(*) FROM responses GROUP BY ALL ORDER BY ALL"
     return responses.connection.execute(sql).fetchall()
 
@@ -231,7 +231,8 @@ def test_a_model_that_fails_is_said_and_stops_no_other(asked):
     results, said = asked
     assert "crow failed: crow: the harness knows no backend 'nosuch'" in said
     assert said.endswith(f"Wrote 6 shards to {results}; 6 are missing.\nRe-run the same command to resume.\n")
-    assert count_prompts(results) == [("parrot", "offensiveness", 30), ("parrot", "politeness", 30)]
+    note = "The study is unfinished: crow: 0 of 60 prompts of 2 tasks. Resume it with persona-refusal run."
+    assert count_prompts(results, note) == [("parrot", "offensiveness", 30), ("parrot", "politeness", 30)]
 
 
 def test_every_shard_is_said_with_its_speed_where_there_is_no_terminal(asked):
@@ -549,7 +550,7 @@ def test_the_end_reports_what_providers_refused_and_servers_rejected(tmp_path, m
         ("gpt-x", ["gpt-x"], ""),
         ("gpt-x", [], ""),
         ("gpt-x", "gpt-y", ""),
-        ("gpt-x", ["gpt-x", "gpt-x-25"], "asked for the model 'gpt-x'; the server says it answered with 'gpt-x-25'."),
+        ("gpt", ["gpt", "gpt-25"], "parrot: the study asks for 'gpt', and the server says it answered with 'gpt-25'."),
         ("gpt-x", ["\x1b[31mred"], "answered with '\\x1b[31mred'."),
         ("gpt-x", list("abcdef"), "answered with 'a', 'b', 'c' and others."),
         (None, ["gpt-y"], ""),

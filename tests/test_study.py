@@ -173,12 +173,18 @@ def unfinished(out):
 
 
 @pytest.fixture(scope="module")
-def unbroken(tmp_path_factory):
-    """A study that nothing happened to: its plan and what it wrote."""
+def written(tmp_path_factory):
+    """A study that nothing happened to, and its plan."""
     given = make_study(tmp_path_factory.mktemp("unbroken"))
     shards = plan_study(given).shards
     assert kinds(ask(given, shards)) == {"loaded": 1, "shard": len(shards)}
-    return shards, contents(given.out)
+    return given, shards
+
+
+@pytest.fixture(scope="module")
+def unbroken(written):
+    """Its plan and what it wrote."""
+    return written[1], contents(written[0].out)
 
 
 @pytest.fixture
@@ -238,9 +244,8 @@ def test_a_task_that_is_not_ours_is_named(tmp_path):
 # What is written.
 
 
-def test_the_harness_itself_logs_the_same_responses(unbroken, tmp_path):
-    given = make_study(tmp_path / "study")
-    ask(given, unbroken[0])
+def test_the_harness_itself_logs_the_same_responses(written, tmp_path):
+    given, shards = written
     tracker = EvaluationTracker(output_path=str(tmp_path / "plain"))
     results = simple_evaluate(
         Scripted(),
@@ -249,6 +254,7 @@ def test_the_harness_itself_logs_the_same_responses(unbroken, tmp_path):
         apply_chat_template=True,
         bootstrap_iters=0,
         evaluation_tracker=tracker,
+        torch_random_seed=None,  # which would import it
     )
     samples = results.pop("samples")
     tracker.save_results_aggregated(results, samples)
@@ -261,8 +267,8 @@ def test_the_harness_itself_logs_the_same_responses(unbroken, tmp_path):
         own = [name for name in ("model", "run", "log", "file", "line") if name in table]
         return table.drop(columns=own).sort_values(["task", "index"], ignore_index=True)
 
-    plain, ours = read(tmp_path / "plain"), read(tmp_path / "study")
-    assert len(ours) == sum(shard.stop - shard.start for shard in unbroken[0])
+    plain, ours = read(tmp_path / "plain"), read(given.out)
+    assert len(ours) == sum(shard.stop - shard.start for shard in shards)
     assert {response[:1] for response in ours["response"]} == {"I", "1", "É"}
     assert ours.equals(plain)
 
@@ -594,11 +600,11 @@ DRAWN = SMALL | {"design": "iid", "variations": 6, "personas": ["man", "woman"],
 
 
 def test_a_prompt_that_a_design_draws_again_is_asked_once_and_logged_as_often_as_drawn(prompts, monkeypatch, tmp_path):
-    once = make_study(tmp_path / "once", settings=DRAWN)
+    once = make_study(tmp_path / "once", settings=DRAWN, shard_docs=30)
     shards = plan_study(once).shards
     ask(once, shards)
     n_once = len(prompts)
-    each = make_study(tmp_path / "each", settings=DRAWN)
+    each = make_study(tmp_path / "each", settings=DRAWN, shard_docs=30)
     with monkeypatch.context() as sharing_nothing:
         sharing_nothing.setattr(models, "OncePerPrompt", EachTime)
         ask(each, shards)
@@ -612,14 +618,14 @@ def test_a_prompt_that_a_design_draws_again_is_asked_once_and_logged_as_often_as
 
 
 def test_a_system_prompt_stands_before_each_prompt(prompts, tmp_path):
-    given = make_study(tmp_path, system_prompt="Be brief.")
+    given = make_study(tmp_path, system_prompt="Be brief.", shard_docs=60)
     ask(given)
     assert prompts
     assert all(prompt.startswith("<system>Be brief.<user>") for prompt in prompts)
 
 
 def test_a_persona_in_a_system_message_is_asked_before_the_persona_free_question(prompts, tmp_path):
-    ask(make_study(tmp_path, tasks=("persona_refusal_offensiveness",), placement="system"))
+    ask(make_study(tmp_path, tasks=("persona_refusal_offensiveness",), placement="system", shard_docs=60))
     assert prompts
     said = {prompt.partition("<user>")[0] for prompt in prompts}
     assert said <= {f"<system>You are {persona}." for persona in load_design().personas_for("persona")}
@@ -875,7 +881,8 @@ def test_an_unknown_backend_is_named(tmp_path):
 
 
 def test_secrets_of_a_model_are_not_written_down(tmp_path):
-    given = make_study(tmp_path, args={"api_key": "s3cret", "header": {"Authorization": "s3cret"}, "revision": "main"})
+    args = {"api_key": "s3cret", "header": {"Authorization": "s3cret"}, "revision": "main"}
+    given = make_study(tmp_path, args=args, shard_docs=60)
     ask(given)
     files = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert any(b'"revision": "main"' in file.read_bytes() for file in files)

@@ -44,6 +44,13 @@ def folder(tmp_path):
     return opened
 
 
+def notes_of(responses):
+    """What is said of the logs; this study names no tasks, which is said too."""
+    *others, last = responses.notes
+    assert last.endswith("does not say what the study asks, so whether it is finished is not known.")
+    return others
+
+
 def samples(logs, answers, **described):
     """Make samples as the harness's `evaluate` returns them: arguments as a list of tuples."""
     lines = logs.samples(answers, **described)
@@ -103,7 +110,7 @@ def test_shards_are_read_as_responses_of_their_model_and_task(folder, logs):
     put(folder, logs, NEXT, "AAE")
     put(folder, logs, Shard("crow", TASK, 1, 1, 0, 3), "RRR")
     responses = load_responses([folder.path], texts=True)
-    assert responses.notes == ()
+    assert notes_of(responses) == []
     rows = responses.connection.execute(
         "SELECT model, task, setting, count(*), sum(refused_answer_aware::INT), count(*) FILTER (response = '') "
         "FROM responses GROUP BY ALL ORDER BY ALL"
@@ -114,7 +121,7 @@ def test_shards_are_read_as_responses_of_their_model_and_task(folder, logs):
 
 def test_a_shard_that_is_missing_is_said_when_responses_are_read(folder, logs):
     put(folder, logs, NEXT, "AAE")
-    (note,) = load_responses([folder.path]).notes
+    (note,) = notes_of(load_responses([folder.path]))
     assert "3 of the first 6 prompts are missing" in note
 
 
@@ -126,7 +133,7 @@ def test_a_shard_half_written_by_a_killed_run_is_no_log(folder, logs, monkeypatc
         put(folder, logs, NEXT, "AAE")
     assert any(name.endswith(".unfinished") for name in contents(folder.path))
     responses = load_responses([folder.path])
-    assert (responses.notes, [file.name for file in responses.files]) == ((), [samples_file(folder).name])
+    assert (notes_of(responses), [file.name for file in responses.files]) == ([], [samples_file(folder).name])
 
 
 def test_what_the_results_say_stands_beside_the_samples(folder, logs):

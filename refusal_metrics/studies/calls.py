@@ -60,6 +60,11 @@ class ApiCalls:
         self.answered_by: Counter[str] = Counter()
         self._secrets = [args or {}]
         self._find_secrets()
+        self._fatal: InputError | None = None
+        self._failed: FailedCallError | None = None
+        self._n_tries: dict[int, int] = {}
+        # Prompts without an answer since the last one; as many as are asked at a time are a server that is down.
+        self._n_unanswered = 0
         self._begin()
         # A call a prompt, so that none shares the fate of another; as many prompts are asked at a time as before.
         n_at_once = getattr(model, "_batch_size", 1)
@@ -140,11 +145,9 @@ class ApiCalls:
         return False
 
     def _begin(self) -> None:
-        self._fatal: InputError | None = None
-        self._failed: FailedCallError | None = None
-        self._n_tries: dict[int, int] = {}
+        self._fatal = self._failed = None
+        self._n_tries = {}
         self._n_unanswered = 0
-        """Prompts without an answer since the last one; as many as are asked at a time are a server that is down."""
         self._n_checks = self._last_passed = 0
         # The harness asks each set of arguments of generation in a loop of its own.
         self._locks: dict[asyncio.AbstractEventLoop, asyncio.Lock] = {}
@@ -220,9 +223,9 @@ class ApiCalls:
             raise FailedCallError(why, f"{_FAILED}timeout", is_lasting=False) from error
         except ValueError as error:
             # Of aiohttp, before anything is sent: an address that is none, a header that is none, or both with a key.
-            said = self._messages.clean(quotable(str(error)))
+            why = self._messages.clean(quotable(str(error)))
             self._fatal = InputError(
-                f"the server cannot be called ({type(error).__name__}: {said}); check base_url, and give the key in "
+                f"the server cannot be called ({type(error).__name__}: {why}); check base_url, and give the key in "
                 "one place"
             )
             raise self._fatal from None
