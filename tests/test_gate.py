@@ -110,9 +110,8 @@ def test_a_rate_that_rose_fails(judge):
 
 def test_what_was_left_of_a_filtered_run_must_be_enough(judge):
     gate, _ = judge(rows("a" * 12 + "p" * 8), rows("a" * 20), 50, exclude=True)
-    assert gate.unjudged == (
-        "m, nli (persona): only 12 of the baseline's 20 prompts have a verdict in the results; at least 90% are "
-        "needed.",
+    assert "".join(gate.unjudged) == (
+        "m, nli (persona): only 12 of the baseline's 20 prompts have a verdict in the results; at least 90% are needed."
     )
     # The same prompts were filtered in both: the others can be compared.
     assert judge(rows("a" * 12 + "p" * 8), rows("a" * 12 + "p" * 8), exclude=True)[0].passed

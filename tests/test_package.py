@@ -56,7 +56,8 @@ def test_a_module_does_not_import_what_stands_later_or_weighs_much(module, stran
 
 # How tables are shown; what is read and counted; the estimates, each family in turn; the report.
 _ANALYSIS = """
-values levels tables run_results runs columns arrays manifest files delimited database json_copy table_checks table_columns table_copies
+values levels tables run_results runs columns arrays manifest files delimited database json_copy
+table_checks table_columns table_copies
 table_files responses usable provider
 log_lines log_forms prompt_check log_scan log_notes unfinished cells
 rates exact differences multiplicity contrasts spread
