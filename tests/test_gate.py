@@ -127,6 +127,7 @@ def test_models_of_other_names_are_compared_if_each_run_is_of_one(judge):
 
 
 def test_a_models_missing_task_is_noted_without_a_gate_too(judge):
+    # Another model of the run was asked that task.
     both = rows("a" * 9) + rows("a" * 9, model="n", task="x")
     _, notes = judge(both, both + rows("a" * 7, task="x"))
     assert any("m, x (persona): 0 prompts have a verdict in both runs" in note for note in notes)
