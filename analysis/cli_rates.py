@@ -127,10 +127,10 @@ def rates(
         say(["No persona task was run."] * table.empty)
         print_table(table, form, ["model"], columns=[str(c) for c in table if c != "n_levels"])
     else:
-        columns = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
+        broken_down = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
         with busy("Estimating the rates"):
-            table = estimate_rates(counts, columns)
-        print_table(table, form, STUDY_COLUMNS if len(columns) > len(STUDY_COLUMNS) else STUDY_COLUMNS[:1])
+            table = estimate_rates(counts, broken_down)
+        print_table(table, form, STUDY_COLUMNS if len(broken_down) > len(STUDY_COLUMNS) else STUDY_COLUMNS[:1])
 
 
 def _print_corrected(

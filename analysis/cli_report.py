@@ -107,9 +107,18 @@ def report(
     say(responses.notes)
     options = Options(detector, tuple(run_factors), replicates, seed, column, models)
     with busy("Making every table and figure"):
-        added = {"paper": paper, "compare_published": compare_published, "texts": texts, "names": mapping}
         tables = write_report(
-            responses, out, options, force=force, labels=labels, formats=formats, page=not tables_only, **added
+            responses,
+            out,
+            options,
+            force=force,
+            labels=labels,
+            formats=formats,
+            page=not tables_only,
+            paper=paper,
+            compare_published=compare_published,
+            texts=texts,
+            names=mapping,
         )
     table = main_table(tables)
     say(["No persona task was run, so there is no main table."] * table.empty)
