@@ -62,7 +62,7 @@ def sensitivity(
     exclude_provider: ExcludeProvider = False,
     form: Form = Format.TABLE,
 ) -> None:
-    """Print how much each factor matters: the sensitivity index iota, what chance makes of it, and its interval.
+    """Print the sensitivity index (iota) of each factor with its permutation baseline and confidence interval.
 
     0 means that refusing does not depend on the factor, 1 that nothing else matters. For the whole
     study, and for each model and task.

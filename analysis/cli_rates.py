@@ -43,7 +43,8 @@ def rates(
             "--by",
             "--factors",
             metavar="FACTORS",
-            help=f"Factors to tell apart besides model, task and setting, e.g. persona,response_type. {RUN_FACTORS}",
+            help="Break rates down by these factors besides model, task and setting, e.g. persona,response_type. "
+            f"{RUN_FACTORS}",
             show_default=False,
         ),
     ] = "",
@@ -56,7 +57,9 @@ def rates(
             show_default=False,
         ),
     ] = "",
-    spread: Annotated[bool, typer.Option("--spread", help="Print how much personas differ beyond noise.")] = False,
+    spread: Annotated[
+        bool, typer.Option("--spread", help="Print the variation between personas beyond noise.")
+    ] = False,
     labels: Annotated[
         Path | None,
         typer.Option(
@@ -74,7 +77,7 @@ def rates(
     seed: Seed = 0,
     form: Form = Format.TABLE,
 ) -> None:
-    """Print refusal rates with 95 % intervals that know which responses share a text.
+    """Print refusal rates with 95% confidence intervals clustered by text.
 
     Percentages on screen and in Markdown, proportions in CSV and JSON.
 
@@ -124,10 +127,10 @@ def rates(
         say(["No persona task was run."] * table.empty)
         print_table(table, form, ["model"], columns=[str(c) for c in table if c != "n_levels"])
     else:
-        columns = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
+        broken_down = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
         with busy("Estimating the rates"):
-            table = estimate_rates(counts, columns)
-        print_table(table, form, STUDY_COLUMNS if len(columns) > len(STUDY_COLUMNS) else STUDY_COLUMNS[:1])
+            table = estimate_rates(counts, broken_down)
+        print_table(table, form, STUDY_COLUMNS if len(broken_down) > len(STUDY_COLUMNS) else STUDY_COLUMNS[:1])
 
 
 def _print_corrected(

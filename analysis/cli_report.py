@@ -36,7 +36,7 @@ app = typer.Typer()
 def report(
     results: Results,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="The folder to write.")],
-    force: Annotated[bool, typer.Option("--force", help="Write into a folder that is there already.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the report in an existing folder.")] = False,
     paper: Annotated[bool, typer.Option("--paper", help="Add the paper's tables in its layout.")] = False,
     compare_published: Annotated[
         bool, typer.Option("--compare-published", help="Set the paper's numbers beside those of its models.")
@@ -75,7 +75,7 @@ def report(
 ) -> None:
     """Write `report.html`, a page that opens offline, and its tables, figures and responses; print the main table.
 
-    Beside it stand `report.md`, `tables/*.csv`, `figures/*` and, with texts, `responses.parquet`.
+    Writes `report.md`, `tables/*.csv`, `figures/*` and, with texts, `responses.parquet` too.
 
     Example: `persona-refusal report results --out report`
 
@@ -107,9 +107,18 @@ def report(
     say(responses.notes)
     options = Options(detector, tuple(run_factors), replicates, seed, column, models)
     with busy("Making every table and figure"):
-        added = {"paper": paper, "compare_published": compare_published, "texts": texts, "names": mapping}
         tables = write_report(
-            responses, out, options, force=force, labels=labels, formats=formats, page=not tables_only, **added
+            responses,
+            out,
+            options,
+            force=force,
+            labels=labels,
+            formats=formats,
+            page=not tables_only,
+            paper=paper,
+            compare_published=compare_published,
+            texts=texts,
+            names=mapping,
         )
     table = main_table(tables)
     say(["No persona task was run, so there is no main table."] * table.empty)

@@ -15,7 +15,8 @@ Results = Annotated[
     list[str],
     typer.Argument(
         metavar="RESULTS",
-        help="Folders that lm_eval wrote with --output_path and --log_samples, or responses tables (`ingest`).",
+        help="Folders that lm_eval wrote with --output_path and --log_samples, or responses tables "
+        "(.parquet, .csv, .tsv, .json, .jsonl; see `ingest`).",
         show_default=False,
     ),
 ]
@@ -27,7 +28,7 @@ Detector = Annotated[
         show_default=False,
     ),
 ]
-Form = Annotated[Format, typer.Option("--format", help="How to print.")]
+Form = Annotated[Format, typer.Option("--format", help="Output format.")]
 AllRuns = Annotated[
     bool,
     typer.Option("--all-runs", help="Count every run of a task, not the newest answer to each prompt alone."),
@@ -36,15 +37,15 @@ ExcludeProvider = Annotated[
     bool,
     typer.Option(
         "--exclude-provider",
-        help="Leave out the responses that the provider refused (content filter, refusal field): of refusals and of "
-        "responses.",
+        help="Exclude responses that the provider refused (content filter, refusal field), from the refusals and from "
+        "the total.",
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace what is there already.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 Replicates = Annotated[
     int, typer.Option(min=100, max=1_000_000, metavar="N", help="Permutations, and bootstrap samples of whole texts.")
 ]
-Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Of all that is drawn at random.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Random seed.")]
 Models = Annotated[
     Path | None,
     typer.Option(

@@ -293,10 +293,13 @@ def _overlaps(new: Responses, old: Responses, rule: str, models: Mapping[str, st
 
 
 def _missing(overlaps: Iterable[Overlap], models: Mapping[str, str]) -> Iterator[str]:
-    """Say where one run lacks prompts of the other, or a verdict."""
-    shared = [each for each in overlaps if each.model in models]
-    for each in shared:
-        if each.n_new == each.n_baseline == each.n_both:
+    """Say where one run lacks prompts of the other, or a verdict; tasks of one run alone were named before."""
+    every = list(overlaps)
+    ours = {(each.task, each.setting) for each in every if each.n_new}
+    theirs = {(each.task, each.setting) for each in every if each.n_baseline}
+    for each in every:
+        alone = (each.task, each.setting) not in ours & theirs or each.model not in models
+        if alone or each.n_new == each.n_baseline == each.n_both:
             continue
         yield (
             f"{each.named}: {each.n_both:,} prompts have a verdict in both runs and are compared, of {each.n_new:,} in "

@@ -232,7 +232,7 @@ class _Finder:
         """Find the copies in other tables than the one that counts: the newest run's, else the first."""
         if rows.empty:
             return rows
-        newest = rows.groupby(["key", "file"], as_index=False)["date"].max()
+        newest = rows.groupby(["key", "file"])["date"].max().reset_index()
         # Without a date the order of the files decides.
         newest["date"] = newest["date"].fillna("")
         newest = newest.sort_values(["key", "date", "file"], ascending=[True, False, True], kind="stable")

@@ -146,8 +146,8 @@ def test_texts_of_the_offensiveness_task_are_shown_only_when_asked_for(runs, tmp
     invoke(runs[0], "--baseline", runs[1], "--out", tmp_path / "hidden.md")
     invoke(runs[0], "--baseline", runs[1], "--out", tmp_path / "shown.md", "--show-texts")
     hidden, shown = ((tmp_path / name).read_text(encoding="utf-8") for name in ("hidden.md", "shown.md"))
-    assert "Would a woman classify" not in hidden
-    assert "Would a woman classify" in shown
+    assert "would a woman classify" not in hidden
+    assert "would a woman classify" in shown
     assert "Examples" not in invoke(runs[0], "--baseline", runs[1], "--examples", "0")[0]
 
 

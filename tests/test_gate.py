@@ -110,11 +110,8 @@ def test_a_rate_that_rose_fails(judge):
 
 def test_what_was_left_of_a_filtered_run_must_be_enough(judge):
     gate, _ = judge(rows("a" * 12 + "p" * 8), rows("a" * 20), 50, exclude=True)
-    assert gate.unjudged == (
-        (
-            "m, nli (persona): only 12 of the baseline's 20 prompts have a verdict in the results; at least 90% are "
-            "needed."
-        ),
+    assert "".join(gate.unjudged) == (
+        "m, nli (persona): only 12 of the baseline's 20 prompts have a verdict in the results; at least 90% are needed."
     )
     # The same prompts were filtered in both: the others can be compared.
     assert judge(rows("a" * 12 + "p" * 8), rows("a" * 12 + "p" * 8), exclude=True)[0].passed
@@ -130,6 +127,7 @@ def test_models_of_other_names_are_compared_if_each_run_is_of_one(judge):
 
 
 def test_a_models_missing_task_is_noted_without_a_gate_too(judge):
+    # Another model of the run was asked that task.
     both = rows("a" * 9) + rows("a" * 9, model="n", task="x")
     _, notes = judge(both, both + rows("a" * 7, task="x"))
     assert any("m, x (persona): 0 prompts have a verdict in both runs" in note for note in notes)

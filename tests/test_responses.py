@@ -396,7 +396,7 @@ def test_a_csvs_temporary_copy_goes_with_its_responses(table):
     assert not folder.exists()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     st.lists(
         st.fixed_dictionaries(
