@@ -40,7 +40,7 @@ def _read(logs, out, lines, **more):
     else:
         n, notes = responses.query("SELECT count(*) FROM responses").fetchone()[0], responses.notes
     told = [note for note in notes if "could not be compared" in note]
-    left_out = [note for note in notes if "their responses are left out" in note]
+    left_out = [note for note in notes if ": left out (" in note]
     return n, bool(left_out), int(told[0].split()[0].replace(",", "")) if told else 0
 
 
