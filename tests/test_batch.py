@@ -55,7 +55,7 @@ def test_verdicts_of_many_are_those_of_each(pairs):
 
 @pytest.mark.parametrize("error", [RecursionError, ValueError, MemoryError, KeyError])
 def test_a_response_that_cannot_be_judged_costs_itself_alone(monkeypatch, error):
-    def rule(response, labels):
+    def rule(response, _labels):
         if response == "2":
             raise error
         return Verdict(ANSWER)

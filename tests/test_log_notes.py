@@ -9,7 +9,7 @@ from refusal_metrics.analysis.detect import detect_results
 from refusal_metrics.analysis.logs import load_responses
 from refusal_metrics.analysis.responses import read_responses
 
-from refusal_metrics.detectors import RULES_VERSION
+from refusal_metrics.detectors import RULES, RULES_VERSION
 
 LATER = str(int(RULES_VERSION) + 1)
 
@@ -153,13 +153,13 @@ def test_labels_that_are_no_texts_end_no_judging(logs, tmp_path, labels):
 
 
 def test_a_rule_that_raises_leaves_its_response_unjudged(logs, tmp_path, monkeypatch):
-    def rule(response, labels):
+    def rule(*_):
         raise RecursionError
 
-    monkeypatch.setitem(RULES, "answer_aware", rule)
     lines = logs.samples("RAN")
     lines[0]["answer_rate"]["rules"] = "1"
     logs.write_run(tmp_path, lines)
+    monkeypatch.setitem(RULES, "answer_aware", rule)
     responses = load_responses([tmp_path])
     assert told(responses) == [("unjudged", None, "RecursionError"), ("answer", None, None), ("other", None, None)]
     assert refused(responses)[0] == (False, True, True)

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis.logs import load_responses
 
-from refusal_metrics.detectors import detect_prefix
+from refusal_metrics.detectors import RULES_VERSION, detect_prefix
 from refusal_metrics.errors import InputError
 from refusal_metrics.verdict import EMPTY
 
@@ -59,6 +59,10 @@ def test_every_field_of_a_doc_becomes_a_column_beside_model_task_and_verdicts(lo
         "design_id": "d0-offensiveness-persona",
         "empty": False,
         "answered": False,
+        "unjudged": False,
+        "truncated": False,
+        "cause": None,
+        "rules": RULES_VERSION,
         "run": "acme__parrot-7b/2026-01-02T03-04-05.678901",
         "log": "samples_persona_refusal_offensiveness_2026-01-02T03-04-05.678901.jsonl",
         "filter": "none",

@@ -75,8 +75,10 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-@pytest.mark.parametrize("setting", ["persona", "persona-free"])
+SETTINGS = [*((way, "persona") for way in WAYS), *((way, "persona-free") for way in ("as it is", "messages", "NFKC"))]
+
+
+@pytest.mark.parametrize(("way", "setting"), SETTINGS)
 def test_a_prompt_is_its_docs_whatever_a_chat_template_makes_of_it(logs, tmp_path, way, setting):
     lines = [logs.line(doc, "Offensive.", prompt=way(logs.render(doc))) for doc in _docs(logs, setting=setting)]
     assert _read(logs, tmp_path, lines, setting=setting) == (24, False, 0)
