@@ -80,7 +80,7 @@ SETTINGS = [*((way, "persona") for way in WAYS), *((way, "persona-free") for way
 
 @pytest.mark.parametrize(("way", "setting"), SETTINGS)
 def test_a_prompt_is_its_docs_whatever_a_chat_template_makes_of_it(logs, tmp_path, way, setting):
-    lines = [logs.line(doc, "Offensive.", prompt=way(logs.render(doc))) for doc in _docs(logs, setting=setting)]
+    lines = [logs.line(doc, "Offensive.", prompt=WAYS[way](logs.render(doc))) for doc in _docs(logs, setting=setting)]
     assert _read(logs, tmp_path, lines, setting=setting) == (24, False, 0)
 
 
