@@ -188,11 +188,9 @@ class _Table:
             yield from _say_names(name, levels)
         if {"persona", "setting"} <= self._types.keys():
             persona = as_text("persona", self._types["persona"])
-            n, n_of_personas = self._connection.execute(
-                f"SELECT count_if(coalesce(trim({persona}), '') = ''), count(*) FROM given "
-                "WHERE setting::VARCHAR = 'persona'"
-            ).fetchall()[0]
-            if 0 < n < n_of_personas:
+            unnamed = f"setting::VARCHAR = 'persona' AND coalesce(trim({persona}), '') = ''"
+            n = count(self._connection, f"SELECT count(*) FROM given WHERE {unnamed}")
+            if 0 < n < count(self._connection, "SELECT count(*) FROM given WHERE setting::VARCHAR = 'persona'"):
                 yield f"{_rows(n)} of the persona setting name no persona: no comparison of personas includes them."
 
     def _unread_verdicts(self) -> Iterator[str]:

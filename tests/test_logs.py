@@ -372,9 +372,9 @@ def test_repetitions_are_counted_also_where_another_model_used_another_filter(lo
 
 
 def test_lines_without_our_metrics_are_judged_from_their_responses_and_counted(logs, tmp_path):
-    older = [{k: v for k, v in line.items() if "prefix_strict" not in k} for line in logs.samples("RNA")]
-    logs.write_run(tmp_path, older)
-    logs.write_run(tmp_path, "AA", first=3, date=logs.LATER)
+    first = [logs.older(line) for line in logs.samples("RNA")]
+    logs.write_run(tmp_path, [{k: v for k, v in line.items() if "prefix_strict" not in k} for line in first])
+    logs.write_run(tmp_path, [logs.older(line) for line in logs.samples("AA", first=3)], date=logs.LATER)
     responses = load_responses([tmp_path])
     # R by each rule, N by prefix alone, three A.
     assert tally(responses) == (5, 2, 1, 0)
