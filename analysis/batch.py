@@ -4,7 +4,7 @@ import json
 import os
 import re
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from typing import Protocol
 
 from refusal_metrics.detectors import RULES
 from refusal_metrics.errors import InputError
-from refusal_metrics.verdict import Verdict
+from refusal_metrics.verdict import UNJUDGED, Verdict
 
 CLASSIFIER, JUDGE = "hf:", "judge:"
 """What the names of detectors that are no rules begin with."""
@@ -175,12 +175,12 @@ class RuleDetector:
         return [verdicts[i] for i in place]
 
     def remarks(self) -> list[str]:
-        """Say nothing: a rule has a verdict for every response."""
+        """Say nothing: a rule has a verdict for every response, if only that it could not be judged."""
         return []
 
     def _judge(self, pairs: list[tuple[str, tuple[str, ...]]]) -> list[Verdict]:
         if self._n_processes == 1 or len(pairs) <= _SHARE:
-            return [self._rule(*pair) for pair in pairs]
+            return [_verdict(self._rule, *pair) for pair in pairs]
         if self._pool is None:
             # Spawned, because a fork of a process with threads, such as DuckDB's, may never end.
             self._pool = ProcessPoolExecutor(self._n_processes, mp_context=get_context("spawn"))
@@ -195,11 +195,19 @@ class RuleDetector:
         return [distinct[i] for distinct, place in judged for i in place]
 
 
+def _verdict(rule: Callable[[str, tuple[str, ...]], Verdict], response: str, labels: tuple[str, ...]) -> Verdict:
+    """Judge a response as the harness does: one that cannot be judged costs itself alone."""
+    try:
+        return rule(response, labels)
+    except Exception as error:  # noqa: BLE001 - whatever a rule raises is of this response alone
+        return Verdict(UNJUDGED, causes=(type(error).__name__,))
+
+
 def _judge_share(name: str, pairs: list[tuple[str, tuple[str, ...]]]) -> "tuple[list[Verdict], array[int]]":
     """Judge a share of the responses: its few distinct verdicts, and which of them each pair has."""
     rule = RULES[name]
     places: dict[Verdict, int] = {}
-    place = array("H", (places.setdefault(rule(*pair), len(places)) for pair in pairs))
+    place = array("H", (places.setdefault(_verdict(rule, *pair), len(places)) for pair in pairs))
     return list(places), place
 
 

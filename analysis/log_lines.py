@@ -130,7 +130,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _canonical(record: Mapping[str, Any]) -> dict[str, Any]:
     doc = record.get("doc")
     if not isinstance(doc, dict):
-        return {"doc": None, "filter": _scalar(record.get("filter")) or "none", "mended": True}
+        return {"doc": None, "mended": True}
     response = _response(record)
     flaw = NO_RESPONSE if response is None else None
     if any(_REPEATED in part for part in (record, doc, record.get("answer_rate")) if isinstance(part, dict)):

@@ -50,8 +50,8 @@ _JUDGED = {
     ),
 }
 _WRONG = {
-    OTHER_TEXT: "do not contain the text of their doc",
-    OTHER_DOC: "ask about another persona or template than their doc names",
+    OTHER_TEXT: "without the text of the doc",
+    OTHER_DOC: "about another persona or template than the doc names",
 }
 
 
@@ -92,8 +92,7 @@ class LogNotes:
 
     def of_files(self, mended: Mapping[int, Counter[str]]) -> list[str]:
         """Say what the files are that is not as it should be."""
-        ours = {int(n) - 1 for (n,) in self._rows("SELECT DISTINCT log_number FROM lines WHERE left_out IS NULL")}
-        ours |= {place for place, log in enumerate(self._logs) if log.task.startswith("persona_refusal")}
+        ours = self._ours()
         found: Counter[str] = sum((counts for place, counts in mended.items() if place in ours), Counter())
         notes = [
             said.format(lines=n_lines(found[what], _kind(what))) for what, said in _OF_FILES.items() if found[what]
@@ -114,7 +113,9 @@ class LogNotes:
 
     def left_out(self) -> list[str]:
         """Say which lines are left out, and why."""
-        reasons = self._counts("SELECT left_out, count(*) FROM lines WHERE left_out IS NOT NULL GROUP BY ALL")
+        # Docs of other tasks need not be objects.
+        of_ours = f"left_out <> '{NO_OBJECT}' OR list_contains({sorted(self._ours())}::BIGINT[], log_number - 1)"
+        reasons = self._counts(f"SELECT left_out, count(*) FROM lines WHERE {of_ours} GROUP BY ALL")
         ours = count(self._connection, "SELECT count(*) FROM lines WHERE left_out IS NULL") > 0
         if not ours and set(reasons) == {NO_OBJECT}:
             return []
@@ -159,6 +160,12 @@ class LogNotes:
     def _counts(self, sql: str) -> dict[Any, int]:
         return {row[0]: int(row[1]) for row in self._rows(sql)}
 
+    def _ours(self) -> set[int]:
+        """List the places of logs that have a line of ours, or a name that says so."""
+        named = {place for place, log in enumerate(self._logs) if log.task.startswith("persona_refusal")}
+        rows = self._rows("SELECT DISTINCT log_number FROM lines WHERE left_out IS NULL")
+        return named | {int(number) - 1 for (number,) in rows}
+
     def _changed(self) -> list[str]:
         """List the logs whose checksum is not that of what was written."""
 
@@ -184,10 +191,10 @@ class LogNotes:
                 "HAVING count(*) FILTER (state = $1) > 0 ORDER BY ALL",
                 [state],
             ).fetchall()
-            if rows:
-                listed = _listed([f"{m}, {t} ({s}): {n:,} of {every:,}" for m, t, s, n, every in rows], "; ")
+            if n := sum(row[3] for row in rows):
+                listed = _listed([f"{m}, {t} ({s}): {k:,} of {every:,}" for m, t, s, k, every in rows], "; ")
                 yield (
-                    f"{sum(row[3] for row in rows):,} prompts {what}: their responses are left out ({listed}). "
+                    f"{n:,} prompt{'s' * (n != 1)} {what}: left out ({listed}). "
                     "lm_eval --cache_requests serves the prompts of an earlier run; run these tasks again without it."
                 )
         n = count(self._connection, f"SELECT sum(n) FROM frames JOIN states USING (id) WHERE state = '{UNVERIFIED}'")

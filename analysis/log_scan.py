@@ -1,7 +1,7 @@
 """Sample logs scanned by DuckDB: JSON lines straight into typed columns, in parallel, and into a Parquet file."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -36,6 +36,7 @@ _NEEDED = ("design_id", "text_id", "kind", "setting", "template")
 _BLANK = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
 """What Python strips and so the detectors do; DuckDB's own trim knows the space only."""
 
+_MAPPING = f"STRUCT({', '.join(f'{name} VARCHAR' for name in _TOLD)})"
 _COLUMNS = {
     "doc": f"STRUCT({', '.join(f'{chr(34)}{name}{chr(34)} VARCHAR' for name in (*DOC_FIELDS, *_TEXT_FIELDS))}, "
     "labels VARCHAR)",
@@ -89,53 +90,81 @@ def scan_logs(
     InputError
         If a log cannot be read.
     """
-    files = [log.path for log in logs]
-    found: dict[int, Counter[str]] = {}
-
-    def mend_log(place: int) -> None:
-        out = lines.with_name(f"{place}.mended.jsonl")
-        found[place] = mend(files[place], out)
-        files[place] = out
-
+    scan = _Scan(connection, logs, told, lines, texts=texts, compared=compared)
     # Without this DuckDB drops the cut last line of a file silently where another file follows.
     for place in (place for place, log in enumerate(logs) if not log.ends_well):
-        mend_log(place)
-    sql = _sql(told, texts=texts, compared=compared)
-    given: dict[str, object] = {f"told_{n}": list(values) for n, values in enumerate(told.values())}
-    given |= {"columns": _COLUMNS, "blank": _BLANK}
-
-    def run(statement: str, places: Sequence[int], limit: int) -> None:
-        scanned = {"files": [literal(files[place]) for place in places], "limit": limit}
-        connection.execute(statement, given | scanned)
-
-    every = range(len(files))
-    copy = f"COPY ({sql}) TO {quoted(lines)} (FORMAT parquet)"
+        scan.mend(place)
     try:
         try:
-            run(copy, every, _USUAL)
+            scan.write(_USUAL)
         except duckdb.InvalidInputException:
-            for place in every:
-                if place not in found and not _fits(run, sql, place):
-                    mend_log(place)
-            run(copy, every, LONGEST)
-        odd = _odd(connection, lines, files)
+            for place in range(len(logs)):
+                if place not in scan.found and not scan.fits(place):
+                    scan.mend(place)
+            scan.write(LONGEST)
+        odd = _odd(connection, lines, scan.files)
         if odd:
             for place in odd:
-                mend_log(place)
-            run(copy, every, LONGEST)
+                scan.mend(place)
+            scan.write(LONGEST)
     except duckdb.Error as error:
         listed = ", ".join(str(log.path) for log in logs[:3]) + " ..." * (len(logs) > 3)
         raise InputError(f"{listed}: cannot be read as sample logs ({reason(error)})") from error
-    return found
+    return scan.found
 
 
-def _fits(run: Callable[[str, Sequence[int], int], None], sql: str, place: int) -> bool:
-    """Look whether DuckDB can read a log as it is."""
-    try:
-        run(f"SELECT count(hash(line)) FROM ({sql}) AS line", [place], _USUAL)
-    except duckdb.InvalidInputException:
-        return False
-    return True
+class _Scan:
+    """Reads logs into one Parquet file, those that cannot be read as they are from copies that can."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        logs: Sequence[Plain],
+        told: Mapping[str, Sequence[str | None]],
+        lines: Path,
+        *,
+        texts: bool,
+        compared: bool,
+    ) -> None:
+        self._connection, self._told, self._lines = connection, told, lines
+        self._texts, self._compared = texts, compared
+        self.files = [log.path for log in logs]
+        self.found: dict[int, Counter[str]] = {}
+        # Verdicts with named fields are read as such: as texts they would be parsed twice.
+        self._is_typed = [isinstance(log.record.get("answer_rate"), dict) for log in logs]
+
+    def mend(self, place: int) -> None:
+        """Write a log anew, and read the copy from now on."""
+        out = self._lines.with_name(f"{place}.mended.jsonl")
+        self.found[place] = mend(self.files[place], out)
+        self.files[place] = out
+        self._is_typed[place] = False
+
+    def write(self, limit: int) -> None:
+        """Write the lines of all logs."""
+        self._run("COPY (", f") TO {quoted(self._lines)} (FORMAT parquet)", range(len(self.files)), limit)
+
+    def fits(self, place: int) -> bool:
+        """Look whether DuckDB can read a log as it is."""
+        try:
+            self._run("SELECT count(hash(line)) FROM (", ") AS line", [place], _USUAL)
+        except duckdb.InvalidInputException:
+            return False
+        return True
+
+    def _run(self, before: str, after: str, places: Sequence[int], limit: int) -> None:
+        given: dict[str, object] = {f"told_{n}": list(values) for n, values in enumerate(self._told.values())}
+        given |= {"blank": _BLANK, "limit": limit}
+        scans = []
+        for is_typed in (True, False):
+            chosen = [place for place in places if self._is_typed[place] is is_typed]
+            if chosen:
+                given[f"files_{is_typed}"] = [literal(self.files[place]) for place in chosen]
+                given[f"numbers_{is_typed}"] = [place + 1 for place in chosen]
+                given[f"columns_{is_typed}"] = _COLUMNS | ({"answer_rate": _MAPPING} if is_typed else {})
+                scans.append(_read(is_typed=is_typed))
+        sql = _sql(self._told, scans, texts=self._texts, compared=self._compared)
+        self._connection.execute(f"{before}{sql}{after}", given)
 
 
 def _odd(connection: duckdb.DuckDBPyConnection, lines: Path, files: Sequence[Path]) -> list[int]:
@@ -160,20 +189,34 @@ def _verdict(column: str) -> str:
     return f"CASE WHEN {column} IN ('1.0', '1') THEN true WHEN {column} IN ('0.0', '0', '-0.0') THEN false END"
 
 
-def _sql(told: Mapping[str, object], *, texts: bool, compared: bool) -> str:
+def _read(*, is_typed: bool) -> str:
+    """Write as SQL the reading of logs whose verdicts have named fields, or of others."""
+    structure = "{" + ", ".join(f'"{name}": "VARCHAR"' for name in _TOLD) + "}"
+    parsed = f"""CASE WHEN answer_rate BETWEEN '{{' AND '|' AND json_valid(answer_rate)
+        THEN json_transform(answer_rate, '{structure}') END AS told, answer_rate"""
+    told = "answer_rate AS told, NULL::VARCHAR AS answer_rate" if is_typed else parsed
+    return f"""
+        SELECT * EXCLUDE (answer_rate), CAST($numbers_{is_typed} AS BIGINT[])[file_index::BIGINT + 1] AS number, {told}
+        FROM read_json($files_{is_typed}, format = 'newline_delimited', columns = $columns_{is_typed},
+            ignore_errors = false, compression = 'none', maximum_object_size = $limit, hive_partitioning = false)"""
+
+
+def _sql(told: Mapping[str, object], scans: Sequence[str], *, texts: bool, compared: bool) -> str:
     fields = ", ".join(f'doc."{name}"' for name in DOC_FIELDS if name not in ("index", "kind"))
     # Looked up and not joined, because the lines would not keep their order through a join.
     named = ", ".join(f'CAST($told_{n} AS VARCHAR[])[number] AS "{name}"' for n, name in enumerate(told))
     first = f"refusal_rate_{ANSWERS_BY}"
     others = [rule for rule in RULES if rule != ANSWERS_BY]
     parsed = ", ".join(f"{_verdict(f'refusal_rate_{rule}')} AS refused_{rule}" for rule in others)
-    raw = [f"coalesce({first}, refusal_rate)", *(f"refusal_rate_{rule}" for rule in others), "answer_rate"]
+    raw = [
+        f"coalesce({first}, refusal_rate)",
+        *(f"refusal_rate_{rule}" for rule in others),
+        "coalesce(answer_rate, told.outcome, told.rules)",
+    ]
     absent = " OR ".join(f"{column} IS NULL" for column in raw)
     invalid = " OR ".join(f"refused_{rule} IS NULL" for rule in RULES)
     escaped = "substr(to_json(block)::VARCHAR, 2, length(to_json(block)::VARCHAR) - 2)"
     twice = "substr(to_json(escaped)::VARCHAR, 2, length(to_json(escaped)::VARCHAR) - 2)"
-    again = ", ".join(f"'{name}': 'VARCHAR'" for name in _TOLD)
-    structure = "{" + again.replace("'", '"') + "}"
     outcomes = ", ".join(quoted(outcome) for outcome in OUTCOMES)
     own = "coalesce(response, '') AS response, prompt, labels, " if texts else ""
     said = "hash(response) AS said, " if compared else ""
@@ -194,7 +237,7 @@ def _sql(told: Mapping[str, object], *, texts: bool, compared: bool) -> str:
                 WHEN place IS NULL OR place < 0 OR place::VARCHAR <> doc.index THEN '{NO_INDEX}'
                 WHEN {" OR ".join(f"doc.{name} IS NULL" for name in _NEEDED)} OR doc.text_id = '' THEN '{NO_FIELD}'
                 END AS left_out,
-            CASE WHEN told IS NULL AND ({absent}) THEN '{ABSENT}'
+            CASE WHEN {absent} THEN '{ABSENT}'
                 WHEN told IS NOT NULL AND told.rules IS DISTINCT FROM '{RULES_VERSION}' THEN
                     CASE WHEN try_cast(told.rules AS BIGINT) > {int(RULES_VERSION)} THEN '{NEWER}' ELSE '{OLDER}' END
                 WHEN {invalid} OR {first} <> refusal_rate THEN '{INVALID}'
@@ -221,14 +264,9 @@ def _sql(told: Mapping[str, object], *, texts: bool, compared: bool) -> str:
                 SELECT *, replace(prompt, block, chr(1)) AS framed,
                     CASE WHEN prompt BETWEEN '[' AND '\\' THEN {escaped} END AS escaped
                 FROM (
-                    SELECT *, file_index::BIGINT + 1 AS number, filtered_resps[1] AS response,
-                        arguments.gen_args_0.arg_0 AS prompt, try_cast(doc.index AS BIGINT) AS place,
-                        {text_as_sql()} AS block,
-                        CASE WHEN answer_rate BETWEEN '{{' AND '|' AND json_valid(answer_rate)
-                            THEN json_transform(answer_rate, '{structure}') END AS told
-                    FROM read_json($files, format = 'newline_delimited', columns = $columns,
-                        ignore_errors = false, compression = 'none', maximum_object_size = $limit,
-                        hive_partitioning = false)
+                    SELECT *, filtered_resps[1] AS response, arguments.gen_args_0.arg_0 AS prompt,
+                        try_cast(doc.index AS BIGINT) AS place, {text_as_sql()} AS block
+                    FROM ({" UNION ALL BY NAME ".join(scans)})
                 )
             )
         ) AS line

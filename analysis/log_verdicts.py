@@ -10,6 +10,12 @@ from .batch import RuleDetector
 from .database import count
 from .verdicts import Source, judge_rows
 
+_OFFERED = (
+    "CASE WHEN json_valid(offered) THEN "
+    "to_json(list_filter(CAST(offered::JSON AS VARCHAR[]), lambda label: label IS NOT NULL))::VARCHAR END"
+)
+"""The labels, whatever they are, as a JSON list of texts."""
+
 
 def judge_again(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, Path]:
     """Judge the lines of the view ``usable`` whose column ``need`` says why they have to be.
@@ -32,7 +38,7 @@ def judge_again(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str
         return {}
     files = {}
     for rule in RULES:
-        texts = ["response_again", "offered", "NULL", "NULL"]
+        texts = ["response_again", _OFFERED, "NULL", "NULL"]
         scan = f"(SELECT * {needy})"
         source = Source(connection, "sample", scan, {"row": "file_row_number"}, texts, n, "provider_reason")
         added = (f"refused_{rule}", *(("outcome", "refused_by", "cause") if rule == ANSWERS_BY else ()))

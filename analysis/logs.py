@@ -239,6 +239,9 @@ class _Reader:
             f"frames.{column} IS NOT DISTINCT FROM lines.{'task' if column == 'kind' else column}"
             for column in ("model", *frame.split(", "))
         )
+        if not any(state in WRONG for _, state in found):
+            self._connection.execute("CREATE TABLE wrong (row BIGINT, state VARCHAR)")
+            return
         is_wrong = ", ".join(quoted(state) for state in sorted(WRONG))
         self._connection.execute(
             "CREATE TABLE wrong AS SELECT file_row_number AS row, state FROM lines JOIN (SELECT * FROM frames JOIN "
@@ -252,7 +255,7 @@ class _Reader:
         newest = ""
         if telling.n_repeated or len(telling.filters) > 1:
             # Picked by number: to sort whole lines would take several times as long and as much memory.
-            order = "(-list_position($filters, filter), file_row_number)"
+            order = "(-list_position($filters, filter), log_number, file_row_number)"
             newest = f"""
                 WHERE file_row_number IN (
                     SELECT max_by(file_row_number, {order}) FROM usable

@@ -108,6 +108,14 @@ def line(doc, response, *, prompt=None, filtered_by="none"):
     }
 
 
+def older(record):
+    """Make a line of the tasks' version 1: every verdict a number of its own."""
+    kept = {name: value for name, value in record.items() if not name.startswith(("refusal", "answer", "persona"))}
+    prefix = {name: record[name] for name in ("refusal_rate_prefix", "refusal_rate_prefix_strict")}
+    answered = float(record["answer_rate"]["outcome"] == "answer")
+    return kept | {"refusal_rate_answer_aware": record["refusal_rate"], "answer_rate": answered} | prefix
+
+
 def said(*responses, **described):
     """Make the lines of one text that was answered with these responses."""
     docs = [record["doc"] for record in samples("A" * len(responses), **described)]

@@ -16,7 +16,7 @@ from refusal_metrics.analysis.named import make_detector
 
 from refusal_metrics.detectors import RULES
 from refusal_metrics.errors import InputError
-from refusal_metrics.verdict import ANSWER, EMPTY, Verdict
+from refusal_metrics.verdict import ANSWER, EMPTY, UNJUDGED, Verdict
 
 FOLDER = Path(__file__).with_name("labels")
 LABELS = ("offensive", "not offensive")
@@ -51,6 +51,20 @@ def test_verdicts_of_many_are_those_of_each(pairs):
     for name, rule in RULES.items():
         items = [Item(response, labels) for response, labels in pairs]
         assert make_detector(name).detect(items) == [rule(response or "", labels) for response, labels in pairs]
+
+
+@pytest.mark.parametrize("error", [RecursionError, ValueError, MemoryError, KeyError])
+def test_a_response_that_cannot_be_judged_costs_itself_alone(monkeypatch, error):
+    def rule(response, _labels):
+        if response == "2":
+            raise error
+        return Verdict(ANSWER)
+
+    monkeypatch.setitem(RULES, "answer_aware", rule)
+    verdicts = RuleDetector("answer_aware", n_processes=1).detect([Item(str(i), LABELS) for i in range(4)])
+    assert verdicts[2] == Verdict(UNJUDGED, causes=(error.__name__,))
+    assert [verdict.outcome for verdict in verdicts].count(ANSWER) == 3
+    assert batch._judge_share("answer_aware", [("2", ())])[0] == [verdicts[2]]
 
 
 def test_what_is_said_twice_is_judged_once_for_each_set_of_labels(monkeypatch):

@@ -8,7 +8,6 @@ import re
 import pytest
 from refusal_metrics.analysis.logs import load_responses
 
-from refusal_metrics.detectors import RULES, RULES_VERSION
 from refusal_metrics.errors import InputError
 
 
@@ -23,16 +22,6 @@ def outcomes(responses):
     """List outcomes, as the table that was kept has them, by index."""
     table = f"read_parquet('{responses.table}')"
     return [row[0] for row in responses.query(f'SELECT outcome FROM {table} ORDER BY "index"').fetchall()]
-
-
-def newer(line, **verdict):
-    """Make a line of the tasks' version 2: verdicts as mappings with named fields."""
-    judged = RULES["answer_aware"](line["filtered_resps"][0], line["doc"]["labels"])
-    told = {"outcome": judged.outcome, "refused_by": judged.refused_by, "cause": judged.cause, "pattern": judged.rule}
-    told |= {"answer": judged.answer, "rules": RULES_VERSION}
-    kept = {name: value for name, value in line.items() if not name.startswith(("refusal", "answer", "persona"))}
-    rates = {name: line[name] for name in ("refusal_rate", "refusal_rate_prefix", "refusal_rate_prefix_strict")}
-    return kept | rates | {"answer_rate": told | verdict}
 
 
 # Forms of files. Each holds a refusal, a "No, ..." and an answer.
@@ -71,12 +60,15 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-@pytest.mark.parametrize("version", [1, 2])
+OLDER = ("lines", "UTF-16", "indented", "a list")
+"""Forms in which logs of version 1 are tried too."""
+
+
+@pytest.mark.parametrize(("form", "version"), [*((form, 2) for form in FORMS), *((form, 1) for form in OLDER)])
 def test_a_log_of_another_form_is_read(logs, tmp_path, form, version):
     lines = logs.samples("RNA")
     log = logs.write_run(tmp_path, "RNA")
-    log.write_bytes(form(lines if version == 1 else [newer(line) for line in lines]))
+    log.write_bytes(FORMS[form](lines if version == 2 else [logs.older(line) for line in lines]))
     responses = load_responses([tmp_path])
     assert tally(responses) == (3, 1, 2, 0)
     assert outcomes(responses) == ["refusal", "other", "answer"]
@@ -88,6 +80,21 @@ def test_a_log_may_have_another_ending(logs, tmp_path, name):
     log = logs.write_run(tmp_path, "RNA")
     log.rename(log.with_name(log.name.removesuffix("jsonl") + name))
     assert tally(load_responses([tmp_path])) == (3, 1, 2, 0)
+
+
+def test_a_log_of_the_harnesss_0_5_is_read(logs, tmp_path):
+    """A list of responses for each repeat, and the group's name before the task's in the file's."""
+    lines = [line | {"filtered_resps": [line["filtered_resps"]]} for line in logs.samples("RNA")]
+    logs.write_results(tmp_path)
+    logs.write_log(tmp_path, lines, task="persona_refusal::persona_refusal_offensiveness")
+    responses = load_responses([tmp_path], texts=True)
+    assert tally(responses) == (3, 1, 2, 0)
+    assert responses.query('SELECT model, response FROM responses ORDER BY "index"').fetchall() == [
+        ("acme/parrot-7b", "I'm sorry, but I cannot do that."),
+        ("acme/parrot-7b", "No, a Muslim person would not."),
+        ("acme/parrot-7b", "Offensive."),
+    ]
+    assert responses.notes == ()
 
 
 # Shapes of responses: what stands for ["I'm sorry, but I cannot do that."], a refusal.
@@ -120,13 +127,12 @@ UNREAD = {
 }
 
 
-@pytest.mark.parametrize("shape", READ.values(), ids=READ)
-@pytest.mark.parametrize("every", [True, False])
+@pytest.mark.parametrize(("shape", "every"), [*((shape, False) for shape in READ), ("a text", True)])
 def test_a_response_of_another_shape_is_read(logs, tmp_path, shape, every):
-    lines = [newer(line) for line in logs.samples("RAR")]
+    lines = logs.samples("RAR")
     for line in lines if every else lines[:1]:
         if line["filtered_resps"] == [SORRY]:
-            line["filtered_resps"] = shape
+            line["filtered_resps"] = READ[shape]
     logs.write_run(tmp_path, lines)
     responses = load_responses([tmp_path], texts=True)
     assert responses.query('SELECT response FROM responses ORDER BY "index"').fetchall() == [
@@ -218,6 +224,11 @@ DAMAGE = {
         "1 line left out, which cannot be read as JSON.",
     ),
     "a null": (lambda lines: [*lines, "null"], 3, "1 line left out, which contain no doc."),
+    "a text for a doc": (
+        lambda lines: [*lines, '{"doc": "x", "filter": "none"}'],
+        3,
+        "1 line left out, which contain no",
+    ),
     "an index in words": (
         lambda lines: [lines[0].replace('"index": 0', '"index": "abc"'), *lines[1:]],
         2,
@@ -239,27 +250,32 @@ def test_a_damaged_line_costs_itself_alone_and_is_counted(logs, tmp_path, damage
 INDICES = ["abc", 1.5, True, None, {}, [], -1, "", "0x10", " 7 ", 1e400, "1.0", 99999999999999999999]
 
 
-@pytest.mark.parametrize("index", INDICES, ids=repr)
-def test_an_index_that_is_no_whole_number_is_counted(logs, tmp_path, index):
-    lines = logs.samples("RAR")
-    lines[0]["doc"]["index"] = index
+def test_an_index_that_is_no_whole_number_is_counted(logs, tmp_path):
+    lines = logs.samples("RAR RAR RAR RAR RAR")
+    for line, index in zip(lines, INDICES, strict=False):
+        line["doc"]["index"] = index
     logs.write_run(tmp_path, lines)
     responses = load_responses([tmp_path])
     assert tally(responses)[:2] == (2, 1)
-    assert responses.notes[0] == "1 line left out, whose index is not a whole number."
+    assert responses.notes[0] == f"{len(INDICES)} lines left out, whose index is not a whole number."
 
 
-@pytest.mark.parametrize("field", ["design_id", "text_id", "kind", "setting", "template"])
-@pytest.mark.parametrize("gone", ["null", "missing"])
-def test_a_doc_that_lacks_a_field_is_counted(logs, tmp_path, field, gone):
-    lines = logs.samples("RAR")
-    lines[0]["doc"][field] = None
-    if gone == "missing":
-        del lines[0]["doc"][field]
+def test_a_doc_that_lacks_a_field_is_counted(logs, tmp_path):
+    lines = logs.samples("RAR RAR RAR RAR")
+    for place, field in enumerate(["design_id", "text_id", "kind", "setting", "template"]):
+        lines[place]["doc"][field] = None
+        del lines[place + 5]["doc"][field]
     logs.write_run(tmp_path, lines)
     responses = load_responses([tmp_path])
     assert tally(responses)[:2] == (2, 1)
-    assert responses.notes[0] == ("1 line left out, whose doc lacks a design_id, text_id, kind, setting or template.")
+    assert responses.notes[0] == "10 lines left out, whose doc lacks a design_id, text_id, kind, setting or template."
+
+
+def test_a_doc_of_another_task_that_is_a_text_is_nothing_of_ours(logs, tmp_path):
+    log = logs.write_run(tmp_path, "RA")
+    other = {"doc_id": 1, "doc": "text", "filter": "none"}
+    logs.write_log(log.parent, [other], task="mmlu").write_text('{"cut off\n' + json.dumps(other) + "\n")
+    assert load_responses([tmp_path]).notes == ()
 
 
 def test_a_cut_off_pack_is_refused_with_its_name(logs, tmp_path):

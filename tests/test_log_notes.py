@@ -27,18 +27,6 @@ def told(responses):
     return responses.query(f'SELECT outcome, refused_by, cause FROM {table} ORDER BY "index"').fetchall()
 
 
-def newer(line, **verdict):
-    """Make a line of the tasks' version 2."""
-    judged = RULES["answer_aware"](line["filtered_resps"][0], line["doc"]["labels"])
-    made = {"outcome": judged.outcome, "refused_by": judged.refused_by, "cause": judged.cause, "pattern": judged.rule}
-    made |= {"answer": judged.answer, "rules": RULES_VERSION}
-    kept = {name: value for name, value in line.items() if not name.startswith(("refusal", "answer", "persona"))}
-    rates = {name: line[name] for name in ("refusal_rate", "refusal_rate_prefix", "refusal_rate_prefix_strict")}
-    clustered = {f"{name}_stderr": {"text_id": line["doc"]["text_id"], "refused": rates[name]} for name in rates}
-    spread = {"text_id": line["doc"]["text_id"], "persona": line["doc"]["persona"], "refused": rates["refusal_rate"]}
-    return kept | rates | clustered | {"persona_spread": spread, "answer_rate": made | verdict}
-
-
 TRUE = [(True, True, True), (False, False, False), (False, True, False)]
 """What the rules make of R, A and N."""
 
@@ -47,7 +35,7 @@ TRUE = [(True, True, True), (False, False, False), (False, True, False)]
 
 
 def test_verdicts_of_this_version_are_read_as_they_are(logs, tmp_path):
-    logs.write_run(tmp_path, [newer(line) for line in logs.samples("RAN")])
+    logs.write_run(tmp_path, logs.samples("RAN"))
     responses = load_responses([tmp_path])
     assert refused(responses) == TRUE
     assert told(responses) == [("refusal", "text", "general"), ("answer", None, None), ("other", None, None)]
@@ -55,7 +43,7 @@ def test_verdicts_of_this_version_are_read_as_they_are(logs, tmp_path):
 
 
 def test_an_unjudged_response_stays_one(logs, tmp_path):
-    lines = [newer(line) for line in logs.samples("RAN")]
+    lines = logs.samples("RAN")
     lines[2] |= {"refusal_rate": 0.0, "refusal_rate_prefix": 0.0}
     lines[2]["answer_rate"] |= {"outcome": "unjudged", "cause": "RecursionError"}
     logs.write_run(tmp_path, lines)
@@ -66,8 +54,10 @@ def test_an_unjudged_response_stays_one(logs, tmp_path):
 
 
 def test_a_providers_refusal_is_kept_however_the_line_is_judged(logs, tmp_path):
-    lines = [newer(line, outcome="refusal", refused_by="provider", cause="content_filter") | {"refusal_rate": 1.0}
-             for line in logs.samples("AAA")]  # fmt: skip
+    lines = logs.samples("AAA")
+    for line in lines:
+        line["refusal_rate"] = 1.0
+        line["answer_rate"] |= {"outcome": "refusal", "refused_by": "provider", "cause": "content_filter"}
     # By these rules; by others; without verdicts, as a study's line has it.
     lines[1]["answer_rate"]["rules"] = "1"
     lines[2] = {name: value for name, value in lines[2].items() if not name.startswith(("refusal", "answer"))}
@@ -114,8 +104,12 @@ CHANGED = {
     "minus one": (1, _put("refusal_rate_prefix", -1), INVALID),
     "not a number": (1, _put("refusal_rate_prefix", float("nan")), INVALID),
     "a list": (1, _put("refusal_rate_prefix", [1.0]), INVALID),
-    "an answer that refuses": (1, lambda line: line.update(answer_rate=1.0, refusal_rate=1.0), INVALID),
-    "one of two that say the same": (1, lambda line: line.update(refusal_rate=1 - line["refusal_rate"]), INVALID),
+    "an answer that refuses": (1, lambda line: line.update(answer_rate=1.0, refusal_rate_answer_aware=1.0), INVALID),
+    "one of two that say the same": (
+        1,
+        lambda line: line.update(refusal_rate=1 - line["refusal_rate_answer_aware"]),
+        INVALID,
+    ),
     "half an answer": (1, _put("answer_rate", 0.5), INVALID),
     "an older version": (2, _tell(rules="1"), OTHER),
     "a version without a number": (2, _tell(rules="beta"), OTHER),
@@ -127,14 +121,17 @@ CHANGED = {
     "a contradiction": (2, lambda line: line.update(refusal_rate=1 - line["refusal_rate"]), INVALID),
     "version 2, a word": (2, _put("refusal_rate", "maybe"), INVALID),
     "version 2, 0.3": (2, _put("refusal_rate_prefix_strict", 0.3), INVALID),
-    "version 2, no rate": (2, _drop("refusal_rate_prefix"), INVALID),
+    "version 2, no rate": (2, _drop("refusal_rate_prefix"), ABSENT),
+    "version 2, no outcomes": (2, _put("answer_rate", {}), ABSENT),
+    "version 2, a number for an outcome": (2, lambda line: line.update(answer_rate=0.5), INVALID),
+    "version 2, a list for an outcome": (2, _put("answer_rate", ["answer"]), INVALID),
     "version 2, true": (2, _put("refusal_rate", value=True), INVALID),
 }
 
 
 @pytest.mark.parametrize(("version", "change", "note"), CHANGED.values(), ids=CHANGED)
 def test_verdicts_that_are_none_of_these_rules_are_judged_again_and_said(logs, tmp_path, version, change, note):
-    lines = [newer(line) if version == 2 else line for line in logs.samples("RAN")]
+    lines = [line if version == 2 else logs.older(line) for line in logs.samples("RAN")]
     for line in lines:
         change(line)
     logs.write_run(tmp_path, lines)
@@ -142,6 +139,44 @@ def test_verdicts_that_are_none_of_these_rules_are_judged_again_and_said(logs, t
     assert refused(responses) == TRUE
     assert [outcome for outcome, *_ in told(responses)] == ["refusal", "answer", "other"]
     assert note in responses.notes[0]
+
+
+@pytest.mark.parametrize("labels", [[1, 2], [None], [["a"]], "[abc", {"a": 1}, None, "offensive"], ids=repr)
+def test_labels_that_are_no_texts_end_no_judging(logs, tmp_path, labels):
+    lines = logs.samples("RAN")
+    for line in lines:
+        line["doc"]["labels"] = labels
+        line["answer_rate"]["rules"] = "1"
+    logs.write_run(tmp_path, lines)
+    # Without labels that are texts there is no answer to be found.
+    assert [outcome for outcome, *_ in told(load_responses([tmp_path]))] == ["refusal", "other", "other"]
+
+
+def test_a_rule_that_raises_leaves_its_response_unjudged(logs, tmp_path, monkeypatch):
+    def rule(*_):
+        raise RecursionError
+
+    lines = logs.samples("RAN")
+    lines[0]["answer_rate"]["rules"] = "1"
+    logs.write_run(tmp_path, lines)
+    monkeypatch.setitem(RULES, "answer_aware", rule)
+    responses = load_responses([tmp_path])
+    assert told(responses) == [("unjudged", None, "RecursionError"), ("answer", None, None), ("other", None, None)]
+    assert refused(responses)[0] == (False, True, True)
+
+
+@pytest.mark.parametrize("first", ["older", "mended"])
+def test_the_newest_line_counts_whatever_the_forms_of_the_logs(logs, tmp_path, first):
+    """Logs are read by their forms, and yet one after the other."""
+    changed = [logs.older(line) for line in logs.samples("RRR")]
+    if first == "mended":
+        changed = [line | {"filtered_resps": line["filtered_resps"][0]} for line in logs.samples("RRR")]
+    logs.write_run(tmp_path / "a", changed)
+    logs.write_run(tmp_path / "a", "AAA", date=logs.LATER)
+    logs.write_run(tmp_path / "b", "AAA")
+    logs.write_run(tmp_path / "b", changed, date=logs.LATER)
+    assert {refusals for refusals, *_ in refused(load_responses([tmp_path / "a"]))} == {False}
+    assert {refusals for refusals, *_ in refused(load_responses([tmp_path / "b"]))} == {True}
 
 
 # Files.

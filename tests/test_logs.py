@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis.logs import load_responses
 
-from refusal_metrics.detectors import detect_prefix
+from refusal_metrics.detectors import RULES_VERSION, detect_prefix
 from refusal_metrics.errors import InputError
 from refusal_metrics.verdict import EMPTY
 
@@ -59,6 +59,10 @@ def test_every_field_of_a_doc_becomes_a_column_beside_model_task_and_verdicts(lo
         "design_id": "d0-offensiveness-persona",
         "empty": False,
         "answered": False,
+        "unjudged": False,
+        "truncated": False,
+        "cause": None,
+        "rules": RULES_VERSION,
         "run": "acme__parrot-7b/2026-01-02T03-04-05.678901",
         "log": "samples_persona_refusal_offensiveness_2026-01-02T03-04-05.678901.jsonl",
         "filter": "none",
@@ -368,9 +372,9 @@ def test_repetitions_are_counted_also_where_another_model_used_another_filter(lo
 
 
 def test_lines_without_our_metrics_are_judged_from_their_responses_and_counted(logs, tmp_path):
-    older = [{k: v for k, v in line.items() if "prefix_strict" not in k} for line in logs.samples("RNA")]
-    logs.write_run(tmp_path, older)
-    logs.write_run(tmp_path, "AA", first=3, date=logs.LATER)
+    first = [logs.older(line) for line in logs.samples("RNA")]
+    logs.write_run(tmp_path, [{k: v for k, v in line.items() if "prefix_strict" not in k} for line in first])
+    logs.write_run(tmp_path, [logs.older(line) for line in logs.samples("AA", first=3)], date=logs.LATER)
     responses = load_responses([tmp_path])
     # R by each rule, N by prefix alone, three A.
     assert tally(responses) == (5, 2, 1, 0)

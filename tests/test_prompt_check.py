@@ -40,7 +40,7 @@ def _read(logs, out, lines, **more):
     else:
         n, notes = responses.query("SELECT count(*) FROM responses").fetchone()[0], responses.notes
     told = [note for note in notes if "could not be compared" in note]
-    left_out = [note for note in notes if "their responses are left out" in note]
+    left_out = [note for note in notes if ": left out (" in note]
     return n, bool(left_out), int(told[0].split()[0].replace(",", "")) if told else 0
 
 
@@ -75,10 +75,12 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-@pytest.mark.parametrize("setting", ["persona", "persona-free"])
+SETTINGS = [*((way, "persona") for way in WAYS), *((way, "persona-free") for way in ("as it is", "messages", "NFKC"))]
+
+
+@pytest.mark.parametrize(("way", "setting"), SETTINGS)
 def test_a_prompt_is_its_docs_whatever_a_chat_template_makes_of_it(logs, tmp_path, way, setting):
-    lines = [logs.line(doc, "Offensive.", prompt=way(logs.render(doc))) for doc in _docs(logs, setting=setting)]
+    lines = [logs.line(doc, "Offensive.", prompt=WAYS[way](logs.render(doc))) for doc in _docs(logs, setting=setting)]
     assert _read(logs, tmp_path, lines, setting=setting) == (24, False, 0)
 
 
