@@ -143,8 +143,10 @@ def test_persona_free_has_nine_docs_a_row_and_says_so_in_the_line_about_what_is_
     built = real("persona-free")
     assert len(built) == 4701 * 9 == 42_309
     (said,) = caplog.messages
+    # Of the 1,500 comments, those of which a rating is among the 1,000 of its class.
+    assert len(set(built["text_id"])) == 1410
     assert said.startswith(
-        "offensiveness, persona-free: 42,309 prompts about 1,500 texts; only 701 in class 5 of 1000 rows per class; "
+        "offensiveness, persona-free: 42,309 prompts about 1,410 texts; only 701 in class 5 of 1000 rows per class; "
         "9 prompts per row, not 10: only 9 persona-template combinations exist; design_id "
     )
     assert len(set(zip(built["row_id"], built["template"], strict=True))) == 42_309

@@ -23,9 +23,9 @@ GROUPS = [f"persona_refusal{suffix}" for suffix in SETTINGS]
 
 @pytest.fixture(scope="module")
 def manager():
-    return TaskManager(
-        include_path=str(tasks_folder()), metadata={"source": "sample", "rows_per_class": 1, "variations": 2}
-    )
+    # Without the harness's own thousands, which take many seconds to list.
+    settings = {"source": "sample", "rows_per_class": 1, "variations": 2}
+    return TaskManager(include_path=str(tasks_folder()), include_defaults=False, metadata=settings)
 
 
 @pytest.fixture(scope="module")
