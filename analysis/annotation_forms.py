@@ -98,7 +98,7 @@ def check_folder(out: Path) -> None:
         If it does, or is a file.
     """
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise InputError(f"{out}: is there already; name a new folder, so that no answers are lost")
+        raise InputError(f"{out}: already exists; name a new folder, so that no answers are lost")
 
 
 def guard(text: str) -> str:

@@ -135,7 +135,7 @@ def _check_out(out: Path, *, figures: bool, force: bool) -> None:
         raise InputError(f"{out}: ends in {out.suffix or 'nothing'}; give a file that ends in {', '.join(_ENDINGS)}")
     check_new(out, force=force)
     if figures and out.suffix != ".csv" and _figures(out).exists() and not force:
-        raise InputError(f"{_figures(out)}: is there already; name another file, or add --force to replace it")
+        raise InputError(f"{_figures(out)}: already exists; name another file, or add --force to replace it")
 
 
 def _rank(results: Sequence[str], metrics: Sequence[str], detector: str | None, seed: int, *, exclude: bool) -> "Board":

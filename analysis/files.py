@@ -44,7 +44,7 @@ def check_new(out: Path, *, force: bool) -> None:
     if out.exists() and not out.is_file():
         raise InputError(f"{out}: is no regular file; name a file")
     if not force:
-        raise InputError(f"{out}: is there already; name another file, or add --force to replace it")
+        raise InputError(f"{out}: already exists; name another file, or add --force to replace it")
 
 
 def check_folder(out: Path, *, force: bool, find_ours: Callable[[Path], Collection[str] | None]) -> None:
@@ -65,7 +65,7 @@ def check_folder(out: Path, *, force: bool, find_ours: Callable[[Path], Collecti
     except OSError as error:
         raise InputError(f"{out}: cannot be read ({reason(error)}); name another folder") from error
     if there and not force:
-        raise InputError(f"{out}: is there already; name another folder, or add --force to write into it")
+        raise InputError(f"{out}: already exists; name another folder, or add --force to write into it")
     if there and list_ours(out, find_ours) is None:
         raise InputError(
             f"{out}: contains {_some(there)} and no earlier report, which is all that --force replaces; "
@@ -95,7 +95,7 @@ def replace_file(out: Path, *, force: bool = True, mode: int | None = None) -> I
     Raises
     ------
     InputError
-        If it cannot be written, or is there already.
+        If it cannot be written, or already exists.
     """
     try:
         with _beside(out) as folder:
@@ -323,7 +323,7 @@ def _put(made: Path, out: Path, *, force: bool) -> None:
 
 
 def _meanwhile(out: Path) -> str:
-    return f"{out}: is there already, made by another command meanwhile; name another file, or add --force"
+    return f"{out}: already exists, made by another command meanwhile; name another file, or add --force"
 
 
 def _sync(path: Path) -> None:

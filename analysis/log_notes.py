@@ -235,7 +235,7 @@ class LogNotes:
                 yield (
                     f"{plain(model)}, {plain(task)} ({plain(setting)}): runs that differ in {', '.join(differ)} were "
                     "pooled, the newest answer to each prompt; is that meant? ingest, rates, sensitivity, regression "
-                    f"and report tell them apart with --factors {best}."
+                    f"and report keep them separate with --factors {best}."
                 )
 
     def _asked(self) -> Iterator[str]:

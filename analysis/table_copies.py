@@ -198,7 +198,7 @@ class _Finder:
         if not self._by_id and (several := sorted(set(rows.loc[inner, "file"]) & set(shared["file"]))):
             self._notes.append(
                 f"{self._name(shared['file'])} hold rows of the same model, task and text that cannot be "
-                f"told apart within {self._name(several)}: if they are copies they are counted twice. Add design_id "
+                f"distinguished within {self._name(several)}: if they are copies they are counted twice. Add design_id "
                 "and index, or row_id and template."
             )
             shared = shared.head(0)

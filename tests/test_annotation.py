@@ -332,7 +332,7 @@ def test_responses_that_a_spreadsheet_would_cut_are_counted(hostile, tmp_path):
 
 def test_a_folder_that_holds_something_is_left_alone(hostile, tmp_path):
     (tmp_path / "items.csv").write_text("filled", encoding="utf-8")
-    with pytest.raises(InputError, match="is there already; name a new folder, so that no answers are lost"):
+    with pytest.raises(InputError, match="already exists; name a new folder, so that no answers are lost"):
         write_items(hostile, tmp_path, rng())
     assert (tmp_path / "items.csv").read_text(encoding="utf-8") == "filled"
 

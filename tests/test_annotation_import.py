@@ -512,7 +512,7 @@ def test_a_label_file_is_replaced_only_where_that_is_asked(fill, key, tmp_path):
     annotations = read_annotations([fill()], key)
     out = tmp_path / "labels.csv"
     out.write_text("mine", encoding="utf-8")
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         write_labels(annotations, out)
     assert out.read_text(encoding="utf-8") == "mine"
     write_labels(annotations, out, force=True)

@@ -397,7 +397,7 @@ def test_rates_of_a_detector_are_of_what_it_judged(judged):
     ("arguments", "says"),
     [
         (["rates", "{tmp}/gone"], "{tmp}/gone: no such file or folder"),
-        (["report", "{results}", "--out", "{results}"], "{results}: is there already"),
+        (["report", "{results}", "--out", "{results}"], "{results}: already exists"),
     ],
     ids=["missing results", "a report in the way"],
 )

@@ -98,12 +98,12 @@ def test_a_page_without_known_models_has_no_figure(logs, tmp_path):
 def test_nothing_is_overwritten_unless_asked_for(results, tmp_path):
     out = tmp_path / "board.md"
     out.write_text("mine", encoding="utf-8")
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         invoke(results, "--out", out)
     assert out.read_text(encoding="utf-8") == "mine"
     invoke(results, "--out", out, "--force")
     assert out.read_text(encoding="utf-8") != "mine"
-    with pytest.raises(InputError, match="board_figures: is there already; name another file, or add --force"):
+    with pytest.raises(InputError, match="board_figures: already exists; name another file, or add --force"):
         invoke(results, "--out", tmp_path / "board.html")
 
 

@@ -90,7 +90,7 @@ def test_of_many_that_make_one_file_at_once_one_succeeds(tmp_path):
                 together.wait()
             ended.append(number)
         except InputError as error:
-            assert "is there already" in str(error)  # noqa: PT017 - in a thread
+            assert "already exists" in str(error)  # noqa: PT017 - in a thread
 
     threads = [threading.Thread(target=make, args=(n,)) for n in range(8)]
     for thread in threads:
@@ -107,7 +107,7 @@ def test_where_no_links_can_be_made_a_file_is_still_not_overwritten(tmp_path, mo
 
     monkeypatch.setattr(os, "link", no_links)
     write_file(tmp_path / "a", "1", force=False)
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         write_file(tmp_path / "a", "2", force=False)
     assert contents(tmp_path) == {"a": b"1"}
 
@@ -160,7 +160,7 @@ def test_a_page_and_its_figures_replace_earlier_ones_and_nothing_else(tmp_path):
 
 def test_without_force_no_file_of_them_is_replaced(tmp_path):
     fill(tmp_path, ["board_figures/families.svg"], "old")
-    with pytest.raises(InputError, match="is there already"), replace_files(tmp_path / "board.html") as made:
+    with pytest.raises(InputError, match="already exists"), replace_files(tmp_path / "board.html") as made:
         fill(made, ["board.html", "board_figures/families.svg"], "new")
     assert files_of(tmp_path) == {"board_figures/families.svg": "old"}
 

@@ -481,7 +481,7 @@ def test_a_folder_that_holds_something_is_refused_and_left_alone(write, tmp_path
     out.mkdir()
     (out / "report.md").write_text("mine", encoding="utf-8")
     before = contents(tmp_path)
-    with pytest.raises(InputError, match="is there already") as caught:
+    with pytest.raises(InputError, match="already exists") as caught:
         write(out)
     assert str(caught.value).startswith(f"{out}: ")
     assert "--force" in str(caught.value)

@@ -349,7 +349,7 @@ def test_a_table_that_is_read_and_written_again_stays_as_it_is(study, tmp_path):
 def test_a_file_that_is_there_stays_unless_forced(study, tmp_path):
     out = tmp_path / "table.csv"
     out.write_text("mine", encoding="utf-8")
-    with pytest.raises(InputError, match="is there already; name another file, or add --force"):
+    with pytest.raises(InputError, match="already exists; name another file, or add --force"):
         write_responses(study, out)
     assert out.read_text(encoding="utf-8") == "mine"
     write_responses(study, out, force=True)

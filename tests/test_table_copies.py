@@ -225,4 +225,4 @@ def test_tables_whose_rows_cannot_be_told_apart_are_said_to_overlap(write):
     few = ["model", "task", "setting", "text_id", "refused"]
     responses = load_responses(write(a=rows(10)[few], b=rows(5, 15)[few]))
     assert counted(responses) == (20, 7)
-    assert any("cannot be told apart" in note for note in said(responses))
+    assert any("cannot be distinguished" in note for note in said(responses))
