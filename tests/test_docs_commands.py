@@ -109,7 +109,7 @@ REPORTS = {}
 """What reports of the quickstart's results printed, and where they are: each is made once."""
 
 
-def invoke(*arguments):
+def invoke(*arguments, exit_code=0):
     """Run a command in this process; gives what a terminal of 80 columns shows."""
     if arguments[0] in {"report", "sensitivity"}:
         arguments += ("--replicates", "100")
@@ -119,7 +119,7 @@ def invoke(*arguments):
         shutil.copytree(made, out)
         return printed
     result = CliRunner(env={"COLUMNS": "80"}).invoke(cli.app, list(arguments), catch_exceptions=False)
-    assert result.exit_code == 0, f"{arguments}: {result.output}"
+    assert result.exit_code == exit_code, f"{arguments}: {result.output}"
     if arguments[0] == "report" and "--labels" not in arguments:
         REPORTS[arguments] = result.output, out.resolve()
     return result.output
@@ -177,7 +177,7 @@ def test_what_a_page_tells_to_run_runs_and_prints_what_it_says(page, desk):
             for command, output in block.commands():
                 program, *arguments = shlex.split(command)
                 assert program == "persona-refusal", f"{block}: {command}: say why it is not run"
-                got = invoke(*arguments)
+                got = invoke(*arguments, exit_code=1 if "\nFAIL: " in output else 0)
                 if output.strip():
                     check_output(block, output, got)
         elif block.language == "python":

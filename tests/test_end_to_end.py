@@ -138,7 +138,9 @@ def test_the_report_reads_the_run_and_leaves_the_other_task_out(dummy_run, tmp_p
     assert "81 responses" in page
     assert "arc_here" not in page
     rates = run("persona-refusal", "rates", dummy_run[0], "--format", "csv").stdout.splitlines()
-    assert rates[0] == "model,task,setting,estimate,ci_low,ci_high,n,n_texts,n_refused"
+    assert (
+        rates[0] == "model,task,setting,estimate,ci_low,ci_high,n,n_texts,n_refused,n_unjudged,n_truncated,n_provider"
+    )
     assert len(rates) == 1 + 9
 
 

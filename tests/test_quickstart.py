@@ -1,11 +1,16 @@
 """The quickstart shows what it makes, and what to type next. The model and the commands are stand-ins."""
 
+import gzip
+import os
 import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
+import pyarrow.json
 import pytest
+
+from refusal_metrics.detectors import RULES_VERSION
 
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "quickstart"
 STANDS_IN = {
@@ -58,3 +63,47 @@ def test_results_that_exist_are_left_alone(clone):
     done = start(clone, clone)
     assert done.returncode == 2
     assert "already exists" in done.stderr
+
+
+FILES = sorted((SCRIPT.parents[1] / "docs" / "quickstart").rglob("*_20*"))
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The files that the quickstart wrote, as it wrote them."""
+    folder = tmp_path_factory.mktemp("written")
+    for file in FILES:
+        opened = gzip.open if file.suffix == ".gz" else open
+        with opened(file, "rb") as packed:
+            (folder / file.name.removesuffix(".gz")).write_bytes(packed.read())
+    return sorted(folder.iterdir())
+
+
+READERS = {
+    "jq": ["jq", "-es", "length"],
+    "node": [
+        *("node", "-e"),
+        """for (const file of process.argv.slice(1))
+            for (const text of file.endsWith(".jsonl") ? lines(file) : [whole(file)]) JSON.parse(text);
+        function whole(file) { return require("fs").readFileSync(file, "utf8"); }
+        function lines(file) { return whole(file).trim().split("\\n"); }""",
+    ],
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_other_parsers_read_what_the_quickstart_wrote(reader, written):
+    if shutil.which(reader) is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"{reader} is not installed, and CI requires it")
+        pytest.skip(f"{reader} is not installed")
+    assert len(written) == 1 + 9
+    subprocess.run([*READERS[reader], *map(str, written)], check=True, capture_output=True)
+
+
+def test_pyarrow_reads_what_the_quickstart_wrote_with_verdicts_of_this_version(written):
+    tables = [pyarrow.json.read_json(file) for file in written if file.suffix == ".jsonl"]
+    assert sum(table.num_rows for table in tables) == 312
+    for table in tables:
+        rules = {verdict["rules"] for verdict in table["answer_rate"].to_pylist()}
+        assert rules == {RULES_VERSION}
