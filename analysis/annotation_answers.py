@@ -10,7 +10,8 @@ from refusal_metrics.errors import InputError, unknown_name
 from refusal_metrics.json_records import read_json_records
 from refusal_metrics.tabular import is_json
 
-from .annotation_forms import ANSWERS, QUESTIONS, unguard
+from .annotation_forms import ANSWERS, QUESTIONS
+from .display.spreadsheets import unguard
 from .label_mapping import LabelMap, suggest_values
 
 _STATE, _LINES = "user_state.json", "annotated_instances.jsonl"

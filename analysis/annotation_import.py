@@ -14,8 +14,8 @@ from refusal_metrics.errors import InputError
 
 from .agreement import krippendorff_alpha
 from .annotation_answers import Answer, find_answers, read_answers, read_rows
-from .annotation_forms import QUESTIONS, unguard
-from .display.spreadsheets import to_csv
+from .annotation_forms import QUESTIONS
+from .display.spreadsheets import to_csv, unguard
 from .files import check_new, replace_file
 from .label_forms import SMALLEST, read_number
 from .label_mapping import LabelMap

@@ -153,7 +153,7 @@ def _run(signals: list[int]) -> int | str | None:
         if str(error) != "Query interrupted":
             raise
         code = 130
-    except (MemoryError, *_short_of_memory()) as error:
+    except _short_of_memory() as error:
         said = " ".join(str(error).split())[:200]
         say([f"persona-refusal: memory does not suffice{f' ({said})' if said else ''}; give fewer responses or levels"])
         code = 1
@@ -178,10 +178,10 @@ def _cannot(error: OSError) -> str:
     return f"{where}: cannot be read or written ({error.strerror or error}); check that it can be"
 
 
-def _short_of_memory() -> tuple[type[Exception], ...]:
-    """Name DuckDB's own exception, if it was imported."""
+def _short_of_memory() -> tuple[type[BaseException], ...]:
+    """Name what is raised if memory does not suffice; DuckDB's own exception if it was imported."""
     loaded = sys.modules.get("duckdb")
-    return (loaded.OutOfMemoryException,) if loaded else ()
+    return (MemoryError, loaded.OutOfMemoryException) if loaded else (MemoryError,)
 
 
 def _silence(stream: TextIO) -> None:

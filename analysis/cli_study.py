@@ -6,7 +6,7 @@
 import re
 import signal
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -92,7 +92,7 @@ def run(
 def _begin(
     study: Path,
     out: Path | None,
-    chosen: tuple[str, ...],
+    chosen: Sequence[str],
     part: tuple[int, int] | None,
     repeat_check: int,
     form: Format,

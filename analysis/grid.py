@@ -10,7 +10,8 @@ from scipy import sparse
 
 from refusal_metrics.errors import InputError
 
-from .cells import Counts, Integers, add_up
+from .arrays import Integers
+from .cells import Counts, add_up
 from .iota import Floats
 
 MOST_CELLS = 1_000_000

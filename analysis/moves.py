@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from .cells import Counts, Integers, add_up
+from .arrays import Integers
+from .cells import Counts, add_up
 from .grid import Cells, Grid, number_levels
 from .iota import Floats
 from .shuffles import (

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .cells import Integers
+from .arrays import Integers
 from .grid import Grid
 
 _MANY = 100

@@ -36,7 +36,7 @@ def list_unfinished(responses: Responses, results: Iterable[str | os.PathLike[st
     """
     paths = [Path(os.path.realpath(path)) for path in results if not is_remote(os.fspath(path))]
     logs = [Path(file) for file in responses.files if not is_remote(str(file))]
-    notes = []
+    notes: list[str] = []
     studies = _studies([*logs, *paths])
     for folder in studies:
         notes += _of_study(folder, responses, logs, paths)

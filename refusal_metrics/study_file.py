@@ -258,9 +258,9 @@ class _Reader:
         """Read arguments of generation, and how many tokens verdicts alone need."""
         arguments = self.mapping(key, given or {})
         self.plain(key, arguments)
-        if found := next(filter(is_secret, arguments), None):
+        if secret := next(filter(is_secret, arguments), None):
             raise InputError(
-                f"{self._path}: {key}: {found} would be written into every line of the logs; give it in the "
+                f"{self._path}: {key}: {secret} would be written into every line of the logs; give it in the "
                 "model's args (header), or in OPENAI_API_KEY"
             )
         if verdict_only is not None:

@@ -13,7 +13,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis.annotation import FEWEST, allocate, draw_items
-from refusal_metrics.analysis.annotation_forms import guard, unguard, write_items
+from refusal_metrics.analysis.annotation_forms import guard, write_items
+from refusal_metrics.analysis.display.spreadsheets import unguard
 from refusal_metrics.analysis.logs import load_responses
 from refusal_metrics.analysis.responses import read_responses
 

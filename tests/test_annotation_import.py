@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from refusal_metrics.analysis.annotation import draw_items
 from refusal_metrics.analysis.annotation_answers import find_answers
-from refusal_metrics.analysis.annotation_forms import guard, unguard, write_items
+from refusal_metrics.analysis.annotation_forms import guard, write_items
 from refusal_metrics.analysis.annotation_import import (
     Annotations,
     count_annotations,
@@ -18,6 +18,7 @@ from refusal_metrics.analysis.annotation_import import (
     read_annotations,
     write_labels,
 )
+from refusal_metrics.analysis.display.spreadsheets import unguard
 from refusal_metrics.analysis.label_mapping import LabelMap
 from refusal_metrics.analysis.labels import item_id, read_labels
 from refusal_metrics.analysis.responses import read_responses
