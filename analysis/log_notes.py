@@ -29,16 +29,16 @@ _SHOWN = 3
 
 _OF_FILES = {
     INCOMPLETE: "{lines} dropped: a run was cut off while it wrote its log.",
-    UNREADABLE: "{lines} left out, which cannot be read as JSON.",
+    UNREADABLE: "{lines} left out: not readable as JSON.",
     REPLACED: "{lines} contained characters that are not valid Unicode; they were replaced by U+FFFD.",
     SEVERAL: "{lines} contained several responses; the first of each was used.",
 }
 _LEFT_OUT = {
-    NO_RESPONSE: "{lines} left out, which contain no response that can be read.",
-    TWICE: "{lines} left out, in which a field has two values.",
-    NO_INDEX: "{lines} left out, whose index is not a whole number.",
-    NO_FIELD: "{lines} left out, whose doc lacks a design_id, text_id, kind, setting or template.",
-    NO_OBJECT: "{lines} left out, which contain no doc.",
+    NO_RESPONSE: "{lines} left out: no response that can be read.",
+    TWICE: "{lines} left out: a field has two values.",
+    NO_INDEX: "{lines} left out: the index is not a whole number.",
+    NO_FIELD: "{lines} left out: the doc lacks a design_id, text_id, kind, setting or template.",
+    NO_OBJECT: "{lines} left out: no doc.",
 }
 _JUDGED = {
     ABSENT: "{lines} without the metrics of this version: judged from their responses.",

@@ -267,7 +267,7 @@ def test_a_hostile_response_is_text_and_runs_nothing(open_page, report):
 
 
 def test_broken_lines_are_said(shared):
-    assert "1 incomplete line dropped" in shared.page.locator("#short").inner_text()
+    assert "1 line left out: no doc" in shared.page.locator("#short").inner_text()
 
 
 def test_a_hostile_name_of_a_model_is_shown_with_what_is_hidden_in_it(shared):

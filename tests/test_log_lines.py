@@ -151,7 +151,7 @@ def test_a_line_without_a_response_is_left_out_and_counted_never_taken_for_empty
     logs.write_run(tmp_path, lines)
     responses = load_responses([tmp_path])
     assert tally(responses) == (2, 1, 1, 0)
-    assert responses.notes[0] == "1 line left out, which contain no response that can be read."
+    assert responses.notes[0] == "1 line left out: no response that can be read."
 
 
 @pytest.mark.parametrize("filtered", [None, [], "gone"])
@@ -199,40 +199,40 @@ def test_half_a_surrogate_pair_is_replaced_and_no_line_is_lost(logs, tmp_path, h
 
 
 DAMAGE = {
-    "no JSON": (lambda lines: [lines[0], "garbage", *lines[1:]], 3, "1 line left out, which cannot be read as JSON."),
-    "two words": (lambda lines: [*lines, "not json", "nor this"], 3, "2 lines left out, which cannot be read as JSON."),
+    "no JSON": (lambda lines: [lines[0], "garbage", *lines[1:]], 3, "1 line left out: not readable as JSON."),
+    "two words": (lambda lines: [*lines, "not json", "nor this"], 3, "2 lines left out: not readable as JSON."),
     "cut in the middle": (lambda lines: [lines[0], lines[1][:200], lines[2]], 2, "1 incomplete line dropped"),
     "cut, and the next one glued": (
         lambda lines: [lines[0], lines[1][:200] + lines[2]],
         2,
         "1 incomplete line dropped",
     ),
-    "the first one's head gone": (lambda lines: [lines[0][300:], *lines[1:]], 2, "1 line left out, which cannot be"),
+    "the first one's head gone": (lambda lines: [lines[0][300:], *lines[1:]], 2, "1 line left out: not readable"),
     "a field twice": (
         lambda lines: [lines[0][:-1] + ', "refusal_rate": 0.0}', *lines[1:]],
         2,
-        "1 line left out, in which a field has two values.",
+        "1 line left out: a field has two values.",
     ),
     "a field of the doc twice": (
         lambda lines: [lines[0].replace('"persona":', '"persona": "jewish", "persona":', 1), *lines[1:]],
         2,
-        "1 line left out, in which a field has two values.",
+        "1 line left out: a field has two values.",
     ),
     "very deep": (
         lambda lines: [*lines, '{"doc_id": 9, "x": ' + "[" * 100_000 + "]" * 100_000 + ', "filter": "\ud83d"}'],
         3,
-        "1 line left out, which cannot be read as JSON.",
+        "1 line left out: not readable as JSON.",
     ),
-    "a null": (lambda lines: [*lines, "null"], 3, "1 line left out, which contain no doc."),
+    "a null": (lambda lines: [*lines, "null"], 3, "1 line left out: no doc."),
     "a text for a doc": (
         lambda lines: [*lines, '{"doc": "x", "filter": "none"}'],
         3,
-        "1 line left out, which contain no",
+        "1 line left out: no",
     ),
     "an index in words": (
         lambda lines: [lines[0].replace('"index": 0', '"index": "abc"'), *lines[1:]],
         2,
-        "1 line left out, whose index is not a whole number.",
+        "1 line left out: the index is not a whole number.",
     ),
 }
 
@@ -257,7 +257,7 @@ def test_an_index_that_is_no_whole_number_is_counted(logs, tmp_path):
     logs.write_run(tmp_path, lines)
     responses = load_responses([tmp_path])
     assert tally(responses)[:2] == (2, 1)
-    assert responses.notes[0] == f"{len(INDICES)} lines left out, whose index is not a whole number."
+    assert responses.notes[0] == f"{len(INDICES)} lines left out: the index is not a whole number."
 
 
 def test_a_doc_that_lacks_a_field_is_counted(logs, tmp_path):
@@ -268,7 +268,7 @@ def test_a_doc_that_lacks_a_field_is_counted(logs, tmp_path):
     logs.write_run(tmp_path, lines)
     responses = load_responses([tmp_path])
     assert tally(responses)[:2] == (2, 1)
-    assert responses.notes[0] == "10 lines left out, whose doc lacks a design_id, text_id, kind, setting or template."
+    assert responses.notes[0] == "10 lines left out: the doc lacks a design_id, text_id, kind, setting or template."
 
 
 def test_a_doc_of_another_task_that_is_a_text_is_nothing_of_ours(logs, tmp_path):

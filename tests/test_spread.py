@@ -15,6 +15,7 @@ from refusal_metrics.analysis.spread import estimate_spread as estimate_spread_w
 
 from refusal_metrics.errors import InputError
 from refusal_metrics.metrics import agg_persona_spread
+from refusal_metrics.scores import NOT_AVAILABLE
 
 few = settings(max_examples=10, deadline=None)
 
@@ -33,12 +34,16 @@ def estimate_spread(counts, n_flips=200):
 @given(studies)
 def test_the_spread_equals_the_metric_of_the_harness(make_counts, rows):
     row = only_row(estimate_spread(make_counts(rows)))
-    values = [(r["text_id"], r["persona"], float(r["refused"])) for r in rows if r["setting"] == "persona"]
-    assert row["estimate"] == pytest.approx(agg_persona_spread(values), abs=1e-12, nan_ok=True)
-    if not math.isnan(row["estimate"]):
+    asked = [r for r in rows if r["setting"] == "persona"]
+    values = [{"text_id": r["text_id"], "persona": r["persona"], "refused": float(r["refused"])} for r in asked]
+    spread = agg_persona_spread(values)
+    if math.isnan(row["estimate"]):
+        assert spread == NOT_AVAILABLE
+    else:
+        assert row["estimate"] == pytest.approx(spread, abs=1e-12)
         corrected = max(0, row["observed"] ** 2 - row["expected"] ** 2)
         assert row["estimate"] ** 2 == pytest.approx(corrected, abs=1e-12)
-        rates = pd.DataFrame(values).groupby(1)[2].mean()
+        rates = pd.DataFrame(values).groupby("persona")["refused"].mean()
         assert row["observed"] == pytest.approx(rates.std(), abs=1e-12)
 
 
