@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refusal_metrics.detectors import PREFIXES, RULES, STRICT_PREFIXES, detect_prefix, detect_prefix_strict
+from refusal_metrics.normalise import is_blank
 
 # Appendix C of the paper, as one reads it there.
 APPENDIX_C = (
@@ -61,7 +62,7 @@ def test_a_refusal_names_the_prefix_that_fired_and_an_unknown_cause(prefix):
 def test_a_rule_equals_its_definition_on_any_text(response):
     for detect, prefixes in ((detect_prefix, PREFIXES), (detect_prefix_strict, STRICT_PREFIXES)):
         assert detect(response).refused == response.lstrip().lower().startswith(prefixes)
-        assert (detect(response).outcome == "empty") == (not response.strip())
+        assert (detect(response).outcome == "empty") == is_blank(response)
 
 
 @given(st.text())

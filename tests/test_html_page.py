@@ -207,7 +207,12 @@ def test_a_table_without_texts_still_shows_rates(tmp_path):
 
 
 def test_a_table_with_columns_nobody_knows_has_its_page(tmp_path):
-    added = {"score": [0.1, None, 2.0, 3.0], "<b>": ["x"] * 4, "refused_new": [1, 1, None, 0]}
+    added = {
+        "score": [0.1, None, 2.0, 3.0],
+        "<b>": ["x"] * 4,
+        "refused_other": [0, 1, 1, 1],
+        "refused_new": [1, 1, None, 0],
+    }
     page = Page(write_html(content(table_of(tmp_path, **added))))
     assert "gave no verdict for 1 of 4 responses" in page.text
 
