@@ -332,7 +332,8 @@ def test_the_example_of_a_command_works_on_the_quickstarts_results(name, example
     assert line.startswith(name)
     if "labels" in line:
         label(desk, arguments)
-    invoke(*arguments)
+    # The gate fails the quickstart's NLI, of which no response can be read.
+    invoke(*arguments, exit_code=1 if "--fail-above" in arguments else 0)
 
 
 def label(desk, arguments):

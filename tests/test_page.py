@@ -147,15 +147,23 @@ def test_no_more_than_20_personas_are_shown(estimates):
 
 def test_what_responses_are_stands_before_how_to_read_where_it_is_known(estimates):
     outcomes = pd.DataFrame(
-        {"model": ["m"], "n_answer": [1], "n_refused": [2], "n_other": [3], "n_empty": [4], "n": 10}
+        {
+            "model": ["m"],
+            "setting": ["persona"],
+            "n_answer": [1],
+            "n_refused": [2],
+            "n_other": [3],
+            "n_empty": [4],
+            "n": 10,
+        }
     )
     page = write_page(SOURCE, replace(estimates, tables=estimates.tables | {"outcomes": outcomes}), {})
     assert headings(page)[-2:] == ["What responses are", "How to read the numbers"]
     found = [text for under, _, text in parse(page)[0] if under == "What responses are"]
     assert found[1:] == [
         "By the rule given.",
-        *["model", "answered", "refused", "other", "empty", "n"],
-        *["m", "1", "2", "3", "4", "10"],
+        *["model", "setting", "answered", "refused", "other", "empty", "n"],
+        *["m", "persona", "1", "2", "3", "4", "10"],
     ]
 
 
