@@ -1,12 +1,7 @@
 """How far two or more judges of the same items agree, beyond what chance would make of it."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy import stats
-
-from .rates import LEVEL
-
-Floats = NDArray[np.float64]
+from numpy.typing import ArrayLike
 
 
 def cohen_kappa(a: ArrayLike, b: ArrayLike, weights: ArrayLike | None = None) -> float:
@@ -81,34 +76,3 @@ def krippendorff_alpha(table: ArrayLike) -> float:
     observed = np.sum((of_item**2 - np.sum(said**2, axis=1)) / (of_item - 1))
     by_chance = (n**2 - np.sum(of_class**2)) / (n - 1)
     return float(1 - observed / by_chance)
-
-
-def wilson(k: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[Floats, Floats]:
-    """Compute Wilson's score interval of a proportion.
-
-    Parameters
-    ----------
-    k, n : array of float
-        Successes and trials; shapes that broadcast.
-    level : float
-        Probability in (0, 1) that the interval is to cover.
-
-    Returns
-    -------
-    low, high : array of float
-        Probabilities in [0, 1]; nan without trials. Never of width 0.
-
-    References
-    ----------
-    Wilson 1927, doi:10.1080/01621459.1927.10502953.
-    """
-    successes, trials = np.broadcast_arrays(np.asarray(k, dtype=np.float64), np.asarray(n, dtype=np.float64))
-    z = stats.norm.ppf((1 + level) / 2)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rate = successes / trials
-        centre = (rate + z**2 / (2 * trials)) / (1 + z**2 / trials)
-        half = z * np.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2)) / (1 + z**2 / trials)
-    # Without these the ends miss 0 and 1 by a rounding error.
-    low = np.where(successes == 0, 0.0, centre - half)
-    high = np.where(successes == trials, 1.0, centre + half)
-    return np.where(trials > 0, low, np.nan), np.where(trials > 0, high, np.nan)

@@ -1,4 +1,4 @@
-"""Arrays of codes: combinations numbered, and the smallest type that holds a code."""
+"""Types of arrays, the levels of intervals and tests, and the numbering of combinations of codes."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -7,6 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 Integers: TypeAlias = NDArray[np.integer]
+Floats: TypeAlias = NDArray[np.float64]
+Bools: TypeAlias = NDArray[np.bool_]
+
+CONFIDENCE = 0.95
+"""The level of every confidence interval."""
+ALPHA = 0.05
+"""The level of every test, and of corrections for many of them."""
 
 
 def from_zero(index: Integers) -> Integers:

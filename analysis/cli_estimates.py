@@ -160,7 +160,7 @@ def regression(
     Example: `persona-refusal regression results --formula "persona * task" --wald`
     """
     from .cells import count_by_text
-    from .estimates import REGRESSED
+    from .columns import REGRESSED
     from .formula import parse_formula
     from .regression import fit
     from .tables import print_table

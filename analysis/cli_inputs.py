@@ -19,7 +19,7 @@ def load_counts(
     results: list[str], factors: Sequence[str], detector: str | None, *, all_runs: bool, exclude: bool
 ) -> "tuple[Responses, Counts]":
     """Read responses and count the refusals of one rule; say what was left out."""
-    from .cells import count_responses
+    from .count import count_responses
     from .logs import load_responses
     from .responses import FACTORS, STUDY_COLUMNS
 

@@ -1,4 +1,4 @@
-"""The names of the columns of responses, and what they are."""
+"""The names of the columns of responses, and the levels of the package's own tasks in the order of their display."""
 
 from collections.abc import Collection
 
@@ -12,6 +12,21 @@ FACTORS = ("persona", "persona_group", "template", "response_type", "stratum", "
 
 FLAGS = ("empty", "answered", UNJUDGED, TRUNCATED)
 """The columns that say what a response is, which ``outcome`` says in a file."""
+
+TASKS = {"nli": "NLI", "politeness": "Politeness", "offensiveness": "Offensiveness"}
+"""The package's own tasks and how they are written, in the paper's order."""
+
+RESPONSE_TYPES = ("unforced", "semi-forced", "forced")
+SETTINGS = ("persona", "neutral", "persona-free")
+
+BASELINES = ("neutral", "persona-free")
+"""The baselines that are settings of their own."""
+OTHERS = "others"
+"""The baseline that is all other personas."""
+STUDY = ["model", "task"]
+"""What is a family of contrasts, beside factors of runs."""
+REGRESSED = ("persona", "template", "task", "model")
+"""The factors of the paper's regression."""
 
 REQUIRED = ("model", "task", "text_id")
 """Without these nothing can be said of a response."""

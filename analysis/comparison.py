@@ -28,11 +28,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from .multiplicity import LEVEL as FALSE_FINDINGS
+from .arrays import ALPHA, CONFIDENCE, Floats
+from .effective import student
 from .multiplicity import adjust
-from .rates import LEVEL, student
 from .responses import quoted
 from .studies import PAIRED, Pairs
 
@@ -57,8 +56,6 @@ _ENUMERATED = 12
 """So many texts have few enough combinations of signs to list."""
 _DRAWN = 500
 _ROUNDING = 1e-9
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,7 @@ class Comparison:
         found worse too often where nothing changed.
         """
         whole = self.table[self.table["persona_group"].isna() & self.table["persona"].isna()]
-        return whole[(whole["ci_low"] > points / 100) & (whole["p_adjusted"] <= FALSE_FINDINGS)]
+        return whole[(whole["ci_low"] > points / 100) & (whole["p_adjusted"] <= ALPHA)]
 
 
 def compare_runs(pairs: Pairs, rng: np.random.Generator, *, n_flips: int = 9999) -> Comparison:
@@ -188,9 +185,9 @@ def estimate_differences(n: Floats, d: Floats, rng: np.random.Generator, *, n_fl
         if len(changed) <= _ENUMERATED:
             p[cell] = _enumerate(changed)
     error, freedom = _clustered(n, d)
-    half = student(LEVEL, freedom) * error
+    half = student(CONFIDENCE, freedom) * error
     low, high = np.fmin(low, estimate - half), np.fmax(high, estimate + half)
-    unseen = 1 - ((1 - LEVEL) / 2) ** (1 / n_texts)
+    unseen = 1 - ((1 - CONFIDENCE) / 2) ** (1 / n_texts)
     moves = (d != 0).any(axis=0)
     ends = np.where(moves, (low, high), (-unseen, unseen))
     low, high = np.where(n_texts > 1, np.clip(ends, -1, 1), np.nan)
@@ -231,7 +228,7 @@ def _invert(drawn: Floats, total: Floats, change: Floats) -> tuple[Floats, Float
     # Where one half is empty every difference is as large; so it is for the observed signs.
     whole = np.isnan(halves).any(axis=0)
     low, high = np.where(whole, -1.0, halves.min(axis=0)), np.where(whole, 1.0, halves.max(axis=0))
-    place = int((1 - LEVEL) * (1 + len(drawn)) + _ROUNDING) - 1
+    place = int((1 - CONFIDENCE) * (1 + len(drawn)) + _ROUNDING) - 1
     return np.sort(low, axis=0)[place], np.sort(high, axis=0)[::-1][place]
 
 

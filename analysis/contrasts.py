@@ -31,18 +31,13 @@ from scipy import sparse, stats
 
 from refusal_metrics.errors import unknown_name
 
+from .arrays import ALPHA, CONFIDENCE, Floats
 from .cells import Counts, TextCounts, count_by_text
+from .columns import BASELINES, OTHERS, STUDY
 from .differences import Difference, compare_between, compare_within
+from .effective import student
 from .exact import Strata
-from .multiplicity import LEVEL as FALSE_FINDINGS
 from .multiplicity import adjust, count_selected
-from .rates import LEVEL, student
-
-SETTINGS = ("neutral", "persona-free")
-"""The baselines that are settings of their own."""
-
-OTHERS = "others"
-"""The baseline that is all other personas."""
 
 POWER = 0.8
 _STEPS = 50
@@ -53,11 +48,6 @@ CONTRASTS = (
     "within_texts",
 )
 """The columns of every table of contrasts, after what is compared and the baseline."""
-
-STUDY = ["model", "task"]
-"""What is a family of contrasts, beside factors of runs."""
-
-Floats = NDArray[np.float64]
 
 
 def estimate_contrasts(counts: Counts, *baselines: str, apart: Sequence[str] = ()) -> pd.DataFrame:
@@ -114,13 +104,13 @@ def estimate_contrasts(counts: Counts, *baselines: str, apart: Sequence[str] = (
     study = [*STUDY, *apart]
     asked = personas_only(counts)
     cells = count_by_text(asked, [*study, "persona"])
-    allowed = [*SETTINGS, OTHERS, *cells.cells["persona"].unique()]
+    allowed = [*BASELINES, OTHERS, *cells.cells["persona"].unique()]
     tables = []
     for baseline in baselines:
         if baseline not in allowed:
             raise unknown_name("baseline", baseline, allowed)
         compared = cells
-        if baseline in SETTINGS:
+        if baseline in BASELINES:
             reference = count_by_text(counts.where(setting=baseline), study)
         elif baseline == OTHERS:
             reference = count_by_text(asked, study)
@@ -152,8 +142,8 @@ def estimate_setting_contrasts(counts: Counts, *baselines: str, apart: Sequence[
         For an unknown baseline or factor.
     """
     for baseline in baselines:
-        if baseline not in SETTINGS:
-            raise unknown_name("baseline", baseline, SETTINGS)
+        if baseline not in BASELINES:
+            raise unknown_name("baseline", baseline, BASELINES)
     study = [*STUDY, *apart]
     cells = count_by_text(counts.where(setting="persona"), study)
     tables = [
@@ -236,16 +226,16 @@ def _detectable(d: Difference, quantiles: Floats) -> Floats:
 def _columns(d: Difference, family: list[tuple[str, ...]]) -> pd.DataFrame:
     with np.errstate(divide="ignore", invalid="ignore"):
         t_p = 2 * stats.t.sf(np.abs(d.estimate) / d.error, d.freedom)
-        odds = np.exp(d.log_odds + student(LEVEL, d.freedom) * d.log_odds_error * np.array([[-1], [0], [1]]))
+        odds = np.exp(d.log_odds + student(CONFIDENCE, d.freedom) * d.log_odds_error * np.array([[-1], [0], [1]]))
     # The t test is undefined for one text, and where no text has different verdicts.
     p = np.fmax(d.exact_p, t_p)
     n_selected, n_families = count_selected(p, family)
     size = Counter(family)
     n_tests = np.array([n_families * size[name] for name in family], dtype=np.float64)
-    first = FALSE_FINDINGS * max(n_selected, 1) / n_tests
+    first = ALPHA * max(n_selected, 1) / n_tests
     detectable = _detectable(d, student(1 - first, d.freedom) + student(2 * POWER - 1, d.freedom))
     ends: dict[str, Floats] = {}
-    for names, level in ((("ci_low", "ci_high"), LEVEL), (("equiv_low", "equiv_high"), 1 - 2 * FALSE_FINDINGS)):
+    for names, level in ((("ci_low", "ci_high"), CONFIDENCE), (("equiv_low", "equiv_high"), 1 - 2 * ALPHA)):
         unseen = 1 - ((1 - level) / 2) ** (1 / np.where(d.freedom > 0, d.freedom + 1, np.nan))
         half = np.where(d.error > 0, student(level, d.freedom) * d.error, unseen)
         ends |= dict(zip(names, np.clip([d.estimate - half, d.estimate + half], -1, 1), strict=True))

@@ -25,13 +25,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from refusal_metrics.errors import unknown_name
 
-from .contrasts import OTHERS, SETTINGS
+from .arrays import CONFIDENCE, Floats
+from .columns import BASELINES, OTHERS
 from .effective import clustered, effective_units, proportion_interval, sum_interval, unseen_share
-from .rates import LEVEL
 
 FEWEST = 5
 """So many of the responses with either verdict must be labelled, or all of them."""
@@ -49,10 +48,8 @@ SUMS = (
 """What is summed over the responses of a text."""
 
 _STUDY = ["model", "task"]
-_TAIL = (1 - LEVEL) / 2
+_TAIL = (1 - CONFIDENCE) / 2
 _SIGNS = np.array([1.0, -1.0, 1.0])
-
-Floats = NDArray[np.float64]
 
 
 def estimate_corrected(sums: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -93,7 +90,7 @@ def estimate_corrected(sums: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     for levels, part in _cells(sums, by):
         arm = _Arm.of(part.groupby("text_id", dropna=False)[list(SUMS)].sum())
         low, high = proportion_interval(
-            arm.parts[0], arm.variance, arm.n, unseen_share(arm.n_texts, 1 - LEVEL), freedom=arm.freedom
+            arm.parts[0], arm.variance, arm.n, unseen_share(arm.n_texts, 1 - CONFIDENCE), freedom=arm.freedom
         )
         corrected = np.clip([_SIGNS @ arm.parts, *_interval([arm], [1.0])], 0, 1) if arm.usable else [np.nan] * 3
         values = [*corrected, arm.parts[0], float(low), float(high)]
@@ -132,14 +129,14 @@ def estimate_corrected_contrasts(sums: pd.DataFrame, baseline: str) -> pd.DataFr
     if "persona" not in sums or "setting" not in sums:
         raise unknown_name("factor", "persona", [str(c) for c in sums if c not in {"text_id", *SUMS}])
     asked = sums[(sums["setting"] == "persona") & sums["persona"].notna()]
-    allowed = [*SETTINGS, OTHERS, *sorted(asked["persona"].unique())]
+    allowed = [*BASELINES, OTHERS, *sorted(asked["persona"].unique())]
     if baseline not in allowed:
         raise unknown_name("baseline", baseline, allowed)
     rows = []
     for study, part in _cells(sums, _STUDY):
         mine = part[(part["setting"] == "persona") & part["persona"].notna()]
         for (persona,), own in _cells(mine, ["persona"]):
-            if baseline in SETTINGS:
+            if baseline in BASELINES:
                 other = part[part["setting"] == baseline]
             else:
                 other = mine[mine["persona"] != persona] if baseline == OTHERS else mine[mine["persona"] == baseline]

@@ -18,17 +18,25 @@ from refusal_metrics.verdict import PROVIDER, REFUSAL
 
 from .batch import Detector
 from .display.spreadsheets import unguard_in_sql
-from .files import check_new, replace_file
-from .given import FORMS, form_of, is_given, other_column, read_given, text_column, written_columns
+from .files import check_new, reason, replace_file
+from .given import is_given, other_column, read_given, text_column, written_columns
 from .logs import load_responses
-from .responses import FLAGS, TABLE_SUFFIXES, connect, count, identifier, quoted
-from .runs import is_log, reason
+from .responses import FLAGS, TABLE_SUFFIXES, connect, count, for_spreadsheets, identifier, literal, quoted
+from .runs import is_log
 from .values import plain
-from .verdicts import Detected, Progress, Source, judge_rows, put
+from .verdicts import Detected, Progress, Source, judge_rows
 
 VERDICT_COLUMNS = ("outcome", "cause", "rule", "answer")
 """What is added to the columns that were given."""
 
+FORMS = (".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz")
+"""The endings of files that can be written."""
+_FORMATS = {
+    ".csv": "FORMAT csv, HEADER true",
+    ".csv.gz": "FORMAT csv, HEADER true, COMPRESSION gzip",
+    ".jsonl": "FORMAT json",
+    ".jsonl.gz": "FORMAT json, COMPRESSION gzip",
+}
 _HINTS = ("labels", "prompt", "persona")
 _TABLE = frozenset({"model", "task", "text_id"})
 _PATIENCE = 2.0
@@ -259,3 +267,46 @@ def _is_results(path: str | os.PathLike[str]) -> bool:
     """Tell a folder, a log, an address or a pattern from the name of a file that may be missing."""
     text = os.fspath(path)
     return Path(text).is_dir() or is_log(text) or "://" in text or any(c in text for c in "*?[")
+
+
+def put(made: Path, out: Path, as_json: Sequence[str] = (), *, guarded: bool = True) -> None:
+    """Give a Parquet file the form and the name that were asked for.
+
+    Parameters
+    ----------
+    made : Path
+        In a folder beside `out`, where another file can be made.
+    out : Path
+        Its ending tells the form.
+    as_json : sequence of str
+        Columns of texts that are JSON.
+    guarded : bool
+        Whether in CSV a text that begins as a formula does gets an apostrophe before it, which the commands
+        that read responses tables take away.
+    """
+    form = form_of(out)
+    if form != ".parquet":
+        replaced = ", ".join(f"{identifier(name)}::JSON AS {identifier(name)}" for name in as_json)
+        columns = f"* REPLACE ({replaced})" if replaced else "*"
+        scan = f"read_parquet({quoted(literal(made))}, hive_partitioning = false)"
+        final = made.with_name(f"made{form}")
+        connection, written = connect(), f"SELECT {columns} FROM {scan}"
+        if guarded and form.startswith(".csv"):
+            written = for_spreadsheets(connection, written)
+        connection.execute(f"COPY ({written}) TO {quoted(final)} ({_FORMATS[form]})")
+        made = final
+    made.replace(out)
+
+
+def form_of(path: Path) -> str:
+    """Tell a file's form by its ending.
+
+    Raises
+    ------
+    InputError
+        If it is none of `FORMS`.
+    """
+    for form in FORMS:
+        if path.name.lower().endswith(form):
+            return form
+    raise InputError(f"{path}: cannot tell the form of the file; give one ending in {', '.join(FORMS)}")

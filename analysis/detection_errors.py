@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from refusal_metrics.errors import InputError, unknown_name
 
-from .agreement import cohen_kappa, wilson
-from .effective import clustered, effective_units, proportion_interval, totals, unseen_share
+from .agreement import cohen_kappa
+from .arrays import CONFIDENCE, Floats
+from .effective import clustered, effective_units, proportion_interval, totals, unseen_share, wilson
 from .labels import number_texts
-from .rates import LEVEL
 
 MEASURES = ("precision", "recall", "f1", "kappa")
 
@@ -35,8 +35,6 @@ VALIDATION = (
     *("precision_low_wilson", "recall_low_wilson"),
 )
 """The columns of a table of detection errors, after the detector."""
-
-Floats = NDArray[np.float64]
 
 
 def estimate_validation(items: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
@@ -148,6 +146,6 @@ def _kappa(
 def _interval(share: float, scores: Floats, n: int, weights: Floats) -> tuple[float, float]:
     # Items of unequal weight know less than as many equal ones, however light those are that erred.
     units = effective_units(weights)
-    unseen = unseen_share(units, 1 - LEVEL)
+    unseen = unseen_share(units, 1 - CONFIDENCE)
     low, high = proportion_interval(share, clustered(scores)[0], min(n, units), unseen, freedom=len(scores) - 1)
     return float(low), float(high)

@@ -5,9 +5,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import Floats
 from .exact import Strata, exchangeability_p, null_variance
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

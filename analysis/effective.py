@@ -5,14 +5,13 @@ never of width 0 and never beyond 0 and 1. Sums take the distances of their part
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from .rates import LEVEL, student
-
-Floats = NDArray[np.float64]
+from .arrays import CONFIDENCE, Floats
 
 
 def proportion_interval(
@@ -22,7 +21,7 @@ def proportion_interval(
     unseen: ArrayLike,
     *,
     freedom: ArrayLike = np.inf,
-    level: float = LEVEL,
+    level: float = CONFIDENCE,
 ) -> tuple[Floats, Floats]:
     r"""Compute Korn and Graubard's interval: Clopper and Pearson's for :math:`n^*` trials.
 
@@ -149,3 +148,39 @@ def sum_interval(
         ends.append(math.sqrt(max(square, 0.0)) if np.isfinite(signed).all() else math.nan)
     total = float(signs @ estimates)
     return total - ends[0], total + ends[1]
+
+
+def student(level: float | Floats, freedom: "NDArray[Any]") -> Floats:
+    """Find the points that hold a share of Student's t between them; nan without degrees of freedom."""
+    return np.asarray(stats.t.ppf((1 + level) / 2, np.where(freedom > 0, freedom, np.nan)), dtype=np.float64)
+
+
+def wilson(k: ArrayLike, n: ArrayLike, level: float = CONFIDENCE) -> tuple[Floats, Floats]:
+    """Compute Wilson's score interval of a proportion.
+
+    Parameters
+    ----------
+    k, n : array of float
+        Successes and trials; shapes that broadcast.
+    level : float
+        Probability in (0, 1) that the interval is to cover.
+
+    Returns
+    -------
+    low, high : array of float
+        Probabilities in [0, 1]; nan without trials. Never of width 0.
+
+    References
+    ----------
+    Wilson 1927, doi:10.1080/01621459.1927.10502953.
+    """
+    successes, trials = np.broadcast_arrays(np.asarray(k, dtype=np.float64), np.asarray(n, dtype=np.float64))
+    z = stats.norm.ppf((1 + level) / 2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = successes / trials
+        centre = (rate + z**2 / (2 * trials)) / (1 + z**2 / trials)
+        half = z * np.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2)) / (1 + z**2 / trials)
+    # Without these the ends miss 0 and 1 by a rounding error.
+    low = np.where(successes == 0, 0.0, centre - half)
+    high = np.where(successes == trials, 1.0, centre + half)
+    return np.where(trials > 0, low, np.nan), np.where(trials > 0, high, np.nan)

@@ -13,8 +13,10 @@ import pandas as pd
 from refusal_metrics.detectors import ANSWERS_BY
 from refusal_metrics.errors import InputError
 
-from .cells import Counts, count_by_text, count_cells, count_responses, share
-from .contrasts import OTHERS, SETTINGS, estimate_contrasts, estimate_setting_contrasts
+from .cells import Counts, count_by_text, count_cells, share
+from .columns import BASELINES, OTHERS, REGRESSED
+from .contrasts import estimate_contrasts, estimate_setting_contrasts
+from .count import count_responses
 from .interactions import INTERACTIONS, estimate_interactions
 from .properties import read_properties
 from .rates import estimate_rates
@@ -27,8 +29,6 @@ from .trend import estimate_trend
 Estimated = TypeVar("Estimated")
 Job: TypeAlias = Callable[[], pd.DataFrame]
 
-REGRESSED = ("persona", "template", "task", "model")
-"""The factors of the paper's regression."""
 
 _INTERACTIONS = (("model", "response_type"), ("persona", "response_type"), ("persona", "task"))
 
@@ -191,10 +191,10 @@ def _contrast_jobs(counts: dict[str, Counts], options: Options) -> dict[str, Job
     apart = options.run_factors
 
     def over_settings(of_rule: Counts) -> pd.DataFrame:
-        return estimate_setting_contrasts(of_rule, *SETTINGS, apart=apart)
+        return estimate_setting_contrasts(of_rule, *BASELINES, apart=apart)
 
     def over_personas(of_rule: Counts) -> pd.DataFrame:
-        return estimate_contrasts(of_rule, *SETTINGS, OTHERS, apart=apart)
+        return estimate_contrasts(of_rule, *BASELINES, OTHERS, apart=apart)
 
     def spread(of_rule: Counts) -> pd.DataFrame:
         return estimate_spread(of_rule, apart, rng=np.random.default_rng(options.seed))

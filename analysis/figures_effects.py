@@ -7,11 +7,11 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from .arrays import ALPHA
 from .figure import Figure
 from .figures_marks import VERDICTS, draw_points, draw_strips, facet, panels_of, stack, width_of, wrap
 from .figures_rates import estimated_by
 from .figures_rows import describe, label_models, label_tasks, order_personas, say_sizes, short_names, take
-from .multiplicity import LEVEL
 from .values import percent
 
 Tables = Mapping[str, pd.DataFrame]
@@ -31,7 +31,7 @@ def draw_contrasts(tables: Tables, rule: str) -> Iterator[Figure]:
     personas = short_names(order_personas(tables, table["persona"].unique()))
     models, levels = label_models(table)
     tasks, kinds = label_tasks(table)
-    verdicts = pd.Series(VERDICTS)[(table["p_adjusted"] <= LEVEL).astype(int)].to_numpy()
+    verdicts = pd.Series(VERDICTS)[(table["p_adjusted"] <= ALPHA).astype(int)].to_numpy()
     rows = pd.DataFrame({"y": table["persona"].map(personas), "series": verdicts, "panel": models, "column": tasks})
     rows = rows.assign(panel_at=models.map(levels.index), column_at=tasks.map(kinds.index))
     rows = rows.assign(x=100 * table["estimate"], low=100 * table["ci_low"], high=100 * table["ci_high"])
@@ -66,11 +66,11 @@ def draw_contrasts(tables: Tables, rule: str) -> Iterator[Figure]:
 
 
 def _contrast_caption(table: pd.DataFrame, against: str, rule: str) -> str:
-    n_differ = int((table["p_adjusted"] <= LEVEL).sum())
+    n_differ = int((table["p_adjusted"] <= ALPHA).sum())
     return (
         f"Refusal rate under each persona less that of {against}, compared within texts, in percentage points (rule "
         f"{rule}). Lines are 95 % intervals, each by itself. Diamonds: the {n_differ:,} of {len(table):,} differences "
-        f"that remain after correction for all comparisons of the study (adjusted p at most {LEVEL}); for the others "
+        f"that remain after correction for all comparisons of the study (adjusted p at most {ALPHA}); for the others "
         f"no difference was found, which does not say that there is none. {say_sizes(table)}"
     )
 

@@ -7,6 +7,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from .arrays import ALPHA
+from .columns import RESPONSE_TYPES, TASKS
 from .figure import Figure
 from .figures_marks import VERDICTS, draw_points, stack
 from .figures_rates import asked_as_persona, say_study
@@ -19,8 +21,6 @@ from .figures_rows import (
     take,
     write_factor,
 )
-from .levels import RESPONSE_TYPES, TASKS
-from .multiplicity import LEVEL
 from .values import plain
 
 Tables = Mapping[str, pd.DataFrame]
@@ -56,7 +56,7 @@ def draw_separations(tables: Tables, rule: str) -> Iterator[Figure]:
         f"{rule}), each factor on its own scale. Lines are 95 % intervals, which a level that was never or always "
         "refused has not; the grey band reaches as far to each "
         "side as the distance is on average where the factor cannot matter. Diamonds are distances that remain after "
-        f"correction for the factor's levels (adjusted p at most {LEVEL}). Each level has "
+        f"correction for the factor's levels (adjusted p at most {ALPHA}). Each level has "
         f"{count_range(table['n'], 'response')}. "
         f"{say_study(tables, rule)}"
     )
@@ -91,7 +91,7 @@ def draw_regression(tables: Tables, rule: str) -> Iterator[Figure]:
         "Coefficients of the logistic regression of refusal on all factors at once (rule "
         f"{rule}), each factor on its own scale and compared with the level named above it, which lies at 0. Lines are "
         f"95 % intervals, errors clustered by text. Diamonds are those that remain after correction within the factor "
-        f"(adjusted p at most {LEVEL}).{without * (n_open > 0)} {say_study(tables, rule)}"
+        f"(adjusted p at most {ALPHA}).{without * (n_open > 0)} {say_study(tables, rule)}"
     )
     yield Figure("figure6_regression", "Coefficients of the regression", caption, chart, table)
 
@@ -120,7 +120,7 @@ def draw_effects(tables: Tables, rule: str) -> Iterator[Figure]:
 
 
 def _verdicts(table: pd.DataFrame) -> "pd.Series[str]":
-    return pd.Series(VERDICTS)[(table["p_adjusted"] <= LEVEL).astype(int)].reset_index(drop=True)
+    return pd.Series(VERDICTS)[(table["p_adjusted"] <= ALPHA).astype(int)].reset_index(drop=True)
 
 
 def _by_factor(

@@ -6,6 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from .columns import RESPONSE_TYPES, SETTINGS
 from .figure import Figure
 from .figures_marks import draw_cells, draw_curves, draw_points, draw_strips, facet, panels_of, stack, width_of, wrap
 from .figures_rows import (
@@ -21,7 +22,6 @@ from .figures_rows import (
     short_names,
     take,
 )
-from .levels import RESPONSE_TYPES, SETTINGS
 
 Tables = Mapping[str, pd.DataFrame]
 

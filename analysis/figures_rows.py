@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from .levels import TASKS
+from .columns import TASKS
 from .values import interval, number, p_text, percent, plain
 
 _LONGEST = 36

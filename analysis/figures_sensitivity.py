@@ -5,17 +5,17 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
+from .arrays import ALPHA
 from .figure import Figure
 from .figures_marks import draw_points, draw_strips, facet, stack, width_of
 from .figures_rates import say_study
 from .figures_rows import describe, label_tasks, short_names, take, write_factor
-from .multiplicity import LEVEL
 from .values import number
 
 Tables = Mapping[str, pd.DataFrame]
 
 _WIDTH = 420
-_BEYOND = ("not beyond chance", f"beyond chance (p at most {LEVEL})")
+_BEYOND = ("not beyond chance", f"beyond chance (p at most {ALPHA})")
 _SIDES = ("two-sided interval", "upper end alone says something")
 
 
@@ -72,7 +72,7 @@ def _each_model(table: pd.DataFrame, rule: str) -> Figure:
     tasks, kinds = label_tasks(table)
     rows = pd.DataFrame({"y": written.map(factors), "x": table["iota_corrected"], "whole": 0})
     rows = rows.assign(column=tasks, column_at=tasks.map(kinds.index))
-    rows["series"] = np.where(table["p_value"] <= LEVEL, *_BEYOND[::-1])
+    rows["series"] = np.where(table["p_value"] <= ALPHA, *_BEYOND[::-1])
     tips = describe(table, "number")
     tips["by chance"] = [number(value) for value in table["null_mean"]]
     tips["without what is chance"] = [number(value) for value in table["iota_corrected"]]
@@ -86,11 +86,11 @@ def _each_model(table: pd.DataFrame, rule: str) -> Figure:
         width=width_of(len(kinds)),
         step=20,
     )
-    n_beyond = int((table["p_value"] <= LEVEL).sum())
+    n_beyond = int((table["p_value"] <= ALPHA).sum())
     caption = (
         f"The sensitivity index of each factor within each model and task, without what is chance in it (rule {rule}): "
         f"a sign is one of {table['model'].nunique():,} models. {n_beyond:,} of {len(table):,} indices are beyond "
-        f"chance (p at most {LEVEL}, each by itself). The index as it is, its interval and its mean by chance are "
+        f"chance (p at most {ALPHA}, each by itself). The index as it is, its interval and its mean by chance are "
         "shown on hovering and in the table."
     )
     return Figure("sensitivity_by_model", "Sensitivity within each model and task", caption, facet(chart), table)

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from .arrays import ALPHA
 from .estimates import Estimates
-from .multiplicity import LEVEL
 from .usable import MUCH
 from .values import percent
 
@@ -63,23 +63,23 @@ def _rate_of(row: "pd.Series[float]") -> str:
 
 def _baseline_findings(contrasts: pd.DataFrame, rule: str) -> Iterable[str]:
     for baseline, own in contrasts.groupby("baseline", sort=False):
-        beyond = int((own["p_adjusted"] <= LEVEL).sum())
+        beyond = int((own["p_adjusted"] <= ALPHA).sum())
         low, high = (percent(end, signed=True) for end in (own["estimate"].min(), own["estimate"].max()))
         points = f"{low} points" if len(own) == 1 else f"{low} to {high} points"
         yield (
             f"Persona prompts less {baseline} ones: {points} ({rule}); they differ in {beyond} of "
-            f"{count_families(len(own))} (adjusted p at most {LEVEL})."
+            f"{count_families(len(own))} (adjusted p at most {ALPHA})."
         )
 
 
 def _factor_findings(indices: pd.DataFrame, rule: str) -> Iterable[str]:
     single = ~indices["factor"].str.contains(":", regex=False)
     whole = indices[(indices["model"] == "") & single & indices["iota"].notna()]
-    beyond = whole[whole["p_value"] <= LEVEL].sort_values("iota", ascending=False, kind="stable")
+    beyond = whole[whole["p_value"] <= ALPHA].sort_values("iota", ascending=False, kind="stable")
     listed = ", ".join(f"{row['factor']} {row['iota']:.3f}" for _, row in beyond.iterrows())
     if len(whole):
         yield (
-            f"Factors whose sensitivity index iota is beyond chance (p at most {LEVEL}, each by itself, {rule}): "
+            f"Factors whose sensitivity index iota is beyond chance (p at most {ALPHA}, each by itself, {rule}): "
             f"{listed or 'none'}."
         )
 
@@ -122,12 +122,12 @@ def name_personas(contrasts: pd.DataFrame, rule: str) -> tuple[str, pd.DataFrame
         return None
     against = "the neutral prompts" if baseline == "neutral" else "the other personas (no neutral task was run)"
     own = contrasts[contrasts["baseline"] == baseline]
-    named = own[own["p_adjusted"] <= LEVEL]
+    named = own[own["p_adjusted"] <= ALPHA]
     family = family_of(own)
     n_families = len(own.drop_duplicates(family))
     sentence = (
         f"{len(named)} of {counted(len(own), 'comparison')} of a persona with {against} show a difference ({rule}, "
-        f"adjusted p at most {LEVEL}): {counted(own['persona'].nunique(), 'persona')} in "
+        f"adjusted p at most {ALPHA}): {counted(own['persona'].nunique(), 'persona')} in "
         f"{count_families(n_families, family)}."
     )
     detectable = own["mde"].dropna()

@@ -10,8 +10,8 @@ text still does.
 import numpy as np
 from scipy import sparse
 
+from .arrays import Floats
 from .grid import Cells, Grid
-from .iota import Floats
 
 
 class TextFlips:

@@ -15,8 +15,9 @@ from scipy import sparse
 from refusal_metrics.design import fold_name
 from refusal_metrics.errors import InputError, unknown_name
 
+from .arrays import Bools, Floats
 from .cells import TextCounts
-from .logit import Bools, Floats, independent_columns
+from .logit import independent_columns
 from .paper import REFERENCES, match_model
 
 COUNTS = ("n", "n_refused", "n_texts")

@@ -11,12 +11,9 @@ from refusal_metrics.tabular import ENDINGS, is_json, is_parquet
 
 from .database import connect, count, identifier, literal, quoted
 from .delimited import copy_delimited
+from .files import reason
 from .json_copy import copy_json
-from .runs import reason
 from .values import plain
-
-FORMS = (".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz")
-"""The endings of files that can be written."""
 
 _INTEGERS = {"UBIGINT", "BIGINT"}
 
@@ -49,20 +46,6 @@ class Given:
     def scan(self) -> str:
         """The rows, as SQL; ``file_row_number`` counts them from 0."""
         return f"read_parquet({quoted(literal(self.table))}, file_row_number = true, hive_partitioning = false)"
-
-
-def form_of(path: Path) -> str:
-    """Tell a file's form by its ending.
-
-    Raises
-    ------
-    InputError
-        If it is none of `FORMS`.
-    """
-    for form in FORMS:
-        if path.name.lower().endswith(form):
-            return form
-    raise InputError(f"{path}: cannot tell the form of the file; give one ending in {', '.join(FORMS)}")
 
 
 def is_given(name: str) -> bool:

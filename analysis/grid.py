@@ -10,9 +10,8 @@ from scipy import sparse
 
 from refusal_metrics.errors import InputError
 
-from .arrays import Integers
+from .arrays import Floats, Integers
 from .cells import Counts, add_up
-from .iota import Floats
 
 MOST_CELLS = 1_000_000
 """How many combinations of runs, tasks and labels a study may have: replicates hold all of them at once."""

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pandas as pd
 
+from .arrays import ALPHA
+from .columns import TASKS
 from .estimates import Estimates
 from .findings import count_families, family_of, list_findings, of_rule
-from .levels import TASKS
-from .multiplicity import LEVEL
 from .values import interval, percent
 
 _FEW = 3
@@ -113,7 +113,7 @@ def _with_outcomes(table: pd.DataFrame, outcomes: pd.DataFrame | None) -> pd.Dat
 def _strongest_factor(indices: pd.DataFrame) -> Iterable[str]:
     single = indices[(indices["model"] == "") & ~indices["factor"].str.contains(":", regex=False)]
     # An index within chance would name a factor for the number of its levels.
-    beyond = single[single["iota"].notna() & (single["p_value"] <= LEVEL) & ~single["one_sided"].astype(bool)]
+    beyond = single[single["iota"].notna() & (single["p_value"] <= ALPHA) & ~single["one_sided"].astype(bool)]
     if len(beyond) < 2:
         return
     first, second = (row for _, row in beyond.sort_values("iota", ascending=False, kind="stable").head(2).iterrows())
@@ -130,7 +130,7 @@ def _personas(contrasts: pd.DataFrame) -> Iterable[str]:
     if baseline is None:
         return
     own = contrasts[contrasts["baseline"] == baseline]
-    named = own[own["p_adjusted"] <= LEVEL]
+    named = own[own["p_adjusted"] <= ALPHA]
     than = "neutral prompts" if baseline == "neutral" else "the other personas"
     if len(named):
         largest = named.reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index)

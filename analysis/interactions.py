@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from .arrays import CONFIDENCE, Floats
 from .cells import Counts, count_by_text
-from .iota import Floats
+from .effective import student
 from .multiplicity import holm
-from .rates import LEVEL, student
 
 INTERACTIONS = (
     "factor", "level", "other_factor", "other_level", "estimate", "ci_low", "ci_high", "p_value", "p_adjusted",
@@ -55,7 +55,7 @@ def estimate_interactions(counts: Counts, factor: str, other: str) -> pd.DataFra
     n, k = (values[:, cells.index].toarray() for values in (by_text.n, by_text.n_refused))
     estimate, se, freedom = _differences(n, k, shape)
     with np.errstate(divide="ignore", invalid="ignore"):
-        half = student(LEVEL, freedom) * se
+        half = student(CONFIDENCE, freedom) * se
         p_value = 2 * stats.t.sf(np.abs(estimate / se), freedom)
     return pd.DataFrame(
         {

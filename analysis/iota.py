@@ -15,12 +15,12 @@ References
 """
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from refusal_metrics.errors import InputError
 
-Floats = NDArray[np.float64]
+from .arrays import Floats
 
 # The mean magnitude of a normal variable with this mean and standard deviation 1.
 _UNFOLDED = np.linspace(0, 8, 8001)

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from .levels import RESPONSE_TYPES, SETTINGS, TASKS
+from .columns import RESPONSE_TYPES, SETTINGS, TASKS
 from .values import interval, percent
 
 _ORDER = {"task": tuple(TASKS), "response_type": RESPONSE_TYPES, "setting": SETTINGS}

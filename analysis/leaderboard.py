@@ -22,13 +22,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from refusal_metrics.detectors import ANSWERS_BY
 
-from .cells import Counts, check_not_empty, count_by_text, count_responses
-from .contrasts import OTHERS, SETTINGS, STUDY, estimate_contrasts
-from .multiplicity import LEVEL, adjust
+from .arrays import ALPHA, Floats
+from .cells import Counts, check_not_empty, count_by_text
+from .columns import BASELINES, OTHERS, STUDY
+from .contrasts import estimate_contrasts
+from .count import count_responses
+from .multiplicity import adjust
 from .other_metrics import read_metrics
 from .ranks import RANKS, estimate_ranks
 from .rates import estimate_rates
@@ -46,7 +48,6 @@ COLUMNS = (
 ALL_TASKS = ""
 """The task of the rows that are means over all tasks."""
 
-Floats = NDArray[np.float64]
 
 _ENDS = ("ci_low", "ci_high")
 _MOST_NAMED = 5
@@ -165,10 +166,10 @@ def _personas(counted: Sequence[Counts], rng: np.random.Generator) -> tuple[pd.D
     told = [counts for counts in counted if "persona" in counts.levels]
     if not told:
         return pd.DataFrame(columns=[*STUDY, "persona", "estimate", "mde", "named"]), pd.DataFrame(columns=STUDY), ""
-    baseline = SETTINGS[0] if all(SETTINGS[0] in counts.levels["setting"] for counts in told) else OTHERS
+    baseline = BASELINES[0] if all(BASELINES[0] in counts.levels["setting"] for counts in told) else OTHERS
     contrasts = pd.concat([estimate_contrasts(counts, baseline) for counts in told], ignore_index=True)
     family = list(contrasts[STUDY].itertuples(index=False, name=None))
-    contrasts["named"] = adjust(contrasts["p_value"], family) <= LEVEL
+    contrasts["named"] = adjust(contrasts["p_value"], family) <= ALPHA
     # Their p-values are not shown, so signs are drawn once.
     spreads = pd.concat([estimate_spread(counts, rng=rng, n_flips=1) for counts in told], ignore_index=True)
     return contrasts, spreads.rename(columns={"estimate": "spread"}), baseline

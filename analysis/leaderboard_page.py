@@ -9,11 +9,11 @@ import pandas as pd
 from markupsafe import Markup
 from rich.cells import cell_len
 
+from .arrays import ALPHA
 from .comparison import Comparison
 from .figure import Figure
 from .html_safe import load_template, visible
 from .leaderboard import ALL_TASKS, Board
-from .multiplicity import LEVEL
 from .ranks import RANKS
 from .tables import readable, to_markdown
 from .values import escape, interval, number, percent, plain
@@ -158,7 +158,7 @@ def board_parts(board: Board, figure: Figure | None = None, svg: str | None = No
         reading.append(
             "spread is how far personas' rates are apart, as a standard deviation in points without sampling noise; "
             f"differ is how many comparisons of a persona with {against} show a difference (p adjusted for all on the "
-            f"board, at most {LEVEL})."
+            f"board, at most {ALPHA})."
         )
     parts = [Part(name_task(first), table=lay_out_board(board, first))]
     parts += [Part(name_task(task), table=lay_out_board(board, task)) for task in board.tasks[1:]]
@@ -184,11 +184,11 @@ def lay_out_named(comparison: Comparison) -> tuple[str, pd.DataFrame]:
     """Name the personas and groups whose rates changed: a sentence, and a table of texts."""
     table = comparison.table
     of_some = table[table["persona"].notna() | table["persona_group"].notna()]
-    named = of_some[of_some["p_adjusted"] <= LEVEL]
+    named = of_some[of_some["p_adjusted"] <= ALPHA]
     largest = named.reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index)
     said = (
         f"{len(named)} of {len(of_some)} changes of a persona or persona group are beyond chance (adjusted p at most "
-        f"{LEVEL}){f'; the {_MOST} largest' if len(named) > _MOST else ''}."
+        f"{ALPHA}){f'; the {_MOST} largest' if len(named) > _MOST else ''}."
     )
     of_group = largest.assign(persona=largest["persona"].astype(object).where(largest["persona"].notna(), "(all)"))
     return said, _differences(of_group.head(_MOST), ["model", "persona_group", "persona", "task"])

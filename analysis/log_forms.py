@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from refusal_metrics.errors import InputError
 
-from .runs import Log, is_remote, reason
+from .files import reason
+from .runs import Log, is_remote
 
 _HEAD = 1 << 20
 """How many bytes of a log tell whose it is."""

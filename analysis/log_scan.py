@@ -11,10 +11,10 @@ from refusal_metrics.errors import InputError
 from refusal_metrics.verdict import OUTCOMES, PROVIDER, REFUSAL, TEXT
 
 from .database import count, literal, quoted
+from .files import reason
 from .log_forms import Plain
 from .log_lines import LONGEST, mend
 from .prompt_check import text_as_sql
-from .runs import reason
 
 DOC_FIELDS = (
     *("index", "design_id", "text_id", "row_id", "stratum", "persona", "persona_group", "template"),

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg, sparse, special
 
+from .arrays import Bools, Floats
+
 Estimator: TypeAlias = Literal["mle", "firth", "ridge"]
-Floats: TypeAlias = NDArray[np.float64]
-Bools: TypeAlias = NDArray[np.bool_]
 
 _MAX_ITERATIONS = 500
 _MAX_STEP = 5.0

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from .arrays import Integers
+from .arrays import Floats, Integers
 from .cells import Counts, add_up
 from .grid import Cells, Grid, number_levels
-from .iota import Floats
 from .shuffles import (
     RowsOfTexts,
     Shuffles,

@@ -4,11 +4,9 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-LEVEL = 0.05
-
-Floats = NDArray[np.float64]
+from .arrays import ALPHA, Floats
 
 
 def holm(p: ArrayLike) -> Floats:
@@ -78,7 +76,7 @@ def adjust(p: ArrayLike, family: Sequence[Hashable]) -> Floats:
     return np.asarray(np.clip(adjusted, within, 1), dtype=np.float64)
 
 
-def count_selected(p: ArrayLike, family: Sequence[Hashable], level: float = LEVEL) -> tuple[int, int]:
+def count_selected(p: ArrayLike, family: Sequence[Hashable], level: float = ALPHA) -> tuple[int, int]:
     """Count the families that `adjust` selects at a level, and all those that have a p-value."""
     _, smallest = _families(p, family)
     return int(np.count_nonzero(_selecting_levels(smallest) <= level)), len(smallest)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from .arrays import ALPHA
 from .estimates import Estimates
 from .findings import counted, list_findings, name_personas
 from .layout import drawn, grid, side_by_side
-from .multiplicity import LEVEL
 from .provenance import read_provenance, read_tasks
 from .tables import readable, to_markdown
 from .validation import Validation
@@ -288,12 +288,12 @@ def _sensitivity_parts(estimates: Estimates) -> Iterable[str]:
     whole = table[table["model"] == ""].drop(columns=["model", "task"])
     yield to_markdown(readable(whole)) if len(whole) else ""
     interactions = estimates.tables["interactions"]
-    named = interactions[interactions["p_adjusted"] <= LEVEL]
+    named = interactions[interactions["p_adjusted"] <= ALPHA]
     if interactions.empty:
         return
     yield (
         f"{len(named)} of {len(interactions):,} combinations of two factors are further from the sum of the two than "
-        f"chance makes them (p adjusted for the pair's combinations, at most {LEVEL}); in points, all rows: "
+        f"chance makes them (p adjusted for the pair's combinations, at most {ALPHA}); in points, all rows: "
         "`tables/interactions.csv`.\n"
     )
     if len(named):

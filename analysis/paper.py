@@ -11,7 +11,7 @@ import pandas as pd
 from refusal_metrics.errors import unknown_name
 
 from . import published
-from .levels import TASKS
+from .columns import TASKS
 from .values import percent
 
 COMPARISON = (

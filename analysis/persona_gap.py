@@ -23,18 +23,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .agreement import wilson
-from .effective import effective_units, totals
+from .arrays import CONFIDENCE, Floats
+from .effective import effective_units, totals, wilson
 from .labels import number_texts
-from .rates import LEVEL
 
 GAP = (
     *("observed", "expected", "p_value", "ci_low", "ci_high", "upper", "highest", "lowest"),
     *("n_personas", "n", "n_texts", "n_errors"),
 )
 """The columns of `estimate_persona_gap`."""
-
-Floats = NDArray[np.float64]
 
 
 def estimate_persona_gap(items: pd.DataFrame, *, rng: np.random.Generator, n_permutations: int = 1000) -> pd.DataFrame:
@@ -81,7 +78,7 @@ def estimate_persona_gap(items: pd.DataFrame, *, rng: np.random.Generator, n_per
     rates = _rates(persona, error, weight, len(names))
     observed = float(np.ptp(rates))
     dealt = [float(np.ptp(_rates(p, error, weight, len(names)))) for p in _deals(persona, text, rng, n_permutations)]
-    tail = (1 - LEVEL) / 2
+    tail = (1 - CONFIDENCE) / 2
     worth = _worth(persona, text, error, weight, rates)
     row = {
         "observed": observed,
@@ -90,7 +87,7 @@ def estimate_persona_gap(items: pd.DataFrame, *, rng: np.random.Generator, n_per
         "p_value": (1 + np.sum(np.array(dealt) >= observed * (1 - 1e-9))) / (1 + n_permutations),
         "ci_low": max(_bounds(rates, worth, tail / (len(names) * (len(names) - 1)))[0], 0.0),
         "ci_high": _bounds(rates, worth, tail)[1],
-        "upper": _bounds(rates, worth, 1 - LEVEL)[1],
+        "upper": _bounds(rates, worth, 1 - CONFIDENCE)[1],
         "highest": names[int(np.argmax(rates))],
         "lowest": names[int(np.argmin(rates))],
     }

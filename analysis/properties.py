@@ -8,9 +8,9 @@ import pandas as pd
 
 from refusal_metrics.errors import InputError, unknown_name
 
-from .iota import Floats
+from .arrays import Floats
+from .files import reason
 from .paper import load_published, match_model
-from .runs import reason
 
 _FEW = 5
 

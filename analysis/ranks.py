@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .rates import LEVEL
+from .arrays import CONFIDENCE, Floats
 
 RANKS = ("rank", "rank_low", "rank_high")
 """The columns of a table of ranks."""
 
-Floats = NDArray[np.float64]
 
 _DRAWN = 250
 _ROUNDING = 1e-12
@@ -74,7 +73,7 @@ def estimate_ranks(
         # Where all texts say the same, so would others: no variance, and a t value beyond all.
         beyond = np.abs(difference) / np.sqrt(variance) > critical
     n_pairs = max(n_models * (n_models - 1) // 2, 1)
-    apart = is_one & beyond & (0.5 ** (fewest.astype(np.float64) - 1) <= (1 - LEVEL) / n_pairs)
+    apart = is_one & beyond & (0.5 ** (fewest.astype(np.float64) - 1) <= (1 - CONFIDENCE) / n_pairs)
     ranks = (
         1 + np.count_nonzero(is_one & (difference > 0), axis=1),
         1 + np.count_nonzero(apart & (difference > 0), axis=1),
@@ -106,4 +105,4 @@ def _critical(drawn: Floats, variance: Floats, n_texts: NDArray[np.integer]) -> 
         with np.errstate(divide="ignore", invalid="ignore"):
             t2 = np.where(squares > 0, squares * (1 - 1 / n_texts[j, varies]) / left, 0)
         largest = np.maximum(largest, t2.max(axis=1, initial=0))
-    return float(np.sqrt(np.quantile(largest, LEVEL, method="higher")))
+    return float(np.sqrt(np.quantile(largest, CONFIDENCE, method="higher")))

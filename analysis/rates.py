@@ -1,21 +1,17 @@
 """Refusal rates, with intervals that know which responses share a text."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import sparse, stats
 
+from .arrays import CONFIDENCE, Floats
 from .cells import STATES, Counts, TextCounts, count_by_text, count_states
-
-LEVEL = 0.95
+from .effective import student
 
 ESTIMATES = ("estimate", "ci_low", "ci_high", "n", "n_texts", "n_refused", *STATES)
 """The columns of every table of rates, after the factors."""
-
-Floats = NDArray[np.float64]
 
 
 def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
@@ -78,13 +74,13 @@ def _korn_graubard(texts: TextCounts) -> tuple[Floats, Floats]:
     rate = k / n
     variance, freedom = _variance(texts, n, k)
     with np.errstate(divide="ignore", invalid="ignore"):
-        effective = rate * (1 - rate) / variance * (student(LEVEL, n - 1) / student(LEVEL, freedom)) ** 2
+        effective = rate * (1 - rate) / variance * (student(CONFIDENCE, n - 1) / student(CONFIDENCE, freedom)) ** 2
         # A variance of 0 makes it infinite; with one text it is nan and stays so.
         effective = np.minimum(effective, n)
-        tail = (1 - LEVEL) / 2
+        tail = (1 - CONFIDENCE) / 2
         low = stats.beta.ppf(tail, rate * effective, (1 - rate) * effective + 1)
         high = stats.beta.ppf(1 - tail, rate * effective + 1, (1 - rate) * effective)
-    bound = (1 - LEVEL) ** (1 / n_texts)
+    bound = (1 - CONFIDENCE) ** (1 / n_texts)
     return (
         np.select([k == 0, k == n], [0.0, bound], low),
         np.select([k == 0, k == n], [1 - bound, 1.0], high),
@@ -104,8 +100,3 @@ def _variance(texts: TextCounts, n: Floats, k: Floats) -> tuple[Floats, Floats]:
         # Without a variance the kurtosis is nan, and texts count in full.
         freedom = np.fmin(n_others, 2 * n_texts / (kurtosis - (n_texts - 3) / n_others))
         return n_texts / n_others * squares / n**4, np.where(n_texts > 1, freedom, np.nan)
-
-
-def student(level: float | Floats, freedom: "NDArray[Any]") -> Floats:
-    """Find the points that hold a share of Student's t between them; nan without degrees of freedom."""
-    return np.asarray(stats.t.ppf((1 + level) / 2, np.where(freedom > 0, freedom, np.nan)), dtype=np.float64)

@@ -11,13 +11,13 @@ from scipy import optimize, special, stats
 
 from refusal_metrics.errors import InputError, unknown_name
 
+from .arrays import CONFIDENCE, Floats
 from .cells import TextCounts
 from .formula import Data, label, prepare, some
-from .logit import Estimator, Floats, log_likelihood_of, maximise
+from .logit import Estimator, log_likelihood_of, maximise
 from .multiplicity import holm
 from .separation import Estimate, Separation, estimate_coefficients, find_separation
 
-LEVEL = 0.95
 COLUMNS = ("factor", "level", "coef", "se", "ci_low", "ci_high", "p_value", "p_adjusted", "estimator", "separated")
 INTERCEPT = "(Intercept)"
 
@@ -163,7 +163,7 @@ def _table(data: Data, separation: Separation, estimate: Estimate, estimator: Es
         firth = maximise(data.x, data.n, data.k, estimator="firth")
         coef[separated] = firth.coef[separated] if firth.converged else np.nan
     freedom = max(estimate.n_texts - 1, 1)
-    half = stats.t.ppf((1 + LEVEL) / 2, freedom) * se
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * se
     low, high = coef - half, coef + half
     for j in np.flatnonzero(separated):
         bound, sign = _bound(data, separation, estimate.coef, int(j)), separation.sign[j]
@@ -200,7 +200,7 @@ def _bound(data: Data, separation: Separation, coef: Floats, j: int) -> float:
         return math.nan
     eta = x @ coef - coef[j]
     n_texts = np.count_nonzero(data.text_n @ cells.astype(np.float64))
-    rate = 1 - (1 - LEVEL) ** (1 / n_texts)
+    rate = 1 - (1 - CONFIDENCE) ** (1 / n_texts)
     goal = rate if separation.sign[j] < 0 else 1 - rate
 
     def excess(beta: float) -> float:
@@ -228,7 +228,7 @@ def _wald(data: Data, separation: Separation, estimate: Estimate) -> pd.DataFram
 
 def _effects(data: Data, separation: Separation, estimate: Estimate) -> pd.DataFrame:
     """Average, over the cells as they are, what a level changes against the reference; delta method."""
-    quantile = stats.t.ppf((1 + LEVEL) / 2, max(estimate.n_texts - 1, 1))
+    quantile = stats.t.ppf((1 + CONFIDENCE) / 2, max(estimate.n_texts - 1, 1))
     separated = {column for column, is_so in zip(data.columns, separation.coefficients, strict=True) if is_so}
     rows = []
     for factor in data.design.factors:
@@ -303,7 +303,7 @@ def _separation_notes(data: Data, separation: Separation, table: pd.DataFrame, e
     if (separation.coefficients & bounded).any():
         notes.append(
             "Where an interval is open to one side, the other end is a one-sided "
-            f"{LEVEL * 100:.0f} % bound from the number of texts."
+            f"{CONFIDENCE * 100:.0f} % bound from the number of texts."
         )
     if (unbounded := separation.coefficients & ~bounded).any():
         notes.append(

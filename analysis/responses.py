@@ -21,8 +21,8 @@ from .database import (
     literal,
     quoted,
 )
-from .files import check_new, replace_file
-from .runs import is_remote, reason
+from .files import check_new, reason, replace_file
+from .runs import is_remote
 from .table_checks import check_header, check_verdict_words
 from .table_columns import fill_responses
 from .table_copies import FILE, ROW, distinct_files, drop_copies, find_copies

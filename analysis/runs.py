@@ -12,6 +12,7 @@ import duckdb
 
 from refusal_metrics.errors import InputError
 
+from .files import reason
 from .run_results import Facts, ResultsFiles, settings_in_effect
 
 _STAMP = r"\d{4}-\d\d-\d\dT[\d.-]+"
@@ -114,11 +115,6 @@ def is_results_file(path: str | os.PathLike[str]) -> bool:
 def is_remote(path: str) -> bool:
     """Tell an address from a path."""
     return bool(_REMOTE.match(path))
-
-
-def reason(error: Exception) -> str:
-    """Give what DuckDB or the system says on one line, without the query that DuckDB quotes."""
-    return " ".join((getattr(error, "strerror", None) or str(error)).split("LINE 1:")[0].split())
 
 
 def _parts(path: str) -> tuple[str, str]:

@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .arrays import Floats
 from .cells import Counts, count_by_text
-from .contrasts import STUDY, personas_only
+from .columns import STUDY
+from .contrasts import personas_only
 
 SPREAD = ("estimate", "observed", "expected", "p_value", "n_levels", "n", "n_texts", "n_refused")
 """The columns of a table of spreads, after model and task."""
 
-Floats = NDArray[np.float64]
 _Scatter: TypeAlias = tuple[tuple[int, int], NDArray[np.float32], float]
 """A model and task: its first text and their end, how each makes the personas' rates deviate, how far these spread."""
 

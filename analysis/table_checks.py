@@ -15,14 +15,13 @@ from refusal_metrics.errors import InputError
 from refusal_metrics.tabular import is_json, is_parquet
 from refusal_metrics.verdict import EMPTY, OUTCOMES, PROVIDER, REFUSAL, TEXT, TRUNCATED
 
-from .columns import is_verdict
+from .columns import SETTINGS, is_verdict
 from .database import as_index, as_text, as_verdict, count, identifier, quoted
 from .values import plain
 
 ALLOWED_OUTCOMES = tuple(dict.fromkeys([*OUTCOMES, TRUNCATED]))
 """What the column ``outcome`` may hold."""
 
-SETTINGS = ("persona", "neutral", "persona-free")
 
 NAMED = ("model", "task", "setting", "persona", "persona_group", "template", "response_type", "stratum", "language")
 """The columns that hold names, which people read."""

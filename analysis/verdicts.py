@@ -16,9 +16,8 @@ from refusal_metrics.errors import InputError
 from refusal_metrics.verdict import CAUSES, OUTCOMES, REFUSAL, TRUNCATED, UNJUDGED, Verdict
 
 from .batch import Detector, Item, read_offered
-from .given import form_of
-from .responses import connect, for_spreadsheets, identifier, literal, quoted
-from .runs import reason
+from .files import reason
+from .responses import identifier
 from .values import plain
 
 if TYPE_CHECKING:
@@ -30,12 +29,6 @@ Progress = Callable[[int, int], object]
 UNSCORED = "unscored"
 """What a response without a verdict is called in a table of outcomes."""
 
-_FORMATS = {
-    ".csv": "FORMAT csv, HEADER true",
-    ".csv.gz": "FORMAT csv, HEADER true, COMPRESSION gzip",
-    ".jsonl": "FORMAT json",
-    ".jsonl.gz": "FORMAT json, COMPRESSION gzip",
-}
 _BLOCK, _BLOCK_BYTES = 100_000, 1 << 28
 """How many responses are held at a time, and how many bytes of them."""
 _SLICE = 256
@@ -193,35 +186,6 @@ def judge_rows(
         outcomes[UNSCORED],
         tuple(detector.remarks()),
     )
-
-
-def put(made: Path, out: Path, as_json: Sequence[str] = (), *, guarded: bool = True) -> None:
-    """Give a Parquet file the form and the name that were asked for.
-
-    Parameters
-    ----------
-    made : Path
-        In a folder beside `out`, where another file can be made.
-    out : Path
-        Its ending tells the form.
-    as_json : sequence of str
-        Columns of texts that are JSON.
-    guarded : bool
-        Whether in CSV a text that begins as a formula does gets an apostrophe before it, which the commands
-        that read responses tables take away.
-    """
-    form = form_of(out)
-    if form != ".parquet":
-        replaced = ", ".join(f"{identifier(name)}::JSON AS {identifier(name)}" for name in as_json)
-        columns = f"* REPLACE ({replaced})" if replaced else "*"
-        scan = f"read_parquet({quoted(literal(made))}, hive_partitioning = false)"
-        final = made.with_name(f"made{form}")
-        connection, written = connect(), f"SELECT {columns} FROM {scan}"
-        if guarded and form.startswith(".csv"):
-            written = for_spreadsheets(connection, written)
-        connection.execute(f"COPY ({written}) TO {quoted(final)} ({_FORMATS[form]})")
-        made = final
-    made.replace(out)
 
 
 def _by_provider(verdict: Verdict | None, reason_given: str | None) -> Verdict | None:

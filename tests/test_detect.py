@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusal_metrics.analysis.cells import count_responses
 from refusal_metrics.analysis.cli import app
+from refusal_metrics.analysis.count import count_responses
 from refusal_metrics.analysis.detect import VERDICT_COLUMNS, detect, detect_file, detect_results, show_progress
 from refusal_metrics.analysis.logs import load_responses
 from refusal_metrics.analysis.named import make_detector

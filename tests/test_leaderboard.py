@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.cells import count_responses
+from refusal_metrics.analysis.count import count_responses
 from refusal_metrics.analysis.leaderboard import ALL_TASKS, COLUMNS, make_board
 from refusal_metrics.analysis.logs import load_responses
 from refusal_metrics.analysis.rates import estimate_rates

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.cells import count_responses
+from refusal_metrics.analysis.count import count_responses
 from refusal_metrics.analysis.iota import compute_iota
 from refusal_metrics.analysis.responses import read_responses
 from refusal_metrics.analysis.sensitivity import INDICES, SEPARATIONS, estimate_sensitivity

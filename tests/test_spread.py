@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
-from refusal_metrics.analysis.cells import count_responses
+from refusal_metrics.analysis.count import count_responses
 from refusal_metrics.analysis.responses import read_responses
 from refusal_metrics.analysis.spread import SPREAD
 from refusal_metrics.analysis.spread import estimate_spread as estimate_spread_with

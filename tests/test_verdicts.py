@@ -4,8 +4,9 @@ import pyarrow.parquet as pq
 import pytest
 from refusal_metrics.analysis import verdicts
 from refusal_metrics.analysis.batch import Item
+from refusal_metrics.analysis.detect import put
 from refusal_metrics.analysis.responses import connect
-from refusal_metrics.analysis.verdicts import Source, judge_rows, put
+from refusal_metrics.analysis.verdicts import Source, judge_rows
 
 from refusal_metrics.errors import InputError
 from refusal_metrics.verdict import ANSWER, EMPTY, OTHER, REFUSAL, Verdict
