@@ -9,7 +9,7 @@ from refusal_metrics.errors import InputError, unknown_name
 from refusal_metrics.verdict import ANSWER, EMPTY, OTHER, REFUSAL, UNKNOWN, Verdict
 
 from .batch import Item, Options, column_name
-from .values import plain
+from .display.numbers import plain
 
 MEANINGS = (REFUSAL, ANSWER, OTHER)
 """What a label of a classifier can mean."""

@@ -11,6 +11,7 @@ from refusal_metrics.errors import InputError
 
 from .cli_inputs import check_of_runs, check_one_of, load_counts, of_runs
 from .console import busy, say
+from .display.numbers import Format
 from .options import (
     RUN_FACTORS,
     AllRuns,
@@ -24,7 +25,6 @@ from .options import (
     Seed,
     names,
 )
-from .values import Format
 
 app = typer.Typer()
 
@@ -73,9 +73,9 @@ def sensitivity(
     """
     import numpy as np
 
+    from .display.tables import print_table
     from .interactions import estimate_interactions
     from .sensitivity import estimate_sensitivity
-    from .tables import print_table
 
     check_one_of({"--levels": levels, "--interactions": interactions})
     named, pair = names(factors), names(interactions)
@@ -161,9 +161,9 @@ def regression(
     """
     from .cells import count_by_text
     from .columns import REGRESSED
+    from .display.tables import print_table
     from .formula import parse_formula
     from .regression import fit
-    from .tables import print_table
 
     check_one_of({"--factors": factors, "--formula": formula})
     check_one_of({"--effects": effects, "--wald": wald})
@@ -216,7 +216,7 @@ def trend(
 
     Example: `persona-refusal trend results --by temperature`
     """
-    from .tables import print_table
+    from .display.tables import print_table
     from .trend import estimate_trend
 
     factors = names(by)

@@ -11,8 +11,8 @@ import typer
 from refusal_metrics.errors import InputError
 
 from .console import busy, say
+from .display.numbers import Format, Only, Tool
 from .options import Detector, Force, Form, LabelColumns, LabelValues, Results, Seed, between, names
-from .values import Format, Only, Tool
 
 app = typer.Typer()
 
@@ -96,8 +96,8 @@ def detect(
     from .batch import Options
     from .detect import detect as detect_all
     from .detect import show_progress
+    from .display.tables import print_table
     from .named import make_detector
-    from .tables import print_table
 
     options = Options(
         label_map=label_map,
@@ -178,9 +178,9 @@ def validate_command(
     from refusal_metrics.detectors import RULES
 
     from .batch import Options
+    from .display.tables import print_readable, print_table, to_markdown
     from .label_mapping import read_label_map
     from .named import make_detector
-    from .tables import print_readable, print_table, to_markdown
     from .validation import validate
     from .validation_tables import readable_confusion, readable_gaps, readable_slices, readable_validation
 
@@ -291,8 +291,8 @@ def annotate_import(
         read_annotations,
         write_labels,
     )
+    from .display.tables import print_table
     from .label_mapping import read_label_map
-    from .tables import print_table
 
     annotations = read_annotations(sources, key, read_label_map(columns, values))
     n_rows = write_labels(annotations, out, force=force)

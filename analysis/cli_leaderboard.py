@@ -13,8 +13,8 @@ import typer
 from refusal_metrics.errors import InputError
 
 from .console import busy, say
+from .display.numbers import Format
 from .options import Detector, ExcludeProvider, Force, Form, Models, Property, Results, Seed, between
-from .values import Format
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,8 +155,8 @@ def _rank(results: Sequence[str], metrics: Sequence[str], detector: str | None, 
 
 
 def _print_board(board: "Board", form: Format, *, each: bool) -> None:
+    from .display.tables import print_table
     from .leaderboard_page import RANKING, lay_out_board, lay_out_metrics, lay_out_tasks, name_task
-    from .tables import print_table
 
     if form in _DATA:
         print_table(board.table, form)
@@ -174,8 +174,8 @@ def _print_board(board: "Board", form: Format, *, each: bool) -> None:
 
 
 def _print_texts(tables: "Sequence[tuple[str, pd.DataFrame]]", form: Format, sections: Sequence[str] = ()) -> None:
-    from .tables import print_readable, to_markdown
-    from .values import escape
+    from .display.numbers import escape
+    from .display.tables import print_readable, to_markdown
 
     for heading, table in tables:
         if form is Format.MARKDOWN:
@@ -233,8 +233,8 @@ def _compare(pairs: "Pairs", seed: int, n_examples: int, *, show_texts: bool) ->
 
 
 def _print_comparison(comparison: "Comparison", shown: "pd.DataFrame", form: Format) -> None:
+    from .display.tables import print_table, readable
     from .leaderboard_page import lay_out_comparison, lay_out_examples, lay_out_named
-    from .tables import print_table, readable
 
     if form in _DATA:
         print_table(comparison.table, form)

@@ -11,6 +11,7 @@ import typer
 
 from .cli_inputs import check_of_runs, check_one_of, load_counts, noted
 from .console import busy, say
+from .display.numbers import Format
 from .options import (
     RUN_FACTORS,
     AllRuns,
@@ -23,7 +24,6 @@ from .options import (
     Seed,
     names,
 )
-from .values import Format
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,11 +90,11 @@ def rates(
     import numpy as np
 
     from .contrasts import estimate_contrasts
+    from .display.tables import print_table
     from .label_mapping import read_label_map
     from .rates import estimate_rates
     from .responses import STUDY_COLUMNS
     from .spread import estimate_spread
-    from .tables import print_table
 
     check_one_of({"--against": against, "--spread": spread})
     factors = names(by)
@@ -147,11 +147,11 @@ def _print_corrected(
 ) -> None:
     """Print rates, or differences, corrected by labels beside the uncorrected ones."""
     from .corrected import FEWEST, estimate_corrected, estimate_corrected_contrasts
+    from .display.tables import print_table
     from .label_sums import sum_labels
     from .labels import read_labels
     from .logs import load_responses
     from .responses import FACTORS, STUDY_COLUMNS
-    from .tables import print_table
 
     run_factors = [name for name in factors if name not in {*STUDY_COLUMNS, *FACTORS}]
     with busy("Reading the responses and labels"):

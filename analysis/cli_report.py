@@ -12,6 +12,7 @@ from refusal_metrics.errors import InputError
 
 from .cli_inputs import noted
 from .console import busy, say
+from .display.numbers import Format
 from .options import (
     RUN_FACTORS,
     AllRuns,
@@ -27,7 +28,6 @@ from .options import (
     Seed,
     names,
 )
-from .values import Format
 
 app = typer.Typer()
 
@@ -83,13 +83,13 @@ def report(
 
     Example: `persona-refusal report results --out report --paper --compare-published`
     """
+    from .display.tables import print_readable, print_table, to_markdown
     from .estimates import Options
     from .figure import check_formats
     from .label_mapping import read_label_map
     from .logs import load_responses
     from .report import check_out, main_table, write_report
     from .responses import FACTORS, STUDY_COLUMNS
-    from .tables import print_readable, print_table, to_markdown
 
     check_out(out, force=force)
     formats = [] if figures == "none" else names(figures)

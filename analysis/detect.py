@@ -17,13 +17,13 @@ from refusal_metrics.errors import InputError
 from refusal_metrics.verdict import PROVIDER, REFUSAL
 
 from .batch import Detector
+from .display.numbers import plain
 from .display.spreadsheets import unguard_in_sql
 from .files import check_new, reason, replace_file
 from .given import is_given, other_column, read_given, text_column, written_columns
 from .logs import load_responses
 from .responses import FLAGS, TABLE_SUFFIXES, connect, count, for_spreadsheets, identifier, literal, quoted
 from .runs import is_log
-from .values import plain
 from .verdicts import Detected, Progress, Source, judge_rows
 
 VERDICT_COLUMNS = ("outcome", "cause", "rule", "answer")

@@ -9,19 +9,11 @@ import pandas as pd
 
 from .arrays import ALPHA
 from .columns import RESPONSE_TYPES, TASKS
+from .display.numbers import plain
 from .figure import Figure
 from .figures_marks import VERDICTS, draw_points, stack
 from .figures_rates import asked_as_persona, say_study
-from .figures_rows import (
-    count_range,
-    describe,
-    in_order,
-    order_personas,
-    short_names,
-    take,
-    write_factor,
-)
-from .values import plain
+from .figures_rows import count_range, describe, in_order, order_personas, short_names, take, write_factor
 
 Tables = Mapping[str, pd.DataFrame]
 

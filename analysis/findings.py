@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from .arrays import ALPHA
+from .display.numbers import percent
 from .estimates import Estimates
 from .usable import MUCH
-from .values import percent
 
 
 def list_findings(estimates: Estimates) -> Iterable[str]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from .comparison import Comparison
+from .display.numbers import interval, percent
 from .studies import Overlap, Pairs
 from .usable import count_usable, fail_gate
-from .values import interval, percent
 
 LEAST_COMPARED = 0.9
 """A run in which fewer of the baseline's prompts have a verdict passes no gate; a convention."""

@@ -11,9 +11,9 @@ from refusal_metrics.tabular import ENDINGS, is_json, is_parquet
 
 from .database import connect, count, identifier, literal, quoted
 from .delimited import copy_delimited
+from .display.numbers import plain
 from .files import reason
 from .json_copy import copy_json
-from .values import plain
 
 _INTEGERS = {"UBIGINT", "BIGINT"}
 

@@ -13,6 +13,9 @@ import pandas as pd
 from refusal_metrics.detectors import ANSWERS_BY
 
 from .cautions import list_cautions
+from .display.html import embed, visible
+from .display.numbers import interval, percent
+from .display.tables import readable
 from .estimates import Estimates, Options
 from .figure import Figure
 from .figure_files import to_spec
@@ -21,12 +24,9 @@ from .html_explorer import MOST_OF_TEXT, Sample
 from .html_findings import find_all, headline
 from .html_methods import PAPER, cite, list_versions
 from .html_origin import Origin
-from .html_safe import embed, visible
 from .html_tables import GROUPS, PageTable, lay_out_tables, lay_out_validation
 from .provenance import read_provenance, read_tasks
-from .tables import readable
 from .validation import Validation
-from .values import interval, percent
 
 _MOST_RUNS = 200
 """How many runs and designs are listed."""

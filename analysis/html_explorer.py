@@ -11,7 +11,7 @@ from refusal_metrics.verdict import EMPTY, REFUSAL
 
 from .batch import read_offered
 from .database import identifier
-from .html_safe import clip, visible
+from .display.html import clip, visible
 from .responses import Responses, count
 
 MOST = 2000

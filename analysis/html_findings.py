@@ -7,9 +7,9 @@ import pandas as pd
 
 from .arrays import ALPHA
 from .columns import TASKS
+from .display.numbers import interval, percent
 from .estimates import Estimates
 from .findings import count_families, family_of, list_findings, of_rule
-from .values import interval, percent
 
 _FEW = 3
 """How many differences, and how many models and tasks, a sentence names."""

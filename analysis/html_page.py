@@ -2,13 +2,16 @@
 
 import hashlib
 from base64 import b64encode
+from pathlib import Path
 
 from markupsafe import Markup
 
+from .display.html import embed, load_template, visible
 from .figure import theme
 from .figure_files import VEGA_LITE
 from .html_content import Content, below, first_screen
-from .html_safe import FOLDER, embed, load_template, visible
+
+_TEMPLATES = Path(__file__).with_name("html")
 
 
 def write_html(content: Content) -> str:
@@ -25,16 +28,17 @@ def write_html(content: Content) -> str:
         allows its own scripts by their SHA-256 and no other, no request, and no evaluation of text as code.
         Styles in it are allowed, because charts set them on their marks.
     """
-    script = (FOLDER / "page.js").read_text(encoding="utf-8")
+    script = (_TEMPLATES / "page.js").read_text(encoding="utf-8")
     bundle = _bundle() if content.figures else ""
     template = load_template(
+        _TEMPLATES,
         "page.html.jinja",
         finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
     )
     # What is marked as safe are this package's own files, the charts' library and what `embed` made safe.
     return template.render(
         policy=_policy(script, *[bundle] * bool(bundle)),
-        style=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - see above
+        style=Markup((_TEMPLATES / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - see above
         script=Markup(script),  # noqa: S704 - see above
         bundle=Markup(bundle),  # noqa: S704 - see above
         configs=embed({"light": theme(), "dark": theme(dark=True)}),

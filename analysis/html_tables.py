@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from .html_safe import clip, visible
-from .tables import readable
+from .display.html import clip, visible
+from .display.tables import readable
 from .validation import Validation
 from .validation_tables import readable_confusion, readable_gaps, readable_slices, readable_validation
 

@@ -30,6 +30,7 @@ from .cells import Counts, check_not_empty, count_by_text
 from .columns import BASELINES, OTHERS, STUDY
 from .contrasts import estimate_contrasts
 from .count import count_responses
+from .display.numbers import percent
 from .multiplicity import adjust
 from .other_metrics import read_metrics
 from .ranks import RANKS, estimate_ranks
@@ -37,7 +38,6 @@ from .rates import estimate_rates
 from .responses import Responses, identifier
 from .spread import estimate_spread
 from .usable import note_unusable
-from .values import percent
 
 COLUMNS = (
     *("model", "task", *RANKS, "estimate", "ci_low", "ci_high", "n", "n_texts", "n_refused", "n_other"),

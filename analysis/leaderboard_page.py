@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 import pandas as pd
 from markupsafe import Markup
@@ -11,13 +12,14 @@ from rich.cells import cell_len
 
 from .arrays import ALPHA
 from .comparison import Comparison
+from .display.html import load_template, visible
+from .display.numbers import escape, interval, number, percent, plain
+from .display.tables import readable, to_markdown
 from .figure import Figure
-from .html_safe import load_template, visible
 from .leaderboard import ALL_TASKS, Board
 from .ranks import RANKS
-from .tables import readable, to_markdown
-from .values import escape, interval, number, percent, plain
 
+_TEMPLATES = Path(__file__).with_name("html")
 _WIDTH = 78
 _MOST = 20
 """Rows shown of personas whose rates changed."""
@@ -264,7 +266,7 @@ def write_markdown(title: str, said: Sequence[str], parts: Sequence[Part], figur
 
 def write_html(title: str, said: Sequence[str], parts: Sequence[Part]) -> str:
     """Write a page in HTML: one file that needs nothing else, runs nothing and asks for nothing."""
-    template = load_template("leaderboard.html.jinja", filters={"plain": plain, "visible": visible})
+    template = load_template(_TEMPLATES, "leaderboard.html.jinja", filters={"plain": plain, "visible": visible})
     # SVG is drawn here, with names as its texts; all else is escaped.
     drawn = [Markup(part.figure) if part.figure else None for part in parts]  # noqa: S704
     return template.render(

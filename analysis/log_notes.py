@@ -12,13 +12,13 @@ import duckdb
 from refusal_metrics.detectors import RULES_VERSION
 
 from .database import count
+from .display.numbers import plain
 from .log_forms import Plain
 from .log_lines import INCOMPLETE, NO_RESPONSE, REPLACED, SEVERAL, TWICE, UNREADABLE
 from .log_scan import ABSENT, INVALID, NEWER, NO_FIELD, NO_INDEX, NO_OBJECT, OLDER
 from .prompt_check import OTHER_DOC, OTHER_TEXT, UNVERIFIED
 from .run_results import differing_facts, settings_in_effect
 from .runs import Log, differing_settings
-from .values import plain
 
 _FEWEST_ALIKE = 50
 """How many equal answers of two models are no chance."""

@@ -8,14 +8,14 @@ from pathlib import Path
 import pandas as pd
 
 from .arrays import ALPHA
+from .display.numbers import escape, plain
+from .display.tables import readable, to_markdown
 from .estimates import Estimates
 from .findings import counted, list_findings, name_personas
 from .layout import drawn, grid, side_by_side
 from .provenance import read_provenance, read_tasks
-from .tables import readable, to_markdown
 from .validation import Validation
 from .validation_tables import readable_confusion, readable_gaps, readable_slices, readable_validation
-from .values import escape, plain
 
 _MOST, _FEW = 20, 5
 """Rows shown of personas that differ, and of interactions."""

@@ -12,7 +12,7 @@ from refusal_metrics.errors import unknown_name
 
 from . import published
 from .columns import TASKS
-from .values import percent
+from .display.numbers import percent
 
 COMPARISON = (
     *("source", "model", "published_model", "task", "response_type", "term", "rule"),

@@ -11,16 +11,7 @@ from refusal_metrics.detectors import ANSWERS_BY
 from refusal_metrics.errors import InputError, unknown_name
 
 from .columns import FACTORS, FLAGS, REQUIRED, STUDY_COLUMNS, is_verdict
-from .database import (
-    Folder,
-    check_verdicts,
-    connect,
-    count,
-    for_spreadsheets,
-    identifier,
-    literal,
-    quoted,
-)
+from .database import Folder, check_verdicts, connect, count, for_spreadsheets, identifier, literal, quoted
 from .files import check_new, reason, replace_file
 from .runs import is_remote
 from .table_checks import check_header, check_verdict_words

@@ -17,7 +17,7 @@ from refusal_metrics.verdict import EMPTY, OUTCOMES, PROVIDER, REFUSAL, TEXT, TR
 
 from .columns import SETTINGS, is_verdict
 from .database import as_index, as_text, as_verdict, count, identifier, quoted
-from .values import plain
+from .display.numbers import plain
 
 ALLOWED_OUTCOMES = tuple(dict.fromkeys([*OUTCOMES, TRUNCATED]))
 """What the column ``outcome`` may hold."""

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from .detection_errors import MEASURES
-from .values import interval, number, p_text, percent
+from .display.numbers import interval, number, p_text, percent
 
 
 def readable_validation(table: pd.DataFrame) -> pd.DataFrame:

@@ -16,9 +16,9 @@ from refusal_metrics.errors import InputError
 from refusal_metrics.verdict import CAUSES, OUTCOMES, REFUSAL, TRUNCATED, UNJUDGED, Verdict
 
 from .batch import Detector, Item, read_offered
+from .display.numbers import plain
 from .files import reason
 from .responses import identifier
-from .values import plain
 
 if TYPE_CHECKING:
     import pandas as pd

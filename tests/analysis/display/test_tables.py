@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from refusal_metrics.analysis.tables import print_table, readable, to_markdown
-from refusal_metrics.analysis.values import Format
+from refusal_metrics.analysis.display.numbers import Format
+from refusal_metrics.analysis.display.tables import print_table, readable, to_markdown
 from rich.cells import cell_len
 
 NAN = math.nan

@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from refusal_metrics.analysis.html_safe import clip, embed, visible
+from refusal_metrics.analysis.display.html import clip, embed, visible
 
 
 @pytest.mark.parametrize(

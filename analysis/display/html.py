@@ -10,9 +10,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-FOLDER = Path(__file__).with_name("html")
-"""What pages are made of."""
-
 _KEPT = frozenset("\n\t\u200c\u200d")
 """Line ends and tabs, and the joiners that Persian, Hindi and emoji are spelt with."""
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -21,6 +18,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def load_template(
+    folder: Path,
     name: str,
     *,
     finalize: Callable[[Any], Any] | None = None,
@@ -30,8 +28,10 @@ def load_template(
 
     Parameters
     ----------
+    folder : Path
+        Where it lies, and what it includes.
     name : str
-        Of a file in `FOLDER`.
+        Of its file.
     finalize : callable, optional
         Applied to every value before it is escaped.
     filters : mapping of str to callable, optional
@@ -42,7 +42,7 @@ def load_template(
     jinja2.Template
     """
     environment = Environment(
-        loader=FileSystemLoader(FOLDER),
+        loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=finalize,

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .display.spreadsheets import to_csv
-from .values import Format, escape, interval, number, p_text, percent, plain
+from .numbers import Format, escape, interval, number, p_text, percent, plain
+from .spreadsheets import to_csv
 
 _HEADINGS = {
     "n_texts": "texts",

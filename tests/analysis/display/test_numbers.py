@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from refusal_metrics.analysis.values import escape, interval, number, p_text, percent
+from refusal_metrics.analysis.display.numbers import escape, interval, number, p_text, percent
 
 NAN = math.nan
 
