@@ -159,8 +159,8 @@ def regression(
 
     Example: `persona-refusal regression results --formula "persona * task" --wald`
     """
-    from .cells import count_by_text
     from .columns import REGRESSED
+    from .counts import count_by_text
     from .display.tables import print_table
     from .formula import parse_formula
     from .regression import fit

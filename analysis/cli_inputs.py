@@ -11,7 +11,7 @@ from refusal_metrics.errors import InputError
 from .console import busy, say
 
 if TYPE_CHECKING:
-    from .cells import Counts
+    from .counts import Counts
     from .responses import Responses
 
 

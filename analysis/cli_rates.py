@@ -28,7 +28,7 @@ from .options import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .cells import Counts
+    from .counts import Counts
     from .label_mapping import LabelMap
 
 app = typer.Typer()

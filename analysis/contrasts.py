@@ -32,8 +32,8 @@ from scipy import sparse, stats
 from refusal_metrics.errors import unknown_name
 
 from .arrays import ALPHA, CONFIDENCE, Floats
-from .cells import Counts, TextCounts, count_by_text
 from .columns import BASELINES, OTHERS, STUDY
+from .counts import Counts, TextCounts, count_by_text
 from .differences import Difference, compare_between, compare_within
 from .effective import student
 from .exact import Strata

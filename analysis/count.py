@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from .arrays import count_before, from_zero, number_combinations, smallest
-from .cells import Counts
 from .columns import FACTORS, STUDY_COLUMNS, states_of
+from .counts import Counts
 from .responses import Responses, identifier
 
 _ASKED = ("setting", *FACTORS)

@@ -13,10 +13,10 @@ import pandas as pd
 from refusal_metrics.detectors import ANSWERS_BY
 from refusal_metrics.errors import InputError
 
-from .cells import Counts, count_by_text, count_cells, share
 from .columns import BASELINES, OTHERS, REGRESSED
 from .contrasts import estimate_contrasts, estimate_setting_contrasts
 from .count import count_responses
+from .counts import Counts, count_by_text, count_cells, share
 from .interactions import INTERACTIONS, estimate_interactions
 from .properties import read_properties
 from .rates import estimate_rates

@@ -16,7 +16,7 @@ from refusal_metrics.design import fold_name
 from refusal_metrics.errors import InputError, unknown_name
 
 from .arrays import Bools, Floats
-from .cells import TextCounts
+from .counts import TextCounts
 from .logit import independent_columns
 from .paper import REFERENCES, match_model
 

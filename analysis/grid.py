@@ -11,7 +11,7 @@ from scipy import sparse
 from refusal_metrics.errors import InputError
 
 from .arrays import Floats, Integers
-from .cells import Counts, add_up
+from .counts import Counts, add_up
 
 MOST_CELLS = 1_000_000
 """How many combinations of runs, tasks and labels a study may have: replicates hold all of them at once."""

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from .arrays import CONFIDENCE, Floats
-from .cells import Counts, count_by_text
+from .counts import Counts, count_by_text
 from .effective import student
 from .multiplicity import holm
 

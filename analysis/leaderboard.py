@@ -26,10 +26,10 @@ import pandas as pd
 from refusal_metrics.detectors import ANSWERS_BY
 
 from .arrays import ALPHA, Floats
-from .cells import Counts, check_not_empty, count_by_text
 from .columns import BASELINES, OTHERS, STUDY
 from .contrasts import estimate_contrasts
 from .count import count_responses
+from .counts import Counts, check_not_empty, count_by_text
 from .display.numbers import percent
 from .multiplicity import adjust
 from .other_metrics import read_metrics

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from .arrays import Floats, Integers
-from .cells import Counts, add_up
+from .counts import Counts, add_up
 from .grid import Cells, Grid, number_levels
 from .shuffles import RowsOfTexts, Shuffles, Steps, last_entry, move_labels, number, number_patterns, number_sorted
 

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import sparse, stats
 
 from .arrays import CONFIDENCE, Floats
-from .cells import STATES, Counts, TextCounts, count_by_text, count_states
+from .counts import STATES, Counts, TextCounts, count_by_text, count_states
 from .effective import student
 
 ESTIMATES = ("estimate", "ci_low", "ci_high", "n", "n_texts", "n_refused", *STATES)

@@ -12,7 +12,7 @@ from scipy import optimize, special, stats
 from refusal_metrics.errors import InputError, unknown_name
 
 from .arrays import CONFIDENCE, Floats
-from .cells import TextCounts
+from .counts import TextCounts
 from .formula import Data, label, prepare, some
 from .logit import Estimator, log_likelihood_of, maximise
 from .multiplicity import holm

@@ -21,7 +21,7 @@ from scipy import stats
 from refusal_metrics.errors import unknown_name
 
 from .arrays import Floats
-from .cells import Counts, check_not_empty
+from .counts import Counts, check_not_empty
 from .flips import TextFlips
 from .grid import Cells, Grid, number_levels
 from .iota import explain_variance, index_of, remove_noise, split_shares

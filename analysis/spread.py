@@ -8,9 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .arrays import Floats
-from .cells import Counts, count_by_text
 from .columns import STUDY
 from .contrasts import personas_only
+from .counts import Counts, count_by_text
 
 SPREAD = ("estimate", "observed", "expected", "p_value", "n_levels", "n", "n_texts", "n_refused")
 """The columns of a table of spreads, after model and task."""

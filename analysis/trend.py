@@ -16,7 +16,7 @@ from scipy import stats
 from refusal_metrics.errors import InputError
 
 from .arrays import Floats
-from .cells import Counts, count_by_text
+from .counts import Counts, count_by_text
 from .formula import prepare
 from .logit import clustered_covariance, maximise
 from .properties import look_up

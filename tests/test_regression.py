@@ -11,7 +11,7 @@ import statsmodels.formula.api as smf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis import formula as formula_module
-from refusal_metrics.analysis.cells import Counts, TextCounts, count_by_text
+from refusal_metrics.analysis.counts import Counts, TextCounts, count_by_text
 from refusal_metrics.analysis.regression import COLUMNS, INTERCEPT, fit
 from scipy import sparse, special, stats
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusal_metrics.analysis.cells import count_cells
 from refusal_metrics.analysis.count import count_responses
+from refusal_metrics.analysis.counts import count_cells
 from refusal_metrics.analysis.logs import load_responses
 from refusal_metrics.analysis.responses import FACTORS, read_responses, write_responses
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from refusal_metrics.analysis.cells import count_cells
 from refusal_metrics.analysis.count import count_responses
+from refusal_metrics.analysis.counts import count_cells
 from refusal_metrics.analysis.responses import read_responses, write_responses
 
 from refusal_metrics.errors import InputError

@@ -2,8 +2,8 @@
 
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.cells import count_cells
 from refusal_metrics.analysis.count import count_responses
+from refusal_metrics.analysis.counts import count_cells
 from refusal_metrics.analysis.logs import load_responses
 
 from refusal_metrics.errors import InputError
