@@ -12,7 +12,6 @@ import pandas as pd
 from refusal_metrics.delimited import open_delimited
 from refusal_metrics.errors import InputError
 
-from .agreement import krippendorff_alpha
 from .annotation_answers import Answer, find_answers, read_answers, read_rows
 from .annotation_forms import QUESTIONS
 from .display.spreadsheets import to_csv, unguard
@@ -20,6 +19,7 @@ from .files import check_new, replace_file
 from .label_forms import SMALLEST, read_number
 from .label_mapping import LabelMap
 from .labels import FIELDS
+from .statistics.agreement import krippendorff_alpha
 
 AGREEMENT = ("question", "n", "n_items", "unclear", "alpha", "n_disagreed")
 """The columns of `estimate_agreement`."""

@@ -30,9 +30,9 @@ import numpy as np
 import pandas as pd
 
 from .arrays import ALPHA, CONFIDENCE, Floats
-from .effective import student
-from .multiplicity import adjust
 from .responses import quoted
+from .statistics.intervals import student
+from .statistics.multiplicity import adjust
 from .studies import PAIRED, Pairs
 
 COLUMNS = (
@@ -106,7 +106,7 @@ def compare_runs(pairs: Pairs, rng: np.random.Generator, *, n_flips: int = 9999)
         Its table: ``model, task, setting, persona_group, persona`` (the last two missing in the rows of whole
         tasks and settings, the last one in those of groups), ``estimate, ci_low, ci_high``, the new
         run's rate less the old one's in [-1, 1], ``p_value, p_adjusted`` (adjusted, by
-        `refusal_metrics.analysis.multiplicity.adjust`, apart for whole tasks, a model being a family,
+        `refusal_metrics.analysis.statistics.multiplicity.adjust`, apart for whole tasks, a model being a family,
         for groups and for personas, a model and task being a family), ``n, n_texts``, prompts
         and texts compared, ``n_refused, n_refused_before, n_newly_refused, n_no_longer_refused``. Where no text has
         a difference the interval is from -b to b, b = 1 - .025^(1/texts), as for contrasts. One

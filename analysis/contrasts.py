@@ -14,7 +14,7 @@ difference, from the variance of each text's refusals if they fell to persona an
 does not.
 
 For the same reason a p-value is the larger of two: that of the exact conditional test of
-`refusal_metrics.analysis.exact`, which holds its level at any count but takes responses of a text for
+`refusal_metrics.analysis.statistics.exact`, which holds its level at any count but takes responses of a text for
 exchangeable, and that of a t test with this standard error and G - 1 degrees of freedom, which holds
 it when personas matter in one text and not in another, and needs many refusals.
 
@@ -34,10 +34,10 @@ from refusal_metrics.errors import unknown_name
 from .arrays import ALPHA, CONFIDENCE, Floats
 from .columns import BASELINES, OTHERS, STUDY
 from .counts import Counts, TextCounts, count_by_text
-from .differences import Difference, compare_between, compare_within
-from .effective import student
-from .exact import Strata
-from .multiplicity import adjust, count_selected
+from .statistics.differences import Difference, compare_between, compare_within
+from .statistics.exact import Strata
+from .statistics.intervals import student
+from .statistics.multiplicity import adjust, count_selected
 
 POWER = 0.8
 _STEPS = 50

@@ -30,7 +30,7 @@ from refusal_metrics.errors import unknown_name
 
 from .arrays import CONFIDENCE, Floats
 from .columns import BASELINES, OTHERS
-from .effective import clustered, effective_units, proportion_interval, sum_interval, unseen_share
+from .statistics.intervals import clustered, effective_units, proportion_interval, sum_interval, unseen_share
 
 FEWEST = 5
 """So many of the responses with either verdict must be labelled, or all of them."""

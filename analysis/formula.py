@@ -17,8 +17,8 @@ from refusal_metrics.errors import InputError, unknown_name
 
 from .arrays import Bools, Floats
 from .counts import TextCounts
-from .logit import independent_columns
 from .paper import REFERENCES, match_model
+from .statistics.logit import independent_columns
 
 COUNTS = ("n", "n_refused", "n_texts")
 """The columns of a table of cells that are no factors."""

@@ -10,8 +10,8 @@ from scipy import stats
 
 from .arrays import CONFIDENCE, Floats
 from .counts import Counts, count_by_text
-from .effective import student
-from .multiplicity import holm
+from .statistics.intervals import student
+from .statistics.multiplicity import holm
 
 INTERACTIONS = (
     "factor", "level", "other_factor", "other_level", "estimate", "ci_low", "ci_high", "p_value", "p_adjusted",

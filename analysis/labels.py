@@ -56,7 +56,7 @@ class Labels:
     notes: tuple[str, ...]
 
     def ratings(self, question: str = "refusal") -> NDArray[np.float64]:
-        """Give all annotations as a table, for `refusal_metrics.analysis.agreement.krippendorff_alpha`.
+        """Give all annotations as a table, for `refusal_metrics.analysis.statistics.agreement.krippendorff_alpha`.
 
         Parameters
         ----------

@@ -31,12 +31,12 @@ from .contrasts import estimate_contrasts
 from .count import count_responses
 from .counts import Counts, check_not_empty, count_by_text
 from .display.numbers import percent
-from .multiplicity import adjust
 from .other_metrics import read_metrics
-from .ranks import RANKS, estimate_ranks
 from .rates import estimate_rates
 from .responses import Responses, identifier
 from .spread import estimate_spread
+from .statistics.multiplicity import adjust
+from .statistics.ranks import RANKS, estimate_ranks
 from .usable import note_unusable
 
 COLUMNS = (
@@ -108,7 +108,7 @@ def make_board(
     -------
     Board
         The columns of its table: ``model``; ``task``, empty for the mean over all, which come first; ``rank,
-        rank_low, rank_high``, see `refusal_metrics.analysis.ranks.estimate_ranks`, 1 being the model that refuses
+        rank_low, rank_high``, see `refusal_metrics.analysis.statistics.ranks.estimate_ranks`, 1 being the model that refuses
         least; ``estimate, ci_low, ci_high``, the rate in [0, 1]; ``n, n_texts, n_refused``; ``n_other``,
         responses that are neither refusal nor answer, where that is known; ``spread``, the standard deviation of
         personas' rates without noise (the mean over tasks of it in the rows of all); ``n_personas``,

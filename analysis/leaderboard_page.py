@@ -17,7 +17,7 @@ from .display.numbers import escape, interval, number, percent, plain
 from .display.tables import readable, to_markdown
 from .figure import Figure
 from .leaderboard import ALL_TASKS, Board
-from .ranks import RANKS
+from .statistics.ranks import RANKS
 
 _TEMPLATES = Path(__file__).with_name("html")
 _WIDTH = 78

@@ -24,8 +24,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .arrays import CONFIDENCE, Floats
-from .effective import effective_units, totals, wilson
 from .labels import number_texts
+from .statistics.intervals import effective_units, totals, wilson
 
 GAP = (
     *("observed", "expected", "p_value", "ci_low", "ci_high", "upper", "highest", "lowest"),

@@ -8,7 +8,7 @@ from scipy import sparse, stats
 
 from .arrays import CONFIDENCE, Floats
 from .counts import STATES, Counts, TextCounts, count_by_text, count_states
-from .effective import student
+from .statistics.intervals import student
 
 ESTIMATES = ("estimate", "ci_low", "ci_high", "n", "n_texts", "n_refused", *STATES)
 """The columns of every table of rates, after the factors."""

@@ -14,9 +14,9 @@ from refusal_metrics.errors import InputError, unknown_name
 from .arrays import CONFIDENCE, Floats
 from .counts import TextCounts
 from .formula import Data, label, prepare, some
-from .logit import Estimator, log_likelihood_of, maximise
-from .multiplicity import holm
 from .separation import Estimate, Separation, estimate_coefficients, find_separation
+from .statistics.logit import Estimator, log_likelihood_of, maximise
+from .statistics.multiplicity import holm
 
 COLUMNS = ("factor", "level", "coef", "se", "ci_low", "ci_high", "p_value", "p_adjusted", "estimator", "separated")
 INTERCEPT = "(Intercept)"

@@ -1,6 +1,6 @@
 """How much each factor matters to refusals: the paper's index, with its noise, its error and its parts.
 
-The index of `refusal_metrics.analysis.iota` is a mean of absolute values, so noise makes it larger.
+The index of `refusal_metrics.analysis.statistics.iota` is a mean of absolute values, so noise makes it larger.
 Beside each stands therefore its mean over permutations under which the factor cannot matter, and
 the index with each level's noise taken out.
 """
@@ -24,9 +24,9 @@ from .arrays import Floats
 from .counts import Counts, check_not_empty
 from .flips import TextFlips
 from .grid import Cells, Grid, number_levels
-from .iota import explain_variance, index_of, remove_noise, split_shares
 from .moves import Moved, PromptMoves, RowMoves
-from .multiplicity import holm
+from .statistics.iota import explain_variance, index_of, remove_noise, split_shares
+from .statistics.multiplicity import holm
 from .tally import Index, Null, Tally, gather
 
 INDICES = (

@@ -8,7 +8,7 @@ from scipy import optimize, sparse
 
 from .arrays import Bools, Floats
 from .formula import Data
-from .logit import Estimator, clustered_covariance, independent_columns, maximise
+from .statistics.logit import Estimator, clustered_covariance, independent_columns, maximise
 
 # Log odds that stand for infinity: a probability of 1e-13.
 _FAR = 30.0

@@ -8,7 +8,7 @@ import numpy as np
 
 from .arrays import Floats
 from .grid import Cells, Grid, Margin
-from .iota import index_of, split_shares
+from .statistics.iota import index_of, split_shares
 
 SAME = 1e-12
 """What two values that are equal but for rounding may differ by."""

@@ -18,8 +18,8 @@ from refusal_metrics.errors import InputError
 from .arrays import Floats
 from .counts import Counts, count_by_text
 from .formula import prepare
-from .logit import clustered_covariance, maximise
 from .properties import look_up
+from .statistics.logit import clustered_covariance, maximise
 
 MODELS = (
     "model", "family", "value", "variance", "se", "spread", "ci_low", "ci_high", "log_odds", "log_odds_se",

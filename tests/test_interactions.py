@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis.interactions import INTERACTIONS, estimate_interactions
-from refusal_metrics.analysis.multiplicity import holm
+from refusal_metrics.analysis.statistics.multiplicity import holm
 from scipy import stats
 
 from refusal_metrics.errors import InputError

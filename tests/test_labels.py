@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusal_metrics.analysis.agreement import krippendorff_alpha
 from refusal_metrics.analysis.labels import item_id, read_labels, weigh_labels
+from refusal_metrics.analysis.statistics.agreement import krippendorff_alpha
 
 from refusal_metrics.errors import InputError
 

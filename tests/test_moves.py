@@ -7,8 +7,8 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 from refusal_metrics.analysis.grid import Grid, Margin
-from refusal_metrics.analysis.iota import compute_iota
 from refusal_metrics.analysis.moves import PromptMoves, RowMoves
+from refusal_metrics.analysis.statistics.iota import compute_iota
 
 LABELS = ["persona", "template"]
 

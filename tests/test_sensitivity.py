@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from refusal_metrics.analysis.count import count_responses
-from refusal_metrics.analysis.iota import compute_iota
 from refusal_metrics.analysis.responses import read_responses
 from refusal_metrics.analysis.sensitivity import INDICES, SEPARATIONS, estimate_sensitivity
+from refusal_metrics.analysis.statistics.iota import compute_iota
 from scipy import stats
 
 from refusal_metrics.errors import InputError

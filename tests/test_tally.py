@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from refusal_metrics.analysis.grid import Cells, Grid
-from refusal_metrics.analysis.iota import compute_iota
+from refusal_metrics.analysis.statistics.iota import compute_iota
 from refusal_metrics.analysis.tally import Index, Null, Tally, gather
 
 RNG = np.random.default_rng(0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusal_metrics.analysis.effective import (
+from refusal_metrics.analysis.statistics.intervals import (
     clustered,
     effective_units,
     proportion_interval,

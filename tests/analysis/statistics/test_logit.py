@@ -6,7 +6,7 @@ import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from refusal_metrics.analysis.logit import clustered_covariance, independent_columns, maximise
+from refusal_metrics.analysis.statistics.logit import clustered_covariance, independent_columns, maximise
 from scipy import optimize, sparse, special
 
 TWO_BY_TWO = sparse.csr_array(np.array([[1.0, 0.0], [1.0, 1.0]]))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from .arrays import CONFIDENCE, Floats
+from ..arrays import CONFIDENCE, Floats
 
 
 def proportion_interval(

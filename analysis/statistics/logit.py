@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy import linalg, sparse, special
 
-from .arrays import Bools, Floats
+from ..arrays import Bools, Floats
 
 Estimator: TypeAlias = Literal["mle", "firth", "ridge"]
 

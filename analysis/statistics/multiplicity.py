@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from .arrays import ALPHA, Floats
+from ..arrays import ALPHA, Floats
 
 
 def holm(p: ArrayLike) -> Floats:

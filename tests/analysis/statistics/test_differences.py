@@ -7,8 +7,8 @@ import pytest
 import statsmodels.api as sm
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from refusal_metrics.analysis.differences import compare_between, compare_within
-from refusal_metrics.analysis.exact import Strata
+from refusal_metrics.analysis.statistics.differences import compare_between, compare_within
+from refusal_metrics.analysis.statistics.exact import Strata
 from scipy import stats
 from statsmodels.stats.contingency_tables import StratifiedTable
 

@@ -20,7 +20,7 @@ from scipy import stats
 
 from refusal_metrics.errors import InputError
 
-from .arrays import Floats
+from ..arrays import Floats
 
 # The mean magnitude of a normal variable with this mean and standard deviation 1.
 _UNFOLDED = np.linspace(0, 8, 8001)

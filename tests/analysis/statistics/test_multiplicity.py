@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusal_metrics.analysis.multiplicity import adjust, count_selected, holm
+from refusal_metrics.analysis.statistics.multiplicity import adjust, count_selected, holm
 from statsmodels.stats.multitest import multipletests
 
 NAN = math.nan

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusal_metrics.analysis.exact import SMALLEST_P, Strata, exchangeability_p, null_variance
+from refusal_metrics.analysis.statistics.exact import SMALLEST_P, Strata, exchangeability_p, null_variance
 from scipy import stats
 
 few = settings(max_examples=40, deadline=None)

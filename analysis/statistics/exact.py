@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse, stats
 
-from .arrays import Floats
+from ..arrays import Floats
 
 SMALLEST_P = 1e-12
 """No p-value below it is given: the transform is exact to about 1e-14 of probability."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import Floats
+from ..arrays import Floats
 from .exact import Strata, exchangeability_p, null_variance
 
 
@@ -24,7 +24,7 @@ class Difference:
     log_odds, log_odds_error
         Logarithm of the odds ratio, and its text-clustered standard error.
     exact_p
-        Of `refusal_metrics.analysis.exact.exchangeability_p`.
+        Of `refusal_metrics.analysis.statistics.exact.exchangeability_p`.
     n, n_texts, n_refused, n_baseline, n_refused_baseline
         Of the responses that were compared.
     """

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusal_metrics.analysis.agreement import cohen_kappa, krippendorff_alpha
-from refusal_metrics.analysis.effective import wilson
+from refusal_metrics.analysis.statistics.agreement import cohen_kappa, krippendorff_alpha
+from refusal_metrics.analysis.statistics.intervals import wilson
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.proportion import proportion_confint
 

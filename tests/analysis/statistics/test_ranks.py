@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from refusal_metrics.analysis.ranks import RANKS, estimate_ranks
+from refusal_metrics.analysis.statistics.ranks import RANKS, estimate_ranks
 
 
 def rank(refused, asked=1, seed=0, n_draws=400):

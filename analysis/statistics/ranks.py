@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .arrays import CONFIDENCE, Floats
+from ..arrays import CONFIDENCE, Floats
 
 RANKS = ("rank", "rank_low", "rank_high")
 """The columns of a table of ranks."""

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from refusal_metrics.analysis.iota import (
+from refusal_metrics.analysis.statistics.iota import (
     compute_iota,
     compute_numeric_iota,
     explain_variance,
@@ -18,7 +18,7 @@ from refusal_metrics.analysis.iota import (
 
 from refusal_metrics.errors import InputError
 
-REFERENCE = Path(__file__).parent / "reference"
+REFERENCE = Path(__file__).parents[2] / "reference"
 
 COUNTS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=6).map(
     lambda pairs: ([max(pair) for pair in pairs], [min(pair) for pair in pairs])

@@ -1,0 +1,1 @@
+"""Textbook statistics on arrays: no column name, no response."""
