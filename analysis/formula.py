@@ -17,7 +17,7 @@ from refusal_metrics.errors import InputError, unknown_name
 
 from .arrays import Bools, Floats
 from .counts import TextCounts
-from .paper import REFERENCES, match_model
+from .paper.compare import REFERENCES, match_model
 from .statistics.logit import independent_columns
 
 COUNTS = ("n", "n_refused", "n_texts")

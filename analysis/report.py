@@ -16,9 +16,9 @@ from .figure import check_formats
 from .files import check_folder, replace_folder
 from .label_mapping import LabelMap
 from .page import Source, main_table, write_page
-from .paper import compare_published as set_beside_published
-from .paper import paper_tables
-from .paper_figures import paper_figures
+from .paper.compare import compare_published as set_beside_published
+from .paper.compare import paper_tables
+from .paper.figures import paper_figures
 from .report_files import MARKDOWN, RESPONSES, find_report
 from .responses import Responses
 from .usable import note_unusable

@@ -11,18 +11,10 @@ import pandas as pd
 import pytest
 import typer
 import yaml
-from refusal_metrics.analysis import (
-    cli,
-    comparison,
-    corrected,
-    detection_errors,
-    leaderboard,
-    paper,
-    regression,
-    trend,
-)
+from refusal_metrics.analysis import cli, comparison, corrected, detection_errors, leaderboard, regression, trend
 from refusal_metrics.analysis.contrasts import CONTRASTS
 from refusal_metrics.analysis.interactions import INTERACTIONS
+from refusal_metrics.analysis.paper import compare as paper
 from refusal_metrics.analysis.rates import ESTIMATES
 from refusal_metrics.analysis.responses import FACTORS, STUDY_COLUMNS
 from refusal_metrics.analysis.sensitivity import INDICES, SEPARATIONS

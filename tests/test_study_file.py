@@ -410,7 +410,7 @@ def test_every_study_that_comes_along_can_be_read_and_its_tasks_and_settings_are
 
 def test_the_papers_study_asks_the_papers_16_models_by_their_names_on_the_hub():
     (path,) = (path for path in STUDIES if path.stem == "paper")
-    with (files("refusal_metrics.analysis.published") / "models.csv").open(encoding="utf-8") as file:
+    with (files("refusal_metrics.analysis.paper.data") / "models.csv").open(encoding="utf-8") as file:
         published = {row["model"]: row["hub"] for row in csv.DictReader(file)}
     study = load_study(path)
     assert len(published) == 16

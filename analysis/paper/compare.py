@@ -10,9 +10,9 @@ import pandas as pd
 
 from refusal_metrics.errors import unknown_name
 
-from . import published
-from .columns import TASKS
-from .display.numbers import percent
+from ..columns import TASKS
+from ..display.numbers import percent
+from . import data as published
 
 COMPARISON = (
     *("source", "model", "published_model", "task", "response_type", "term", "rule"),

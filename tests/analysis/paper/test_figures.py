@@ -1,7 +1,7 @@
 """The numbers of the paper's figures."""
 
 import pandas as pd
-from refusal_metrics.analysis.paper_figures import paper_figures
+from refusal_metrics.analysis.paper.figures import paper_figures
 
 RATE = {"rule": "prefix", "ci_low": 0.0, "ci_high": 1.0, "n": 10, "n_texts": 5, "n_refused": 5}
 

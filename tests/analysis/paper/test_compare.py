@@ -7,8 +7,14 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from refusal_metrics.analysis import published
-from refusal_metrics.analysis.paper import COMPARISON, compare_published, load_published, match_model, paper_tables
+from refusal_metrics.analysis.paper import data as published
+from refusal_metrics.analysis.paper.compare import (
+    COMPARISON,
+    compare_published,
+    load_published,
+    match_model,
+    paper_tables,
+)
 
 from refusal_metrics.design_files import load_design
 from refusal_metrics.errors import InputError
