@@ -84,11 +84,11 @@ def report(
     Example: `persona-refusal report results --out report --paper --compare-published`
     """
     from .display.tables import print_readable, print_table, to_markdown
-    from .estimates import Options
     from .figure import check_formats
     from .label_mapping import read_label_map
     from .logs import load_responses
-    from .report import check_out, main_table, write_report
+    from .report.study_tables import Options
+    from .report.write import check_out, main_table, write_report
     from .responses import FACTORS, STUDY_COLUMNS
 
     check_out(out, force=force)

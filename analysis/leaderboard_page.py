@@ -19,7 +19,7 @@ from .figure import Figure
 from .leaderboard import ALL_TASKS, Board
 from .statistics.ranks import RANKS
 
-_TEMPLATES = Path(__file__).with_name("html")
+_TEMPLATES = Path(__file__).parent / "report" / "html" / "templates"
 _WIDTH = 78
 _MOST = 20
 """Rows shown of personas whose rates changed."""

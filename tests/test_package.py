@@ -44,7 +44,7 @@ def test_the_core_install_asks_for_neither_torch_nor_vllm():
         ("refusal_metrics.analysis.cli", ["datasets", "lm_eval", "duckdb", "pandas", "numpy", "torch", "altair"]),
         ("refusal_metrics.analysis.figure", ["altair", "vl_convert"]),
         ("refusal_metrics.analysis.logs", ["pandas"]),  # numpy comes with pyarrow
-        ("refusal_metrics.analysis.report", ["altair", "datasets", "lm_eval", "torch"]),
+        ("refusal_metrics.analysis.report.write", ["altair", "datasets", "lm_eval", "torch"]),
     ],
 )
 def test_a_module_does_not_import_what_stands_later_or_weighs_much(module, strangers):

@@ -9,20 +9,20 @@ import pandas as pd
 from refusal_metrics.detectors import RULES
 from refusal_metrics.errors import InputError
 
-from .batch import RuleDetector
-from .display.spreadsheets import to_csv
-from .estimates import Estimates, Options, estimate_study
-from .figure import check_formats
-from .files import check_folder, replace_folder
-from .label_mapping import LabelMap
-from .page import Source, main_table, write_page
-from .paper.compare import compare_published as set_beside_published
-from .paper.compare import paper_tables
-from .paper.figures import paper_figures
-from .report_files import MARKDOWN, RESPONSES, find_report
-from .responses import Responses
-from .usable import note_unusable
-from .validation import Validation, validate
+from ..batch import RuleDetector
+from ..display.spreadsheets import to_csv
+from ..figure import check_formats
+from ..files import check_folder, replace_folder
+from ..label_mapping import LabelMap
+from ..paper.compare import compare_published as set_beside_published
+from ..paper.compare import paper_tables
+from ..paper.figures import paper_figures
+from ..responses import Responses
+from ..usable import note_unusable
+from ..validation import Validation, validate
+from .files import MARKDOWN, RESPONSES, find_report
+from .markdown import Source, main_table, write_page
+from .study_tables import Estimates, Options, estimate_study
 
 __all__ = ["check_out", "main_table", "write_report"]
 
@@ -87,7 +87,7 @@ def write_report(
     Returns
     -------
     dict of str to pandas.DataFrame
-        The tables, see `refusal_metrics.analysis.estimates.Estimates`.
+        The tables, see `refusal_metrics.analysis.report.study_tables.Estimates`.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def _write_into(folder: Path, made: _Made, formats: Sequence[str], *, texts: boo
     markdown = write_page(Source(responses.files, responses.notes), estimates, made.extra, made.validation)
     (folder / MARKDOWN).write_text(markdown, encoding="utf-8")
     if page:
-        from .html_files import write_html_files  # noqa: PLC0415 - what draws takes half a second, and tables need none
+        from .html.bundle import write_html_files  # noqa: PLC0415 - what draws takes half a second, and tables need none
 
         of_paper = {file: table for file, table in made.files.items() if _is_of_paper(file)}
         write_html_files(

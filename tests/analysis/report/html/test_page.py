@@ -10,16 +10,16 @@ from itertools import pairwise
 
 import pandas as pd
 import pytest
-from refusal_metrics.analysis import html_page
 from refusal_metrics.analysis.display.html import visible
-from refusal_metrics.analysis.estimates import Options, estimate_study
 from refusal_metrics.analysis.figures import draw_figures
 from refusal_metrics.analysis.figures_rates import draw_rates
-from refusal_metrics.analysis.html_content import Content
-from refusal_metrics.analysis.html_explorer import draw_sample
 from refusal_metrics.analysis.html_origin import read_origin
-from refusal_metrics.analysis.html_page import write_html
 from refusal_metrics.analysis.logs import load_responses
+from refusal_metrics.analysis.report.html import page as html_page
+from refusal_metrics.analysis.report.html.content import Content
+from refusal_metrics.analysis.report.html.explorer import draw_sample
+from refusal_metrics.analysis.report.html.page import write_html
+from refusal_metrics.analysis.report.study_tables import Options, estimate_study
 from refusal_metrics.analysis.responses import read_responses
 
 VOID = {"meta", "input", "line", "circle", "br"}

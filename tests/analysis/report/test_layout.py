@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.layout import drawn, grid, side_by_side
+from refusal_metrics.analysis.report.layout import drawn, grid, side_by_side
 
 STUDY = {"model": "m", "task": "nli", "setting": "persona"}
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from .display.html import embed, load_template, visible
-from .figure import theme
-from .figure_files import VEGA_LITE
-from .html_content import Content, below, first_screen
+from ...display.html import embed, load_template, visible
+from ...figure import theme
+from ...figure_files import VEGA_LITE
+from .content import Content, below, first_screen
 
-_TEMPLATES = Path(__file__).with_name("html")
+_TEMPLATES = Path(__file__).with_name("templates")
 
 
 def write_html(content: Content) -> str:

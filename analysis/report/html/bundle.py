@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from .estimates import Estimates, Options
-from .figure_files import write_figures
-from .figures import draw_figures
-from .html_content import Content
-from .html_explorer import draw_sample, has_texts
-from .html_origin import read_origin
-from .html_page import write_html
-from .report_files import PAGE, RESPONSES
-from .responses import Responses, write_responses
-from .validation import Validation
+from ...figure_files import write_figures
+from ...figures import draw_figures
+from ...html_origin import read_origin
+from ...responses import Responses, write_responses
+from ...validation import Validation
+from ..files import PAGE, RESPONSES
+from ..study_tables import Estimates, Options
+from .content import Content
+from .explorer import draw_sample, has_texts
+from .page import write_html
 
 _NO_TEXTS = (
     "What was read holds no prompts and responses: to read them here, give the folder that lm_eval wrote, or a table "

@@ -1,8 +1,8 @@
 """Tables on a page: texts for people, bounded, the rows that matter first."""
 
 import pandas as pd
-from refusal_metrics.analysis import html_tables
-from refusal_metrics.analysis.html_tables import lay_out, lay_out_tables
+from refusal_metrics.analysis.report.html import tables as html_tables
+from refusal_metrics.analysis.report.html.tables import lay_out, lay_out_tables
 
 
 def rates(n=1, **columns):

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pandas as pd
 
-from .arrays import ALPHA
-from .columns import TASKS
-from .display.numbers import interval, percent
-from .estimates import Estimates
-from .findings import count_families, family_of, list_findings, of_rule
+from ...arrays import ALPHA
+from ...columns import TASKS
+from ...display.numbers import interval, percent
+from ..findings import count_families, family_of, list_findings, of_rule
+from ..study_tables import Estimates
 
 _FEW = 3
 """How many differences, and how many models and tasks, a sentence names."""

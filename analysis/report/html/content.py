@@ -12,21 +12,21 @@ import pandas as pd
 
 from refusal_metrics.detectors import ANSWERS_BY
 
-from .cautions import list_cautions
-from .display.html import embed, visible
-from .display.numbers import interval, percent
-from .display.tables import readable
-from .estimates import Estimates, Options
-from .figure import Figure
-from .figure_files import to_spec
-from .findings import counted
-from .html_explorer import MOST_OF_TEXT, Sample
-from .html_findings import find_all, headline
-from .html_methods import PAPER, cite, list_versions
-from .html_origin import Origin
-from .html_tables import GROUPS, PageTable, lay_out_tables, lay_out_validation
-from .provenance import read_provenance, read_tasks
-from .validation import Validation
+from ...display.html import embed, visible
+from ...display.numbers import interval, percent
+from ...display.tables import readable
+from ...figure import Figure
+from ...figure_files import to_spec
+from ...html_origin import Origin
+from ...provenance import read_provenance, read_tasks
+from ...validation import Validation
+from ..cautions import list_cautions
+from ..findings import counted
+from ..study_tables import Estimates, Options
+from .citation import PAPER, cite, list_versions
+from .explorer import MOST_OF_TEXT, Sample
+from .first_screen import find_all, headline
+from .tables import GROUPS, PageTable, lay_out_tables, lay_out_validation
 
 _MOST_RUNS = 200
 """How many runs and designs are listed."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.findings import _unread, counted, name_personas
+from refusal_metrics.analysis.report.findings import _unread, counted, name_personas
 
 
 def test_one_is_counted_as_one():

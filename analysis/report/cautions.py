@@ -7,10 +7,10 @@ import pandas as pd
 
 from refusal_metrics.detectors import ANSWERS_BY
 
-from .estimates import Estimates
+from ..html_origin import Origin
+from ..validation import Validation
 from .findings import counted, of_rule
-from .html_origin import Origin
-from .validation import Validation
+from .study_tables import Estimates
 
 FEW_TEXTS = 30
 """With fewer, intervals over texts rest on little; a convention, no result."""

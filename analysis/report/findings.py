@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from .arrays import ALPHA
-from .display.numbers import percent
-from .estimates import Estimates
-from .usable import MUCH
+from ..arrays import ALPHA
+from ..display.numbers import percent
+from ..usable import MUCH
+from .study_tables import Estimates
 
 
 def list_findings(estimates: Estimates) -> Iterable[str]:

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
-from refusal_metrics.analysis.estimates import Options, estimate_study
-from refusal_metrics.analysis.findings import list_findings
-from refusal_metrics.analysis.page import Source, main_table, write_page
+from refusal_metrics.analysis.report.findings import list_findings
+from refusal_metrics.analysis.report.markdown import Source, main_table, write_page
+from refusal_metrics.analysis.report.study_tables import Options, estimate_study
 from refusal_metrics.analysis.responses import read_responses
 
 SOURCE = Source((Path("responses.parquet"),), ())

@@ -5,9 +5,9 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.estimates import Options, estimate_study, fit_study
 from refusal_metrics.analysis.logs import load_responses
-from refusal_metrics.analysis.report import write_report
+from refusal_metrics.analysis.report.study_tables import Options, estimate_study, fit_study
+from refusal_metrics.analysis.report.write import write_report
 from refusal_metrics.analysis.responses import read_responses
 
 from refusal_metrics.errors import InputError

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.estimates import Estimates
-from refusal_metrics.analysis.html_findings import find_all, headline
+from refusal_metrics.analysis.report.html.first_screen import find_all, headline
+from refusal_metrics.analysis.report.study_tables import Estimates
 
 
 def rates(rows):

@@ -4,9 +4,9 @@ from collections import Counter
 
 import pandas as pd
 import pytest
-from refusal_metrics.analysis import html_explorer
-from refusal_metrics.analysis.html_explorer import draw_sample, has_texts
 from refusal_metrics.analysis.logs import load_responses
+from refusal_metrics.analysis.report.html import explorer as html_explorer
+from refusal_metrics.analysis.report.html.explorer import draw_sample, has_texts
 from refusal_metrics.analysis.responses import read_responses
 
 

@@ -13,18 +13,18 @@ import pandas as pd
 from refusal_metrics.detectors import ANSWERS_BY
 from refusal_metrics.errors import InputError
 
-from .columns import BASELINES, OTHERS, REGRESSED
-from .contrasts import estimate_contrasts, estimate_setting_contrasts
-from .count import count_responses
-from .counts import Counts, count_by_text, count_cells, share
-from .interactions import INTERACTIONS, estimate_interactions
-from .properties import read_properties
-from .rates import estimate_rates
-from .regression import Fit, fit
-from .responses import STUDY_COLUMNS, Responses, identifier
-from .sensitivity import N_THREADS, estimate_sensitivity
-from .spread import estimate_spread
-from .trend import estimate_trend
+from ..columns import BASELINES, OTHERS, REGRESSED
+from ..contrasts import estimate_contrasts, estimate_setting_contrasts
+from ..count import count_responses
+from ..counts import Counts, count_by_text, count_cells, share
+from ..interactions import INTERACTIONS, estimate_interactions
+from ..properties import read_properties
+from ..rates import estimate_rates
+from ..regression import Fit, fit
+from ..responses import STUDY_COLUMNS, Responses, identifier
+from ..sensitivity import N_THREADS, estimate_sensitivity
+from ..spread import estimate_spread
+from ..trend import estimate_trend
 
 Estimated = TypeVar("Estimated")
 Job: TypeAlias = Callable[[], pd.DataFrame]

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from refusal_metrics.analysis import html_methods
-from refusal_metrics.analysis.html_methods import cite, list_versions
+from refusal_metrics.analysis.report.html import citation as html_methods
+from refusal_metrics.analysis.report.html.citation import cite, list_versions
 
 
 def test_versions_are_those_that_are_installed():

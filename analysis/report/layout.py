@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from .columns import RESPONSE_TYPES, SETTINGS, TASKS
-from .display.numbers import interval, percent
+from ..columns import RESPONSE_TYPES, SETTINGS, TASKS
+from ..display.numbers import interval, percent
 
 _ORDER = {"task": tuple(TASKS), "response_type": RESPONSE_TYPES, "setting": SETTINGS}
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from .arrays import ALPHA
-from .display.numbers import escape, plain
-from .display.tables import readable, to_markdown
-from .estimates import Estimates
+from ..arrays import ALPHA
+from ..display.numbers import escape, plain
+from ..display.tables import readable, to_markdown
+from ..provenance import read_provenance, read_tasks
+from ..validation import Validation
+from ..validation_tables import readable_confusion, readable_gaps, readable_slices, readable_validation
 from .findings import counted, list_findings, name_personas
 from .layout import drawn, grid, side_by_side
-from .provenance import read_provenance, read_tasks
-from .validation import Validation
-from .validation_tables import readable_confusion, readable_gaps, readable_slices, readable_validation
+from .study_tables import Estimates
 
 _MOST, _FEW = 20, 5
 """Rows shown of personas that differ, and of interactions."""
@@ -151,7 +151,7 @@ def main_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     Parameters
     ----------
     tables : mapping of str to pandas.DataFrame
-        Of `refusal_metrics.analysis.estimates.Estimates`.
+        Of `refusal_metrics.analysis.report.study_tables.Estimates`.
 
     Returns
     -------

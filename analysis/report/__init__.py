@@ -1,0 +1,1 @@
+"""Everything about one study, on one page and as files."""
