@@ -74,8 +74,8 @@ def sensitivity(
     import numpy as np
 
     from .display.tables import print_table
-    from .interactions import estimate_interactions
-    from .sensitivity import estimate_sensitivity
+    from .estimates.interactions import estimate_interactions
+    from .estimates.sensitivity.estimate import estimate_sensitivity
 
     check_one_of({"--levels": levels, "--interactions": interactions})
     named, pair = names(factors), names(interactions)
@@ -162,8 +162,8 @@ def regression(
     from .columns import REGRESSED
     from .counts import count_by_text
     from .display.tables import print_table
-    from .formula import parse_formula
-    from .regression import fit
+    from .estimates.regression.design_matrix import parse_formula
+    from .estimates.regression.fit import fit
 
     check_one_of({"--factors": factors, "--formula": formula})
     check_one_of({"--effects": effects, "--wald": wald})
@@ -217,7 +217,7 @@ def trend(
     Example: `persona-refusal trend results --by temperature`
     """
     from .display.tables import print_table
-    from .trend import estimate_trend
+    from .estimates.trend import estimate_trend
 
     factors = names(by)
     check_of_runs(factors, "trend compares")

@@ -89,12 +89,12 @@ def rates(
     """
     import numpy as np
 
-    from .contrasts import estimate_contrasts
     from .display.tables import print_table
+    from .estimates.contrasts import estimate_contrasts
+    from .estimates.rates import estimate_rates
+    from .estimates.spread import estimate_spread
     from .label_mapping import read_label_map
-    from .rates import estimate_rates
     from .responses import STUDY_COLUMNS
-    from .spread import estimate_spread
 
     check_one_of({"--against": against, "--spread": spread})
     factors = names(by)

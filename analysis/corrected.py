@@ -67,7 +67,7 @@ def estimate_corrected(sums: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     pandas.DataFrame
         Columns: `by`, then `CORRECTED`: ``estimate, ci_low, ci_high`` (corrected, in [0, 1]; what
         lies beyond is cut off), ``uncorrected`` with its interval (as by
-        `refusal_metrics.analysis.rates.estimate_rates`), ``n, n_texts, n_refused`` (by the detector),
+        `refusal_metrics.analysis.estimates.rates.estimate_rates`), ``n, n_texts, n_refused`` (by the detector),
         ``n_labelled``, and of these ``n_false`` (called refusals, labelled none) and ``n_missed``.
         The corrected columns are missing where fewer than `FEWEST` of the responses with either
         verdict are labelled, but for those that are all labelled.
@@ -101,7 +101,7 @@ def estimate_corrected(sums: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 def estimate_corrected_contrasts(sums: pd.DataFrame, baseline: str) -> pd.DataFrame:
     """Estimate how far each persona's corrected rate lies from a baseline's.
 
-    Unlike `refusal_metrics.analysis.contrasts.estimate_contrasts` this is the plain difference of two rates,
+    Unlike `refusal_metrics.analysis.estimates.contrasts.estimate_contrasts` this is the plain difference of two rates,
     because labels are too few to compare within texts; that verdicts of one text go together is in
     the interval.
 

@@ -27,14 +27,14 @@ from refusal_metrics.detectors import ANSWERS_BY
 
 from .arrays import ALPHA, Floats
 from .columns import BASELINES, OTHERS, STUDY
-from .contrasts import estimate_contrasts
 from .count import count_responses
 from .counts import Counts, check_not_empty, count_by_text
 from .display.numbers import percent
+from .estimates.contrasts import estimate_contrasts
+from .estimates.rates import estimate_rates
+from .estimates.spread import estimate_spread
 from .other_metrics import read_metrics
-from .rates import estimate_rates
 from .responses import Responses, identifier
-from .spread import estimate_spread
 from .statistics.multiplicity import adjust
 from .statistics.ranks import RANKS, estimate_ranks
 from .usable import note_unusable

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from .display.numbers import interval, percent, plain
+from .estimates.model_properties import look_up
 from .figure import Figure
 from .figures_marks import legend_of, make_data, tooltips
 from .figures_rows import count_range, label_levels, label_tasks, short_names
 from .leaderboard import ALL_TASKS, Board
-from .properties import look_up
 
 _WIDTH, _HEIGHT = 480, 300
 _PANEL, _PANELS = (170, 130), 3
@@ -31,7 +31,7 @@ def draw_families(board: Board, column: str, file: Path | None = None) -> tuple[
     column : str
         The property: a date or a number.
     file : Path, optional
-        See `refusal_metrics.analysis.properties.read_properties`.
+        See `refusal_metrics.analysis.estimates.model_properties.read_properties`.
 
     Returns
     -------

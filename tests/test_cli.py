@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 import typer
 from refusal_metrics.analysis import cli
-from refusal_metrics.analysis.contrasts import CONTRASTS
-from refusal_metrics.analysis.interactions import INTERACTIONS
+from refusal_metrics.analysis.estimates.contrasts import CONTRASTS
+from refusal_metrics.analysis.estimates.interactions import INTERACTIONS
+from refusal_metrics.analysis.estimates.rates import ESTIMATES
+from refusal_metrics.analysis.estimates.spread import SPREAD
+from refusal_metrics.analysis.estimates.trend import MODELS, TRENDS
 from refusal_metrics.analysis.logs import load_responses
-from refusal_metrics.analysis.rates import ESTIMATES
-from refusal_metrics.analysis.spread import SPREAD
-from refusal_metrics.analysis.trend import MODELS, TRENDS
 from rich.cells import cell_len
 from typer.testing import CliRunner
 

@@ -11,14 +11,16 @@ import pandas as pd
 import pytest
 import typer
 import yaml
-from refusal_metrics.analysis import cli, comparison, corrected, detection_errors, leaderboard, regression, trend
-from refusal_metrics.analysis.contrasts import CONTRASTS
-from refusal_metrics.analysis.interactions import INTERACTIONS
+from refusal_metrics.analysis import cli, comparison, corrected, detection_errors, leaderboard
+from refusal_metrics.analysis.estimates import trend
+from refusal_metrics.analysis.estimates.contrasts import CONTRASTS
+from refusal_metrics.analysis.estimates.interactions import INTERACTIONS
+from refusal_metrics.analysis.estimates.rates import ESTIMATES
+from refusal_metrics.analysis.estimates.regression import fit as regression
+from refusal_metrics.analysis.estimates.sensitivity.estimate import INDICES, SEPARATIONS
+from refusal_metrics.analysis.estimates.spread import SPREAD
 from refusal_metrics.analysis.paper import compare as paper
-from refusal_metrics.analysis.rates import ESTIMATES
 from refusal_metrics.analysis.responses import FACTORS, STUDY_COLUMNS
-from refusal_metrics.analysis.sensitivity import INDICES, SEPARATIONS
-from refusal_metrics.analysis.spread import SPREAD
 
 from refusal_metrics import study_file
 from refusal_metrics.design_files import load_design

@@ -14,17 +14,17 @@ from refusal_metrics.detectors import ANSWERS_BY
 from refusal_metrics.errors import InputError
 
 from ..columns import BASELINES, OTHERS, REGRESSED
-from ..contrasts import estimate_contrasts, estimate_setting_contrasts
 from ..count import count_responses
 from ..counts import Counts, count_by_text, count_cells, share
-from ..interactions import INTERACTIONS, estimate_interactions
-from ..properties import read_properties
-from ..rates import estimate_rates
-from ..regression import Fit, fit
+from ..estimates.contrasts import estimate_contrasts, estimate_setting_contrasts
+from ..estimates.interactions import INTERACTIONS, estimate_interactions
+from ..estimates.model_properties import read_properties
+from ..estimates.rates import estimate_rates
+from ..estimates.regression.fit import Fit, fit
+from ..estimates.sensitivity.estimate import N_THREADS, estimate_sensitivity
+from ..estimates.spread import estimate_spread
+from ..estimates.trend import estimate_trend
 from ..responses import STUDY_COLUMNS, Responses, identifier
-from ..sensitivity import N_THREADS, estimate_sensitivity
-from ..spread import estimate_spread
-from ..trend import estimate_trend
 
 Estimated = TypeVar("Estimated")
 Job: TypeAlias = Callable[[], pd.DataFrame]

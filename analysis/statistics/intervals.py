@@ -78,7 +78,7 @@ def clustered(scores: Floats) -> tuple[float, float]:
     variance : float
         :math:`\tfrac{G}{G-1} \sum_g z_g^2`; nan for fewer than two texts.
     freedom : float
-        As in `refusal_metrics.analysis.rates.estimate_rates`: few where few texts decide.
+        As in `refusal_metrics.analysis.estimates.rates.estimate_rates`: few where few texts decide.
 
     References
     ----------

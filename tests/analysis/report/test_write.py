@@ -9,22 +9,22 @@ import altair as alt
 import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
-from refusal_metrics.analysis.contrasts import CONTRASTS
+from refusal_metrics.analysis.estimates.contrasts import CONTRASTS
+from refusal_metrics.analysis.estimates.interactions import INTERACTIONS
+from refusal_metrics.analysis.estimates.rates import ESTIMATES
+from refusal_metrics.analysis.estimates.regression.fit import COLUMNS
+from refusal_metrics.analysis.estimates.sensitivity.estimate import INDICES, SEPARATIONS
+from refusal_metrics.analysis.estimates.spread import SPREAD
 from refusal_metrics.analysis.figure import Figure
 from refusal_metrics.analysis.figures import draw_figures
-from refusal_metrics.analysis.interactions import INTERACTIONS
 from refusal_metrics.analysis.labels import item_id
 from refusal_metrics.analysis.logs import load_responses
-from refusal_metrics.analysis.rates import ESTIMATES
-from refusal_metrics.analysis.regression import COLUMNS
 from refusal_metrics.analysis.report import write as report_module
 from refusal_metrics.analysis.report.html import bundle as html_files
 from refusal_metrics.analysis.report.html import page as html_page
 from refusal_metrics.analysis.report.study_tables import Options, estimate_study
 from refusal_metrics.analysis.report.write import main_table, write_report
 from refusal_metrics.analysis.responses import read_responses
-from refusal_metrics.analysis.sensitivity import INDICES, SEPARATIONS
-from refusal_metrics.analysis.spread import SPREAD
 
 from refusal_metrics.errors import InputError
 

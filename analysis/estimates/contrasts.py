@@ -1,0 +1,252 @@
+r"""How far personas' refusal rates lie from a baseline, texts being compared with themselves.
+
+Verdicts of one text go together, and which texts a persona was asked about is chance. So a difference
+is taken within texts (Mantel and Haenszel): with k_x refusals in n_x responses of text g under the
+persona, k_0 in n_0 under the baseline,
+
+.. math:: \hat d = \frac{\sum_g w_g (k_{gx}/n_{gx} - k_{g0}/n_{g0})}{\sum_g w_g}, \quad
+          w_g = \frac{n_{gx} n_{g0}}{n_{gx} + n_{g0}}
+
+over the G texts with both. Its standard error is the larger of two. The text-clustered one,
+:math:`\sqrt{\tfrac{G}{G-1} \sum_g (w_g d_g - \hat d w_g)^2} / \sum_g w_g`, is right when an effect
+varies from text to text, and collapses when a persona was refused once or never. The one under no
+difference, from the variance of each text's refusals if they fell to persona and baseline by chance,
+does not.
+
+For the same reason a p-value is the larger of two: that of the exact conditional test of
+`refusal_metrics.analysis.statistics.exact`, which holds its level at any count but takes responses of a text for
+exchangeable, and that of a t test with this standard error and G - 1 degrees of freedom, which holds
+it when personas matter in one text and not in another, and needs many refusals.
+
+Where no text has both, the two rates are compared as those of independent texts.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse, stats
+
+from refusal_metrics.errors import unknown_name
+
+from ..arrays import ALPHA, CONFIDENCE, Floats
+from ..columns import BASELINES, OTHERS, STUDY
+from ..counts import Counts, TextCounts, count_by_text
+from ..statistics.differences import Difference, compare_between, compare_within
+from ..statistics.exact import Strata
+from ..statistics.intervals import student
+from ..statistics.multiplicity import adjust, count_selected
+
+POWER = 0.8
+_STEPS = 50
+
+CONTRASTS = (
+    *("estimate", "ci_low", "ci_high", "odds_ratio", "or_low", "or_high", "p_value", "p_adjusted"),
+    *("mde", "equiv_low", "equiv_high", "n", "n_texts", "n_refused", "n_baseline", "n_refused_baseline"),
+    "within_texts",
+)
+"""The columns of every table of contrasts, after what is compared and the baseline."""
+
+
+def estimate_contrasts(counts: Counts, *baselines: str, apart: Sequence[str] = ()) -> pd.DataFrame:
+    """Estimate how far each persona's rate lies from a baseline's.
+
+    Parameters
+    ----------
+    counts : Counts
+    *baselines : str
+        ``neutral`` or ``persona-free``, the responses of that setting; ``others``, all other personas'
+        of the same model and task; or a persona's name, its responses in the persona setting.
+    apart : sequence of str
+        Factors of runs: each of their levels is compared with the baseline of the same, and is
+        a family of its own beside model and task.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a baseline, model, task and persona (but the baseline itself), without models and tasks
+        that lack the baseline. Columns: ``model, task``, those of `apart`, ``persona, baseline``, then
+
+        ``estimate, ci_low, ci_high``
+            Difference of refusal rates in [-1, 1] with its 95 % interval. Where no text has
+            different verdicts it reaches from -b to b, b = 1 - .025^(1/texts): in more than this share
+            of texts they would have shown.
+        ``odds_ratio, or_low, or_high``
+            Mantel and Haenszel's, with a text-clustered interval; no interval where it is 0, infinite
+            or undefined.
+        ``p_value, p_adjusted``
+            Of no difference; the second is corrected for all personas and all families.
+        ``mde``
+            The smallest difference that such a study would find 8 times in 10, at the first level
+            that the adjustment asks of a p-value.
+        ``equiv_low, equiv_high``
+            90 % interval: differences beyond it are excluded by two one-sided tests at 5 %.
+        ``n, n_texts, n_refused, n_baseline, n_refused_baseline``
+            Of the responses compared.
+        ``within_texts``
+            Whether texts were compared with themselves; then only those count that have both arms.
+
+        One text gives an estimate and a p-value, and no interval.
+
+    Raises
+    ------
+    InputError
+        For an unknown baseline or factor, or counts that tell no personas apart.
+
+    References
+    ----------
+    Greenland and Robins 1985, doi:10.2307/2530643. Robins, Breslow and Greenland 1986,
+    doi:10.2307/2531052, for the odds ratio.
+    """
+    counts.check_factors(["persona"])
+    study = [*STUDY, *apart]
+    asked = personas_only(counts)
+    cells = count_by_text(asked, [*study, "persona"])
+    allowed = [*BASELINES, OTHERS, *cells.cells["persona"].unique()]
+    tables = []
+    for baseline in baselines:
+        if baseline not in allowed:
+            raise unknown_name("baseline", baseline, allowed)
+        compared = cells
+        if baseline in BASELINES:
+            reference = count_by_text(counts.where(setting=baseline), study)
+        elif baseline == OTHERS:
+            reference = count_by_text(asked, study)
+        else:
+            reference = count_by_text(asked.where(persona=baseline), study)
+            compared = _take(cells, (cells.cells["persona"] != baseline).to_numpy())
+        tables.append(_compare(compared, reference, study, ["persona"], baseline))
+    return pd.concat(tables, ignore_index=True)
+
+
+def estimate_setting_contrasts(counts: Counts, *baselines: str, apart: Sequence[str] = ()) -> pd.DataFrame:
+    """Estimate how far the persona setting's rate lies from another setting's.
+
+    Parameters
+    ----------
+    counts : Counts
+    *baselines : {"neutral", "persona-free"}
+    apart : sequence of str
+        As in `estimate_contrasts`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As of `estimate_contrasts`, one row a baseline, model and task, without ``persona``.
+
+    Raises
+    ------
+    InputError
+        For an unknown baseline or factor.
+    """
+    for baseline in baselines:
+        if baseline not in BASELINES:
+            raise unknown_name("baseline", baseline, BASELINES)
+    study = [*STUDY, *apart]
+    cells = count_by_text(counts.where(setting="persona"), study)
+    tables = [
+        _compare(cells, count_by_text(counts.where(setting=baseline), study), study, [], baseline)
+        for baseline in baselines
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def personas_only(counts: Counts) -> Counts:
+    """Keep what was asked as a persona."""
+    asked = counts.where(setting="persona")
+    is_one = asked.codes["persona"] >= 0
+    return asked if is_one.all() else asked.take(is_one)
+
+
+def _take(texts: TextCounts, keep: NDArray[np.bool_]) -> TextCounts:
+    """Keep the cells marked."""
+    at = np.flatnonzero(keep)
+    return TextCounts(texts.cells.iloc[at].reset_index(drop=True), texts.n[:, at], texts.n_refused[:, at])
+
+
+def _compare(
+    cells: TextCounts, reference: TextCounts, study: Sequence[str], levels: Sequence[str], baseline: str
+) -> pd.DataFrame:
+    """Compare each cell with the one of the reference of the same model, task, ..., which are a family."""
+    factors = [*study, *levels]
+    entries, named = _entries(cells, reference, study, minus_own=baseline == OTHERS)
+    is_pair = (entries.n > 0) & (entries.n_baseline > 0)
+    within = np.bincount(entries.contrast[is_pair], minlength=entries.n_contrasts) > 0
+    between = compare_between(entries.take(~within[entries.contrast]))
+    entries = entries.take(is_pair)
+    differences = compare_within(entries).where(within, between)
+    # A lone persona has no others.
+    there = differences.n_baseline > 0
+    named = named.loc[there, factors].reset_index(drop=True)
+    columns = _columns(differences.take(there), list(named[list(study)].itertuples(index=False, name=None)))
+    table = pd.concat([named.assign(baseline=baseline), columns], axis=1).assign(within_texts=within[there])
+    return table[[*factors, "baseline", *CONTRASTS]]
+
+
+def _entries(
+    cells: TextCounts, reference: TextCounts, study: Sequence[str], *, minus_own: bool
+) -> tuple[Strata, pd.DataFrame]:
+    """List the texts of each contrast that have either arm, and the contrasts: the cells that have a reference."""
+    on = list(study)
+    places = reference.cells[on].assign(place=np.arange(len(reference.cells)))
+    place = cells.cells[on].merge(places, on=on, how="left")["place"].to_numpy(dtype=np.float64)
+    found = ~np.isnan(place)
+    cells, at = _take(cells, found), place[found].astype(np.int64)
+    either = cells.n + reference.n[:, at]
+    n, k, n0, k0 = (
+        _fill_in(arm, either) for arm in (cells.n, cells.n_refused, reference.n[:, at], reference.n_refused[:, at])
+    )
+    own = (n, k) if minus_own else (0.0, 0.0)
+    contrast = either.tocoo().coords[1]
+    return Strata(contrast, n, k, n0 - own[0], k0 - own[1], len(cells.cells)), cells.cells
+
+
+def _fill_in(counted: sparse.csr_array, either: sparse.csr_array) -> Floats:
+    """Read an array at the places that another one fills, 0 where it has none itself: (n_filled,) float."""
+    # A sum fills the same places in the same order, and whole numbers come out of it as they were.
+    return np.asarray((counted + either).data - either.data, dtype=np.float64)
+
+
+def _detectable(d: Difference, quantiles: Floats) -> Floats:
+    """Find the difference upwards that is so many of its own standard errors, which grows with it; at most 1."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = (d.n_refused + d.n_refused_baseline) / (d.n + d.n_baseline)
+        # The arm's share in the variance; the baseline's part does not grow.
+        share = d.n_baseline / (d.n + d.n_baseline)
+        detectable = quantiles * d.error
+        for _ in range(_STEPS):
+            raised = np.minimum(rate + detectable, 0.5)
+            growth = np.maximum(raised * (1 - raised) / (rate * (1 - rate)), 1)
+            detectable = np.minimum(quantiles * d.error * np.sqrt(1 - share + share * growth), 1)
+    return np.where(d.error > 0, detectable, np.nan)
+
+
+def _columns(d: Difference, family: list[tuple[str, ...]]) -> pd.DataFrame:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t_p = 2 * stats.t.sf(np.abs(d.estimate) / d.error, d.freedom)
+        odds = np.exp(d.log_odds + student(CONFIDENCE, d.freedom) * d.log_odds_error * np.array([[-1], [0], [1]]))
+    # The t test is undefined for one text, and where no text has different verdicts.
+    p = np.fmax(d.exact_p, t_p)
+    n_selected, n_families = count_selected(p, family)
+    size = Counter(family)
+    n_tests = np.array([n_families * size[name] for name in family], dtype=np.float64)
+    first = ALPHA * max(n_selected, 1) / n_tests
+    detectable = _detectable(d, student(1 - first, d.freedom) + student(2 * POWER - 1, d.freedom))
+    ends: dict[str, Floats] = {}
+    for names, level in ((("ci_low", "ci_high"), CONFIDENCE), (("equiv_low", "equiv_high"), 1 - 2 * ALPHA)):
+        unseen = 1 - ((1 - level) / 2) ** (1 / np.where(d.freedom > 0, d.freedom + 1, np.nan))
+        half = np.where(d.error > 0, student(level, d.freedom) * d.error, unseen)
+        ends |= dict(zip(names, np.clip([d.estimate - half, d.estimate + half], -1, 1), strict=True))
+    columns = {
+        "estimate": d.estimate,
+        "odds_ratio": np.exp(d.log_odds),
+        "or_low": odds[0],
+        "or_high": odds[2],
+        "p_value": p,
+        "p_adjusted": adjust(p, family),
+        "mde": detectable,
+    }
+    sizes = ("n", "n_texts", "n_refused", "n_baseline", "n_refused_baseline")
+    return pd.DataFrame(columns | ends | {name: getattr(d, name).astype(np.int64) for name in sizes})

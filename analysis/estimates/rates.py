@@ -1,0 +1,102 @@
+"""Refusal rates, with intervals that know which responses share a text."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import sparse, stats
+
+from ..arrays import CONFIDENCE, Floats
+from ..counts import STATES, Counts, TextCounts, count_by_text, count_states
+from ..statistics.intervals import student
+
+ESTIMATES = ("estimate", "ci_low", "ci_high", "n", "n_texts", "n_refused", *STATES)
+"""The columns of every table of rates, after the factors."""
+
+
+def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
+    r"""Estimate the refusal rate of each cell.
+
+    The 95 % interval is Korn and Graubard's: Clopper and Pearson's for :math:`\hat p n^*` refusals
+    in :math:`n^*` responses, the number of independent responses that would know as much,
+
+    .. math:: n^* = \min\Big(N, \frac{\hat p (1 - \hat p)}{v}
+              \Big(\frac{t_{N-1}}{t_d}\Big)^2\Big), \quad
+              v = \frac{G}{G-1} \sum_g z_g^2 / N^2, \quad z_g = k_g - \hat p n_g,
+
+    over the G texts g with k_g refusals in n_g responses, N in all, and 97.5 % points of Student's t.
+    Where every text has the same rate, :math:`n^* = N`. The degrees of freedom d are not G - 1 where
+    refusals come from a few of the texts, for then so few decide the variance:
+
+    .. math:: d = \min\Big(G - 1, \frac{2 G}{\kappa - (G - 3) / (G - 1)}\Big), \quad
+              \kappa = G \sum_g z_g^4 / \Big(\sum_g z_g^2\Big)^2.
+
+    Parameters
+    ----------
+    counts : Counts
+    by : sequence of str
+        The factors that make the cells; may be empty.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns: `by`, then ``estimate, ci_low, ci_high`` (probabilities in [0, 1]) and ``n,
+        n_texts, n_refused``, and of the n responses ``n_unjudged`` (judging raised an error),
+        ``n_truncated`` (cut off before an answer or refusal) and ``n_provider`` (refused by the
+        provider), 0 if nothing is known of it; one row a cell in the order of levels. Where nothing was refused,
+        responses may agree within texts as much as they like, so that only texts count: the
+        interval is one-sided, from 0 to the rate of texts at which none of them would refuse in
+        one study of 20, 1 - .05^(1/n_texts). Where all was refused it is the mirror image. It is
+        missing where a single text was refused sometimes.
+
+    Raises
+    ------
+    InputError
+        For an unknown factor.
+
+    References
+    ----------
+    Korn and Graubard 1998, Survey Methodology 24, 193-201. Clopper and Pearson 1934,
+    doi:10.1093/biomet/26.4.404. For the variance, Liang and Zeger 1986, doi:10.1093/biomet/73.1.13;
+    for its degrees of freedom, O'Neill 2014, doi:10.1080/00031305.2014.966589.
+    """
+    texts = count_by_text(counts, by)
+    low, high = _korn_graubard(texts)
+    table = texts.cells.assign(
+        estimate=texts.cells["n_refused"] / texts.cells["n"], ci_low=low, ci_high=high, **count_states(counts, by)
+    )
+    return table[[*by, *ESTIMATES]]
+
+
+def _korn_graubard(texts: TextCounts) -> tuple[Floats, Floats]:
+    """Compute the interval of each cell: (n_cells,) its lower and its upper ends."""
+    n, n_texts, k = (texts.cells[name].to_numpy(dtype=np.float64) for name in ("n", "n_texts", "n_refused"))
+    rate = k / n
+    variance, freedom = _variance(texts, n, k)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        effective = rate * (1 - rate) / variance * (student(CONFIDENCE, n - 1) / student(CONFIDENCE, freedom)) ** 2
+        # A variance of 0 makes it infinite; with one text it is nan and stays so.
+        effective = np.minimum(effective, n)
+        tail = (1 - CONFIDENCE) / 2
+        low = stats.beta.ppf(tail, rate * effective, (1 - rate) * effective + 1)
+        high = stats.beta.ppf(1 - tail, rate * effective + 1, (1 - rate) * effective)
+    bound = (1 - CONFIDENCE) ** (1 / n_texts)
+    return (
+        np.select([k == 0, k == n], [0.0, bound], low),
+        np.select([k == 0, k == n], [1 - bound, 1.0], high),
+    )
+
+
+def _variance(texts: TextCounts, n: Floats, k: Floats) -> tuple[Floats, Floats]:
+    """Compute the text-clustered variance of each cell's rate and its degrees of freedom; nan for a single text."""
+    # Whole numbers until the end, so that equal rates give exactly 0.
+    scores = sparse.csr_array(texts.n_refused.multiply(n) - texts.n.multiply(k))
+    n_texts = texts.cells["n_texts"].to_numpy(dtype=np.float64)
+    second = scores.data * scores.data
+    squares, fourths = (np.bincount(scores.indices, power, len(n)) for power in (second, second * second))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        n_others = np.where(n_texts > 1, n_texts - 1, np.nan)
+        kurtosis = n_texts * fourths / squares**2
+        # Without a variance the kurtosis is nan, and texts count in full.
+        freedom = np.fmin(n_others, 2 * n_texts / (kurtosis - (n_texts - 3) / n_others))
+        return n_texts / n_others * squares / n**4, np.where(n_texts > 1, freedom, np.nan)

@@ -1,0 +1,1 @@
+"""Counts in, one tidy table out: a family of estimates a module."""

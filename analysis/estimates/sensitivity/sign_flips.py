@@ -1,0 +1,66 @@
+"""Whole texts turned round: what personas and templates come to if they matter in texts, and not on average.
+
+A persona may be refused more often than others about one text and less often about another. Then
+verdicts of a text are not exchangeable between personas, and moves within texts know too little
+noise, though the persona's rate is the same as all others'. How a text's refusals deviate from its
+own rate is turned round, all at once, or left, by the toss of a coin: what goes together within a
+text still does.
+"""
+
+import numpy as np
+from scipy import sparse
+
+from ...arrays import Floats
+from .grid import Cells, Grid
+
+
+class TextFlips:
+    """Turns of the deviations of whole texts.
+
+    Parameters
+    ----------
+    grid : Grid
+
+    References
+    ----------
+    Sign flips of clusters: Winkler et al. 2014, doi:10.1016/j.neuroimage.2014.01.060; Canay, Romano
+    and Shaikh 2017, doi:10.3982/ECTA13081.
+    """
+
+    def __init__(self, grid: Grid) -> None:
+        counts, (n_runs, n_tasks, n_labels) = grid.counts, grid.axes.shape
+        # A text's own rate is that of each run, for runs may refuse one text more than another.
+        unit = counts.text.astype(np.int64) * n_runs + grid.run
+        n, k = (np.bincount(unit, values.astype(np.float64)) for values in (counts.n, counts.n_refused))
+        varies = ((k > 0) & (k < n))[unit]
+        unit, n_own = unit[varies], counts.n[varies].astype(np.float64)
+        deviation = counts.n_refused[varies] - n_own * k[unit] / n[unit]
+        run, task, label = (place[varies].astype(np.int64) for place in (grid.run, grid.task, grid.label))
+        cell = (run * n_tasks + task) * n_labels + label
+        shape = (n_runs * n_tasks * n_labels, counts.n_texts)
+        self._deviations = sparse.coo_array((deviation, (cell, counts.text[varies])), shape=shape).tocsr()
+        self._shape = (n_runs, n_tasks, n_labels)
+        self._n = grid.observed.n
+        self._expected: Floats = grid.observed.n_refused - self._add_up(np.ones((counts.n_texts, 1)))
+
+    def draw(self, rng: np.random.Generator, n_drawn: int) -> Cells:
+        """Turn each text round or not.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+        n_drawn : int
+
+        Returns
+        -------
+        Cells
+            Refusals of each run and task add up to what was observed; those of a cell may be fractions.
+        """
+        signs: Floats = rng.choice(np.array([-1.0, 1.0]), (self._deviations.shape[1], n_drawn))
+        turned = self._add_up(signs)
+        return Cells(self._n, np.add(self._expected, turned))
+
+    def _add_up(self, signs: Floats) -> Floats:
+        """Add up the deviations of texts with these signs: (n_texts, n_drawn) to (n_drawn, runs, tasks, labels)."""
+        added = np.asarray(self._deviations @ signs, dtype=np.float64)
+        return added.T.reshape(signs.shape[1], *self._shape)

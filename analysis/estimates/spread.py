@@ -1,0 +1,131 @@
+"""The spread of personas' refusal rates, beyond what noise makes of it."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..arrays import Floats
+from ..columns import STUDY
+from ..counts import Counts, count_by_text
+from .contrasts import personas_only
+
+SPREAD = ("estimate", "observed", "expected", "p_value", "n_levels", "n", "n_texts", "n_refused")
+"""The columns of a table of spreads, after model and task."""
+
+_Scatter: TypeAlias = tuple[tuple[int, int], NDArray[np.float32], float]
+"""A model and task: its first text and their end, how each makes the personas' rates deviate, how far these spread."""
+
+_FLIPS, _ROUNDING = 250, 1e-5
+"""How often signs are drawn at a time; what single precision may come to."""
+
+
+def estimate_spread(
+    counts: Counts, apart: Sequence[str] = (), *, rng: np.random.Generator, n_flips: int = 1000
+) -> pd.DataFrame:
+    r"""Estimate how much the personas' rates differ beyond sampling noise.
+
+    .. math:: \sqrt{\max(0, \tfrac{1}{A-1} \sum_a ((p_a - \bar p)^2 - v_a))}
+
+    over the A personas, with v_a the text-clustered variance of :math:`p_a - \bar p`. The largest rate minus
+    the smallest, which is what catches the eye, is noise where responses are few.
+
+    Parameters
+    ----------
+    counts : Counts
+    apart : sequence of str
+        Factors of runs that are told apart.
+    rng : numpy.random.Generator
+        Draws the signs of the test.
+    n_flips : int
+        How often they are drawn.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a model and task. Columns: ``model, task``, those of `apart`, then ``estimate`` (standard deviation of
+        rates, 0 where the noise explains all), ``observed`` (the same with the noise in it),
+        ``expected`` (what the noise alone makes of it), ``p_value`` (share of draws, the observed
+        one among them, that spread as far if each text's deviations from the model's rates are turned
+        round or not by the toss of a coin), ``n_levels`` (personas), ``n, n_texts, n_refused``.
+        Estimates are missing for fewer than two personas or texts.
+
+    Raises
+    ------
+    InputError
+        For an unknown factor, or if the counts tell no personas apart.
+
+    References
+    ----------
+    The variance component of Hedges 1983, doi:10.1037/0033-2909.93.2.388. Sign flips of clusters:
+    Winkler et al. 2014, doi:10.1016/j.neuroimage.2014.01.060.
+    """
+    counts.check_factors(["persona"])
+    names = [*STUDY, *apart]
+    cells = count_by_text(personas_only(counts), [*names, "persona"])
+    n_of, k_of = cells.n.tocsc(), cells.n_refused.tocsc()
+    rows, scattered = [], []
+    # Cells come in the order of levels, so that those of one study stand together.
+    for study, of_study in cells.cells.groupby(names, sort=False, dropna=False):
+        places = of_study.index.to_numpy()
+        own, refused = n_of[:, places], k_of[:, places]
+        # Texts of one task have neighbouring numbers: a slice of the signs is no copy.
+        first, end = int(own.indices.min()), int(own.indices.max()) + 1
+        n, k = own[first:end].toarray(), refused[first:end].toarray()
+        n_texts = int(n.any(axis=1).sum())
+        spread, deviations, between = _spread(n, k, n_texts)
+        scattered.append(None if deviations is None else ((first, end), deviations, between))
+        sizes = {"n_levels": len(places), "n": int(n.sum()), "n_texts": n_texts, "n_refused": int(k.sum())}
+        rows.append(dict(zip(names, study, strict=True)) | spread | sizes)
+    p_values = _flip(scattered, counts.n_texts, rng, n_flips)
+    return pd.DataFrame(
+        [row | {"p_value": p} for row, p in zip(rows, p_values, strict=True)], columns=[*names, *SPREAD]
+    )
+
+
+def _spread(n: Floats, k: Floats, n_texts: int) -> tuple[dict[str, float], NDArray[np.float32] | None, float]:
+    """Estimate the spread of one model and task, by how much each text makes rates deviate, and how far they spread.
+
+    Both arrays are (n_rows, n_personas): responses and refusals of a text, or none.
+    """
+    n_personas = n.shape[1]
+    if n_texts < 2 or n_personas < 2:
+        return dict.fromkeys(("estimate", "observed", "expected"), np.nan), None, np.nan
+    rates, rate = k.sum(axis=0) / n.sum(axis=0), k.sum() / n.sum()
+    common = (k - rate * n).sum(axis=1, keepdims=True) / n.sum()
+    scores = (k - rates * n) / n.sum(axis=0)
+    noise = n_texts / (n_texts - 1) * np.sum((scores - scores.mean(axis=1, keepdims=True)) ** 2)
+    between = np.sum((rates - rates.mean()) ** 2)
+    deviations = (k - rate * n) / n.sum(axis=0) - common
+    deviations -= deviations.mean(axis=1, keepdims=True)
+    estimates = {
+        "estimate": np.sqrt(max(0.0, between - noise) / (n_personas - 1)),
+        "observed": np.sqrt(between / (n_personas - 1)),
+        "expected": np.sqrt(noise / (n_personas - 1)),
+    }
+    return estimates, deviations.astype(np.float32), between
+
+
+def _flip(scattered: Sequence[_Scatter | None], n_texts: int, rng: np.random.Generator, n_flips: int) -> list[float]:
+    """Count how often rates spread as far as observed if texts are turned round or not; the same ones for all."""
+    n_as_far = np.zeros(len(scattered))
+    # Those of the same texts, as all models' are, are turned in one product.
+    alike: dict[tuple[int, int], list[tuple[int, NDArray[np.float32], float]]] = {}
+    for i, scatter in enumerate(scattered):
+        if scatter:
+            texts, deviations, between = scatter
+            # No text turned, or every one, gives the observed spread but for rounding.
+            alike.setdefault(texts, []).append((i, deviations, between * (1 - _ROUNDING)))
+    jobs = []
+    for texts, parts in alike.items():
+        places, turned, least = (list(part) for part in zip(*parts, strict=True))
+        starts = np.cumsum([0, *(deviations.shape[1] for deviations in turned[:-1])])
+        jobs.append((texts, places, np.hstack(turned), starts, least))
+    for start in range(0, n_flips, _FLIPS):
+        signs = rng.integers(0, 2, (min(_FLIPS, n_flips - start), n_texts), dtype=np.int8).astype(np.float32) * 2 - 1
+        for (first, end), places, deviations, starts, least in jobs:
+            spread = np.add.reduceat((signs[:, first:end] @ deviations) ** 2, starts, axis=1)
+            n_as_far[places] += np.count_nonzero(spread >= least, axis=0)
+    return [(1 + n) / (1 + n_flips) if scatter else np.nan for n, scatter in zip(n_as_far, scattered, strict=True)]

@@ -1,0 +1,323 @@
+"""Contrasts: by hand, and in simulated studies whose truth is known."""
+
+import importlib.util
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from refusal_metrics.analysis.count import count_responses
+from refusal_metrics.analysis.estimates.contrasts import CONTRASTS, estimate_contrasts, estimate_setting_contrasts
+from refusal_metrics.analysis.responses import read_responses
+from refusal_metrics.analysis.statistics.multiplicity import adjust
+
+from refusal_metrics.errors import InputError
+
+# Points of Student's t from a printed table: 97.5 % with 1 and 2 degrees of freedom, 95 % and 80 % with 1.
+T1, T2, T1_90, T1_80 = 12.706205, 4.302653, 6.313752, 1.376382
+
+few = settings(max_examples=10, deadline=None)
+
+
+spec = importlib.util.spec_from_file_location("sample_studies", Path(__file__).parents[2] / "sample_studies.py")
+sample = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sample)
+only_row, responses, study, studies = sample.only_row, sample.responses, sample.study, sample.studies
+
+# By hand.
+
+
+def test_a_difference_within_texts_equals_the_hand_worked_example(make_counts):
+    rows = study(woman={"a": (2, 4), "b": (1, 4), "c": (4, 4)}, neutral={"a": (1, 4), "b": (1, 4), "d": (4, 4)})
+    row = only_row(estimate_contrasts(make_counts(rows), "neutral"))
+    # Texts a and b have both arms, each with w = 4 * 4 / 8 = 2: d = (2 * 1/4 + 0) / 4 = 1/8.
+    assert row["estimate"] == pytest.approx(0.125)
+    # Clustered: scores .5 - .25, 0 - .25; sqrt(2 * 2 / 16) / 4 = .125. Under no difference: 4 * 4 * 3 * 5 / (64 * 7)
+    # and 4 * 4 * 2 * 6 / (64 * 7) add up to 27/28; its root / 4 = .2455, the larger. Interval: beyond -1 and 1.
+    assert (row["ci_low"], row["ci_high"]) == (-1, 1)
+    # Odds: see test_differences; 9/5 with an error of 8/15.
+    assert row["odds_ratio"] == pytest.approx(9 / 5)
+    assert row["or_high"] == pytest.approx(9 / 5 * math.exp(T1 * 8 / 15), rel=1e-5)
+    assert row["or_low"] == pytest.approx(9 / 5 * math.exp(-T1 * 8 / 15), rel=1e-5)
+    # p: the t test of d / .125 = 1 with 1 degree of freedom gives .5. The exact one: text a puts 0 to 3 of its 3
+    # refusals into the arm in 1, 6, 6, 1 ways of 14, text b 0 to 2 of its 2 in 3, 8, 3 of 14. Three or more
+    # together: 6 * 3 + 6 * (8 + 3) + 1 * 14 = 98 of 196, a half; twice that is 1.
+    assert row["p_value"] == pytest.approx(1)
+    assert row[["n", "n_texts", "n_refused", "n_baseline", "n_refused_baseline"]].tolist() == [8, 2, 3, 8, 2]
+    assert row["within_texts"]
+    assert (row["model"], row["task"], row["persona"], row["baseline"]) == ("m", "nli", "woman", "neutral")
+
+
+def test_detectable_difference_and_equivalence_interval_equal_the_hand_worked_example(make_counts):
+    refused = {text: (i % 2, 50) for i, text in enumerate("ab")}
+    row = only_row(estimate_contrasts(make_counts(study(woman=refused, neutral=refused)), "neutral"))
+    # d = 0 in each text, so only the error under no difference: text b has 2 refusals among 100, of which half are in
+    # the arm: variance 50 * 50 * 2 * 98 / (10000 * 99) = 49/99; w = 25 each; error sqrt(49/99) / 50 = .0140705.
+    error = math.sqrt(49 / 99) / 50
+    assert row["ci_high"] == pytest.approx(T1 * error, rel=1e-5)
+    assert (row["equiv_low"], row["equiv_high"]) == pytest.approx((-T1_90 * error, T1_90 * error), rel=1e-5)
+    # One family of one: the level is .05. Half of the variance grows with the rate, which is .01, to that of
+    # .01 + mde, or of a half.
+    raised = min(0.01 + row["mde"], 0.5)
+    growth = raised * (1 - raised) / (0.01 * 0.99)
+    assert row["mde"] == pytest.approx(min((T1 + T1_80) * error * math.sqrt((1 + growth) / 2), 1), rel=1e-5)
+    assert row["p_value"] == row["p_adjusted"] == 1
+
+
+def test_the_baseline_others_is_all_other_personas_of_the_same_texts(make_counts):
+    rows = study(a={"t": (3, 4), "u": (0, 4)}, b={"t": (1, 4), "u": (0, 4)}, c={"t": (0, 4), "v": (4, 4)})
+    table = estimate_contrasts(make_counts(rows), "others").set_index("persona")
+    # a: text t 3/4 against 1/8, w = 4 * 8 / 12; text u 0 against 0, w = 2.
+    assert table.loc["a", "estimate"] == pytest.approx((32 / 12 * (3 / 4 - 1 / 8)) / (32 / 12 + 2))
+    assert table.loc["a", ["n", "n_refused", "n_baseline", "n_refused_baseline"]].tolist() == [8, 3, 12, 1]
+    # c: only text t has others.
+    assert table.loc["c", ["n", "n_texts", "n_baseline", "n_refused_baseline"]].tolist() == [4, 1, 8, 4]
+
+
+def test_a_persona_can_be_the_baseline_and_has_no_row_itself(make_counts):
+    rows = study(a={"t": (3, 4), "u": (0, 4)}, b={"t": (1, 4), "u": (1, 4)}, c={"t": (0, 4), "u": (0, 4)})
+    table = estimate_contrasts(make_counts(rows), "b")
+    assert table["persona"].tolist() == ["a", "c"]
+    assert table["estimate"].tolist() == pytest.approx([0.125, -0.25])
+    assert set(table["baseline"]) == {"b"}
+
+
+def test_without_shared_texts_independent_rates_are_compared(make_counts):
+    rows = study(woman={"a": (1, 4), "b": (3, 4)}, neutral={"c": (0, 4), "d": (2, 4)})
+    row = only_row(estimate_contrasts(make_counts(rows), "neutral"))
+    assert row["estimate"] == 0.25
+    assert row["odds_ratio"] == pytest.approx(3)
+    assert not row["within_texts"]
+    # The error is sqrt(1/8) of test_differences; one degree of freedom makes the interval everything.
+    assert (row["ci_low"], row["ci_high"]) == (-1, 1)
+
+
+def test_a_persona_that_is_never_refused_has_an_odds_ratio_of_0_without_an_interval(make_counts):
+    texts = [f"t{i}" for i in range(40)]
+    rows = study(woman=dict.fromkeys(texts, (0, 5)), neutral={text: (int(i < 6), 5) for i, text in enumerate(texts)})
+    row = only_row(estimate_contrasts(make_counts(rows), "neutral"))
+    assert row["odds_ratio"] == 0
+    assert math.isnan(row["or_low"])
+    assert math.isnan(row["or_high"])
+    # Six tosses of a coin all fell one way: 2 / 2^6.
+    assert row["p_value"] == pytest.approx(2 / 64)
+    flipped = [r | {"refused": not r["refused"]} for r in rows]
+    assert only_row(estimate_contrasts(make_counts(flipped), "neutral"))["odds_ratio"] == math.inf
+
+
+@pytest.mark.parametrize("always", [False, True], ids=["never", "always"])
+def test_where_no_text_has_different_verdicts_the_interval_counts_texts(make_counts, always):
+    cell = {f"t{i}": (3 * always, 3) for i in range(60)}
+    row = only_row(estimate_contrasts(make_counts(study(woman=cell, neutral=cell)), "neutral"))
+    assert row["estimate"] == 0
+    # 1 - .025^(1/60) = .059629 and 1 - .05^(1/60) = .048703.
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((-0.059629, 0.059629), abs=1e-5)
+    assert row["equiv_high"] == pytest.approx(0.048703, abs=1e-5)
+    assert math.isnan(row["odds_ratio"])
+    assert math.isnan(row["mde"])
+    assert row["p_value"] == 1
+
+
+def test_one_text_gives_an_estimate_and_the_exact_p_value_and_no_interval(make_counts):
+    row = only_row(estimate_contrasts(make_counts(study(woman={"a": (3, 3)}, neutral={"a": (0, 3)})), "neutral"))
+    assert row["estimate"] == 1
+    assert row["p_value"] == pytest.approx(0.1)
+    assert row[["ci_low", "ci_high", "or_low", "or_high", "mde", "equiv_low", "equiv_high"]].isna().all()
+
+
+def test_an_effect_of_one_text_alone_is_no_evidence(make_counts):
+    quiet = {f"t{i}": (1, 10) for i in range(20)}
+    rows = study(woman=quiet | {"x": (30, 30)}, neutral=quiet | {"x": (0, 30)})
+    row = only_row(estimate_contrasts(make_counts(rows), "neutral"))
+    # The exact test, for which responses of a text are exchangeable, would give about 1e-12.
+    assert row["p_value"] > 0.2
+
+
+# Who is compared.
+
+
+def test_each_persona_is_compared_within_its_own_model_and_task(make_counts):
+    rows = [
+        *study(woman={"a": (5, 10)}, black={"a": (2, 10)}, neutral={"a": (1, 10)}),
+        *responses({"a": (1, 10)}, setting="neutral", persona="individual"),
+        *responses({"a": (9, 10)}, task="politeness", persona="woman"),
+        *responses({"a": (9, 10)}, model="other", setting="neutral", persona="person"),
+        *responses({"a": (4, 10)}, model="third", persona="woman"),
+        *responses({"a": (5, 10)}, model="third", setting="neutral", persona="person"),
+    ]
+    table = estimate_contrasts(make_counts(rows), "neutral")
+    assert list(zip(table["model"], table["persona"], strict=True)) == [
+        ("m", "black"),
+        ("m", "woman"),
+        ("third", "woman"),
+    ]
+    # The neutral personas are pooled: 2/20.
+    assert table["estimate"].tolist() == pytest.approx([0.1, 0.4, -0.1])
+    whole = estimate_setting_contrasts(make_counts(rows), "neutral")
+    assert list(whole) == ["model", "task", "baseline", *CONTRASTS]
+    assert whole["estimate"].tolist() == pytest.approx([7 / 20 - 2 / 20, -0.1])
+
+
+@pytest.mark.parametrize("baseline", ["neutral", "persona-free", "others"])
+def test_without_a_baseline_the_table_is_empty_but_has_its_columns(make_counts, baseline):
+    table = estimate_contrasts(make_counts(study(woman={"a": (1, 2)})), baseline)
+    assert table.empty
+    assert list(table) == ["model", "task", "persona", "baseline", *CONTRASTS]
+
+
+def test_without_a_persona_setting_the_tables_are_empty_but_have_their_columns(make_counts):
+    counts = make_counts(study(neutral={"a": (1, 2)}))
+    assert estimate_contrasts(counts, "neutral").empty
+    assert estimate_setting_contrasts(counts, "neutral").empty
+
+
+def test_an_unknown_baseline_is_named_with_those_there_are(make_counts):
+    counts = make_counts(study(woman={"a": (1, 2)}, neutral={"a": (1, 2)}))
+    with pytest.raises(InputError, match=r"baseline 'women': allowed are neutral, persona-free, others, woman; did"):
+        estimate_contrasts(counts, "women")
+    with pytest.raises(InputError, match=r"'others': allowed are neutral, persona-free"):
+        estimate_setting_contrasts(counts, "others")
+
+
+def test_without_personas_there_is_nothing_to_contrast(make_counts):
+    rows = [{"model": "m", "task": "nli", "text_id": "a", "refused": True}]
+    with pytest.raises(InputError, match="persona"):
+        estimate_contrasts(make_counts(rows), "others")
+
+
+def test_p_values_are_adjusted_for_all_models_and_tasks(simulate_counts):
+    table = estimate_contrasts(simulate_counts(np.random.default_rng(5), -3.0, n_studies=4), "others")
+    family = list(zip(table["model"], table["task"], strict=True))
+    np.testing.assert_array_equal(table["p_adjusted"], adjust(table["p_value"], family))
+    assert (table["p_adjusted"] >= table["p_value"]).all()
+
+
+# Studies at large.
+
+baselines = st.sampled_from(["neutral", "others", "black"])
+
+
+def assert_same(one, other):
+    one, other = (table.set_index("persona").sort_index() for table in (one, other))
+    pd.testing.assert_frame_equal(one, other, check_exact=False, check_index_type=False, rtol=1e-7, atol=1e-9)
+
+
+@few
+@given(studies, baselines, st.randoms(use_true_random=False))
+def test_the_order_of_rows_does_not_matter(make_counts, rows, baseline, random):
+    shuffled = random.sample(rows, len(rows))
+    assert_same(*(estimate_contrasts(make_counts(r), baseline) for r in (shuffled, rows)))
+
+
+@few
+@given(studies, st.sampled_from(["neutral", "others"]))
+def test_the_names_of_personas_and_texts_do_not_matter(make_counts, rows, baseline):
+    names = {"woman": "1", "black": "z, with | all", "person": "p"}
+    back = {new: old for old, new in names.items()}
+    renamed = [row | {"persona": names[row["persona"]], "text_id": f"x/{ord(row['text_id']) * 7 % 10}"} for row in rows]
+    table = estimate_contrasts(make_counts(renamed), baseline)
+    assert_same(table.assign(persona=table["persona"].map(back)), estimate_contrasts(make_counts(rows), baseline))
+
+
+@few
+@given(studies, baselines)
+def test_refusals_taken_for_answers_flip_the_sign(make_counts, rows, baseline):
+    table = estimate_contrasts(make_counts(rows), baseline)
+    mirrored = estimate_contrasts(make_counts([row | {"refused": not row["refused"]} for row in rows]), baseline)
+    for one, other in (("estimate", "estimate"), ("ci_low", "ci_high"), ("equiv_low", "equiv_high")):
+        np.testing.assert_allclose(table[one], -mirrored[other], atol=1e-9)
+    np.testing.assert_allclose(table["p_value"], mirrored["p_value"], rtol=1e-6)
+
+
+@few
+@given(studies, baselines)
+def test_an_interval_holds_its_estimate_and_nothing_beyond_1(make_counts, rows, baseline):
+    table = estimate_contrasts(make_counts(rows), baseline)
+    known = table[table["ci_low"].notna()]
+    assert known["ci_low"].between(-1, known["estimate"]).all()
+    assert known["ci_high"].between(known["estimate"], 1).all()
+    assert known["equiv_low"].between(known["ci_low"], known["estimate"]).all()
+    assert known["equiv_high"].between(known["estimate"], known["ci_high"]).all()
+    assert table["p_value"].between(0, 1).all()
+
+
+# Simulated studies without an effect of personas.
+
+
+@pytest.mark.parametrize("intercept", [-7.3, -4.85, -2.0], ids=["rate .002", "rate .02", "rate .2"])
+@pytest.mark.parametrize("baseline", ["others", "persona 00"])
+def test_intervals_cover_no_difference_and_few_studies_name_a_persona(simulate_counts, intercept, baseline):
+    table = estimate_contrasts(simulate_counts(np.random.default_rng(20250908), intercept, n_studies=150), baseline)
+    covered = (table["ci_low"].le(0) & table["ci_high"].ge(0)).mean()
+    # At .002 a persona has 1.6 refusals, where whole numbers cannot cover 95 %.
+    assert 0.92 <= covered <= (1 if intercept < -7 else 0.98)
+    has_odds = table["or_low"].notna()
+    assert (table["or_low"].le(1) & table["or_high"].ge(1))[has_odds].mean() >= 0.92
+    # Fifty evaluations of three models: at a true share of .05 more than 6 happen in 4 of 100.
+    evaluation = table["model"].str[-4:].astype(int) // 3
+    named = [adjust(part["p_value"], part["model"]).min() <= 0.05 for _, part in table.groupby(evaluation)]
+    assert len(named) == 50
+    assert sum(named) <= 6
+
+
+def test_personas_that_matter_are_found_in_the_simulated_study(simulated_study):
+    table = estimate_contrasts(simulated_study, "others")
+    assert len(table) == 16 * 3 * 15
+    assert table["within_texts"].all()
+    # Models that never refuse name nobody; the study has effects by persona in the others.
+    silent = table.groupby(["model", "task"])["n_refused"].transform("sum") == 0
+    assert table.loc[silent, "p_adjusted"].eq(1).all()
+    found = table[table["p_adjusted"] <= 0.05]
+    assert len(found) > 100
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.2])
+def test_the_detectable_difference_is_found_eight_times_in_ten(make_counts, rate):
+    rng = np.random.default_rng(0)
+
+    def contrast(difference):
+        # 300 texts asked 5 times under either.
+        refused = {"woman": rng.random(1500) < rate + difference, "neutral": rng.random(1500) < rate}
+        rows = study(
+            **{who: {str(t): (int(drawn[t::300].sum()), 5) for t in range(300)} for who, drawn in refused.items()}
+        )
+        return only_row(estimate_contrasts(make_counts(rows), "neutral"))
+
+    detectable = np.mean([contrast(0)["mde"] for _ in range(5)])
+    power = np.mean([contrast(detectable)["p_value"] <= 0.05 for _ in range(80)])
+    # Three standard errors of 80 studies; an exact test is somewhat conservative at 15 refusals.
+    assert 0.66 < power < 0.95
+
+
+# Settings of runs.
+
+
+def test_settings_of_runs_told_apart_are_compared_each_with_its_own_baseline(tmp_path):
+    rows = [
+        row | {"temperature": temperature}
+        for temperature, k in (("0", 0), ("1", 4))
+        for row in study(
+            woman=dict.fromkeys("abcdef", (k, 4)) | {"g": (1, 4)},
+            black=dict.fromkeys("abcdefg", (1, 4)),
+            neutral=dict.fromkeys("abcdefg", (1, 4)),
+        )
+    ]
+    pd.DataFrame(rows).to_parquet(tmp_path / "table.parquet", index=False)
+    counts = count_responses(read_responses([tmp_path / "table.parquet"]), ["temperature"])["given"]
+    table = estimate_contrasts(counts, "neutral", apart=["temperature"])
+    assert list(table)[:5] == ["model", "task", "temperature", "persona", "baseline"]
+    assert table["temperature"].tolist() == ["0", "0", "1", "1"]
+    for temperature, part in table.groupby("temperature"):
+        alone = estimate_contrasts(counts.where(temperature=temperature), "neutral")
+        for column in ("estimate", "ci_low", "p_value", "n_refused_baseline"):
+            np.testing.assert_allclose(part[column], alone[column])
+    # Two families instead of one: what is found is corrected for both.
+    assert table["p_adjusted"].tolist() == pytest.approx(
+        adjust(table["p_value"].to_numpy(), list(zip(table["model"], table["task"], table["temperature"], strict=True)))
+    )
+    settings_alone = estimate_setting_contrasts(counts, "neutral", apart=["temperature"])
+    # Of 56 responses under personas 7 + 1 and 7 + 25 were refused, of 28 neutral ones 7.
+    assert settings_alone["estimate"].tolist() == pytest.approx([8 / 56 - 7 / 28, 32 / 56 - 7 / 28])
