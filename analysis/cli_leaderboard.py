@@ -187,7 +187,7 @@ def _print_texts(tables: "Sequence[tuple[str, pd.DataFrame]]", form: Format, sec
 
 def _write_board(out: Path, board: "Board", column: str, models: Path | None, *, force: bool) -> None:
     from .display.spreadsheets import to_csv
-    from .figure_files import write_figures
+    from .figures.export import write_figures
     from .leaderboard_figure import draw_families
     from .leaderboard_page import board_parts
 

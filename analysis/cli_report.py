@@ -84,7 +84,7 @@ def report(
     Example: `persona-refusal report results --out report --paper --compare-published`
     """
     from .display.tables import print_readable, print_table, to_markdown
-    from .figure import check_formats
+    from .figures.figure import check_formats
     from .label_mapping import read_label_map
     from .logs import load_responses
     from .report.study_tables import Options

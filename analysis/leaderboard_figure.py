@@ -9,9 +9,9 @@ import pandas as pd
 
 from .display.numbers import interval, percent, plain
 from .estimates.model_properties import look_up
-from .figure import Figure
-from .figures_marks import legend_of, make_data, tooltips
-from .figures_rows import count_range, label_levels, label_tasks, short_names
+from .figures.figure import Figure
+from .figures.marks import legend_of, make_data, tooltips
+from .figures.rows import count_range, label_levels, label_tasks, short_names
 from .leaderboard import ALL_TASKS, Board
 
 _WIDTH, _HEIGHT = 480, 300

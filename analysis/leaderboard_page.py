@@ -15,7 +15,7 @@ from .comparison import Comparison
 from .display.html import load_template, visible
 from .display.numbers import escape, interval, number, percent, plain
 from .display.tables import readable, to_markdown
-from .figure import Figure
+from .figures.figure import Figure
 from .leaderboard import ALL_TASKS, Board
 from .statistics.ranks import RANKS
 

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.figure_files import to_spec, write_figures
+from refusal_metrics.analysis.figures.export import to_spec, write_figures
 from refusal_metrics.analysis.leaderboard import make_board
 from refusal_metrics.analysis.leaderboard_figure import draw_families
 from refusal_metrics.analysis.studies import load_studies

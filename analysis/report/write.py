@@ -11,7 +11,7 @@ from refusal_metrics.errors import InputError
 
 from ..batch import RuleDetector
 from ..display.spreadsheets import to_csv
-from ..figure import check_formats
+from ..figures.figure import check_formats
 from ..files import check_folder, replace_folder
 from ..label_mapping import LabelMap
 from ..paper.compare import compare_published as set_beside_published

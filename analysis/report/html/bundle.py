@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ...figure_files import write_figures
-from ...figures import draw_figures
+from ...figures.every import draw_figures
+from ...figures.export import write_figures
 from ...html_origin import read_origin
 from ...responses import Responses, write_responses
 from ...validation import Validation

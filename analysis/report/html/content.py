@@ -15,8 +15,8 @@ from refusal_metrics.detectors import ANSWERS_BY
 from ...display.html import embed, visible
 from ...display.numbers import interval, percent
 from ...display.tables import readable
-from ...figure import Figure
-from ...figure_files import to_spec
+from ...figures.export import to_spec
+from ...figures.figure import Figure
 from ...html_origin import Origin
 from ...provenance import read_provenance, read_tasks
 from ...validation import Validation

@@ -7,8 +7,8 @@ from pathlib import Path
 from markupsafe import Markup
 
 from ...display.html import embed, load_template, visible
-from ...figure import theme
-from ...figure_files import VEGA_LITE
+from ...figures.export import VEGA_LITE
+from ...figures.figure import theme
 from .content import Content, below, first_screen
 
 _TEMPLATES = Path(__file__).with_name("templates")

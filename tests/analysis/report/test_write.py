@@ -15,8 +15,8 @@ from refusal_metrics.analysis.estimates.rates import ESTIMATES
 from refusal_metrics.analysis.estimates.regression.fit import COLUMNS
 from refusal_metrics.analysis.estimates.sensitivity.estimate import INDICES, SEPARATIONS
 from refusal_metrics.analysis.estimates.spread import SPREAD
-from refusal_metrics.analysis.figure import Figure
-from refusal_metrics.analysis.figures import draw_figures
+from refusal_metrics.analysis.figures.every import draw_figures
+from refusal_metrics.analysis.figures.figure import Figure
 from refusal_metrics.analysis.labels import item_id
 from refusal_metrics.analysis.logs import load_responses
 from refusal_metrics.analysis.report import write as report_module

@@ -11,8 +11,8 @@ from itertools import pairwise
 import pandas as pd
 import pytest
 from refusal_metrics.analysis.display.html import visible
-from refusal_metrics.analysis.figures import draw_figures
-from refusal_metrics.analysis.figures_rates import draw_rates
+from refusal_metrics.analysis.figures.every import draw_figures
+from refusal_metrics.analysis.figures.rates import draw_rates
 from refusal_metrics.analysis.html_origin import read_origin
 from refusal_metrics.analysis.logs import load_responses
 from refusal_metrics.analysis.report.html import page as html_page

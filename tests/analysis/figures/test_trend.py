@@ -2,8 +2,8 @@
 
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.figure_files import to_spec
-from refusal_metrics.analysis.figures_trend import draw_trend
+from refusal_metrics.analysis.figures.export import to_spec
+from refusal_metrics.analysis.figures.trend import draw_trend
 
 
 def model(name, value, *, family="A", spread=0.4, log_odds=-1.0):

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from refusal_metrics.analysis.figures_rows import (
+from refusal_metrics.analysis.figures.rows import (
     count_range,
     describe,
     in_order,

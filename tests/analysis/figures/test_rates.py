@@ -2,8 +2,8 @@
 
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.figure_files import to_spec
-from refusal_metrics.analysis.figures_rates import (
+from refusal_metrics.analysis.figures.export import to_spec
+from refusal_metrics.analysis.figures.rates import (
     draw_heat_maps,
     draw_personas,
     draw_rates,

@@ -5,8 +5,8 @@ import re
 
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.figure import theme
-from refusal_metrics.analysis.figures_marks import (
+from refusal_metrics.analysis.figures.figure import theme
+from refusal_metrics.analysis.figures.marks import (
     WIDTH,
     draw_cells,
     draw_curves,

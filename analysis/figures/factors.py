@@ -7,13 +7,13 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from .arrays import ALPHA
-from .columns import RESPONSE_TYPES, TASKS
-from .display.numbers import plain
+from ..arrays import ALPHA
+from ..columns import RESPONSE_TYPES, TASKS
+from ..display.numbers import plain
 from .figure import Figure
-from .figures_marks import VERDICTS, draw_points, stack
-from .figures_rates import asked_as_persona, say_study
-from .figures_rows import count_range, describe, in_order, order_personas, short_names, take, write_factor
+from .marks import VERDICTS, draw_points, stack
+from .rates import asked_as_persona, say_study
+from .rows import count_range, describe, in_order, order_personas, short_names, take, write_factor
 
 Tables = Mapping[str, pd.DataFrame]
 

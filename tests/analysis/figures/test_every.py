@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import vl_convert
-from refusal_metrics.analysis.figure_files import to_spec
-from refusal_metrics.analysis.figures import draw_figures
+from refusal_metrics.analysis.figures.every import draw_figures
+from refusal_metrics.analysis.figures.export import to_spec
 from refusal_metrics.analysis.report.study_tables import Options, estimate_study
 from refusal_metrics.analysis.responses import read_responses
 

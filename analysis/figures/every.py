@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from .effects import draw_contrasts, draw_detectable
+from .factors import draw_effects, draw_regression, draw_separations
 from .figure import Figure
-from .figures_effects import draw_contrasts, draw_detectable
-from .figures_factors import draw_effects, draw_regression, draw_separations
-from .figures_rates import (
+from .rates import (
     draw_heat_maps,
     draw_personas,
     draw_rates,
@@ -16,8 +16,8 @@ from .figures_rates import (
     draw_settings,
     draw_strata,
 )
-from .figures_sensitivity import draw_sensitivity
-from .figures_trend import draw_trend
+from .sensitivity import draw_sensitivity
+from .trend import draw_trend
 
 
 def draw_figures(tables: Mapping[str, pd.DataFrame], rules: Sequence[str], rule: str) -> list[Figure]:

@@ -3,7 +3,7 @@
 import altair as alt
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.figure import Figure, theme
+from refusal_metrics.analysis.figures.figure import Figure, theme
 
 
 def luminance(colour):

@@ -6,10 +6,10 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from .columns import RESPONSE_TYPES, SETTINGS
+from ..columns import RESPONSE_TYPES, SETTINGS
 from .figure import Figure
-from .figures_marks import draw_cells, draw_curves, draw_points, draw_strips, facet, panels_of, stack, width_of, wrap
-from .figures_rows import (
+from .marks import draw_cells, draw_curves, draw_points, draw_strips, facet, panels_of, stack, width_of, wrap
+from .rows import (
     count_range,
     describe,
     in_order,

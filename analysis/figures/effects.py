@@ -7,12 +7,12 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from .arrays import ALPHA
-from .display.numbers import percent
+from ..arrays import ALPHA
+from ..display.numbers import percent
 from .figure import Figure
-from .figures_marks import VERDICTS, draw_points, draw_strips, facet, panels_of, stack, width_of, wrap
-from .figures_rates import estimated_by
-from .figures_rows import describe, label_models, label_tasks, order_personas, say_sizes, short_names, take
+from .marks import VERDICTS, draw_points, draw_strips, facet, panels_of, stack, width_of, wrap
+from .rates import estimated_by
+from .rows import describe, label_models, label_tasks, order_personas, say_sizes, short_names, take
 
 Tables = Mapping[str, pd.DataFrame]
 

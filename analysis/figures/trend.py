@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from .display.numbers import number, plain
+from ..display.numbers import number, plain
 from .figure import Figure
-from .figures_marks import draw_points, facet, width_of
-from .figures_rows import count_range, describe, label_levels, label_models
+from .marks import draw_points, facet, width_of
+from .rows import count_range, describe, label_levels, label_models
 
 Tables = Mapping[str, pd.DataFrame]
 

@@ -2,9 +2,9 @@
 
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.figure_files import to_spec
-from refusal_metrics.analysis.figures_effects import against_best, draw_contrasts, draw_detectable
-from refusal_metrics.analysis.figures_marks import ALIKE, DIFFERS
+from refusal_metrics.analysis.figures.effects import against_best, draw_contrasts, draw_detectable
+from refusal_metrics.analysis.figures.export import to_spec
+from refusal_metrics.analysis.figures.marks import ALIKE, DIFFERS
 
 
 def difference(persona, estimate, *, model="m", task="nli", baseline="neutral", p_adjusted=1.0, mde=0.05):

@@ -3,9 +3,9 @@
 import math
 
 import pandas as pd
-from refusal_metrics.analysis.figure_files import to_spec
-from refusal_metrics.analysis.figures_factors import draw_effects, draw_regression, draw_separations
-from refusal_metrics.analysis.figures_marks import ALIKE, DIFFERS
+from refusal_metrics.analysis.figures.export import to_spec
+from refusal_metrics.analysis.figures.factors import draw_effects, draw_regression, draw_separations
+from refusal_metrics.analysis.figures.marks import ALIKE, DIFFERS
 
 
 def panels(figure):

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from .arrays import ALPHA
-from .display.numbers import number
+from ..arrays import ALPHA
+from ..display.numbers import number
 from .figure import Figure
-from .figures_marks import draw_points, draw_strips, facet, stack, width_of
-from .figures_rates import say_study
-from .figures_rows import describe, label_tasks, short_names, take, write_factor
+from .marks import draw_points, draw_strips, facet, stack, width_of
+from .rates import say_study
+from .rows import describe, label_tasks, short_names, take, write_factor
 
 Tables = Mapping[str, pd.DataFrame]
 

@@ -8,9 +8,9 @@ import altair as alt
 
 from refusal_metrics.errors import InputError
 
-from .display.spreadsheets import to_csv
+from ..display.spreadsheets import to_csv
+from ..files import reason, write_file
 from .figure import Figure, check_formats, theme
-from .files import reason, write_file
 
 VEGA_LITE = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 """The version that Altair's charts are written for, in files and in the page."""
@@ -62,7 +62,7 @@ def to_spec(figure: Figure, *, dark: bool = False) -> dict[str, Any]:
     ----------
     figure : Figure
     dark : bool
-        Whether its colours are for a dark ground, see `refusal_metrics.analysis.figure.theme`.
+        Whether its colours are for a dark ground, see `refusal_metrics.analysis.figures.figure.theme`.
 
     Returns
     -------

@@ -1,8 +1,8 @@
 """Figures of the sensitivity indices."""
 
 import pandas as pd
-from refusal_metrics.analysis.figure_files import to_spec
-from refusal_metrics.analysis.figures_sensitivity import draw_sensitivity
+from refusal_metrics.analysis.figures.export import to_spec
+from refusal_metrics.analysis.figures.sensitivity import draw_sensitivity
 
 
 def index(factor, iota, *, model="", task="", p_value=0.001, one_sided=False):

@@ -5,9 +5,9 @@ import io
 import altair as alt
 import pandas as pd
 import pytest
-from refusal_metrics.analysis import figure_files
-from refusal_metrics.analysis.figure import FORMATS, Figure, theme
-from refusal_metrics.analysis.figure_files import to_spec, write_figures
+from refusal_metrics.analysis.figures import export as figure_files
+from refusal_metrics.analysis.figures.export import to_spec, write_figures
+from refusal_metrics.analysis.figures.figure import FORMATS, Figure, theme
 
 from refusal_metrics.errors import InputError
 
