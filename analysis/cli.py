@@ -93,8 +93,8 @@ def ingest(
 
     Example: `persona-refusal ingest results --texts --out responses.parquet`
     """
-    from .logs import load_responses
-    from .responses import write_responses
+    from .responses.logs.load import load_responses
+    from .responses.table import write_responses
 
     with busy("Reading the responses"):
         responses = load_responses(results, all_runs=all_runs, run_factors=names(factors), texts=texts)

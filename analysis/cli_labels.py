@@ -93,11 +93,11 @@ def detect(
 
     Example: `persona-refusal detect answers.csv --column text --out judged.csv`
     """
-    from .batch import Options
     from .detect import detect as detect_all
     from .detect import show_progress
     from .display.tables import print_table
     from .named import make_detector
+    from .responses.detectors import Options
 
     options = Options(
         label_map=label_map,
@@ -177,10 +177,10 @@ def validate_command(
     """
     from refusal_metrics.detectors import RULES
 
-    from .batch import Options
     from .display.tables import print_readable, print_table, to_markdown
     from .label_mapping import read_label_map
     from .named import make_detector
+    from .responses.detectors import Options
     from .validation import validate
     from .validation_tables import readable_confusion, readable_gaps, readable_slices, readable_validation
 
@@ -245,7 +245,7 @@ def annotate_export(
 
     from .annotation import draw_items
     from .annotation_forms import FORMS, check_folder, write_items
-    from .logs import load_responses
+    from .responses.logs.load import load_responses
 
     if detector and not only:
         raise InputError(f"--detector {detector}: is the rule of --only flagged; add that, or leave it out")

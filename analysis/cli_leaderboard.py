@@ -142,7 +142,7 @@ def _rank(results: Sequence[str], metrics: Sequence[str], detector: str | None, 
     import numpy as np
 
     from .leaderboard import make_board
-    from .provider import exclude_provider
+    from .responses.provider import exclude_provider
     from .studies import load_studies
 
     with busy("Reading the responses"):
@@ -209,8 +209,8 @@ def _write_board(out: Path, board: "Board", column: str, models: Path | None, *,
 def _pair(
     results: Sequence[str], baseline: Sequence[str], detector: str | None, *, texts: bool, exclude: bool
 ) -> "Pairs":
-    from .logs import load_responses
-    from .provider import exclude_provider
+    from .responses.logs.load import load_responses
+    from .responses.provider import exclude_provider
     from .studies import pair_runs
 
     with busy("Reading the responses of both runs"):

@@ -94,7 +94,7 @@ def rates(
     from .estimates.rates import estimate_rates
     from .estimates.spread import estimate_spread
     from .label_mapping import read_label_map
-    from .responses import STUDY_COLUMNS
+    from .responses.table import STUDY_COLUMNS
 
     check_one_of({"--against": against, "--spread": spread})
     factors = names(by)
@@ -150,8 +150,8 @@ def _print_corrected(
     from .display.tables import print_table
     from .label_sums import sum_labels
     from .labels import read_labels
-    from .logs import load_responses
-    from .responses import FACTORS, STUDY_COLUMNS
+    from .responses.logs.load import load_responses
+    from .responses.table import FACTORS, STUDY_COLUMNS
 
     run_factors = [name for name in factors if name not in {*STUDY_COLUMNS, *FACTORS}]
     with busy("Reading the responses and labels"):

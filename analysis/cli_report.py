@@ -86,10 +86,10 @@ def report(
     from .display.tables import print_readable, print_table, to_markdown
     from .figures.figure import check_formats
     from .label_mapping import read_label_map
-    from .logs import load_responses
     from .report.study_tables import Options
     from .report.write import check_out, main_table, write_report
-    from .responses import FACTORS, STUDY_COLUMNS
+    from .responses.logs.load import load_responses
+    from .responses.table import FACTORS, STUDY_COLUMNS
 
     check_out(out, force=force)
     formats = [] if figures == "none" else names(figures)

@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 
 from .arrays import ALPHA, CONFIDENCE, Floats
-from .responses import quoted
+from .responses.table import quoted
 from .statistics.intervals import student
 from .statistics.multiplicity import adjust
 from .studies import PAIRED, Pairs

@@ -16,15 +16,15 @@ from rich.progress import Progress as Bar
 from refusal_metrics.errors import InputError
 from refusal_metrics.verdict import PROVIDER, REFUSAL
 
-from .batch import Detector
 from .display.numbers import plain
 from .display.spreadsheets import unguard_in_sql
 from .files import check_new, reason, replace_file
 from .given import is_given, other_column, read_given, text_column, written_columns
-from .logs import load_responses
-from .responses import FLAGS, TABLE_SUFFIXES, connect, count, for_spreadsheets, identifier, literal, quoted
-from .runs import is_log
-from .verdicts import Detected, Progress, Source, judge_rows
+from .responses.detectors import Detector
+from .responses.logs.load import load_responses
+from .responses.runs import is_log
+from .responses.table import FLAGS, TABLE_SUFFIXES, connect, count, for_spreadsheets, identifier, literal, quoted
+from .responses.verdicts import Detected, Progress, Source, judge_rows
 
 VERDICT_COLUMNS = ("outcome", "cause", "rule", "answer")
 """What is added to the columns that were given."""
@@ -164,7 +164,7 @@ def detect_results(
     Parameters
     ----------
     results : sequence of str or path
-        As `refusal_metrics.analysis.logs.load_responses` takes them.
+        As `refusal_metrics.analysis.responses.logs.load.load_responses` takes them.
     out : Path
         The responses table to write, ``.parquet`` or ``.csv``, which every command reads: the columns
         of `Responses` with ``response, prompt, labels, outcome, cause, rule, answer`` and

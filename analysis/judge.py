@@ -14,10 +14,10 @@ from typing import Any
 from refusal_metrics.errors import InputError
 from refusal_metrics.verdict import ANSWER, EMPTY, REFUSAL, UNKNOWN, Verdict
 
-from .batch import Item, Options, column_name
 from .display.numbers import plain
 from .endpoint import CallError, Endpoint
 from .judge_reply import find_class
+from .responses.detectors import Item, Options, column_name
 
 RUBRIC_VERSION = 1
 """Rises when the rubric's words change, so that no reply to an older one is taken for a reply to it."""

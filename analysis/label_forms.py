@@ -9,9 +9,9 @@ from pathlib import Path
 from refusal_metrics.errors import InputError, unknown_name
 from refusal_metrics.tabular import Table, load_table
 
-from .batch import read_offered
 from .display.spreadsheets import unguard
 from .label_mapping import LabelMap, suggest_values
+from .responses.detectors import read_offered
 
 FIELDS = (
     *("model", "task", "setting", "persona", "persona_group", "template", "response_type", "text_id", "row_id"),

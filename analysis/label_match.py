@@ -11,7 +11,7 @@ from refusal_metrics.errors import InputError
 
 from .display.numbers import plain
 from .labels import Labels
-from .responses import Responses, identifier
+from .responses.table import Responses, identifier
 
 ITEM_ID = 'left(sha256(model || chr(0) || design_id || chr(0) || "index"::VARCHAR), 16)'
 """`refusal_metrics.analysis.labels.item_id` of a response, as SQL."""

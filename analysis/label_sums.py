@@ -12,7 +12,7 @@ from .corrected import SUMS
 from .label_forms import shortened
 from .label_match import ITEM_ID, check_texts, has_item_ids, match_labels
 from .labels import Labels, weigh_labels
-from .responses import STUDY_COLUMNS, Responses, count, identifier
+from .responses.table import STUDY_COLUMNS, Responses, count, identifier
 
 _MARGIN = 0.02
 """By how much of N the weights may miss it, as samples of rounded probabilities do."""

@@ -27,17 +27,17 @@ from refusal_metrics.detectors import ANSWERS_BY
 
 from .arrays import ALPHA, Floats
 from .columns import BASELINES, OTHERS, STUDY
-from .count import count_responses
 from .counts import Counts, check_not_empty, count_by_text
 from .display.numbers import percent
 from .estimates.contrasts import estimate_contrasts
 from .estimates.rates import estimate_rates
 from .estimates.spread import estimate_spread
-from .other_metrics import read_metrics
-from .responses import Responses, identifier
+from .responses.count import count_responses
+from .responses.harness_metrics import read_metrics
+from .responses.table import Responses, identifier
+from .responses.usable import note_unusable
 from .statistics.multiplicity import adjust
 from .statistics.ranks import RANKS, estimate_ranks
-from .usable import note_unusable
 
 COLUMNS = (
     *("model", "task", *RANKS, "estimate", "ci_low", "ci_high", "n", "n_texts", "n_refused", "n_other"),
@@ -102,7 +102,7 @@ def make_board(
     detector : str, optional
         The rule; by default the first of the first study.
     metrics : sequence of str or path
-        Where other metrics are looked for, see `refusal_metrics.analysis.other_metrics.read_metrics`.
+        Where other metrics are looked for, see `refusal_metrics.analysis.responses.harness_metrics.read_metrics`.
 
     Returns
     -------

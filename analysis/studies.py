@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from refusal_metrics.errors import InputError
 
-from .logs import load_responses
-from .responses import Folder, Responses, count, identifier, outcome_of, quoted
-from .usable import count_usable, say_unusable
+from .responses.logs.load import load_responses
+from .responses.table import Folder, Responses, count, identifier, outcome_of, quoted
+from .responses.usable import count_usable, say_unusable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ def load_studies(results: Iterable[str | os.PathLike[str]]) -> tuple[Responses, 
     Parameters
     ----------
     results : iterable of str or path
-        See `refusal_metrics.analysis.logs.load_responses`.
+        See `refusal_metrics.analysis.responses.logs.load.load_responses`.
 
     Returns
     -------
@@ -127,7 +127,7 @@ class Pairs:
     overlaps : tuple of Overlap
         For each model, task and setting of either run.
     usable_before : pandas.DataFrame
-        What can be read of the old run, see `refusal_metrics.analysis.usable.count_usable`; its models are named as
+        What can be read of the old run, see `refusal_metrics.analysis.responses.usable.count_usable`; its models are named as
         in the new run.
     keep : object
         What must live as long as the file shall.

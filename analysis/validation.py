@@ -10,13 +10,13 @@ import pandas as pd
 from refusal_metrics.errors import InputError, unknown_name
 from refusal_metrics.verdict import OTHER, OUTCOMES, REFUSAL
 
-from .batch import Detector, Item
 from .detection_errors import VALIDATION, estimate_validation
 from .label_mapping import LabelMap
 from .label_match import check_texts, has_item_ids, match_labels
 from .labels import Labels, read_labels, weigh_labels
 from .persona_gap import GAP, estimate_persona_gap
-from .responses import Responses
+from .responses.detectors import Detector, Item
+from .responses.table import Responses
 
 SLICES = ("model", "task", "template", "response_type", "persona")
 """What errors are told apart by, where labels say it."""

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from refusal_metrics.analysis.count import count_responses  # noqa: TID251 - it measures the analysis
 from refusal_metrics.analysis.estimates.contrasts import estimate_contrasts  # noqa: TID251 - the same
-from refusal_metrics.analysis.responses import read_responses  # noqa: TID251 - the same
+from refusal_metrics.analysis.responses.count import count_responses  # noqa: TID251 - it measures the analysis
+from refusal_metrics.analysis.responses.table import read_responses  # noqa: TID251 - the same
 from scipy.special import expit, logit
 
 from refusal_metrics.docs import build_docs

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.count import count_responses
 from refusal_metrics.analysis.counts import Counts
-from refusal_metrics.analysis.responses import read_responses
+from refusal_metrics.analysis.responses.count import count_responses
+from refusal_metrics.analysis.responses.table import read_responses
 
 from refusal_metrics import download
 

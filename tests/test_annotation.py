@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from refusal_metrics.analysis.annotation import FEWEST, allocate, draw_items
 from refusal_metrics.analysis.annotation_forms import guard, write_items
 from refusal_metrics.analysis.display.spreadsheets import unguard
-from refusal_metrics.analysis.logs import load_responses
-from refusal_metrics.analysis.responses import read_responses
+from refusal_metrics.analysis.responses.logs.load import load_responses
+from refusal_metrics.analysis.responses.table import read_responses
 
 from refusal_metrics.errors import InputError
 

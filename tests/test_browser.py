@@ -7,9 +7,9 @@ import zlib
 
 import pytest
 from refusal_metrics.analysis import cli
-from refusal_metrics.analysis.logs import load_responses
 from refusal_metrics.analysis.report.study_tables import Options
 from refusal_metrics.analysis.report.write import write_report
+from refusal_metrics.analysis.responses.logs.load import load_responses
 from typer.testing import CliRunner
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright (the extra dev)")

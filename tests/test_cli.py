@@ -18,7 +18,7 @@ from refusal_metrics.analysis.estimates.interactions import INTERACTIONS
 from refusal_metrics.analysis.estimates.rates import ESTIMATES
 from refusal_metrics.analysis.estimates.spread import SPREAD
 from refusal_metrics.analysis.estimates.trend import MODELS, TRENDS
-from refusal_metrics.analysis.logs import load_responses
+from refusal_metrics.analysis.responses.logs.load import load_responses
 from rich.cells import cell_len
 from typer.testing import CliRunner
 

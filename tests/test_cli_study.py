@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from refusal_metrics.analysis import cli, cli_study
-from refusal_metrics.analysis.logs import load_responses
+from refusal_metrics.analysis.responses.logs.load import load_responses
 from rich.console import Console
 from typer.testing import CliRunner
 

@@ -16,7 +16,7 @@ from refusal_metrics.analysis.comparison import (
     estimate_differences,
     list_examples,
 )
-from refusal_metrics.analysis.logs import load_responses
+from refusal_metrics.analysis.responses.logs.load import load_responses
 from refusal_metrics.analysis.studies import pair_runs
 
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusal_metrics.analysis.delimited import copy_delimited
+from refusal_metrics.analysis.responses.tables.delimited import copy_delimited
 
 from refusal_metrics.delimited import find_encoding, open_delimited
 from refusal_metrics.errors import InputError

@@ -20,7 +20,7 @@ from refusal_metrics.analysis.estimates.regression import fit as regression
 from refusal_metrics.analysis.estimates.sensitivity.estimate import INDICES, SEPARATIONS
 from refusal_metrics.analysis.estimates.spread import SPREAD
 from refusal_metrics.analysis.paper import compare as paper
-from refusal_metrics.analysis.responses import FACTORS, STUDY_COLUMNS
+from refusal_metrics.analysis.responses.table import FACTORS, STUDY_COLUMNS
 
 from refusal_metrics import study_file
 from refusal_metrics.design_files import load_design

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from refusal_metrics.analysis import endpoint
-from refusal_metrics.analysis.batch import Item, Options
 from refusal_metrics.analysis.judge import CLASSES, parse_reply, write_messages
 from refusal_metrics.analysis.named import make_detector
+from refusal_metrics.analysis.responses.detectors import Item, Options
 
 from refusal_metrics.errors import InputError
 

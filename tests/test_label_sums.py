@@ -8,8 +8,8 @@ import pytest
 from refusal_metrics.analysis.corrected import estimate_corrected
 from refusal_metrics.analysis.label_sums import sum_labels
 from refusal_metrics.analysis.labels import item_id, read_labels
-from refusal_metrics.analysis.logs import load_responses
-from refusal_metrics.analysis.responses import read_responses
+from refusal_metrics.analysis.responses.logs.load import load_responses
+from refusal_metrics.analysis.responses.table import read_responses
 
 from refusal_metrics.errors import InputError
 

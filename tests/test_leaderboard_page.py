@@ -21,7 +21,7 @@ from refusal_metrics.analysis.leaderboard_page import (
     write_html,
     write_markdown,
 )
-from refusal_metrics.analysis.logs import load_responses
+from refusal_metrics.analysis.responses.logs.load import load_responses
 from refusal_metrics.analysis.studies import load_studies, pair_runs
 
 HOSTILE = "<script>alert(1)</script>\u202e{{ 7 * 7 }}|`x`"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from refusal_metrics.analysis.batch import RuleDetector
+from refusal_metrics.analysis.responses.detectors import RuleDetector
 from refusal_metrics.analysis.validation import validate
 
 from refusal_metrics.detectors import RULES

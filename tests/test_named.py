@@ -1,8 +1,8 @@
 """Detectors by the names that users give them."""
 
 import pytest
-from refusal_metrics.analysis.batch import RuleDetector
 from refusal_metrics.analysis.named import make_detector
+from refusal_metrics.analysis.responses.detectors import RuleDetector
 
 from refusal_metrics.detectors import RULES
 from refusal_metrics.errors import InputError

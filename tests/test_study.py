@@ -26,7 +26,7 @@ from lm_eval.evaluator import simple_evaluate
 from lm_eval.loggers import EvaluationTracker
 from lm_eval.models import api_models
 from lm_eval.tasks import TaskManager
-from refusal_metrics.analysis.logs import load_responses
+from refusal_metrics.analysis.responses.logs.load import load_responses
 from tenacity import wait_none
 
 from refusal_metrics import metrics, study, study_folder

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from lm_eval.loggers import EvaluationTracker
-from refusal_metrics.analysis.logs import load_responses
+from refusal_metrics.analysis.responses.logs.load import load_responses
 
 from refusal_metrics import study_folder
 from refusal_metrics.detection.reply import Reply

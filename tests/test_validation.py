@@ -7,7 +7,7 @@ import pytest
 from refusal_metrics.analysis.detection_errors import VALIDATION
 from refusal_metrics.analysis.labels import item_id
 from refusal_metrics.analysis.named import make_detector
-from refusal_metrics.analysis.responses import read_responses
+from refusal_metrics.analysis.responses.table import read_responses
 from refusal_metrics.analysis.validation import validate
 
 from refusal_metrics.errors import InputError

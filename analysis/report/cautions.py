@@ -7,7 +7,7 @@ import pandas as pd
 
 from refusal_metrics.detectors import ANSWERS_BY
 
-from ..html_origin import Origin
+from ..responses.origin import Origin
 from ..validation import Validation
 from .findings import counted, of_rule
 from .study_tables import Estimates

@@ -6,7 +6,7 @@ import pandas as pd
 
 from ..arrays import ALPHA
 from ..display.numbers import percent
-from ..usable import MUCH
+from ..responses.usable import MUCH
 from .study_tables import Estimates
 
 

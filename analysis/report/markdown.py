@@ -10,7 +10,7 @@ import pandas as pd
 from ..arrays import ALPHA
 from ..display.numbers import escape, plain
 from ..display.tables import readable, to_markdown
-from ..provenance import read_provenance, read_tasks
+from ..responses.provenance import read_provenance, read_tasks
 from ..validation import Validation
 from ..validation_tables import readable_confusion, readable_gaps, readable_slices, readable_validation
 from .findings import counted, list_findings, name_personas

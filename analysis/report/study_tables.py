@@ -14,7 +14,6 @@ from refusal_metrics.detectors import ANSWERS_BY
 from refusal_metrics.errors import InputError
 
 from ..columns import BASELINES, OTHERS, REGRESSED
-from ..count import count_responses
 from ..counts import Counts, count_by_text, count_cells, share
 from ..estimates.contrasts import estimate_contrasts, estimate_setting_contrasts
 from ..estimates.interactions import INTERACTIONS, estimate_interactions
@@ -24,7 +23,8 @@ from ..estimates.regression.fit import Fit, fit
 from ..estimates.sensitivity.estimate import N_THREADS, estimate_sensitivity
 from ..estimates.spread import estimate_spread
 from ..estimates.trend import estimate_trend
-from ..responses import STUDY_COLUMNS, Responses, identifier
+from ..responses.count import count_responses
+from ..responses.table import STUDY_COLUMNS, Responses, identifier
 
 Estimated = TypeVar("Estimated")
 Job: TypeAlias = Callable[[], pd.DataFrame]

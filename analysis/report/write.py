@@ -9,7 +9,6 @@ import pandas as pd
 from refusal_metrics.detectors import RULES
 from refusal_metrics.errors import InputError
 
-from ..batch import RuleDetector
 from ..display.spreadsheets import to_csv
 from ..figures.figure import check_formats
 from ..files import check_folder, replace_folder
@@ -17,8 +16,9 @@ from ..label_mapping import LabelMap
 from ..paper.compare import compare_published as set_beside_published
 from ..paper.compare import paper_tables
 from ..paper.figures import paper_figures
-from ..responses import Responses
-from ..usable import note_unusable
+from ..responses.detectors import RuleDetector
+from ..responses.table import Responses
+from ..responses.usable import note_unusable
 from ..validation import Validation, validate
 from .files import MARKDOWN, RESPONSES, find_report
 from .markdown import Source, main_table, write_page

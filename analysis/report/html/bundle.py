@@ -7,8 +7,8 @@ import pandas as pd
 
 from ...figures.every import draw_figures
 from ...figures.export import write_figures
-from ...html_origin import read_origin
-from ...responses import Responses, write_responses
+from ...responses.origin import read_origin
+from ...responses.table import Responses, write_responses
 from ...validation import Validation
 from ..files import PAGE, RESPONSES
 from ..study_tables import Estimates, Options

@@ -17,8 +17,8 @@ from ...display.numbers import interval, percent
 from ...display.tables import readable
 from ...figures.export import to_spec
 from ...figures.figure import Figure
-from ...html_origin import Origin
-from ...provenance import read_provenance, read_tasks
+from ...responses.origin import Origin
+from ...responses.provenance import read_provenance, read_tasks
 from ...validation import Validation
 from ..cautions import list_cautions
 from ..findings import counted

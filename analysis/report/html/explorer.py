@@ -9,10 +9,10 @@ import pandas as pd
 from refusal_metrics.detectors import ANSWERS_BY, RULES
 from refusal_metrics.verdict import EMPTY, REFUSAL
 
-from ...batch import read_offered
-from ...database import identifier
 from ...display.html import clip, visible
-from ...responses import Responses, count
+from ...responses.detectors import read_offered
+from ...responses.sql import identifier
+from ...responses.table import Responses, count
 
 MOST = 2000
 """How many responses a page holds."""

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusal_metrics.analysis.count import count_responses
 from refusal_metrics.analysis.estimates.contrasts import CONTRASTS, estimate_contrasts, estimate_setting_contrasts
-from refusal_metrics.analysis.responses import read_responses
+from refusal_metrics.analysis.responses.count import count_responses
+from refusal_metrics.analysis.responses.table import read_responses
 from refusal_metrics.analysis.statistics.multiplicity import adjust
 
 from refusal_metrics.errors import InputError

@@ -2,9 +2,9 @@
 
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.html_origin import RUNS, Origin
 from refusal_metrics.analysis.report.cautions import list_cautions
 from refusal_metrics.analysis.report.study_tables import Estimates
+from refusal_metrics.analysis.responses.origin import RUNS, Origin
 from refusal_metrics.analysis.validation import Validation
 
 

@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from refusal_metrics.analysis.report.findings import list_findings
 from refusal_metrics.analysis.report.markdown import Source, main_table, write_page
 from refusal_metrics.analysis.report.study_tables import Options, estimate_study
-from refusal_metrics.analysis.responses import read_responses
+from refusal_metrics.analysis.responses.table import read_responses
 
 SOURCE = Source((Path("responses.parquet"),), ())
 PERSONAS = ("atheist", "black", "man", "woman")

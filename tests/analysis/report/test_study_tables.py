@@ -5,10 +5,10 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.logs import load_responses
 from refusal_metrics.analysis.report.study_tables import Options, estimate_study, fit_study
 from refusal_metrics.analysis.report.write import write_report
-from refusal_metrics.analysis.responses import read_responses
+from refusal_metrics.analysis.responses.logs.load import load_responses
+from refusal_metrics.analysis.responses.table import read_responses
 
 from refusal_metrics.errors import InputError
 

@@ -18,13 +18,13 @@ from refusal_metrics.analysis.estimates.spread import SPREAD
 from refusal_metrics.analysis.figures.every import draw_figures
 from refusal_metrics.analysis.figures.figure import Figure
 from refusal_metrics.analysis.labels import item_id
-from refusal_metrics.analysis.logs import load_responses
 from refusal_metrics.analysis.report import write as report_module
 from refusal_metrics.analysis.report.html import bundle as html_files
 from refusal_metrics.analysis.report.html import page as html_page
 from refusal_metrics.analysis.report.study_tables import Options, estimate_study
 from refusal_metrics.analysis.report.write import main_table, write_report
-from refusal_metrics.analysis.responses import read_responses
+from refusal_metrics.analysis.responses.logs.load import load_responses
+from refusal_metrics.analysis.responses.table import read_responses
 
 from refusal_metrics.errors import InputError
 

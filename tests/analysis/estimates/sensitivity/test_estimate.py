@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.count import count_responses
 from refusal_metrics.analysis.estimates.sensitivity.estimate import INDICES, SEPARATIONS, estimate_sensitivity
-from refusal_metrics.analysis.responses import read_responses
+from refusal_metrics.analysis.responses.count import count_responses
+from refusal_metrics.analysis.responses.table import read_responses
 from refusal_metrics.analysis.statistics.iota import compute_iota
 from scipy import stats
 

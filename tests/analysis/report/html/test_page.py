@@ -13,14 +13,14 @@ import pytest
 from refusal_metrics.analysis.display.html import visible
 from refusal_metrics.analysis.figures.every import draw_figures
 from refusal_metrics.analysis.figures.rates import draw_rates
-from refusal_metrics.analysis.html_origin import read_origin
-from refusal_metrics.analysis.logs import load_responses
 from refusal_metrics.analysis.report.html import page as html_page
 from refusal_metrics.analysis.report.html.content import Content
 from refusal_metrics.analysis.report.html.explorer import draw_sample
 from refusal_metrics.analysis.report.html.page import write_html
 from refusal_metrics.analysis.report.study_tables import Options, estimate_study
-from refusal_metrics.analysis.responses import read_responses
+from refusal_metrics.analysis.responses.logs.load import load_responses
+from refusal_metrics.analysis.responses.origin import read_origin
+from refusal_metrics.analysis.responses.table import read_responses
 
 VOID = {"meta", "input", "line", "circle", "br"}
 

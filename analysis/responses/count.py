@@ -1,0 +1,84 @@
+"""Responses counted by prompt and run, by one query of the database."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..arrays import count_before, from_zero, number_combinations, smallest
+from ..columns import FACTORS, STUDY_COLUMNS, states_of
+from ..counts import Counts
+from .table import Responses, identifier
+
+_ASKED = ("setting", *FACTORS)
+"""What prompts about one row differ in, as far as a table without `index` can tell."""
+
+
+def count_responses(responses: Responses, run_factors: Sequence[str] = ()) -> dict[str, Counts]:
+    """Count a study's refusals by each of its rules.
+
+    Parameters
+    ----------
+    responses : Responses
+    run_factors : sequence of str
+        Columns of `responses` beyond the usual factors that are factors too.
+
+    Returns
+    -------
+    dict of str to Counts
+        By the name of the rule. They share all arrays but the refusals, where each has all verdicts.
+    """
+    # Each look at them is a query.
+    known, rules = responses.columns, responses.rules
+    factors = [name for name in (*STUDY_COLUMNS, *FACTORS, *run_factors) if name in known]
+    ids = [name for name in ("text_id", "row_id") if name in known]
+    levels = {name: _number_levels(responses, name) for name in (*factors, *ids)}
+    codes = [
+        f"coalesce(enum_code({identifier(name)}::VARCHAR::{_kind(name)})::INTEGER, -1) AS {identifier(name)}"
+        for name in levels
+    ]
+    others = [name for name in ("index", *(f"refused_{rule}" for rule in rules)) if name in known]
+    states = states_of(known)
+    marked = [f"coalesce({sql}, false) AS {name}" for name, sql in states.items()]
+    read = ", ".join([*codes, *map(identifier, others), *marked])
+    columns = responses.query(f"SELECT {read} FROM responses").fetchnumpy()
+    code = {name: smallest(np.asarray(columns[name])) for name in levels}
+    text = number_combinations([code["task"], code["text_id"]])
+    row = number_combinations([text, code["row_id"] if "row_id" in code else code.get("stratum", text)])
+    # Without a design an index is somebody's row number.
+    if "index" in columns and "design_id" in known and not np.ma.is_masked(columns["index"]):
+        prompt = number_combinations([code["task"], code["setting"], from_zero(np.asarray(columns["index"]))])
+    else:
+        alike = number_combinations([row, *(code[name] for name in _ASKED if name in code)])
+        by_run = (code[name] for name in ("model", *run_factors))
+        prompt = number_combinations([alike, count_before(number_combinations([alike, *by_run]))])
+    shared = Counts(
+        levels={name: levels[name] for name in factors},
+        codes={name: code[name] for name in factors},
+        text=text,
+        row=row,
+        prompt=prompt,
+        n=np.ones(len(text), dtype=np.uint8),
+        n_refused=np.zeros(0, dtype=np.uint8),
+        n_texts=int(text.max(initial=-1)) + 1,
+        states={name: marks for name in states if (marks := np.asarray(columns[name], dtype=bool)).any()},
+    )
+    verdicts = {rule: np.ma.asarray(columns[f"refused_{rule}"]) for rule in rules}
+    counts = {rule: replace(shared, n_refused=given.data.astype(np.uint8)) for rule, given in verdicts.items()}
+    lacking = {rule: np.ma.getmaskarray(given) for rule, given in verdicts.items() if np.ma.is_masked(given)}
+    return counts | {rule: counts[rule].take(~none) for rule, none in lacking.items()}
+
+
+def _kind(name: str) -> str:
+    return identifier(f"level of {name}")
+
+
+def _number_levels(responses: Responses, name: str) -> tuple[str, ...]:
+    """Make the type ``level of NAME`` of a column's values, sorted, and list them."""
+    responses.query(f"DROP TYPE IF EXISTS {_kind(name)}")
+    responses.query(
+        f"CREATE TYPE {_kind(name)} AS ENUM (SELECT DISTINCT {identifier(name)}::VARCHAR AS level FROM responses "
+        "WHERE level IS NOT NULL ORDER BY 1)"
+    )
+    found = responses.query(f"SELECT unnest(enum_range(NULL::{_kind(name)}))::VARCHAR").fetchall()
+    return tuple(level for (level,) in found)

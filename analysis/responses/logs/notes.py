@@ -1,0 +1,356 @@
+"""What is said of sample logs: all that was left out, judged again, pooled or is not as it was written."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import duckdb
+
+from refusal_metrics.detectors import RULES_VERSION
+
+from ...display.numbers import plain
+from ..run_results import differing_facts, settings_in_effect
+from ..runs import Log, differing_settings
+from ..sql import count
+from .forms import Plain
+from .lines import INCOMPLETE, NO_RESPONSE, REPLACED, SEVERAL, TWICE, UNREADABLE
+from .prompts import OTHER_DOC, OTHER_TEXT, UNVERIFIED
+from .scan import ABSENT, INVALID, NEWER, NO_FIELD, NO_INDEX, NO_OBJECT, OLDER
+
+_FEWEST_ALIKE = 50
+"""How many equal answers of two models are no chance."""
+_COMPARED = 1000
+"""How many prompts models are compared by at first."""
+_SHOWN = 3
+"""How many files, tasks or models a sentence names."""
+
+_OF_FILES = {
+    INCOMPLETE: "{lines} dropped: a run was cut off while it wrote its log.",
+    UNREADABLE: "{lines} left out: not readable as JSON.",
+    REPLACED: "{lines} contained characters that are not valid Unicode; they were replaced by U+FFFD.",
+    SEVERAL: "{lines} contained several responses; the first of each was used.",
+}
+_LEFT_OUT = {
+    NO_RESPONSE: "{lines} left out: no response that can be read.",
+    TWICE: "{lines} left out: a field has two values.",
+    NO_INDEX: "{lines} left out: the index is not a whole number.",
+    NO_FIELD: "{lines} left out: the doc lacks a design_id, text_id, kind, setting or template.",
+    NO_OBJECT: "{lines} left out: no doc.",
+}
+_JUDGED = {
+    ABSENT: "{lines} without the metrics of this version: judged from their responses.",
+    INVALID: "{lines} with metrics that are not 0 or 1, or contradict each other: judged again from their responses.",
+    OLDER: "{lines} judged by another version of the rules: judged again from their responses by version {version}.",
+    NEWER: (
+        "{lines} judged by a newer version of the rules than this one ({version}): judged again from their responses; "
+        "install the newer version to keep its verdicts."
+    ),
+}
+_WRONG = {
+    OTHER_TEXT: "without the text of the doc",
+    OTHER_DOC: "about another persona or template than the doc names",
+}
+
+
+class LogNotes:
+    """The sentences about logs, from the views ``lines`` and ``usable`` and the tables of their prompts.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+    logs : sequence of Log
+    labels : sequence of str
+        What the logs are called.
+    files : sequence of Plain
+    apart : sequence of str
+        The settings of runs that are factors.
+    """
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        logs: Sequence[Log],
+        labels: Sequence[str],
+        files: Sequence[Plain],
+        apart: Sequence[str],
+    ) -> None:
+        self._connection = connection
+        self._logs = logs
+        self._labels = labels
+        self._files = files
+        self._apart = apart
+        self.filters: list[str] = []
+        self.n_repeated = 0
+
+    @property
+    def apart(self) -> str:
+        """The settings that are factors, as further columns of a query."""
+        return "".join(f', "{name}"' for name in self._apart)
+
+    def of_files(self, mended: Mapping[int, Counter[str]]) -> list[str]:
+        """Say what the files are that is not as it should be."""
+        ours = self._ours()
+        found: Counter[str] = sum((counts for place, counts in mended.items() if place in ours), Counter())
+        notes = [
+            said.format(lines=n_lines(found[what], _kind(what))) for what, said in _OF_FILES.items() if found[what]
+        ]
+        changed = self._changed()
+        if changed:
+            notes.append(
+                f"{_listed(changed)}: not what was written (the checksum in the results file differs): edited or "
+                "damaged since; restore it, or run the study again to ask these prompts anew."
+            )
+        unreadable = [self._labels[place] for place in sorted(ours) if self._logs[place].facts.unreadable]
+        if unreadable:
+            notes.append(
+                f"{_listed(unreadable)}: the results file of this run cannot be read; the model is named by its "
+                "folder, and the run's settings are not known."
+            )
+        return notes
+
+    def left_out(self) -> list[str]:
+        """Say which lines are left out, and why."""
+        # Docs of other tasks need not be objects.
+        of_ours = f"left_out <> '{NO_OBJECT}' OR list_contains({sorted(self._ours())}::BIGINT[], log_number - 1)"
+        reasons = self._counts(f"SELECT left_out, count(*) FROM lines WHERE {of_ours} GROUP BY ALL")
+        ours = count(self._connection, "SELECT count(*) FROM lines WHERE left_out IS NULL") > 0
+        if not ours and set(reasons) == {NO_OBJECT}:
+            return []
+        notes = [said.format(lines=n_lines(reasons[why])) for why, said in _LEFT_OUT.items() if why in reasons]
+        notes += self._of_prompts()
+        filters = "SELECT DISTINCT filter FROM usable ORDER BY filter <> 'none', filter"
+        self.filters = [name for (name,) in self._rows(filters)]
+        if len(self.filters) > 1:
+            names = ", ".join(map(plain, self.filters))
+            notes.append(f"The logs hold several filters ({names}); {plain(self.filters[0])} was taken.")
+        self.n_repeated = self._count_repeated()
+        if self.n_repeated:
+            notes.append(f"{n_lines(self.n_repeated)} repeated a doc; the newest of each was taken.")
+        return notes
+
+    def judged(self) -> list[str]:
+        """Say which lines were judged here."""
+        needs = self._counts("SELECT need, count(*) FROM usable WHERE need IS NOT NULL GROUP BY ALL")
+        notes = [
+            said.format(lines=n_lines(needs[why]), version=RULES_VERSION)
+            for why, said in _JUDGED.items()
+            if why in needs
+        ]
+        kept = self._counts("SELECT rules IS NULL, count(*) FROM usable WHERE need IS NULL GROUP BY ALL")
+        others = kept.get(False, 0) + sum(needs.values())
+        if kept.get(True) and others:
+            notes.append(
+                f"{n_lines(kept[True])} judged by an earlier version of the rules, {others} by version "
+                f"{RULES_VERSION}; persona-refusal detect RESULTS --out FILE judges all of them by one version."
+            )
+        return notes
+
+    def runs(self, *, compared: bool) -> list[str]:
+        """Say how runs differ, which prompts are missing, and which models answered alike."""
+        notes = [*self._differing(), *self._asked(), *self._unused(), *self._facts(), *self._missing()]
+        return [*notes, *self._alike()] if compared else notes
+
+    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = self._connection.execute(sql).fetchall()
+        return rows
+
+    def _counts(self, sql: str) -> dict[Any, int]:
+        return {row[0]: int(row[1]) for row in self._rows(sql)}
+
+    def _ours(self) -> set[int]:
+        """List the places of logs that have a line of ours, or a name that says so."""
+        named = {place for place, log in enumerate(self._logs) if log.task.startswith("persona_refusal")}
+        rows = self._rows("SELECT DISTINCT log_number FROM lines WHERE left_out IS NULL")
+        return named | {int(number) - 1 for (number,) in rows}
+
+    def _changed(self) -> list[str]:
+        """List the logs whose checksum is not that of what was written."""
+
+        def is_changed(place: int) -> bool:
+            with self._files[place].path.open("rb") as file:
+                return hashlib.file_digest(file, "blake2b").hexdigest() != self._logs[place].facts.checksum
+
+        places = [place for place, log in enumerate(self._logs) if log.facts.checksum]
+        if not places:
+            return []
+        with ThreadPoolExecutor() as pool:
+            return [
+                self._labels[place]
+                for place, is_one in zip(places, pool.map(is_changed, places), strict=True)
+                if is_one
+            ]
+
+    def _of_prompts(self) -> Iterator[str]:
+        for state, what in _WRONG.items():
+            rows = self._connection.execute(
+                "SELECT model, task, setting, count(*) FILTER (state = $1), count(*) FROM lines LEFT JOIN wrong "
+                "ON file_row_number = wrong.row WHERE left_out IS NULL GROUP BY ALL "
+                "HAVING count(*) FILTER (state = $1) > 0 ORDER BY ALL",
+                [state],
+            ).fetchall()
+            if n := sum(row[3] for row in rows):
+                listed = _listed([f"{m}, {t} ({s}): {k:,} of {every:,}" for m, t, s, k, every in rows], "; ")
+                yield (
+                    f"{n:,} prompt{'s' * (n != 1)} {what}: left out ({listed}). "
+                    "lm_eval --cache_requests serves the prompts of an earlier run; run these tasks again without it."
+                )
+        n = count(self._connection, f"SELECT sum(n) FROM frames JOIN states USING (id) WHERE state = '{UNVERIFIED}'")
+        if n:
+            yield (
+                f"{n:,} prompt{'s' * (n != 1)} could not be compared with {'its doc' if n == 1 else 'their docs'}: the "
+                "log has no prompt, or its persona, template, language or wording is not known here. Kept, unverified."
+            )
+
+    def _count_repeated(self) -> int:
+        """Count the lines of docs that have another line."""
+        span = self._connection.execute("SELECT min(index), max(index) FROM usable").fetchone()
+        low, high = span if span and span[0] is not None else (0, 0)
+        # Bits take a tenth of the time that a hash table takes, but as much room as the span asks for.
+        bits = f"bit_count(bitstring_agg(index, {low}, {high}))"
+        distinct = bits if high - low < 1 << 22 else "count(DISTINCT index)"
+        return count(
+            self._connection,
+            f"SELECT sum(n) FROM (SELECT count(*) - {distinct} AS n FROM usable "
+            f"GROUP BY model, design_id, filter{self.apart})",
+        )
+
+    def _differing(self) -> Iterable[str]:
+        """Say which runs of one task were asked differently."""
+        tasks = self._connection.execute(
+            "SELECT model, task, setting, list(DISTINCT log_number) AS logs FROM usable GROUP BY ALL "
+            "HAVING len(logs) > 1 ORDER BY ALL"
+        ).fetchall()
+        for model, task, setting, numbers in tasks:
+            differ = [
+                name
+                for name in differing_settings([self._logs[number - 1] for number in sorted(numbers)])
+                if name not in self._apart
+            ]
+            if differ and "run" not in self._apart:
+                # Repeats are what is most often meant to be told apart.
+                best = "repeat" if "repeat" in differ else differ[0]
+                yield (
+                    f"{plain(model)}, {plain(task)} ({plain(setting)}): runs that differ in {', '.join(differ)} were "
+                    "pooled, the newest answer to each prompt; is that meant? ingest, rates, sensitivity, regression "
+                    f"and report keep them separate with --factors {best}."
+                )
+
+    def _asked(self) -> Iterator[str]:
+        """Say in which logs the lines were not all asked with the same arguments."""
+        sql = "SELECT log_number, list(DISTINCT asked)[:20] FROM usable GROUP BY 1 HAVING count(DISTINCT asked) > 1"
+        differ: dict[str, set[str]] = {}
+        logs = []
+        for number, asked in sorted(self._connection.execute(sql).fetchall()):
+            log = self._logs[number - 1]
+            ways = [settings_in_effect(log.facts, _arguments(text)) for text in asked]
+            unknown = {name: "none" for way in ways for name in way}
+            found = differing_facts([unknown | way for way in ways])
+            if found:
+                logs.append(self._labels[number - 1])
+            for name, values in found.items():
+                differ.setdefault(name, set()).update(values)
+        if logs:
+            told = "; ".join(f"{name}: {', '.join(map(plain, sorted(values)))}" for name, values in differ.items())
+            yield (
+                f"{_listed(logs)}: lines of one log were asked with different arguments ({told}); all are counted "
+                "under the first line's."
+            )
+
+    def _unused(self) -> Iterator[str]:
+        """Say which temperatures were given and not used."""
+        given = {
+            str(log.facts.generation.get("temperature"))
+            for log in self._logs
+            if log.settings.get("temperature") == "0"
+            and str(log.facts.generation.get("temperature", "0")) not in ("0", "0.0")
+        }
+        if given:
+            yield (
+                f"temperature={', '.join(map(plain, sorted(given)))} was given and not used: with do_sample=false the "
+                "harness decodes greedily, so that the temperature is 0; add do_sample=true to --gen_kwargs to sample."
+            )
+
+    def _facts(self) -> Iterator[str]:
+        """Say which models were run with more than one set of weights or software."""
+        models: dict[str, list[Log]] = {}
+        for log in self._logs:
+            models.setdefault(log.model, []).append(log)
+        for model, logs in models.items():
+            for what, facts in (
+                ("sets of weights", [log.facts.weights for log in logs]),
+                ("versions of software", [log.facts.software for log in logs]),
+            ):
+                if differ := differing_facts(facts):
+                    told = "; ".join(f"{name} {' and '.join(map(plain, found))}" for name, found in differ.items())
+                    yield f"{plain(model)}: its runs used different {what} ({told}); their responses are pooled."
+
+    def _missing(self) -> Iterable[str]:
+        """Say where prompts are missing before the last one, which no --limit leaves out."""
+        distinct = "DISTINCT index" if self.n_repeated or len(self.filters) > 1 else "*"
+        gaps = self._connection.execute(
+            f"SELECT model, task, setting, max(index) + 1 AS n, n - count({distinct}) AS n_missing FROM usable "
+            f"GROUP BY model, task, setting{self.apart} HAVING n_missing > 0 ORDER BY ALL"
+        ).fetchall()
+        for model, task, setting, n, n_missing in gaps:
+            yield (
+                f"{plain(model)}, {plain(task)} ({plain(setting)}): {n_missing:,} of the first {n:,} prompts are "
+                "missing: a shard not run, or lost lines?"
+            )
+
+    def _alike(self) -> Iterator[str]:
+        """Say which models gave the same responses to all prompts that both were asked."""
+        answers: dict[str, dict[tuple[object, ...], object]] = {}
+        # Some prompts tell most models apart.
+        step = max(1, count(self._connection, "SELECT max(index) FROM usable") // _COMPARED)
+        rows = self._connection.execute(
+            "SELECT model, design_id, index, said FROM usable WHERE outcome <> 'empty' AND index % ? = 0 ORDER BY ALL",
+            [step],
+        ).fetchall()
+        for model, design, index, said in rows:
+            answers.setdefault(str(model), {})[design, index] = said
+        models = list(answers)
+        for place, one in enumerate(models):
+            for other in models[place + 1 :]:
+                shared = answers[one].keys() & answers[other].keys()
+                if shared and all(answers[one][key] == answers[other][key] for key in shared):
+                    yield from self._same(one, other)
+
+    def _same(self, one: str, other: str) -> Iterator[str]:
+        """Compare all answers of two models."""
+        of = 'SELECT design_id, "index", max(said) AS said FROM usable WHERE model = ? GROUP BY ALL'
+        rows = self._connection.execute(
+            f"SELECT count(*), count(*) FILTER (a.said IS NOT DISTINCT FROM b.said) FROM ({of}) AS a JOIN ({of}) AS b "
+            'USING (design_id, "index")',
+            [one, other],
+        ).fetchall()
+        n, n_same = rows[0]
+        if n == n_same and n >= _FEWEST_ALIKE:
+            yield (
+                f"{plain(one)} and {plain(other)} gave identical responses to all {n:,} prompts: was one --use_cache "
+                "file shared by two models, or one model run under two names?"
+            )
+
+
+def n_lines(n: int, kind: str = "") -> str:
+    """Write how many lines."""
+    return f"{n} {kind} line{'s' * (n != 1)}".replace("  ", " ")
+
+
+def _kind(what: str) -> str:
+    return "incomplete" if what == INCOMPLETE else ""
+
+
+def _listed(names: Sequence[str], between: str = ", ") -> str:
+    more = f"{between}and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return between.join(map(plain, names[:_SHOWN])) + more
+
+
+def _arguments(text: str | None) -> dict[str, object] | None:
+    try:
+        given = json.loads(text or "null")
+    except (ValueError, RecursionError):
+        return None
+    return given if isinstance(given, dict) else None

@@ -1,0 +1,286 @@
+"""Responses in a DuckDB table, and the file form of it that people pass on."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from refusal_metrics.detectors import ANSWERS_BY
+from refusal_metrics.errors import InputError, unknown_name
+
+from ..columns import FACTORS, FLAGS, REQUIRED, STUDY_COLUMNS, is_verdict
+from ..files import check_new, reason, replace_file
+from .runs import is_remote
+from .sql import Folder, check_verdicts, connect, count, for_spreadsheets, identifier, literal, quoted
+from .tables.checks import check_header, check_verdict_words
+from .tables.columns import fill_responses
+from .tables.copies import FILE, ROW, distinct_files, drop_copies, find_copies
+from .tables.files import as_parquet, is_table
+
+__all__ = [
+    "FACTORS",
+    "FLAGS",
+    "STUDY_COLUMNS",
+    "TABLE_SUFFIXES",
+    "Folder",
+    "Responses",
+    "check_new",
+    "connect",
+    "count",
+    "for_spreadsheets",
+    "identifier",
+    "is_table",
+    "is_verdict",
+    "literal",
+    "quoted",
+    "read_responses",
+    "write_responses",
+]
+
+TABLE_SUFFIXES = (".parquet", ".csv")
+"""The endings of a responses table that is written."""
+
+
+@dataclass(frozen=True)
+class Responses:
+    """The responses of a study, one row a doc, in a DuckDB table named ``responses``.
+
+    Its columns: ``model, task`` (the kind), ``setting, persona, persona_group, template,
+    response_type, language, text_id, row_id, stratum, index, design_id``, the `FLAGS` ``empty, answered, unjudged,
+    truncated``, ``refused_by`` (``text``, ``provider`` or null), for each rule R ``refused_R`` (null if it gave
+    no verdict), and the factors of runs (``temperature``, ...).
+    Those a study lacks are missing.
+
+    Attributes
+    ----------
+    connection : duckdb.DuckDBPyConnection
+    files : tuple of Path or str
+        What was read; an address is a str.
+    notes : tuple of str
+        One sentence for everything that was left out, and how much of it.
+    table : Path or None
+        A Parquet file that holds them as `write_responses` writes them, where there is one.
+    keep : object
+        What must live as long as that file shall.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    files: tuple[Path | str, ...]
+    notes: tuple[str, ...]
+    table: Path | None = None
+    keep: object = None
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> duckdb.DuckDBPyConnection:
+        """Run a query over ``responses``."""
+        return self.connection.execute(sql, parameters)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of ``responses``."""
+        return tuple(name for name, *_ in self.query("DESCRIBE responses").fetchall())
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The rules whose verdicts there are, each of at least one response."""
+        return tuple(name.removeprefix("refused_") for name in self.columns if is_verdict(name))
+
+    def rule(self, detector: str | None) -> str:
+        """Give the rule of this name, or the first where none is named.
+
+        Raises
+        ------
+        InputError
+            If there are no verdicts of that rule.
+        """
+        if detector is None:
+            return self.rules[0]
+        if detector not in self.rules:
+            # A metric of the harness's table is called after its rule.
+            near = detector.removeprefix("refusal_rate").removesuffix("_stderr").removesuffix("_clustered_se")
+            raise unknown_name("detector", detector, self.rules, near=near.strip("_") or self.rules[0])
+        return detector
+
+
+def outcome_of(rule: str) -> str:
+    """Write as SQL what a response is by a rule, where ``responses`` has the column ``empty``."""
+    # The other rules know no answers.
+    answered = "WHEN answered THEN 'answer'" if rule == ANSWERS_BY else ""
+    refused = identifier(f"refused_{rule}")
+    # Without a verdict there is no outcome, and what is not refused may be anything where nobody says.
+    known = (
+        f"WHEN empty THEN 'empty' WHEN {refused} THEN 'refusal' WHEN unjudged THEN 'unjudged' "
+        f"WHEN truncated THEN 'truncated' {answered} WHEN NOT empty THEN 'other'"
+    )
+    return f"CASE WHEN {refused} IS NOT NULL THEN CASE {known} END END"
+
+
+def write_responses(responses: Responses, out: Path, *, detector: str | None = None, force: bool = False) -> int:
+    """Write a responses table.
+
+    Parameters
+    ----------
+    responses : Responses
+    out : Path
+        Ends in ``.parquet`` (compressed with zstd) or ``.csv``. Written under another name, then renamed. In
+        a CSV a text that begins as a formula does gets an apostrophe before it, which `read_responses`
+        takes away.
+    detector : str, optional
+        The rule whose verdicts are the column ``refused``; by default the first.
+    force : bool
+        Whether to replace a file that is there.
+
+    Returns
+    -------
+    int
+        The number of rows.
+
+    Raises
+    ------
+    InputError
+        If the file is there and `force` is not set, has another ending, or cannot be written.
+    """
+    if out.suffix not in TABLE_SUFFIXES:
+        raise InputError(f"{out}: a responses table ends in {' or '.join(TABLE_SUFFIXES)}; name such a file")
+    check_new(out, force=force)
+    rule = responses.rule(detector)
+    form = "FORMAT parquet, COMPRESSION zstd" if out.suffix == ".parquet" else "FORMAT csv"
+    kept = f"* EXCLUDE ({', '.join(FLAGS)})" if "empty" in responses.columns else "*"
+    added = f", {outcome_of(rule)} AS outcome" if "empty" in responses.columns else ""
+    n_rows = count(responses.connection, "SELECT count(*) FROM responses")
+    try:
+        with replace_file(out, force=force) as made:
+            if responses.table and out.suffix == ".parquet" and rule == responses.rules[0]:
+                shutil.copyfile(responses.table, made)
+            else:
+                written = f"SELECT {kept}, {identifier(f'refused_{rule}')} AS refused{added} FROM responses"
+                written = for_spreadsheets(responses.connection, written) if out.suffix == ".csv" else written
+                responses.query(f"COPY ({written}) TO {quoted(made)} ({form})")
+    except duckdb.IOException as error:
+        raise InputError(f"{out}: cannot be written ({reason(error)}); name a file that can be") from error
+    return n_rows
+
+
+def read_responses(files: Sequence[Path | str], *, all_runs: bool = False, trusted: bool = False) -> Responses:
+    """Read responses tables.
+
+    Parameters
+    ----------
+    files : sequence of Path or str
+        Parquet, delimited text or JSON records, or their addresses, with the columns of `Responses`; ``refused`` (0 or
+        1, true or false) stands for a rule where there is no ``refused_R``.
+    all_runs : bool
+        Whether a doc that several runs asked counts each time.
+    trusted : bool
+        Whether the files were written here, of sample logs: nothing in them is checked or there twice.
+
+    Returns
+    -------
+    Responses
+        A response that several tables hold counts once; a note says how many do.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, lacks a column that nothing can be said without, holds a value or
+        name that is none, if copies of a response contradict each other, or if one task was run with
+        different designs.
+    """
+    connection = connect()
+    listed = ", ".join(map(str, files))
+    folder = Folder()
+    files, notes = ([*files], []) if trusted else distinct_files(files)
+    try:
+        scans = []
+        for number, file in enumerate(files):
+            unnamed = () if trusted or is_remote(str(file)) else check_header(str(file))
+            notes += [f"{file}: column {place + 1} has no name: left out." for place in unnamed]
+            scans.append(_scan(connection, str(file), folder.path / f"{number}.parquet", unnamed))
+        connection.execute(f"CREATE VIEW given AS {' UNION ALL BY NAME '.join(f'FROM ({scan})' for scan in scans)}")
+        if not trusted:
+            notes += _count_once(connection, files, scans, folder.path / "once.parquet", all_runs=all_runs)
+        types = _types(connection, "given")
+        notes += fill_responses(connection, listed, types, trusted=trusted)
+    except duckdb.Error as error:
+        raise InputError(f"{listed}: cannot be read as a responses table ({reason(error)})") from error
+    if not count(connection, "SELECT count(*) FROM responses"):
+        raise InputError(f"{listed}: holds no responses; {' '.join(notes) or 'give a table with at least one row'}")
+    responses = Responses(connection, tuple(files), tuple(notes), keep=folder)
+    if "design_id" in responses.columns:
+        _refuse_mixed_designs(responses)
+    return responses
+
+
+def _types(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
+    return {str(name): str(kind) for name, kind, *_ in connection.execute(f"DESCRIBE {source}").fetchall()}
+
+
+def _count_once(
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[Path | str],
+    scans: Sequence[str],
+    out: Path,
+    *,
+    all_runs: bool,
+) -> list[str]:
+    """Leave the copies of responses out of the view ``given``; a sentence about each kind."""
+    columns_of = [_types(connection, scan) for scan in scans]
+    types = _types(connection, "given")
+    if not {*REQUIRED} <= types.keys() or not any(name == "refused" or is_verdict(name) for name in types):
+        return []  # what is wrong is said by who looks at the columns
+    placed = " UNION ALL BY NAME ".join(
+        f"SELECT *, {number} AS {identifier(FILE)}, row_number() OVER () AS {identifier(ROW)} FROM ({scan})"
+        for number, scan in enumerate(scans)
+    )
+    connection.execute(f"CREATE OR REPLACE VIEW given AS {placed}")
+    placed_types = types | {FILE: "INTEGER", ROW: "BIGINT"}
+    listed = ", ".join(map(str, files))
+    verdicts = {name: kind for name, kind in types.items() if name == "refused" or is_verdict(name)}
+    check_verdict_words(connection, listed, verdicts)
+    check_verdicts(connection, listed, verdicts)
+    copies = find_copies(connection, files, placed_types, columns_of, all_runs=all_runs)
+    if copies is None:
+        plain_union = " UNION ALL BY NAME ".join(f"FROM ({scan})" for scan in scans)
+        connection.execute(f"CREATE OR REPLACE VIEW given AS {plain_union}")
+        return []
+    drop_copies(connection, copies, placed_types, out)
+    return list(copies.notes)
+
+
+def _scan(connection: duckdb.DuckDBPyConnection, file: str, copy: Path, unnamed: Sequence[int] = ()) -> str:
+    path = as_parquet(connection, file, copy)
+    scan = f"SELECT * FROM read_parquet({quoted(path)})"
+    names = list(_types(connection, scan)) if unnamed else []
+    if left_out := [identifier(names[place]) for place in unnamed if place < len(names)]:
+        scan = scan.replace("*", f"* EXCLUDE ({', '.join(left_out)})", 1)
+    return scan
+
+
+def _refuse_mixed_designs(responses: Responses) -> None:
+    """Refuse what cannot be pooled or compared.
+
+    A task must have one design, and the settings of a kind one sample, whose mark is the design_id
+    before its hyphen: else texts of one id are not the same texts.
+    """
+    place = "min(log)" if "log" in responses.columns else "NULL"
+    for what, mark, columns in (
+        ("designs, whose docs cannot be pooled", "design_id", ("task", "setting")),
+        ("samples, whose settings cannot be compared", "split_part(design_id, '-', 1)", ("task",)),
+    ):
+        mixed = responses.query(
+            f"SELECT {', '.join(columns)} FROM responses GROUP BY ALL HAVING count(DISTINCT {mark}) > 1 ORDER BY ALL"
+        ).fetchone()
+        if not mixed:
+            continue
+        same = " AND ".join(f"{column} = ?" for column in columns)
+        found = responses.query(
+            f"SELECT {mark}, {place}, count(*) FROM responses WHERE {same} AND design_id IS NOT NULL GROUP BY {mark} "
+            "ORDER BY ALL",
+            mixed,
+        ).fetchall()
+        listed = "; ".join(f"{name}{f' in {Path(log).name}' if log else ''} ({n:,} docs)" for name, log, n in found)
+        raise InputError(
+            f"the {mixed[0]} task{''.join(f' ({s})' for s in mixed[1:])} was run with {len(found)} {what}: "
+            f"{listed}; give the folders of one study"
+        )

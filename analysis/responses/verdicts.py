@@ -1,0 +1,234 @@
+"""Rows in, rows with verdicts out: read, judged and written in blocks, so that memory does not grow with them."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from refusal_metrics.detectors import ANSWERS_BY
+from refusal_metrics.errors import InputError
+from refusal_metrics.verdict import CAUSES, OUTCOMES, REFUSAL, TRUNCATED, UNJUDGED, Verdict
+
+from ..display.numbers import plain
+from ..files import reason
+from .detectors import Detector, Item, read_offered
+from .table import identifier
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Progress = Callable[[int, int], object]
+"""Told how many responses have been judged, of how many."""
+
+UNSCORED = "unscored"
+"""What a response without a verdict is called in a table of outcomes."""
+
+_BLOCK, _BLOCK_BYTES = 100_000, 1 << 28
+"""How many responses are held at a time, and how many bytes of them."""
+_SLICE = 256
+"""How many rows are read at a time; that many long responses fit into memory."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is read.
+
+    Attributes
+    ----------
+    connection : duckdb.DuckDBPyConnection
+    place : str
+        What an error puts before the number of a row.
+    scan : str
+        The rows, as SQL.
+    kept : mapping of str to str
+        The columns that are written, as SQL.
+    texts : sequence of str
+        Response, labels, prompt and persona, as SQL.
+    n : int
+        The number of rows.
+    provider : str
+        Why the provider refused, as SQL: null where it did not, or nobody says.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    place: str
+    scan: str
+    kept: Mapping[str, str]
+    texts: Sequence[str]
+    n: int
+    provider: str = "NULL::VARCHAR"
+
+    def blocks(self) -> "tuple[pa.Schema, Iterator[pa.Table]]":
+        """Give the schema of the kept columns, and the rows in blocks, the texts and the provider's reasons behind."""
+        listed = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in self.kept.items())
+        behind = enumerate([*self.texts, self.provider])
+        texts = ", ".join(f"{sql} AS {identifier(f'{n} of the texts')}" for n, sql in behind)
+        # Texts of more than 2 GB in all do not fit into Arrow's usual kind.
+        self.connection.execute("SET arrow_large_buffer_size = true")
+        rows = self.connection.sql(f"SELECT {listed}, {texts} FROM {self.scan}")
+        reader: pa.RecordBatchReader = rows.to_arrow_reader(_SLICE)
+        return pa.schema(list(reader.schema)[: len(self.kept)]), self._blocks(reader)
+
+    def _blocks(self, reader: "pa.RecordBatchReader") -> "Iterator[pa.Table]":
+        """Join slices until a block is full."""
+        held: list[pa.RecordBatch] = []
+        n_rows = n_bytes = 0
+        try:
+            for batch in reader:
+                held.append(batch)
+                n_rows, n_bytes = n_rows + batch.num_rows, n_bytes + batch.nbytes
+                if n_rows >= _BLOCK or n_bytes >= _BLOCK_BYTES:
+                    yield pa.Table.from_batches(held)
+                    held, n_rows, n_bytes = [], 0, 0
+        except (pa.ArrowException, duckdb.Error) as error:
+            raise InputError(
+                f"{self.place}s: cannot be read ({plain(reason(error))[:200]}); write them anew"
+            ) from error
+        if held:
+            yield pa.Table.from_batches(held)
+
+
+@dataclass(frozen=True)
+class Detected:
+    """What became of the responses.
+
+    Attributes
+    ----------
+    n : int
+        Responses.
+    counts : dict of str to int
+        Of each outcome.
+    causes : dict of str to int
+        Of the causes of refusals and of empty responses.
+    unscored : int
+        Responses without a verdict.
+    notes : tuple of str
+        One sentence for everything else worth knowing.
+    """
+
+    n: int
+    counts: dict[str, int]
+    causes: dict[str, int]
+    unscored: int
+    notes: tuple[str, ...]
+
+    def outcomes(self) -> "pd.DataFrame":
+        """Give the outcomes as a table: ``outcome, estimate`` (share of all responses), ``n``."""
+        return _shares("outcome", self.counts | ({UNSCORED: self.unscored} if self.unscored else {}))
+
+    def reasons(self) -> "pd.DataFrame":
+        """Give the causes as a table: ``cause, estimate`` (share of all that have one), ``n``."""
+        return _shares("cause", self.causes)
+
+
+def judge_rows(
+    source: Source, added: Sequence[str], file: Path, detector: Detector, progress: Progress | None
+) -> Detected:
+    """Judge the rows of a source.
+
+    Parameters
+    ----------
+    source : Source
+    added : sequence of str
+        The columns of verdicts, behind those that are kept: fields of `Verdict`, and other names that
+        begin with ``refused`` for whether it is a refusal. All are null where there is no verdict.
+    file : Path
+        The Parquet file to write.
+    detector : Detector
+    progress : callable or None
+
+    Returns
+    -------
+    Detected
+
+    Raises
+    ------
+    InputError
+        If labels are no lists, or the detector cannot go on.
+    """
+    outcomes: Counter[str] = Counter()
+    causes: Counter[str] = Counter()
+    kinds = {name: pa.bool_() if _is_flag(name) else pa.string() for name in added}
+    schema, blocks = source.blocks()
+    for name, kind in kinds.items():
+        schema = schema.append(pa.field(name, kind))
+    n_done = 0
+    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        for block in blocks:
+            *texts, reasons = block.columns[len(source.kept) :]
+            items = _items(texts, source.place, n_done)
+            verdicts: list[Verdict | None] = []
+            for start in range(0, len(items), detector.at_once):
+                verdicts += detector.detect(items[start : start + detector.at_once])
+                if progress:
+                    progress(n_done + len(verdicts), source.n)
+            if detector.name == ANSWERS_BY:
+                # The prefix rules look at the text alone.
+                verdicts = [_by_provider(*both) for both in zip(verdicts, reasons.to_pylist(), strict=True)]
+            n_done += len(items)
+            outcomes.update(verdict.outcome if verdict else UNSCORED for verdict in verdicts)
+            causes.update(verdict.cause for verdict in verdicts if verdict and verdict.cause)
+            columns = block.columns[: len(source.kept)]
+            columns += [pa.array([_value(v, name) for v in verdicts], kind) for name, kind in kinds.items()]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+    known = (*CAUSES, TRUNCATED)
+    ordered = sorted(causes, key=lambda cause: (known.index(cause) if cause in known else len(known), cause))
+    return Detected(
+        n_done,
+        {outcome: outcomes[outcome] for outcome in OUTCOMES if outcome != UNJUDGED or outcomes[outcome]},
+        {cause: causes[cause] for cause in ordered},
+        outcomes[UNSCORED],
+        tuple(detector.remarks()),
+    )
+
+
+def _by_provider(verdict: Verdict | None, reason_given: str | None) -> Verdict | None:
+    """Keep what a provider refused a refusal, whatever its text is."""
+    if reason_given is None:
+        return verdict
+    return Verdict(REFUSAL, causes=(reason_given,), by_provider=True)
+
+
+def _is_flag(column: str) -> bool:
+    return column.startswith("refused") and column != "refused_by"
+
+
+def _value(verdict: Verdict | None, column: str) -> object:
+    if verdict is None:
+        return None
+    return verdict.refused if _is_flag(column) else getattr(verdict, column)
+
+
+def _items(texts: "Sequence[pa.ChunkedArray]", place: str, n_before: int) -> list[Item]:
+    responses, labels, prompts, personas = (text.to_pylist() for text in texts)
+    offered = []
+    for number, text in enumerate(labels, start=n_before + 1):
+        read = _read_labels(text)
+        if read is None:
+            raise InputError(
+                f"{place} {number}: labels holds {plain(text)[:80]}; give the answers offered as a JSON list, "
+                '["a", "b"], or as a|b, or rename the column'
+            )
+        offered.append(read)
+    return [Item(*fields) for fields in zip(responses, offered, prompts, personas, strict=True)]
+
+
+@lru_cache(maxsize=4096)
+def _read_labels(text: str | None) -> tuple[str, ...] | None:
+    """Read the answers offered, none in an empty text; None for what is neither a list nor has bars."""
+    if text is None or not text.strip():
+        return ()
+    return read_offered(text) if "|" in text or text.lstrip().startswith("[") else None
+
+
+def _shares(column: str, counted: Mapping[str, int]) -> "pd.DataFrame":
+    n = sum(counted.values())
+    import pandas as pd  # noqa: PLC0415 - reading logs does not wait for it
+
+    return pd.DataFrame([(name, k / n, k) for name, k in counted.items()], columns=[column, "estimate", "n"])
