@@ -93,10 +93,10 @@ def detect(
 
     Example: `persona-refusal detect answers.csv --column text --out judged.csv`
     """
-    from .detect import detect as detect_all
-    from .detect import show_progress
     from .display.tables import print_table
-    from .named import make_detector
+    from .judging.detect import detect as detect_all
+    from .judging.detect import show_progress
+    from .judging.registry import make_detector
     from .responses.detectors import Options
 
     options = Options(
@@ -178,8 +178,8 @@ def validate_command(
     from refusal_metrics.detectors import RULES
 
     from .display.tables import print_readable, print_table, to_markdown
+    from .judging.registry import make_detector
     from .label_mapping import read_label_map
-    from .named import make_detector
     from .responses.detectors import Options
     from .validation import validate
     from .validation_tables import readable_confusion, readable_gaps, readable_slices, readable_validation

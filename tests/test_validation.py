@@ -5,8 +5,8 @@ import json
 import pandas as pd
 import pytest
 from refusal_metrics.analysis.detection_errors import VALIDATION
+from refusal_metrics.analysis.judging.registry import make_detector
 from refusal_metrics.analysis.labels import item_id
-from refusal_metrics.analysis.named import make_detector
 from refusal_metrics.analysis.responses.table import read_responses
 from refusal_metrics.analysis.validation import validate
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusal_metrics.analysis.named import make_detector
+from refusal_metrics.analysis.judging.registry import make_detector
 from refusal_metrics.analysis.responses import detectors as batch
 from refusal_metrics.analysis.responses.detectors import Item, RuleDetector, column_name
 

@@ -2,7 +2,7 @@
 
 import pyarrow.parquet as pq
 import pytest
-from refusal_metrics.analysis.detect import put
+from refusal_metrics.analysis.judging.detect import put
 from refusal_metrics.analysis.responses import verdicts
 from refusal_metrics.analysis.responses.detectors import Item
 from refusal_metrics.analysis.responses.table import connect

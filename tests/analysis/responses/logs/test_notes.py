@@ -4,7 +4,7 @@ import hashlib
 import re
 
 import pytest
-from refusal_metrics.analysis.detect import detect_results
+from refusal_metrics.analysis.judging.detect import detect_results
 from refusal_metrics.analysis.responses.detectors import RuleDetector
 from refusal_metrics.analysis.responses.logs.load import load_responses
 from refusal_metrics.analysis.responses.table import read_responses

@@ -16,15 +16,15 @@ from rich.progress import Progress as Bar
 from refusal_metrics.errors import InputError
 from refusal_metrics.verdict import PROVIDER, REFUSAL
 
-from .display.numbers import plain
-from .display.spreadsheets import unguard_in_sql
-from .files import check_new, reason, replace_file
-from .given import is_given, other_column, read_given, text_column, written_columns
-from .responses.detectors import Detector
-from .responses.logs.load import load_responses
-from .responses.runs import is_log
-from .responses.table import FLAGS, TABLE_SUFFIXES, connect, count, for_spreadsheets, identifier, literal, quoted
-from .responses.verdicts import Detected, Progress, Source, judge_rows
+from ..display.numbers import plain
+from ..display.spreadsheets import unguard_in_sql
+from ..files import check_new, reason, replace_file
+from ..responses.detectors import Detector
+from ..responses.logs.load import load_responses
+from ..responses.runs import is_log
+from ..responses.table import FLAGS, TABLE_SUFFIXES, connect, count, for_spreadsheets, identifier, literal, quoted
+from ..responses.verdicts import Detected, Progress, Source, judge_rows
+from .any_file import is_given, other_column, read_given, text_column, written_columns
 
 VERDICT_COLUMNS = ("outcome", "cause", "rule", "answer")
 """What is added to the columns that were given."""

@@ -12,12 +12,12 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from refusal_metrics.analysis import endpoint
-from refusal_metrics.analysis.endpoint import CallError, Endpoint
+from refusal_metrics.analysis.judging import endpoint
+from refusal_metrics.analysis.judging.endpoint import CallError, Endpoint
 
 from refusal_metrics.errors import InputError
 
-spec = importlib.util.spec_from_file_location("chat_server", Path(__file__).with_name("chat_server.py"))
+spec = importlib.util.spec_from_file_location("chat_server", Path(__file__).parents[2] / "chat_server.py")
 chat = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(chat)
 

@@ -9,11 +9,11 @@ from refusal_metrics.errors import InputError, unknown_name
 from refusal_metrics.json_records import read_json_records
 from refusal_metrics.tabular import ENDINGS, is_json, is_parquet
 
-from .display.numbers import plain
-from .files import reason
-from .responses.sql import connect, count, identifier, literal, quoted
-from .responses.tables.delimited import copy_delimited
-from .responses.tables.json_copy import copy_json
+from ..display.numbers import plain
+from ..files import reason
+from ..responses.sql import connect, count, identifier, literal, quoted
+from ..responses.tables.delimited import copy_delimited
+from ..responses.tables.json_copy import copy_json
 
 _INTEGERS = {"UBIGINT", "BIGINT"}
 

@@ -14,10 +14,10 @@ from typing import Any
 from refusal_metrics.errors import InputError
 from refusal_metrics.verdict import ANSWER, EMPTY, REFUSAL, UNKNOWN, Verdict
 
-from .display.numbers import plain
+from ..display.numbers import plain
+from ..responses.detectors import Item, Options, column_name
 from .endpoint import CallError, Endpoint
 from .judge_reply import find_class
-from .responses.detectors import Item, Options, column_name
 
 RUBRIC_VERSION = 1
 """Rises when the rubric's words change, so that no reply to an older one is taken for a reply to it."""
@@ -87,7 +87,7 @@ def parse_reply(reply: str) -> Verdict | None:
     ----------
     reply : str
         Its thoughts, Markdown, case and what it explains do not count; see
-        `refusal_metrics.analysis.judge_reply.find_class`.
+        `refusal_metrics.analysis.judging.judge_reply.find_class`.
 
     Returns
     -------

@@ -3,8 +3,8 @@
 import builtins
 
 import pytest
-from refusal_metrics.analysis.classifier import read_label_map
-from refusal_metrics.analysis.named import make_detector
+from refusal_metrics.analysis.judging.classifier import read_label_map
+from refusal_metrics.analysis.judging.registry import make_detector
 from refusal_metrics.analysis.responses.detectors import Item, Options
 
 from refusal_metrics.errors import InputError

@@ -1,7 +1,7 @@
 """Detectors by the names that users give them."""
 
 import pytest
-from refusal_metrics.analysis.named import make_detector
+from refusal_metrics.analysis.judging.registry import make_detector
 from refusal_metrics.analysis.responses.detectors import RuleDetector
 
 from refusal_metrics.detectors import RULES

@@ -3,9 +3,9 @@
 from refusal_metrics.detectors import RULES
 from refusal_metrics.errors import unknown_name
 
+from ..responses.detectors import CLASSIFIER, JUDGE, Detector, Options, RuleDetector
 from .classifier import load_classifier
 from .judge import find_judge
-from .responses.detectors import CLASSIFIER, JUDGE, Detector, Options, RuleDetector
 
 
 def make_detector(spec: str, options: Options | None = None) -> Detector:

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from refusal_metrics.analysis import endpoint
-from refusal_metrics.analysis.judge import CLASSES, parse_reply, write_messages
-from refusal_metrics.analysis.named import make_detector
+from refusal_metrics.analysis.judging import endpoint
+from refusal_metrics.analysis.judging.judge import CLASSES, parse_reply, write_messages
+from refusal_metrics.analysis.judging.registry import make_detector
 from refusal_metrics.analysis.responses.detectors import Item, Options
 
 from refusal_metrics.errors import InputError
 
-spec = importlib.util.spec_from_file_location("chat_server", Path(__file__).with_name("chat_server.py"))
+spec = importlib.util.spec_from_file_location("chat_server", Path(__file__).parents[2] / "chat_server.py")
 chat = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(chat)
 

@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from refusal_metrics.analysis.judge_reply import CLASS_NAMES, find_class, strip_thoughts
+from refusal_metrics.analysis.judging.judge_reply import CLASS_NAMES, find_class, strip_thoughts
 
 COMPLIANCE, REFUSAL, PARTIAL = CLASS_NAMES
 

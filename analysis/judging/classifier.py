@@ -8,8 +8,8 @@ from typing import Any
 from refusal_metrics.errors import InputError, unknown_name
 from refusal_metrics.verdict import ANSWER, EMPTY, OTHER, REFUSAL, UNKNOWN, Verdict
 
-from .display.numbers import plain
-from .responses.detectors import Item, Options, column_name
+from ..display.numbers import plain
+from ..responses.detectors import Item, Options, column_name
 
 MEANINGS = (REFUSAL, ANSWER, OTHER)
 """What a label of a classifier can mean."""

@@ -21,7 +21,7 @@ import yarl
 
 from refusal_metrics.errors import InputError
 
-from .display.numbers import plain
+from ..display.numbers import plain
 
 KEY = "OPENAI_API_KEY"
 """The variable of the environment that holds the server's key."""

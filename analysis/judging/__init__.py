@@ -1,0 +1,1 @@
+"""Responses in, verdicts out: by a rule, a classifier or a judge."""
