@@ -19,11 +19,11 @@ from .options import Detector, ExcludeProvider, Force, Form, Models, Property, R
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .comparison import Comparison
-    from .gate import Gate
-    from .leaderboard import Board
-    from .leaderboard_page import Part
-    from .studies import Pairs
+    from .leaderboard.board import Board
+    from .leaderboard.comparison import Comparison
+    from .leaderboard.gate import Gate
+    from .leaderboard.page import Part
+    from .leaderboard.pairs import Pairs
 
 app = typer.Typer()
 
@@ -105,7 +105,7 @@ def leaderboard(
         if out:
             _write_comparison(out, comparison, shown, force=force)
         if fail_above is not None:
-            from .gate import pass_gate
+            from .leaderboard.gate import pass_gate
 
             _end(pass_gate(pairs, comparison, fail_above), fail_above)
     else:
@@ -141,9 +141,9 @@ def _check_out(out: Path, *, figures: bool, force: bool) -> None:
 def _rank(results: Sequence[str], metrics: Sequence[str], detector: str | None, seed: int, *, exclude: bool) -> "Board":
     import numpy as np
 
-    from .leaderboard import make_board
+    from .leaderboard.board import make_board
+    from .leaderboard.pairs import load_studies
     from .responses.provider import exclude_provider
-    from .studies import load_studies
 
     with busy("Reading the responses"):
         studies = load_studies(results)
@@ -156,7 +156,7 @@ def _rank(results: Sequence[str], metrics: Sequence[str], detector: str | None, 
 
 def _print_board(board: "Board", form: Format, *, each: bool) -> None:
     from .display.tables import print_table
-    from .leaderboard_page import RANKING, lay_out_board, lay_out_metrics, lay_out_tasks, name_task
+    from .leaderboard.page import RANKING, lay_out_board, lay_out_metrics, lay_out_tasks, name_task
 
     if form in _DATA:
         print_table(board.table, form)
@@ -188,8 +188,8 @@ def _print_texts(tables: "Sequence[tuple[str, pd.DataFrame]]", form: Format, sec
 def _write_board(out: Path, board: "Board", column: str, models: Path | None, *, force: bool) -> None:
     from .display.spreadsheets import to_csv
     from .figures.export import write_figures
-    from .leaderboard_figure import draw_families
-    from .leaderboard_page import board_parts
+    from .leaderboard.families import draw_families
+    from .leaderboard.page import board_parts
 
     if out.suffix == ".csv":
         _write(out, to_csv(board.table), force=force)
@@ -209,9 +209,9 @@ def _write_board(out: Path, board: "Board", column: str, models: Path | None, *,
 def _pair(
     results: Sequence[str], baseline: Sequence[str], detector: str | None, *, texts: bool, exclude: bool
 ) -> "Pairs":
+    from .leaderboard.pairs import pair_runs
     from .responses.logs.load import load_responses
     from .responses.provider import exclude_provider
-    from .studies import pair_runs
 
     with busy("Reading the responses of both runs"):
         new, old = (load_responses(paths, texts=texts) for paths in (results, baseline))
@@ -223,7 +223,7 @@ def _pair(
 def _compare(pairs: "Pairs", seed: int, n_examples: int, *, show_texts: bool) -> "tuple[Comparison, pd.DataFrame]":
     import numpy as np
 
-    from .comparison import compare_runs, list_examples
+    from .leaderboard.comparison import compare_runs, list_examples
 
     rng = np.random.default_rng(seed)
     with busy("Turning texts round"):
@@ -234,7 +234,7 @@ def _compare(pairs: "Pairs", seed: int, n_examples: int, *, show_texts: bool) ->
 
 def _print_comparison(comparison: "Comparison", shown: "pd.DataFrame", form: Format) -> None:
     from .display.tables import print_table, readable
-    from .leaderboard_page import lay_out_comparison, lay_out_examples, lay_out_named
+    from .leaderboard.page import lay_out_comparison, lay_out_examples, lay_out_named
 
     if form in _DATA:
         print_table(comparison.table, form)
@@ -252,7 +252,7 @@ def _print_comparison(comparison: "Comparison", shown: "pd.DataFrame", form: For
 
 def _write_comparison(out: Path, comparison: "Comparison", shown: "pd.DataFrame", *, force: bool) -> None:
     from .display.spreadsheets import to_csv
-    from .leaderboard_page import comparison_parts
+    from .leaderboard.page import comparison_parts
 
     if out.suffix == ".csv":
         _write(out, to_csv(comparison.table), force=force)
@@ -271,7 +271,7 @@ def _end(gate: "Gate", points: float) -> None:
 
 
 def _page(title: str, said: Sequence[str], parts: "Sequence[Part]", out: Path, figure: str) -> str:
-    from .leaderboard_page import write_html, write_markdown
+    from .leaderboard.page import write_html, write_markdown
 
     return write_html(title, said, parts) if out.suffix == ".html" else write_markdown(title, said, parts, figure)
 

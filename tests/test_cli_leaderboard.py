@@ -6,8 +6,8 @@ import json
 import pandas as pd
 import pytest
 from refusal_metrics.analysis import cli_leaderboard
-from refusal_metrics.analysis.comparison import COLUMNS as COMPARED
-from refusal_metrics.analysis.leaderboard import COLUMNS
+from refusal_metrics.analysis.leaderboard.board import COLUMNS
+from refusal_metrics.analysis.leaderboard.comparison import COLUMNS as COMPARED
 from rich.cells import cell_len
 from typer.testing import CliRunner
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.comparison import compare_runs
-from refusal_metrics.analysis.gate import pass_gate
+from refusal_metrics.analysis.leaderboard.comparison import compare_runs
+from refusal_metrics.analysis.leaderboard.gate import pass_gate
+from refusal_metrics.analysis.leaderboard.pairs import pair_runs
 from refusal_metrics.analysis.responses.provider import exclude_provider
 from refusal_metrics.analysis.responses.table import read_responses
-from refusal_metrics.analysis.studies import pair_runs
 
 OUTCOMES = {
     "r": "refusal",

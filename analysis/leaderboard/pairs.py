@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from refusal_metrics.errors import InputError
 
-from .responses.logs.load import load_responses
-from .responses.table import Folder, Responses, count, identifier, outcome_of, quoted
-from .responses.usable import count_usable, say_unusable
+from ..responses.logs.load import load_responses
+from ..responses.table import Folder, Responses, count, identifier, outcome_of, quoted
+from ..responses.usable import count_usable, say_unusable
 
 if TYPE_CHECKING:
     import pandas as pd

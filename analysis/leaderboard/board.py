@@ -25,19 +25,19 @@ import pandas as pd
 
 from refusal_metrics.detectors import ANSWERS_BY
 
-from .arrays import ALPHA, Floats
-from .columns import BASELINES, OTHERS, STUDY
-from .counts import Counts, check_not_empty, count_by_text
-from .display.numbers import percent
-from .estimates.contrasts import estimate_contrasts
-from .estimates.rates import estimate_rates
-from .estimates.spread import estimate_spread
-from .responses.count import count_responses
-from .responses.harness_metrics import read_metrics
-from .responses.table import Responses, identifier
-from .responses.usable import note_unusable
-from .statistics.multiplicity import adjust
-from .statistics.ranks import RANKS, estimate_ranks
+from ..arrays import ALPHA, Floats
+from ..columns import BASELINES, OTHERS, STUDY
+from ..counts import Counts, check_not_empty, count_by_text
+from ..display.numbers import percent
+from ..estimates.contrasts import estimate_contrasts
+from ..estimates.rates import estimate_rates
+from ..estimates.spread import estimate_spread
+from ..responses.count import count_responses
+from ..responses.harness_metrics import read_metrics
+from ..responses.table import Responses, identifier
+from ..responses.usable import note_unusable
+from ..statistics.multiplicity import adjust
+from ..statistics.ranks import RANKS, estimate_ranks
 
 COLUMNS = (
     *("model", "task", *RANKS, "estimate", "ci_low", "ci_high", "n", "n_texts", "n_refused", "n_other"),
@@ -97,7 +97,7 @@ def make_board(
     Parameters
     ----------
     studies : sequence of Responses
-        See `refusal_metrics.analysis.studies.load_studies`. Only prompts of the persona setting are ranked by.
+        See `refusal_metrics.analysis.leaderboard.pairs.load_studies`. Only prompts of the persona setting are ranked by.
     rng : numpy.random.Generator
     detector : str, optional
         The rule; by default the first of the first study.

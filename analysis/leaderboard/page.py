@@ -10,16 +10,16 @@ import pandas as pd
 from markupsafe import Markup
 from rich.cells import cell_len
 
-from .arrays import ALPHA
+from ..arrays import ALPHA
+from ..display.html import load_template, visible
+from ..display.numbers import escape, interval, number, percent, plain
+from ..display.tables import readable, to_markdown
+from ..figures.figure import Figure
+from ..statistics.ranks import RANKS
+from .board import ALL_TASKS, Board
 from .comparison import Comparison
-from .display.html import load_template, visible
-from .display.numbers import escape, interval, number, percent, plain
-from .display.tables import readable, to_markdown
-from .figures.figure import Figure
-from .leaderboard import ALL_TASKS, Board
-from .statistics.ranks import RANKS
 
-_TEMPLATES = Path(__file__).parent / "report" / "html" / "templates"
+_TEMPLATES = Path(__file__).with_name("templates")
 _WIDTH = 78
 _MOST = 20
 """Rows shown of personas whose rates changed."""

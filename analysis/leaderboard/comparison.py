@@ -29,11 +29,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from .arrays import ALPHA, CONFIDENCE, Floats
-from .responses.table import quoted
-from .statistics.intervals import student
-from .statistics.multiplicity import adjust
-from .studies import PAIRED, Pairs
+from ..arrays import ALPHA, CONFIDENCE, Floats
+from ..responses.table import quoted
+from ..statistics.intervals import student
+from ..statistics.multiplicity import adjust
+from .pairs import PAIRED, Pairs
 
 COLUMNS = (
     *("model", "task", "setting", "persona_group", "persona", "estimate", "ci_low", "ci_high", "p_value", "p_adjusted"),
@@ -95,7 +95,7 @@ def compare_runs(pairs: Pairs, rng: np.random.Generator, *, n_flips: int = 9999)
     Parameters
     ----------
     pairs : Pairs
-        See `refusal_metrics.analysis.studies.pair_runs`.
+        See `refusal_metrics.analysis.leaderboard.pairs.pair_runs`.
     rng : numpy.random.Generator
     n_flips : int
         How often signs are drawn.

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from refusal_metrics.analysis.figures.export import to_spec, write_figures
-from refusal_metrics.analysis.leaderboard import make_board
-from refusal_metrics.analysis.leaderboard_figure import draw_families
-from refusal_metrics.analysis.studies import load_studies
+from refusal_metrics.analysis.leaderboard.board import make_board
+from refusal_metrics.analysis.leaderboard.families import draw_families
+from refusal_metrics.analysis.leaderboard.pairs import load_studies
 
 from refusal_metrics.errors import InputError
 

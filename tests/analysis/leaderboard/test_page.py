@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
-from refusal_metrics.analysis.comparison import compare_runs, list_examples
-from refusal_metrics.analysis.leaderboard import ALL_TASKS, make_board
-from refusal_metrics.analysis.leaderboard_page import (
+from refusal_metrics.analysis.leaderboard.board import ALL_TASKS, make_board
+from refusal_metrics.analysis.leaderboard.comparison import compare_runs, list_examples
+from refusal_metrics.analysis.leaderboard.page import (
     Part,
     board_parts,
     comparison_parts,
@@ -21,8 +21,8 @@ from refusal_metrics.analysis.leaderboard_page import (
     write_html,
     write_markdown,
 )
+from refusal_metrics.analysis.leaderboard.pairs import load_studies, pair_runs
 from refusal_metrics.analysis.responses.logs.load import load_responses
-from refusal_metrics.analysis.studies import load_studies, pair_runs
 
 HOSTILE = "<script>alert(1)</script>\u202e{{ 7 * 7 }}|`x`"
 

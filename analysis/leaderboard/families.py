@@ -7,12 +7,12 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from .display.numbers import interval, percent, plain
-from .estimates.model_properties import look_up
-from .figures.figure import Figure
-from .figures.marks import legend_of, make_data, tooltips
-from .figures.rows import count_range, label_levels, label_tasks, short_names
-from .leaderboard import ALL_TASKS, Board
+from ..display.numbers import interval, percent, plain
+from ..estimates.model_properties import look_up
+from ..figures.figure import Figure
+from ..figures.marks import legend_of, make_data, tooltips
+from ..figures.rows import count_range, label_levels, label_tasks, short_names
+from .board import ALL_TASKS, Board
 
 _WIDTH, _HEIGHT = 480, 300
 _PANEL, _PANELS = (170, 130), 3

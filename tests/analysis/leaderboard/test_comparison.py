@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from refusal_metrics.analysis.comparison import (
+from refusal_metrics.analysis.leaderboard.comparison import (
     CHANGES,
     COLUMNS,
     EXAMPLES,
@@ -16,8 +16,8 @@ from refusal_metrics.analysis.comparison import (
     estimate_differences,
     list_examples,
 )
+from refusal_metrics.analysis.leaderboard.pairs import pair_runs
 from refusal_metrics.analysis.responses.logs.load import load_responses
-from refusal_metrics.analysis.studies import pair_runs
 
 
 def difference(n, d, seed=0, n_flips=999):

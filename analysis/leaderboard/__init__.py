@@ -1,0 +1,1 @@
+"""Models ranked beside each other, and two runs of one compared."""
