@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from refusal_metrics.errors import InputError
 
-from .labels import item_id
+from .labels.read import item_id
 from .responses.table import Responses, count, identifier
 
 FEWEST = 5

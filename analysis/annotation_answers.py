@@ -12,7 +12,7 @@ from refusal_metrics.tabular import is_json
 
 from .annotation_forms import ANSWERS, QUESTIONS
 from .display.spreadsheets import unguard
-from .label_mapping import LabelMap, suggest_values
+from .labels.mapping import LabelMap, suggest_values
 
 _STATE, _LINES = "user_state.json", "annotated_instances.jsonl"
 """What Potato 2 and Potato 1 keep in a folder of each annotator."""

@@ -16,9 +16,9 @@ from .annotation_answers import Answer, find_answers, read_answers, read_rows
 from .annotation_forms import QUESTIONS
 from .display.spreadsheets import to_csv, unguard
 from .files import check_new, replace_file
-from .label_forms import SMALLEST, read_number
-from .label_mapping import LabelMap
-from .labels import FIELDS
+from .labels.formats import SMALLEST, read_number
+from .labels.mapping import LabelMap
+from .labels.read import FIELDS
 from .statistics.agreement import krippendorff_alpha
 
 AGREEMENT = ("question", "n", "n_items", "unclear", "alpha", "n_disagreed")
@@ -182,7 +182,7 @@ def write_labels(annotations: Annotations, out: Path, *, force: bool = False) ->
     annotations : Annotations
     out : Path
         Ends in ``.csv`` or ``.parquet``. Its texts are as the model wrote them; in a CSV one that begins as
-        a formula does gets an apostrophe before it, which `refusal_metrics.analysis.labels.read_labels`
+        a formula does gets an apostrophe before it, which `refusal_metrics.analysis.labels.read.read_labels`
         takes away.
     force : bool
         Whether to replace a file that is there.

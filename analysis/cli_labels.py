@@ -179,10 +179,10 @@ def validate_command(
 
     from .display.tables import print_readable, print_table, to_markdown
     from .judging.registry import make_detector
-    from .label_mapping import read_label_map
+    from .labels.mapping import read_label_map
+    from .labels.tables import readable_confusion, readable_gaps, readable_slices, readable_validation
+    from .labels.validate import validate
     from .responses.detectors import Options
-    from .validation import validate
-    from .validation_tables import readable_confusion, readable_gaps, readable_slices, readable_validation
 
     options = Options(label_map=label_map, judge_model=judge_model, cache=cache)
     mapping = read_label_map(columns, values)
@@ -292,7 +292,7 @@ def annotate_import(
         write_labels,
     )
     from .display.tables import print_table
-    from .label_mapping import read_label_map
+    from .labels.mapping import read_label_map
 
     annotations = read_annotations(sources, key, read_label_map(columns, values))
     n_rows = write_labels(annotations, out, force=force)

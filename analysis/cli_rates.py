@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .counts import Counts
-    from .label_mapping import LabelMap
+    from .labels.mapping import LabelMap
 
 app = typer.Typer()
 
@@ -93,7 +93,7 @@ def rates(
     from .estimates.contrasts import estimate_contrasts
     from .estimates.rates import estimate_rates
     from .estimates.spread import estimate_spread
-    from .label_mapping import read_label_map
+    from .labels.mapping import read_label_map
     from .responses.table import STUDY_COLUMNS
 
     check_one_of({"--against": against, "--spread": spread})
@@ -146,10 +146,10 @@ def _print_corrected(
     form: Format,
 ) -> None:
     """Print rates, or differences, corrected by labels beside the uncorrected ones."""
-    from .corrected import FEWEST, estimate_corrected, estimate_corrected_contrasts
     from .display.tables import print_table
-    from .label_sums import sum_labels
-    from .labels import read_labels
+    from .labels.corrected import FEWEST, estimate_corrected, estimate_corrected_contrasts
+    from .labels.read import read_labels
+    from .labels.sums import sum_labels
     from .responses.logs.load import load_responses
     from .responses.table import FACTORS, STUDY_COLUMNS
 

@@ -85,7 +85,7 @@ def report(
     """
     from .display.tables import print_readable, print_table, to_markdown
     from .figures.figure import check_formats
-    from .label_mapping import read_label_map
+    from .labels.mapping import read_label_map
     from .report.study_tables import Options
     from .report.write import check_out, main_table, write_report
     from .responses.logs.load import load_responses

@@ -19,8 +19,8 @@ from refusal_metrics.analysis.annotation_import import (
     write_labels,
 )
 from refusal_metrics.analysis.display.spreadsheets import unguard
-from refusal_metrics.analysis.label_mapping import LabelMap
-from refusal_metrics.analysis.labels import item_id, read_labels
+from refusal_metrics.analysis.labels.mapping import LabelMap
+from refusal_metrics.analysis.labels.read import item_id, read_labels
 from refusal_metrics.analysis.responses.table import read_responses
 
 from refusal_metrics.delimited import open_delimited

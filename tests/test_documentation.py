@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import typer
 import yaml
-from refusal_metrics.analysis import cli, corrected, detection_errors
+from refusal_metrics.analysis import cli
 from refusal_metrics.analysis.estimates import trend
 from refusal_metrics.analysis.estimates.contrasts import CONTRASTS
 from refusal_metrics.analysis.estimates.interactions import INTERACTIONS
@@ -19,6 +19,7 @@ from refusal_metrics.analysis.estimates.rates import ESTIMATES
 from refusal_metrics.analysis.estimates.regression import fit as regression
 from refusal_metrics.analysis.estimates.sensitivity.estimate import INDICES, SEPARATIONS
 from refusal_metrics.analysis.estimates.spread import SPREAD
+from refusal_metrics.analysis.labels import corrected, detection_errors
 from refusal_metrics.analysis.leaderboard import board as leaderboard
 from refusal_metrics.analysis.leaderboard import comparison
 from refusal_metrics.analysis.paper import compare as paper

@@ -7,8 +7,8 @@ import pandas as pd
 
 from refusal_metrics.detectors import ANSWERS_BY
 
+from ..labels.validate import Validation
 from ..responses.origin import Origin
-from ..validation import Validation
 from .findings import counted, of_rule
 from .study_tables import Estimates
 

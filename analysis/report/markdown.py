@@ -10,9 +10,9 @@ import pandas as pd
 from ..arrays import ALPHA
 from ..display.numbers import escape, plain
 from ..display.tables import readable, to_markdown
+from ..labels.tables import readable_confusion, readable_gaps, readable_slices, readable_validation
+from ..labels.validate import Validation
 from ..responses.provenance import read_provenance, read_tasks
-from ..validation import Validation
-from ..validation_tables import readable_confusion, readable_gaps, readable_slices, readable_validation
 from .findings import counted, list_findings, name_personas
 from .layout import drawn, grid, side_by_side
 from .study_tables import Estimates

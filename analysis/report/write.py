@@ -12,14 +12,14 @@ from refusal_metrics.errors import InputError
 from ..display.spreadsheets import to_csv
 from ..figures.figure import check_formats
 from ..files import check_folder, replace_folder
-from ..label_mapping import LabelMap
+from ..labels.mapping import LabelMap
+from ..labels.validate import Validation, validate
 from ..paper.compare import compare_published as set_beside_published
 from ..paper.compare import paper_tables
 from ..paper.figures import paper_figures
 from ..responses.detectors import RuleDetector
 from ..responses.table import Responses
 from ..responses.usable import note_unusable
-from ..validation import Validation, validate
 from .files import MARKDOWN, RESPONSES, find_report
 from .markdown import Source, main_table, write_page
 from .study_tables import Estimates, Options, estimate_study
@@ -70,7 +70,7 @@ def write_report(
     compare_published : bool
         Whether to add ``tables/published.csv``, the paper's numbers beside the measured ones.
     labels : Path, optional
-        Labels that readers gave to responses, see `refusal_metrics.analysis.labels.read_labels`: the
+        Labels that readers gave to responses, see `refusal_metrics.analysis.labels.read.read_labels`: the
         rules, and other detectors whose verdicts `responses` carries, are set beside them,
         ``tables/validation.csv``.
     names : LabelMap, optional

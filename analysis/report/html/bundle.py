@@ -7,9 +7,9 @@ import pandas as pd
 
 from ...figures.every import draw_figures
 from ...figures.export import write_figures
+from ...labels.validate import Validation
 from ...responses.origin import read_origin
 from ...responses.table import Responses, write_responses
-from ...validation import Validation
 from ..files import PAGE, RESPONSES
 from ..study_tables import Estimates, Options
 from .content import Content

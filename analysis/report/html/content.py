@@ -17,9 +17,9 @@ from ...display.numbers import interval, percent
 from ...display.tables import readable
 from ...figures.export import to_spec
 from ...figures.figure import Figure
+from ...labels.validate import Validation
 from ...responses.origin import Origin
 from ...responses.provenance import read_provenance, read_tasks
-from ...validation import Validation
 from ..cautions import list_cautions
 from ..findings import counted
 from ..study_tables import Estimates, Options

@@ -7,8 +7,8 @@ import pandas as pd
 
 from ...display.html import clip, visible
 from ...display.tables import readable
-from ...validation import Validation
-from ...validation_tables import readable_confusion, readable_gaps, readable_slices, readable_validation
+from ...labels.tables import readable_confusion, readable_gaps, readable_slices, readable_validation
+from ...labels.validate import Validation
 
 MOST_ROWS = 2500
 """How many rows of a table the page holds; the file beside it holds all."""

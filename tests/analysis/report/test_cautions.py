@@ -2,10 +2,10 @@
 
 import pandas as pd
 import pytest
+from refusal_metrics.analysis.labels.validate import Validation
 from refusal_metrics.analysis.report.cautions import list_cautions
 from refusal_metrics.analysis.report.study_tables import Estimates
 from refusal_metrics.analysis.responses.origin import RUNS, Origin
-from refusal_metrics.analysis.validation import Validation
 
 
 def study(

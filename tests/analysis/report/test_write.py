@@ -17,7 +17,7 @@ from refusal_metrics.analysis.estimates.sensitivity.estimate import INDICES, SEP
 from refusal_metrics.analysis.estimates.spread import SPREAD
 from refusal_metrics.analysis.figures.every import draw_figures
 from refusal_metrics.analysis.figures.figure import Figure
-from refusal_metrics.analysis.labels import item_id
+from refusal_metrics.analysis.labels.read import item_id
 from refusal_metrics.analysis.report import write as report_module
 from refusal_metrics.analysis.report.html import bundle as html_files
 from refusal_metrics.analysis.report.html import page as html_page

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.corrected import estimate_corrected
-from refusal_metrics.analysis.label_sums import sum_labels
-from refusal_metrics.analysis.labels import item_id, read_labels
+from refusal_metrics.analysis.labels.corrected import estimate_corrected
+from refusal_metrics.analysis.labels.read import item_id, read_labels
+from refusal_metrics.analysis.labels.sums import sum_labels
 from refusal_metrics.analysis.responses.logs.load import load_responses
 from refusal_metrics.analysis.responses.table import read_responses
 

@@ -10,13 +10,13 @@ import pandas as pd
 from refusal_metrics.errors import InputError, unknown_name
 from refusal_metrics.verdict import OTHER, OUTCOMES, REFUSAL
 
+from ..responses.detectors import Detector, Item
+from ..responses.table import Responses
 from .detection_errors import VALIDATION, estimate_validation
-from .label_mapping import LabelMap
-from .label_match import check_texts, has_item_ids, match_labels
-from .labels import Labels, read_labels, weigh_labels
+from .mapping import LabelMap
+from .match import check_texts, has_item_ids, match_labels
 from .persona_gap import GAP, estimate_persona_gap
-from .responses.detectors import Detector, Item
-from .responses.table import Responses
+from .read import Labels, read_labels, weigh_labels
 
 SLICES = ("model", "task", "template", "response_type", "persona")
 """What errors are told apart by, where labels say it."""
@@ -39,12 +39,12 @@ class Validation:
     Attributes
     ----------
     table : pandas.DataFrame
-        ``detector``, then the columns of `refusal_metrics.analysis.detection_errors.estimate_validation`.
+        ``detector``, then the columns of `refusal_metrics.analysis.labels.detection_errors.estimate_validation`.
     confusion : pandas.DataFrame
         ``detector, label`` (refusal, none), ``outcome`` (the detector's), ``n``, and ``share``, the
         weighted share of that label's items.
     gaps : pandas.DataFrame
-        ``detector``, then those of `refusal_metrics.analysis.persona_gap.estimate_persona_gap`;
+        ``detector``, then those of `refusal_metrics.analysis.labels.persona_gap.estimate_persona_gap`;
         empty where labels name fewer than two personas.
     notes : tuple of str
     n_matched : int or None
@@ -73,7 +73,7 @@ def validate(
     Parameters
     ----------
     path : Path
-        See `refusal_metrics.analysis.labels.read_labels`.
+        See `refusal_metrics.analysis.labels.read.read_labels`.
     detectors : sequence of Detector
     by : sequence of str, optional
         Columns of the file to tell errors apart by; by default those of `SLICES` that it has.
@@ -93,7 +93,7 @@ def validate(
     Validation
         Items that a detector gave no verdict are left out of its rows and counted in a note. Those
         without a usable label give their weight to others, see
-        `refusal_metrics.analysis.labels.weigh_labels`.
+        `refusal_metrics.analysis.labels.read.weigh_labels`.
 
     Raises
     ------

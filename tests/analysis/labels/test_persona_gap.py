@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.persona_gap import GAP, estimate_persona_gap
+from refusal_metrics.analysis.labels.persona_gap import GAP, estimate_persona_gap
 from statsmodels.stats.proportion import proportion_confint
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusal_metrics.analysis.labels import item_id, read_labels, weigh_labels
+from refusal_metrics.analysis.labels.read import item_id, read_labels, weigh_labels
 from refusal_metrics.analysis.statistics.agreement import krippendorff_alpha
 
 from refusal_metrics.errors import InputError

@@ -28,9 +28,9 @@ import pandas as pd
 
 from refusal_metrics.errors import unknown_name
 
-from .arrays import CONFIDENCE, Floats
-from .columns import BASELINES, OTHERS
-from .statistics.intervals import clustered, effective_units, proportion_interval, sum_interval, unseen_share
+from ..arrays import CONFIDENCE, Floats
+from ..columns import BASELINES, OTHERS
+from ..statistics.intervals import clustered, effective_units, proportion_interval, sum_interval, unseen_share
 
 FEWEST = 5
 """So many of the responses with either verdict must be labelled, or all of them."""
@@ -58,7 +58,7 @@ def estimate_corrected(sums: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     Parameters
     ----------
     sums : pandas.DataFrame
-        From `refusal_metrics.analysis.label_sums.sum_labels`: a row a text and combination of factors.
+        From `refusal_metrics.analysis.labels.sums.sum_labels`: a row a text and combination of factors.
     by : sequence of str
         The factors that make the cells; may be empty.
 

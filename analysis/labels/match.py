@@ -9,12 +9,12 @@ import pandas as pd
 
 from refusal_metrics.errors import InputError
 
-from .display.numbers import plain
-from .labels import Labels
-from .responses.table import Responses, identifier
+from ..display.numbers import plain
+from ..responses.table import Responses, identifier
+from .read import Labels
 
 ITEM_ID = 'left(sha256(model || chr(0) || design_id || chr(0) || "index"::VARCHAR), 16)'
-"""`refusal_metrics.analysis.labels.item_id` of a response, as SQL."""
+"""`refusal_metrics.analysis.labels.read.item_id` of a response, as SQL."""
 
 # What programs add, drop or replace in a text that they show or keep: marks without a form, and those in their place.
 _FORMLESS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffd]+")
@@ -35,7 +35,7 @@ def match_labels(responses: Responses, item_ids: Sequence[str]) -> pd.DataFrame:
     responses : Responses
         Of which `has_item_ids` is true.
     item_ids : sequence of str
-        The column ``item_id`` of `refusal_metrics.analysis.labels.Labels`, each once.
+        The column ``item_id`` of `refusal_metrics.analysis.labels.read.Labels`, each once.
 
     Returns
     -------

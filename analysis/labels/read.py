@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from refusal_metrics.errors import InputError
 
-from .label_forms import FIELDS, PRESETS, Rows, read_rows, shortened
-from .label_mapping import LabelMap
+from .formats import FIELDS, PRESETS, Rows, read_rows, shortened
+from .mapping import LabelMap
 
 __all__ = ["FIELDS", "PRESETS", "QUESTIONS", "Labels", "item_id", "number_texts", "read_labels", "weigh_labels"]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from refusal_metrics.errors import InputError, unknown_name
 from refusal_metrics.tabular import Table, load_table
 
-from .display.spreadsheets import unguard
-from .label_mapping import LabelMap, suggest_values
-from .responses.detectors import read_offered
+from ..display.spreadsheets import unguard
+from ..responses.detectors import read_offered
+from .mapping import LabelMap, suggest_values
 
 FIELDS = (
     *("model", "task", "setting", "persona", "persona_group", "template", "response_type", "text_id", "row_id"),
@@ -121,7 +121,7 @@ class Rows:
 
 
 def read_rows(path: Path, preset: str | None, fields: Sequence[str], names: LabelMap) -> Rows:
-    """Read and check a label file; see `refusal_metrics.analysis.labels.read_labels`."""
+    """Read and check a label file; see `refusal_metrics.analysis.labels.read.read_labels`."""
     table = names.rename(_load(path), (*COLUMNS, *FIELDS))
     source = _preset(table, preset)
     for name in fields:

@@ -2,8 +2,8 @@
 
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.label_match import check_texts, has_item_ids, match_labels
-from refusal_metrics.analysis.labels import item_id, read_labels
+from refusal_metrics.analysis.labels.match import check_texts, has_item_ids, match_labels
+from refusal_metrics.analysis.labels.read import item_id, read_labels
 from refusal_metrics.analysis.responses.table import read_responses
 
 from refusal_metrics.errors import InputError

@@ -23,9 +23,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .arrays import CONFIDENCE, Floats
-from .labels import number_texts
-from .statistics.intervals import effective_units, totals, wilson
+from ..arrays import CONFIDENCE, Floats
+from ..statistics.intervals import effective_units, totals, wilson
+from .read import number_texts
 
 GAP = (
     *("observed", "expected", "p_value", "ci_low", "ci_high", "upper", "highest", "lowest"),
@@ -40,7 +40,7 @@ def estimate_persona_gap(items: pd.DataFrame, *, rng: np.random.Generator, n_per
     Parameters
     ----------
     items : pandas.DataFrame
-        As in `refusal_metrics.analysis.detection_errors.estimate_validation`, with a column ``persona``;
+        As in `refusal_metrics.analysis.labels.detection_errors.estimate_validation`, with a column ``persona``;
         items without a persona are left out.
     rng : numpy.random.Generator
         Deals out the personas.

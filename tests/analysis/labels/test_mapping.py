@@ -5,8 +5,8 @@ import re
 
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.label_mapping import LabelMap, read_label_map, suggest_values
-from refusal_metrics.analysis.labels import read_labels
+from refusal_metrics.analysis.labels.mapping import LabelMap, read_label_map, suggest_values
+from refusal_metrics.analysis.labels.read import read_labels
 
 from refusal_metrics.errors import InputError
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pandas as pd
-from refusal_metrics.analysis.detection_errors import MEASURES, estimate_validation
-from refusal_metrics.analysis.persona_gap import estimate_persona_gap
-from refusal_metrics.analysis.validation_tables import (
+from refusal_metrics.analysis.labels.detection_errors import MEASURES, estimate_validation
+from refusal_metrics.analysis.labels.persona_gap import estimate_persona_gap
+from refusal_metrics.analysis.labels.tables import (
     readable_confusion,
     readable_gaps,
     readable_slices,

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from refusal_metrics.errors import InputError, unknown_name
 
-from .arrays import CONFIDENCE, Floats
-from .labels import number_texts
-from .statistics.agreement import cohen_kappa
-from .statistics.intervals import clustered, effective_units, proportion_interval, totals, unseen_share, wilson
+from ..arrays import CONFIDENCE, Floats
+from ..statistics.agreement import cohen_kappa
+from ..statistics.intervals import clustered, effective_units, proportion_interval, totals, unseen_share, wilson
+from .read import number_texts
 
 MEASURES = ("precision", "recall", "f1", "kappa")
 

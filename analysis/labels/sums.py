@@ -8,11 +8,11 @@ import pandas as pd
 
 from refusal_metrics.errors import InputError, unknown_name
 
+from ..responses.table import STUDY_COLUMNS, Responses, count, identifier
 from .corrected import SUMS
-from .label_forms import shortened
-from .label_match import ITEM_ID, check_texts, has_item_ids, match_labels
-from .labels import Labels, weigh_labels
-from .responses.table import STUDY_COLUMNS, Responses, count, identifier
+from .formats import shortened
+from .match import ITEM_ID, check_texts, has_item_ids, match_labels
+from .read import Labels, weigh_labels
 
 _MARGIN = 0.02
 """By how much of N the weights may miss it, as samples of rounded probabilities do."""
@@ -42,7 +42,7 @@ class LabelSums:
     ----------
     sums : pandas.DataFrame
         One row a text and combination of factors: the factors, ``text_id`` (with its task before
-        it), and `refusal_metrics.analysis.corrected.SUMS`.
+        it), and `refusal_metrics.analysis.labels.corrected.SUMS`.
     notes : tuple of str
         What was made of the labels.
     """
@@ -72,13 +72,13 @@ def sum_labels(
     -------
     LabelSums
         Of the responses that the rule has a verdict on. Items drawn but not labelled (or divided over)
-        give their weight to others, see `refusal_metrics.analysis.labels.weigh_labels`.
+        give their weight to others, see `refusal_metrics.analysis.labels.read.weigh_labels`.
 
     Raises
     ------
     InputError
         For an unknown factor; if responses cannot be told apart by design_id and index; if most labels are of other
-        answers than these (see `refusal_metrics.analysis.label_match.check_texts`); if a label is
+        answers than these (see `refusal_metrics.analysis.labels.match.check_texts`); if a label is
         of none of them, or of several; if none is of a response without (or with) the detector's flag
         while there are such, or that it judged at all; or if the weights do not add up to the number of responses.
     """

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
+from refusal_metrics.analysis.labels.validate import validate
 from refusal_metrics.analysis.responses.detectors import RuleDetector
-from refusal_metrics.analysis.validation import validate
 
 from refusal_metrics.detectors import RULES
 
-FOLDER = Path(__file__).with_name("labels")
+FOLDER = Path(__file__).parents[2] / "labels"
 LABELS = FOLDER / "label_set.csv"
 
 
