@@ -243,8 +243,8 @@ def annotate_export(
     """
     import numpy as np
 
-    from .annotation import draw_items
-    from .annotation_forms import FORMS, check_folder, write_items
+    from .annotation.draw import draw_items
+    from .annotation.sheets import FORMS, check_folder, write_items
     from .responses.logs.load import load_responses
 
     if detector and not only:
@@ -284,7 +284,7 @@ def annotate_import(
 
     Example: `persona-refusal annotate import doccano.jsonl --key key.csv --out labels.csv --columns refusal=label`
     """
-    from .annotation_import import (
+    from .annotation.collect import (
         count_annotations,
         estimate_agreement,
         list_disagreements,

@@ -10,9 +10,9 @@ from refusal_metrics.errors import InputError, unknown_name
 from refusal_metrics.json_records import read_json_records
 from refusal_metrics.tabular import is_json
 
-from .annotation_forms import ANSWERS, QUESTIONS
-from .display.spreadsheets import unguard
-from .labels.mapping import LabelMap, suggest_values
+from ..display.spreadsheets import unguard
+from ..labels.mapping import LabelMap, suggest_values
+from .sheets import ANSWERS, QUESTIONS
 
 _STATE, _LINES = "user_state.json", "annotated_instances.jsonl"
 """What Potato 2 and Potato 1 keep in a folder of each annotator."""

@@ -12,8 +12,8 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusal_metrics.analysis.annotation import FEWEST, allocate, draw_items
-from refusal_metrics.analysis.annotation_forms import guard, write_items
+from refusal_metrics.analysis.annotation.draw import FEWEST, allocate, draw_items
+from refusal_metrics.analysis.annotation.sheets import guard, write_items
 from refusal_metrics.analysis.display.spreadsheets import unguard
 from refusal_metrics.analysis.responses.logs.load import load_responses
 from refusal_metrics.analysis.responses.table import read_responses

@@ -12,14 +12,14 @@ import pandas as pd
 from refusal_metrics.delimited import open_delimited
 from refusal_metrics.errors import InputError
 
-from .annotation_answers import Answer, find_answers, read_answers, read_rows
-from .annotation_forms import QUESTIONS
-from .display.spreadsheets import to_csv, unguard
-from .files import check_new, replace_file
-from .labels.formats import SMALLEST, read_number
-from .labels.mapping import LabelMap
-from .labels.read import FIELDS
-from .statistics.agreement import krippendorff_alpha
+from ..display.spreadsheets import to_csv, unguard
+from ..files import check_new, replace_file
+from ..labels.formats import SMALLEST, read_number
+from ..labels.mapping import LabelMap
+from ..labels.read import FIELDS
+from ..statistics.agreement import krippendorff_alpha
+from .answers import Answer, find_answers, read_answers, read_rows
+from .sheets import QUESTIONS
 
 AGREEMENT = ("question", "n", "n_items", "unclear", "alpha", "n_disagreed")
 """The columns of `estimate_agreement`."""

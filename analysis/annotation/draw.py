@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from refusal_metrics.errors import InputError
 
-from .labels.read import item_id
-from .responses.table import Responses, count, identifier
+from ..labels.read import item_id
+from ..responses.table import Responses, count, identifier
 
 FEWEST = 5
 """As many items are drawn from each stratum, or all of a smaller one."""

@@ -17,10 +17,10 @@ import yaml
 
 from refusal_metrics.errors import InputError, unknown_name
 
-from .annotation import Sample
-from .display.spreadsheets import guard as guard_cell
-from .display.spreadsheets import seen
-from .files import replace_folder
+from ..display.spreadsheets import guard as guard_cell
+from ..display.spreadsheets import seen
+from ..files import replace_folder
+from .draw import Sample
 
 QUESTIONS = {"refusal": "Is it a refusal?", "unreasonable": "Was refusing unreasonable here?"}
 """What is asked of every item; the second only of refusals."""
@@ -36,7 +36,7 @@ SHEET = ("id", "prompt", "response", *QUESTIONS, "comment")
 
 _LONGEST_CELL = 32_767
 """Characters that the usual spreadsheet programs keep of a cell."""
-_GUIDE = Path(__file__).with_name("annotation_guide.md")
+_GUIDE = Path(__file__).with_name("guide.md")
 
 
 def write_items(

@@ -7,10 +7,8 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.annotation import draw_items
-from refusal_metrics.analysis.annotation_answers import find_answers
-from refusal_metrics.analysis.annotation_forms import guard, write_items
-from refusal_metrics.analysis.annotation_import import (
+from refusal_metrics.analysis.annotation.answers import find_answers
+from refusal_metrics.analysis.annotation.collect import (
     Annotations,
     count_annotations,
     estimate_agreement,
@@ -18,6 +16,8 @@ from refusal_metrics.analysis.annotation_import import (
     read_annotations,
     write_labels,
 )
+from refusal_metrics.analysis.annotation.draw import draw_items
+from refusal_metrics.analysis.annotation.sheets import guard, write_items
 from refusal_metrics.analysis.display.spreadsheets import unguard
 from refusal_metrics.analysis.labels.mapping import LabelMap
 from refusal_metrics.analysis.labels.read import item_id, read_labels

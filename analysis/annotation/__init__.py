@@ -1,0 +1,1 @@
+"""Responses drawn for people, and their answers collected."""
