@@ -73,7 +73,7 @@ def _page(part: str, stem: str) -> str:
 
 def _write_commands() -> str:
     """Write down every command from what its ``--help`` says; the list of commands with cut sentences is left out."""
-    asked = ["refusal_metrics.analysis.cli", "utils", "docs", "--name", "persona-refusal"]
+    asked = ["refusal_metrics.analysis.cli.app", "utils", "docs", "--name", "persona-refusal"]
     command = [sys.executable, "-m", "typer", *asked]
     written = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 - our own
     written = written[written.index("\n## ") :].replace("* `--help`: Show this message and exit.\n", "")

@@ -6,7 +6,7 @@ import time
 import zlib
 
 import pytest
-from refusal_metrics.analysis import cli
+from refusal_metrics.analysis.cli import app as cli
 from refusal_metrics.analysis.report.study_tables import Options
 from refusal_metrics.analysis.report.write import write_report
 from refusal_metrics.analysis.responses.logs.load import load_responses

@@ -30,7 +30,7 @@ import pytest
 import typer
 from lm_eval._cli import HarnessCLI
 from lm_eval.tasks import TaskManager
-from refusal_metrics.analysis import cli
+from refusal_metrics.analysis.cli import app as cli
 from typer.testing import CliRunner
 
 from refusal_metrics.docs import build_docs
@@ -390,7 +390,7 @@ def test_what_ends_a_command_early_has_its_exit_code(raised, code, says, monkeyp
     def fail():
         raise raised
 
-    monkeypatch.setattr("refusal_metrics.analysis.cli.registry.register", fail)
+    monkeypatch.setattr("refusal_metrics.analysis.cli.app.registry.register", fail)
     monkeypatch.setattr(sys, "argv", ["persona-refusal", "register"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
@@ -402,7 +402,7 @@ def test_a_bug_is_shown_with_its_traceback(monkeypatch):
     def fail():
         raise RuntimeError("something else")
 
-    monkeypatch.setattr("refusal_metrics.analysis.cli.registry.register", fail)
+    monkeypatch.setattr("refusal_metrics.analysis.cli.app.registry.register", fail)
     monkeypatch.setattr(sys, "argv", ["persona-refusal", "register"])
     with pytest.raises(RuntimeError, match="something else"):
         cli.main()

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import typer
 import yaml
-from refusal_metrics.analysis import cli
+from refusal_metrics.analysis.cli import app as cli
 from refusal_metrics.analysis.estimates import trend
 from refusal_metrics.analysis.estimates.contrasts import CONTRASTS
 from refusal_metrics.analysis.estimates.interactions import INTERACTIONS
@@ -117,7 +117,7 @@ def report(tmp_path_factory):
     command = [
         sys.executable,
         "-m",
-        "refusal_metrics.analysis.cli",
+        "refusal_metrics.analysis.cli.app",
         "report",
         DOCS / "quickstart",
         "--out",

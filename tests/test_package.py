@@ -41,7 +41,7 @@ def test_the_core_install_asks_for_neither_torch_nor_vllm():
         ("refusal_metrics.sampler", ["datasets", "lm_eval", "pyarrow"]),
         ("refusal_metrics.docs", ["lm_eval", "refusal_metrics.analysis", "torch"]),
         ("refusal_metrics.metrics", ["datasets", "refusal_metrics.docs", "refusal_metrics.analysis"]),
-        ("refusal_metrics.analysis.cli", ["datasets", "lm_eval", "duckdb", "pandas", "numpy", "torch", "altair"]),
+        ("refusal_metrics.analysis.cli.app", ["datasets", "lm_eval", "duckdb", "pandas", "numpy", "torch", "altair"]),
         ("refusal_metrics.analysis.figures.figure", ["altair", "vl_convert"]),
         ("refusal_metrics.analysis.responses.logs.load", ["pandas"]),  # numpy comes with pyarrow
         ("refusal_metrics.analysis.report.write", ["altair", "datasets", "lm_eval", "torch"]),

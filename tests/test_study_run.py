@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from lm_eval import models as _models  # noqa: F401 - it registers its own only while there are none
 from lm_eval.api.model import LM
 from lm_eval.api.registry import register_model
-from refusal_metrics.analysis import cli
+from refusal_metrics.analysis.cli import app as cli
 from typer.testing import CliRunner
 
 from refusal_metrics import study_process, study_run

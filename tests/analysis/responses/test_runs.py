@@ -6,7 +6,7 @@ import os
 import duckdb
 import pandas as pd
 import pytest
-from refusal_metrics.analysis import cli
+from refusal_metrics.analysis.cli import app as cli
 from refusal_metrics.analysis.responses import runs
 from refusal_metrics.analysis.responses.logs.load import load_responses
 from refusal_metrics.analysis.responses.runs import Log, differing_settings, find_logs, is_log

@@ -5,7 +5,7 @@ import json
 
 import pandas as pd
 import pytest
-from refusal_metrics.analysis import cli
+from refusal_metrics.analysis.cli import app as cli
 from typer.testing import CliRunner
 
 from refusal_metrics.errors import InputError

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from refusal_metrics.analysis.options import between
+from refusal_metrics.analysis.cli.options import between
 
 from refusal_metrics.errors import InputError
 

@@ -12,18 +12,18 @@ import typer
 
 from refusal_metrics.errors import InputError
 
+from ..display.numbers import Format
 from .console import busy, say
-from .display.numbers import Format
 from .options import Detector, ExcludeProvider, Force, Form, Models, Property, Results, Seed, between
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .leaderboard.board import Board
-    from .leaderboard.comparison import Comparison
-    from .leaderboard.gate import Gate
-    from .leaderboard.page import Part
-    from .leaderboard.pairs import Pairs
+    from ..leaderboard.board import Board
+    from ..leaderboard.comparison import Comparison
+    from ..leaderboard.gate import Gate
+    from ..leaderboard.page import Part
+    from ..leaderboard.pairs import Pairs
 
 app = typer.Typer()
 
@@ -105,7 +105,7 @@ def leaderboard(
         if out:
             _write_comparison(out, comparison, shown, force=force)
         if fail_above is not None:
-            from .leaderboard.gate import pass_gate
+            from ..leaderboard.gate import pass_gate
 
             _end(pass_gate(pairs, comparison, fail_above), fail_above)
     else:
@@ -129,7 +129,7 @@ def _check(by: str, metrics: Sequence[str], baseline: Sequence[str], fail_above:
 
 def _check_out(out: Path, *, figures: bool, force: bool) -> None:
     """Check, before anything is read, that the page and its figures may be written."""
-    from .files import check_new
+    from ..files import check_new
 
     if out.suffix not in _ENDINGS:
         raise InputError(f"{out}: ends in {out.suffix or 'nothing'}; give a file that ends in {', '.join(_ENDINGS)}")
@@ -141,9 +141,9 @@ def _check_out(out: Path, *, figures: bool, force: bool) -> None:
 def _rank(results: Sequence[str], metrics: Sequence[str], detector: str | None, seed: int, *, exclude: bool) -> "Board":
     import numpy as np
 
-    from .leaderboard.board import make_board
-    from .leaderboard.pairs import load_studies
-    from .responses.provider import exclude_provider
+    from ..leaderboard.board import make_board
+    from ..leaderboard.pairs import load_studies
+    from ..responses.provider import exclude_provider
 
     with busy("Reading the responses"):
         studies = load_studies(results)
@@ -155,8 +155,8 @@ def _rank(results: Sequence[str], metrics: Sequence[str], detector: str | None, 
 
 
 def _print_board(board: "Board", form: Format, *, each: bool) -> None:
-    from .display.tables import print_table
-    from .leaderboard.page import RANKING, lay_out_board, lay_out_metrics, lay_out_tasks, name_task
+    from ..display.tables import print_table
+    from ..leaderboard.page import RANKING, lay_out_board, lay_out_metrics, lay_out_tasks, name_task
 
     if form in _DATA:
         print_table(board.table, form)
@@ -174,8 +174,8 @@ def _print_board(board: "Board", form: Format, *, each: bool) -> None:
 
 
 def _print_texts(tables: "Sequence[tuple[str, pd.DataFrame]]", form: Format, sections: Sequence[str] = ()) -> None:
-    from .display.numbers import escape
-    from .display.tables import print_readable, to_markdown
+    from ..display.numbers import escape
+    from ..display.tables import print_readable, to_markdown
 
     for heading, table in tables:
         if form is Format.MARKDOWN:
@@ -186,10 +186,10 @@ def _print_texts(tables: "Sequence[tuple[str, pd.DataFrame]]", form: Format, sec
 
 
 def _write_board(out: Path, board: "Board", column: str, models: Path | None, *, force: bool) -> None:
-    from .display.spreadsheets import to_csv
-    from .figures.export import write_figures
-    from .leaderboard.families import draw_families
-    from .leaderboard.page import board_parts
+    from ..display.spreadsheets import to_csv
+    from ..figures.export import write_figures
+    from ..leaderboard.families import draw_families
+    from ..leaderboard.page import board_parts
 
     if out.suffix == ".csv":
         _write(out, to_csv(board.table), force=force)
@@ -209,9 +209,9 @@ def _write_board(out: Path, board: "Board", column: str, models: Path | None, *,
 def _pair(
     results: Sequence[str], baseline: Sequence[str], detector: str | None, *, texts: bool, exclude: bool
 ) -> "Pairs":
-    from .leaderboard.pairs import pair_runs
-    from .responses.logs.load import load_responses
-    from .responses.provider import exclude_provider
+    from ..leaderboard.pairs import pair_runs
+    from ..responses.logs.load import load_responses
+    from ..responses.provider import exclude_provider
 
     with busy("Reading the responses of both runs"):
         new, old = (load_responses(paths, texts=texts) for paths in (results, baseline))
@@ -223,7 +223,7 @@ def _pair(
 def _compare(pairs: "Pairs", seed: int, n_examples: int, *, show_texts: bool) -> "tuple[Comparison, pd.DataFrame]":
     import numpy as np
 
-    from .leaderboard.comparison import compare_runs, list_examples
+    from ..leaderboard.comparison import compare_runs, list_examples
 
     rng = np.random.default_rng(seed)
     with busy("Turning texts round"):
@@ -233,8 +233,8 @@ def _compare(pairs: "Pairs", seed: int, n_examples: int, *, show_texts: bool) ->
 
 
 def _print_comparison(comparison: "Comparison", shown: "pd.DataFrame", form: Format) -> None:
-    from .display.tables import print_table, readable
-    from .leaderboard.page import lay_out_comparison, lay_out_examples, lay_out_named
+    from ..display.tables import print_table, readable
+    from ..leaderboard.page import lay_out_comparison, lay_out_examples, lay_out_named
 
     if form in _DATA:
         print_table(comparison.table, form)
@@ -251,8 +251,8 @@ def _print_comparison(comparison: "Comparison", shown: "pd.DataFrame", form: For
 
 
 def _write_comparison(out: Path, comparison: "Comparison", shown: "pd.DataFrame", *, force: bool) -> None:
-    from .display.spreadsheets import to_csv
-    from .leaderboard.page import comparison_parts
+    from ..display.spreadsheets import to_csv
+    from ..leaderboard.page import comparison_parts
 
     if out.suffix == ".csv":
         _write(out, to_csv(comparison.table), force=force)
@@ -271,7 +271,7 @@ def _end(gate: "Gate", points: float) -> None:
 
 
 def _page(title: str, said: Sequence[str], parts: "Sequence[Part]", out: Path, figure: str) -> str:
-    from .leaderboard.page import write_html, write_markdown
+    from ..leaderboard.page import write_html, write_markdown
 
     return write_html(title, said, parts) if out.suffix == ".html" else write_markdown(title, said, parts, figure)
 
@@ -283,7 +283,7 @@ def _figures(out: Path) -> Path:
 @contextmanager
 def _replaced(out: Path, *, force: bool) -> Iterator[Path]:
     """Give a folder in which a page and its figures are made; those of an earlier page of that name are removed."""
-    from .files import replace_files
+    from ..files import replace_files
 
     # A page of the other form, or a table, may have been written beside them.
     shared = out.suffix == ".csv" or any(out.with_suffix(e).exists() for e in (".md", ".html") if e != out.suffix)

@@ -10,8 +10,8 @@ import typer
 
 from refusal_metrics.errors import InputError
 
+from ..display.numbers import Format, Only, Tool
 from .console import busy, say
-from .display.numbers import Format, Only, Tool
 from .options import Detector, Force, Form, LabelColumns, LabelValues, Results, Seed, between, names
 
 app = typer.Typer()
@@ -93,11 +93,11 @@ def detect(
 
     Example: `persona-refusal detect answers.csv --column text --out judged.csv`
     """
-    from .display.tables import print_table
-    from .judging.detect import detect as detect_all
-    from .judging.detect import show_progress
-    from .judging.registry import make_detector
-    from .responses.detectors import Options
+    from ..display.tables import print_table
+    from ..judging.detect import detect as detect_all
+    from ..judging.detect import show_progress
+    from ..judging.registry import make_detector
+    from ..responses.detectors import Options
 
     options = Options(
         label_map=label_map,
@@ -177,12 +177,12 @@ def validate_command(
     """
     from refusal_metrics.detectors import RULES
 
-    from .display.tables import print_readable, print_table, to_markdown
-    from .judging.registry import make_detector
-    from .labels.mapping import read_label_map
-    from .labels.tables import readable_confusion, readable_gaps, readable_slices, readable_validation
-    from .labels.validate import validate
-    from .responses.detectors import Options
+    from ..display.tables import print_readable, print_table, to_markdown
+    from ..judging.registry import make_detector
+    from ..labels.mapping import read_label_map
+    from ..labels.tables import readable_confusion, readable_gaps, readable_slices, readable_validation
+    from ..labels.validate import validate
+    from ..responses.detectors import Options
 
     options = Options(label_map=label_map, judge_model=judge_model, cache=cache)
     mapping = read_label_map(columns, values)
@@ -243,9 +243,9 @@ def annotate_export(
     """
     import numpy as np
 
-    from .annotation.draw import draw_items
-    from .annotation.sheets import FORMS, check_folder, write_items
-    from .responses.logs.load import load_responses
+    from ..annotation.draw import draw_items
+    from ..annotation.sheets import FORMS, check_folder, write_items
+    from ..responses.logs.load import load_responses
 
     if detector and not only:
         raise InputError(f"--detector {detector}: is the rule of --only flagged; add that, or leave it out")
@@ -284,15 +284,15 @@ def annotate_import(
 
     Example: `persona-refusal annotate import doccano.jsonl --key key.csv --out labels.csv --columns refusal=label`
     """
-    from .annotation.collect import (
+    from ..annotation.collect import (
         count_annotations,
         estimate_agreement,
         list_disagreements,
         read_annotations,
         write_labels,
     )
-    from .display.tables import print_table
-    from .labels.mapping import read_label_map
+    from ..display.tables import print_table
+    from ..labels.mapping import read_label_map
 
     annotations = read_annotations(sources, key, read_label_map(columns, values))
     n_rows = write_labels(annotations, out, force=force)

@@ -7,8 +7,8 @@ import sys
 import threading
 
 import pytest
-from refusal_metrics.analysis import cli
-from refusal_metrics.analysis.interrupts import Stopped, stopped_by_signals
+from refusal_metrics.analysis.cli import app as cli
+from refusal_metrics.analysis.cli.interrupts import Stopped, stopped_by_signals
 
 from refusal_metrics.errors import InputError
 
@@ -111,7 +111,7 @@ def test_a_bug_is_a_traceback(monkeypatch, raised):
 
 def run_into(stdout, *command):
     return subprocess.run(
-        [sys.executable, "-c", "from refusal_metrics.analysis.cli import main; main()", *command],
+        [sys.executable, "-c", "from refusal_metrics.analysis.cli.app import main; main()", *command],
         check=False,
         stdout=stdout,
         stderr=subprocess.PIPE,

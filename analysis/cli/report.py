@@ -10,9 +10,9 @@ import typer
 
 from refusal_metrics.errors import InputError
 
-from .cli_inputs import noted
+from ..display.numbers import Format
 from .console import busy, say
-from .display.numbers import Format
+from .load import noted
 from .options import (
     RUN_FACTORS,
     AllRuns,
@@ -83,13 +83,13 @@ def report(
 
     Example: `persona-refusal report results --out report --paper --compare-published`
     """
-    from .display.tables import print_readable, print_table, to_markdown
-    from .figures.figure import check_formats
-    from .labels.mapping import read_label_map
-    from .report.study_tables import Options
-    from .report.write import check_out, main_table, write_report
-    from .responses.logs.load import load_responses
-    from .responses.table import FACTORS, STUDY_COLUMNS
+    from ..display.tables import print_readable, print_table, to_markdown
+    from ..figures.figure import check_formats
+    from ..labels.mapping import read_label_map
+    from ..report.study_tables import Options
+    from ..report.write import check_out, main_table, write_report
+    from ..responses.logs.load import load_responses
+    from ..responses.table import FACTORS, STUDY_COLUMNS
 
     check_out(out, force=force)
     formats = [] if figures == "none" else names(figures)

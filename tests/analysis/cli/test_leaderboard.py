@@ -5,7 +5,7 @@ import json
 
 import pandas as pd
 import pytest
-from refusal_metrics.analysis import cli_leaderboard
+from refusal_metrics.analysis.cli import leaderboard as cli_leaderboard
 from refusal_metrics.analysis.leaderboard.board import COLUMNS
 from refusal_metrics.analysis.leaderboard.comparison import COLUMNS as COMPARED
 from rich.cells import cell_len

@@ -16,7 +16,12 @@ import typer
 from refusal_metrics import register as registry
 from refusal_metrics.errors import InputError
 
-from . import cli_estimates, cli_labels, cli_leaderboard, cli_rates, cli_report, cli_study
+from . import estimates as cli_estimates
+from . import labels as cli_labels
+from . import leaderboard as cli_leaderboard
+from . import rates as cli_rates
+from . import report as cli_report
+from . import study as cli_study
 from .console import busy, say
 from .interrupts import Stopped, stopped_by_signals
 from .options import AllRuns, Detector, Force, Results, names
@@ -93,8 +98,8 @@ def ingest(
 
     Example: `persona-refusal ingest results --texts --out responses.parquet`
     """
-    from .responses.logs.load import load_responses
-    from .responses.table import write_responses
+    from ..responses.logs.load import load_responses
+    from ..responses.table import write_responses
 
     with busy("Reading the responses"):
         responses = load_responses(results, all_runs=all_runs, run_factors=names(factors), texts=texts)

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from refusal_metrics.analysis import cli, cli_study
+from refusal_metrics.analysis.cli import app as cli
+from refusal_metrics.analysis.cli import study as cli_study
 from refusal_metrics.analysis.responses.logs.load import load_responses
 from rich.console import Console
 from typer.testing import CliRunner

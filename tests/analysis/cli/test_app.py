@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import typer
-from refusal_metrics.analysis import cli
+from refusal_metrics.analysis.cli import app as cli
 from refusal_metrics.analysis.estimates.contrasts import CONTRASTS
 from refusal_metrics.analysis.estimates.interactions import INTERACTIONS
 from refusal_metrics.analysis.estimates.rates import ESTIMATES

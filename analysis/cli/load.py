@@ -11,17 +11,17 @@ from refusal_metrics.errors import InputError
 from .console import busy, say
 
 if TYPE_CHECKING:
-    from .counts import Counts
-    from .responses.table import Responses
+    from ..counts import Counts
+    from ..responses.table import Responses
 
 
 def load_counts(
     results: list[str], factors: Sequence[str], detector: str | None, *, all_runs: bool, exclude: bool
 ) -> "tuple[Responses, Counts]":
     """Read responses and count the refusals of one rule; say what was left out."""
-    from .responses.count import count_responses
-    from .responses.logs.load import load_responses
-    from .responses.table import FACTORS, STUDY_COLUMNS
+    from ..responses.count import count_responses
+    from ..responses.logs.load import load_responses
+    from ..responses.table import FACTORS, STUDY_COLUMNS
 
     run_factors = [name for name in dict.fromkeys(factors) if name not in {*STUDY_COLUMNS, *FACTORS}]
     with busy("Reading the responses"):
@@ -41,8 +41,8 @@ def load_counts(
 
 def noted(responses: "Responses", detector: str | None, *, exclude: bool) -> "Responses":
     """Leave out what the provider refused if that is asked for, and note where responses say too little."""
-    from .responses.provider import exclude_provider
-    from .responses.usable import note_unusable
+    from ..responses.provider import exclude_provider
+    from ..responses.usable import note_unusable
 
     return note_unusable(exclude_provider(responses) if exclude else responses, detector)
 
@@ -56,7 +56,7 @@ def check_one_of(options: Mapping[str, object]) -> None:
 
 def check_of_runs(factors: Sequence[str], comparing: str) -> None:
     """Refuse to tell apart, within a model and task, what personas are compared over."""
-    from .responses.table import FACTORS, STUDY_COLUMNS
+    from ..responses.table import FACTORS, STUDY_COLUMNS
 
     if wrong := [name for name in factors if name in {*STUDY_COLUMNS, *FACTORS}]:
         raise InputError(
@@ -67,6 +67,6 @@ def check_of_runs(factors: Sequence[str], comparing: str) -> None:
 
 def of_runs(counts: "Counts", factors: Sequence[str]) -> list[str]:
     """List the factors that are settings of runs."""
-    from .responses.table import FACTORS, STUDY_COLUMNS
+    from ..responses.table import FACTORS, STUDY_COLUMNS
 
     return [name for name in factors if name not in {*STUDY_COLUMNS, *FACTORS} and name in counts.levels]

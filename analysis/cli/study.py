@@ -18,8 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from refusal_metrics.errors import InputError, quoted, unknown_name
 
+from ..display.numbers import Format, plain
 from .console import busy, say
-from .display.numbers import Format, plain
 from .options import Form, names
 
 if TYPE_CHECKING:
@@ -281,7 +281,7 @@ def _check_repeats(study: "Study", plan: "Plan", n_prompts: int, form: Format) -
     from refusal_metrics.study_folder import StudyFolder
     from refusal_metrics.study_run import run_checks
 
-    from .display.tables import print_table
+    from ..display.tables import print_table
 
     folder = StudyFolder(study.out)
     folder.open(study.asked() | {"designs": plan.designs}, plan.describe_tasks())

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .cli_inputs import check_of_runs, check_one_of, load_counts, noted
+from ..display.numbers import Format
 from .console import busy, say
-from .display.numbers import Format
+from .load import check_of_runs, check_one_of, load_counts, noted
 from .options import (
     RUN_FACTORS,
     AllRuns,
@@ -28,8 +28,8 @@ from .options import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .counts import Counts
-    from .labels.mapping import LabelMap
+    from ..counts import Counts
+    from ..labels.mapping import LabelMap
 
 app = typer.Typer()
 
@@ -89,12 +89,12 @@ def rates(
     """
     import numpy as np
 
-    from .display.tables import print_table
-    from .estimates.contrasts import estimate_contrasts
-    from .estimates.rates import estimate_rates
-    from .estimates.spread import estimate_spread
-    from .labels.mapping import read_label_map
-    from .responses.table import STUDY_COLUMNS
+    from ..display.tables import print_table
+    from ..estimates.contrasts import estimate_contrasts
+    from ..estimates.rates import estimate_rates
+    from ..estimates.spread import estimate_spread
+    from ..labels.mapping import read_label_map
+    from ..responses.table import STUDY_COLUMNS
 
     check_one_of({"--against": against, "--spread": spread})
     factors = names(by)
@@ -146,12 +146,12 @@ def _print_corrected(
     form: Format,
 ) -> None:
     """Print rates, or differences, corrected by labels beside the uncorrected ones."""
-    from .display.tables import print_table
-    from .labels.corrected import FEWEST, estimate_corrected, estimate_corrected_contrasts
-    from .labels.read import read_labels
-    from .labels.sums import sum_labels
-    from .responses.logs.load import load_responses
-    from .responses.table import FACTORS, STUDY_COLUMNS
+    from ..display.tables import print_table
+    from ..labels.corrected import FEWEST, estimate_corrected, estimate_corrected_contrasts
+    from ..labels.read import read_labels
+    from ..labels.sums import sum_labels
+    from ..responses.logs.load import load_responses
+    from ..responses.table import FACTORS, STUDY_COLUMNS
 
     run_factors = [name for name in factors if name not in {*STUDY_COLUMNS, *FACTORS}]
     with busy("Reading the responses and labels"):

@@ -9,7 +9,7 @@ import typer
 
 from refusal_metrics.errors import InputError
 
-from .display.numbers import Format
+from ..display.numbers import Format
 
 Results = Annotated[
     list[str],

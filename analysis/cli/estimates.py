@@ -9,9 +9,9 @@ import typer
 
 from refusal_metrics.errors import InputError
 
-from .cli_inputs import check_of_runs, check_one_of, load_counts, of_runs
+from ..display.numbers import Format
 from .console import busy, say
-from .display.numbers import Format
+from .load import check_of_runs, check_one_of, load_counts, of_runs
 from .options import (
     RUN_FACTORS,
     AllRuns,
@@ -73,9 +73,9 @@ def sensitivity(
     """
     import numpy as np
 
-    from .display.tables import print_table
-    from .estimates.interactions import estimate_interactions
-    from .estimates.sensitivity.estimate import estimate_sensitivity
+    from ..display.tables import print_table
+    from ..estimates.interactions import estimate_interactions
+    from ..estimates.sensitivity.estimate import estimate_sensitivity
 
     check_one_of({"--levels": levels, "--interactions": interactions})
     named, pair = names(factors), names(interactions)
@@ -159,11 +159,11 @@ def regression(
 
     Example: `persona-refusal regression results --formula "persona * task" --wald`
     """
-    from .columns import REGRESSED
-    from .counts import count_by_text
-    from .display.tables import print_table
-    from .estimates.regression.design_matrix import parse_formula
-    from .estimates.regression.fit import fit
+    from ..columns import REGRESSED
+    from ..counts import count_by_text
+    from ..display.tables import print_table
+    from ..estimates.regression.design_matrix import parse_formula
+    from ..estimates.regression.fit import fit
 
     check_one_of({"--factors": factors, "--formula": formula})
     check_one_of({"--effects": effects, "--wald": wald})
@@ -216,8 +216,8 @@ def trend(
 
     Example: `persona-refusal trend results --by temperature`
     """
-    from .display.tables import print_table
-    from .estimates.trend import estimate_trend
+    from ..display.tables import print_table
+    from ..estimates.trend import estimate_trend
 
     factors = names(by)
     check_of_runs(factors, "trend compares")

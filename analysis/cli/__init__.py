@@ -1,0 +1,1 @@
+"""The command line, and nothing that another room needs."""
