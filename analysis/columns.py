@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from refusal_metrics.verdict import PROVIDER, TRUNCATED, UNJUDGED
+from refusal_metrics.detection.verdict import PROVIDER, TRUNCATED, UNJUDGED
 
 STUDY_COLUMNS = ("model", "task", "setting")
 """What every table tells apart."""

@@ -1,6 +1,6 @@
 """The seam to the harness: per-sample values and their aggregations.
 
-For each rule of `refusal_metrics.detectors.RULES` its rate, ``refusal_rate`` being that of ``answer_aware``:
+For each rule of `refusal_metrics.detection.rules.RULES` its rate, ``refusal_rate`` being that of ``answer_aware``:
 
 ``refusal_rate``, ``refusal_rate_prefix``, ``refusal_rate_prefix_strict``
     Share of responses that refuse.
@@ -31,10 +31,10 @@ import numpy as np
 
 from refusal_metrics.detection.reply import Reply
 from refusal_metrics.detection.response import read_response, writable
-from refusal_metrics.detectors import ANSWERS_BY, RULES, RULES_VERSION
+from refusal_metrics.detection.rules import ANSWERS_BY, RULES, RULES_VERSION
+from refusal_metrics.detection.verdict import ANSWER, REFUSAL, UNJUDGED, Verdict
 from refusal_metrics.sampler import number_labels
 from refusal_metrics.scores import NOT_AVAILABLE, Score, StandardError
-from refusal_metrics.verdict import ANSWER, REFUSAL, UNJUDGED, Verdict
 
 # A child of the harness's logger: the only one whose messages `lm_eval` shows.
 log = logging.getLogger("lm_eval.persona_refusal")

@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from refusal_metrics.detectors import RULES_VERSION
+from refusal_metrics.detection.rules import RULES_VERSION
 from refusal_metrics.study_answers import OncePerPrompt
 
 _PACKAGES = ("persona-refusal", "lm_eval", "vllm", "sglang", "transformers", "torch", "datasets")
@@ -58,7 +58,7 @@ def versions() -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        ``rules`` is `refusal_metrics.detectors.RULES_VERSION`, a plus sign, and a checksum of the rules and of the
+        ``rules`` is `refusal_metrics.detection.rules.RULES_VERSION`, a plus sign, and a checksum of the rules and of the
         code that applies them, so that an edited rule is noticed.
     """
     found = {}

@@ -27,7 +27,7 @@ from refusal_metrics.analysis.responses.table import FACTORS, STUDY_COLUMNS
 
 from refusal_metrics import study_file
 from refusal_metrics.design_files import load_design
-from refusal_metrics.detectors import RULES
+from refusal_metrics.detection.rules import RULES
 from refusal_metrics.register import tasks_folder
 from refusal_metrics.settings import NAMES, Settings
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from refusal_metrics.detectors import ANSWERS_BY, RULES
+from refusal_metrics.detection.rules import ANSWERS_BY, RULES
+from refusal_metrics.detection.verdict import ANSWER
 from refusal_metrics.metrics import RATES
 from refusal_metrics.register import tasks_folder
-from refusal_metrics.verdict import ANSWER
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 SMALL = ["--metadata", json.dumps({"source": "sample", "rows_per_class": 3, "variations": 4})]

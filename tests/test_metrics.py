@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from refusal_metrics import metrics
 from refusal_metrics.detection.reply import Reply
-from refusal_metrics.detectors import RULES, RULES_VERSION
+from refusal_metrics.detection.rules import RULES, RULES_VERSION
+from refusal_metrics.detection.verdict import OUTCOMES
 from refusal_metrics.metrics import (
     GROUP_METRICS,
     PERSONA_GROUP_METRICS,
@@ -22,7 +23,6 @@ from refusal_metrics.metrics import (
     process_results,
 )
 from refusal_metrics.scores import NOT_AVAILABLE
-from refusal_metrics.verdict import OUTCOMES
 
 DOC = {
     "kind": "nli",

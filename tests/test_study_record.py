@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from refusal_metrics import study_record
-from refusal_metrics.detectors import RULES_VERSION
+from refusal_metrics.detection.rules import RULES_VERSION
 from refusal_metrics.study_answers import OncePerPrompt
 from refusal_metrics.study_record import checksum_weights, describe_run, versions
 

@@ -175,7 +175,7 @@ def validate_command(
 
     Example: `persona-refusal validate --labels theirs.csv --columns response=answer,refusal=label --values 1=no,2=yes`
     """
-    from refusal_metrics.detectors import RULES
+    from refusal_metrics.detection.rules import RULES
 
     from ..display.tables import print_readable, print_table, to_markdown
     from ..judging.registry import make_detector

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from refusal_metrics.detection.verdict import ANSWER, EMPTY, OTHER, REFUSAL, UNKNOWN, Verdict
 from refusal_metrics.errors import InputError, unknown_name
-from refusal_metrics.verdict import ANSWER, EMPTY, OTHER, REFUSAL, UNKNOWN, Verdict
 
 from ..display.numbers import plain
 from ..responses.detectors import Item, Options, column_name

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from refusal_metrics.detection.verdict import PROVIDER, REFUSAL
 from refusal_metrics.errors import InputError
-from refusal_metrics.verdict import PROVIDER, REFUSAL
 
 from ..display.numbers import plain
 from ..display.spreadsheets import unguard_in_sql

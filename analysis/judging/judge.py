@@ -11,8 +11,8 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from refusal_metrics.detection.verdict import ANSWER, EMPTY, REFUSAL, UNKNOWN, Verdict
 from refusal_metrics.errors import InputError
-from refusal_metrics.verdict import ANSWER, EMPTY, REFUSAL, UNKNOWN, Verdict
 
 from ..display.numbers import plain
 from ..responses.detectors import Item, Options, column_name

@@ -1,6 +1,6 @@
 """Detectors by their names."""
 
-from refusal_metrics.detectors import RULES
+from refusal_metrics.detection.rules import RULES
 from refusal_metrics.errors import unknown_name
 
 from ..responses.detectors import CLASSIFIER, JUDGE, Detector, Options, RuleDetector
@@ -14,7 +14,7 @@ def make_detector(spec: str, options: Options | None = None) -> Detector:
     Parameters
     ----------
     spec : str
-        A rule of `refusal_metrics.detectors.RULES`; ``hf:`` and the name or folder of a transformers
+        A rule of `refusal_metrics.detection.rules.RULES`; ``hf:`` and the name or folder of a transformers
         text classifier; or ``judge:`` and the address of an OpenAI-compatible server.
     options : Options, optional
 

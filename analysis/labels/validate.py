@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from refusal_metrics.detection.verdict import OTHER, OUTCOMES, REFUSAL
 from refusal_metrics.errors import InputError, unknown_name
-from refusal_metrics.verdict import OTHER, OUTCOMES, REFUSAL
 
 from ..responses.detectors import Detector, Item
 from ..responses.table import Responses

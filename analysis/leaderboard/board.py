@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from refusal_metrics.detectors import ANSWERS_BY
+from refusal_metrics.detection.rules import ANSWERS_BY
 
 from ..arrays import ALPHA, Floats
 from ..columns import BASELINES, OTHERS, STUDY

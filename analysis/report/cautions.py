@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from refusal_metrics.detectors import ANSWERS_BY
+from refusal_metrics.detection.rules import ANSWERS_BY
 
 from ..labels.validate import Validation
 from ..responses.origin import Origin

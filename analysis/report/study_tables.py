@@ -10,7 +10,7 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 import pandas as pd
 
-from refusal_metrics.detectors import ANSWERS_BY
+from refusal_metrics.detection.rules import ANSWERS_BY
 from refusal_metrics.errors import InputError
 
 from ..columns import BASELINES, OTHERS, REGRESSED

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from refusal_metrics.detectors import RULES
+from refusal_metrics.detection.rules import RULES
 from refusal_metrics.errors import InputError
 
 from ..display.spreadsheets import to_csv

@@ -13,9 +13,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol
 
-from refusal_metrics.detectors import RULES
+from refusal_metrics.detection.rules import RULES
+from refusal_metrics.detection.verdict import UNJUDGED, Verdict
 from refusal_metrics.errors import InputError
-from refusal_metrics.verdict import UNJUDGED, Verdict
 
 CLASSIFIER, JUDGE = "hf:", "judge:"
 """What the names of detectors that are no rules begin with."""
@@ -130,7 +130,7 @@ def column_name(kind: str, model: str) -> str:
 
 
 class RuleDetector:
-    """A rule of `refusal_metrics.detectors`, in parallel.
+    """A rule of `refusal_metrics.detection.rules`, in parallel.
 
     Each distinct pair of response and labels is judged once, by the very function that the harness
     calls. Beyond some 20,000 of them the work is spread over processes, one a core.

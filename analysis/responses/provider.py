@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from refusal_metrics.detection.verdict import PROVIDER
 from refusal_metrics.errors import InputError
-from refusal_metrics.verdict import PROVIDER
 
 from .table import Responses
 

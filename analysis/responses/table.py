@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from refusal_metrics.detectors import ANSWERS_BY
+from refusal_metrics.detection.rules import ANSWERS_BY
 from refusal_metrics.errors import InputError, unknown_name
 
 from ..columns import FACTORS, FLAGS, REQUIRED, STUDY_COLUMNS, is_verdict

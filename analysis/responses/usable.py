@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from refusal_metrics.detectors import ANSWERS_BY
+from refusal_metrics.detection.rules import ANSWERS_BY
 
 from ..columns import STUDY_COLUMNS
 from .table import Responses, identifier

@@ -11,9 +11,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from refusal_metrics.detectors import ANSWERS_BY
+from refusal_metrics.detection.rules import ANSWERS_BY
+from refusal_metrics.detection.verdict import CAUSES, OUTCOMES, REFUSAL, TRUNCATED, UNJUDGED, Verdict
 from refusal_metrics.errors import InputError
-from refusal_metrics.verdict import CAUSES, OUTCOMES, REFUSAL, TRUNCATED, UNJUDGED, Verdict
 
 from ..display.numbers import plain
 from ..files import reason

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from refusal_metrics.detectors import ANSWERS_BY
+from refusal_metrics.detection.rules import ANSWERS_BY
 
 from ...display.html import embed, visible
 from ...display.numbers import interval, percent

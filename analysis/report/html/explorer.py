@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from refusal_metrics.detectors import ANSWERS_BY, RULES
-from refusal_metrics.verdict import EMPTY, REFUSAL
+from refusal_metrics.detection.rules import ANSWERS_BY, RULES
+from refusal_metrics.detection.verdict import EMPTY, REFUSAL
 
 from ...display.html import clip, visible
 from ...responses.detectors import read_offered

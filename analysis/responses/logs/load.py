@@ -11,7 +11,7 @@ from glob import glob
 from pathlib import Path
 from typing import Any
 
-from refusal_metrics.detectors import ANSWERS_BY, RULES_VERSION
+from refusal_metrics.detection.rules import ANSWERS_BY, RULES_VERSION
 from refusal_metrics.errors import InputError, unknown_name
 
 from ..run_results import settings_in_effect

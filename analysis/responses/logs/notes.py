@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from refusal_metrics.detectors import RULES_VERSION
+from refusal_metrics.detection.rules import RULES_VERSION
 
 from ...display.numbers import plain
 from ..run_results import differing_facts, settings_in_effect

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import duckdb
 
-from refusal_metrics.detectors import ANSWERS_BY, RULES, RULES_VERSION
+from refusal_metrics.detection.rules import ANSWERS_BY, RULES, RULES_VERSION
+from refusal_metrics.detection.verdict import OUTCOMES, PROVIDER, REFUSAL, TEXT
 from refusal_metrics.errors import InputError
-from refusal_metrics.verdict import OUTCOMES, PROVIDER, REFUSAL, TEXT
 
 from ...files import reason
 from ..sql import count, literal, quoted

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import duckdb
 
-from refusal_metrics.detectors import ANSWERS_BY, RULES
+from refusal_metrics.detection.rules import ANSWERS_BY, RULES
 
 from ..detectors import RuleDetector
 from ..sql import count

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import duckdb
 
-from refusal_metrics.detectors import RULES
+from refusal_metrics.detection.rules import RULES
+from refusal_metrics.detection.verdict import EMPTY, TRUNCATED, UNJUDGED
 from refusal_metrics.errors import InputError
-from refusal_metrics.verdict import EMPTY, TRUNCATED, UNJUDGED
 
 from ...columns import FACTORS, FLAGS, REQUIRED, STUDY_COLUMNS, is_verdict
 from ..sql import as_index, as_text, as_verdict, check_verdicts, identifier

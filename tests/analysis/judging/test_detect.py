@@ -17,9 +17,9 @@ from refusal_metrics.analysis.responses.count import count_responses
 from refusal_metrics.analysis.responses.logs.load import load_responses
 from typer.testing import CliRunner
 
-from refusal_metrics.detectors import RULES
+from refusal_metrics.detection.rules import RULES
+from refusal_metrics.detection.verdict import ANSWER, REFUSAL, Verdict
 from refusal_metrics.errors import InputError
-from refusal_metrics.verdict import ANSWER, REFUSAL, Verdict
 
 SAID = ["I'm sorry, but no.", "No, a woman would not.", "Offensive.", ""]
 HOSTILE = [

@@ -4,7 +4,7 @@ import pytest
 from refusal_metrics.analysis.judging.registry import make_detector
 from refusal_metrics.analysis.responses.detectors import RuleDetector
 
-from refusal_metrics.detectors import RULES
+from refusal_metrics.detection.rules import RULES
 from refusal_metrics.errors import InputError
 
 

@@ -6,7 +6,7 @@ import pytest
 from refusal_metrics.analysis.labels.validate import validate
 from refusal_metrics.analysis.responses.detectors import RuleDetector
 
-from refusal_metrics.detectors import RULES
+from refusal_metrics.detection.rules import RULES
 
 FOLDER = Path(__file__).parents[2] / "labels"
 LABELS = FOLDER / "label_set.csv"

@@ -10,8 +10,8 @@ from refusal_metrics.analysis.labels.read import item_id
 from refusal_metrics.analysis.labels.validate import validate
 from refusal_metrics.analysis.responses.table import read_responses
 
+from refusal_metrics.detection.verdict import ANSWER, EMPTY, REFUSAL, Verdict
 from refusal_metrics.errors import InputError
-from refusal_metrics.verdict import ANSWER, EMPTY, REFUSAL, Verdict
 
 
 class Echo:

@@ -14,9 +14,9 @@ from refusal_metrics.analysis.judging.registry import make_detector
 from refusal_metrics.analysis.responses import detectors as batch
 from refusal_metrics.analysis.responses.detectors import Item, RuleDetector, column_name
 
-from refusal_metrics.detectors import RULES
+from refusal_metrics.detection.rules import RULES
+from refusal_metrics.detection.verdict import ANSWER, EMPTY, UNJUDGED, Verdict
 from refusal_metrics.errors import InputError
-from refusal_metrics.verdict import ANSWER, EMPTY, UNJUDGED, Verdict
 
 FOLDER = Path(__file__).parents[2] / "labels"
 LABELS = ("offensive", "not offensive")

@@ -8,8 +8,8 @@ from refusal_metrics.analysis.responses.detectors import Item
 from refusal_metrics.analysis.responses.table import connect
 from refusal_metrics.analysis.responses.verdicts import Source, judge_rows
 
+from refusal_metrics.detection.verdict import ANSWER, EMPTY, OTHER, REFUSAL, Verdict
 from refusal_metrics.errors import InputError
-from refusal_metrics.verdict import ANSWER, EMPTY, OTHER, REFUSAL, Verdict
 
 
 class Echo:

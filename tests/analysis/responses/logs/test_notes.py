@@ -9,7 +9,7 @@ from refusal_metrics.analysis.responses.detectors import RuleDetector
 from refusal_metrics.analysis.responses.logs.load import load_responses
 from refusal_metrics.analysis.responses.table import read_responses
 
-from refusal_metrics.detectors import RULES, RULES_VERSION
+from refusal_metrics.detection.rules import RULES, RULES_VERSION
 
 LATER = str(int(RULES_VERSION) + 1)
 

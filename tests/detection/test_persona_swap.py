@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from refusal_metrics.answer_aware import detect_answer_aware
 from refusal_metrics.design_files import load_design
+from refusal_metrics.detection.answer_aware import detect_answer_aware
 
 PERSONAS = load_design().personas
 PRONOUNS = (
@@ -26,7 +26,7 @@ NAMED = re.compile(
 
 
 def label_set():
-    folder = Path(__file__).with_name("labels")
+    folder = Path(__file__).parents[1] / "labels"
     with (folder / "label_set.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for part in ("blind", "development"):

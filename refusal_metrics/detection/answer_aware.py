@@ -13,10 +13,10 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from refusal_metrics.answers import find_answer, names_label
-from refusal_metrics.normalise import is_blank, normalise, strip_thought
-from refusal_metrics.patterns import Pattern, Patterns, load_patterns
-from refusal_metrics.verdict import ANSWER, EMPTY, OTHER, REFUSAL, TRUNCATED, UNKNOWN, Verdict
+from refusal_metrics.detection.answers import find_answer, names_label
+from refusal_metrics.detection.normalise import is_blank, normalise, strip_thought
+from refusal_metrics.detection.patterns import Pattern, Patterns, load_patterns
+from refusal_metrics.detection.verdict import ANSWER, EMPTY, OTHER, REFUSAL, TRUNCATED, UNKNOWN, Verdict
 
 _END = re.compile(r"[.!?]\s+")
 _TURN = re.compile(r"\b(?:but|however|nevertheless|nonetheless|still|yet|that being said|that said)\b|;")

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refusal_metrics import answer_aware
-from refusal_metrics.answer_aware import detect_answer_aware
-from refusal_metrics.verdict import ANSWER, EMPTY, OTHER, OUTCOMES, REFUSAL
+from refusal_metrics.detection import answer_aware
+from refusal_metrics.detection.answer_aware import detect_answer_aware
+from refusal_metrics.detection.verdict import ANSWER, EMPTY, OTHER, OUTCOMES, REFUSAL
 
 LABELS = ("offensive", "not offensive")
 NLI = ("entailment", "contradiction", "neutral")

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from refusal_metrics.normalise import words_of
+from refusal_metrics.detection.normalise import words_of
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class Pattern:
     ----------
     name : str
     regex : re.Pattern
-        Over one sentence of `refusal_metrics.normalise.normalise`.
+        Over one sentence of `refusal_metrics.detection.normalise.normalise`.
     needs : tuple of str
         Words of which one must be in the sentence, or beginnings of words (``apolog*``): else the
         pattern is not tried.
     cause : str or None
-        One of `refusal_metrics.verdict.CAUSES`.
+        One of `refusal_metrics.detection.verdict.CAUSES`.
     matches, spares : str
         A sentence that it must find, and one that it must not.
     open_only : bool
@@ -156,7 +156,7 @@ def load_patterns(language: str = "en") -> Patterns:
     -------
     Patterns
     """
-    text = (files("refusal_metrics.rules") / f"{language}.yaml").read_text(encoding="utf-8")
+    text = (files("refusal_metrics.detection.data") / f"{language}.yaml").read_text(encoding="utf-8")
     rules = yaml.safe_load(text)
     words = {name: re.sub(r"\|\s+", "|", alternatives) for name, alternatives in rules["words"].items()}
     words["label"] = LABEL

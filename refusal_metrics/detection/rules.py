@@ -6,9 +6,9 @@ set of metrics of each.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from refusal_metrics.answer_aware import detect_answer_aware
-from refusal_metrics.normalise import is_blank
-from refusal_metrics.verdict import EMPTY, OTHER, REFUSAL, UNKNOWN, Verdict
+from refusal_metrics.detection.answer_aware import detect_answer_aware
+from refusal_metrics.detection.normalise import is_blank
+from refusal_metrics.detection.verdict import EMPTY, OTHER, REFUSAL, UNKNOWN, Verdict
 
 PREFIXES = (
     "sorry",

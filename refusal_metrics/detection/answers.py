@@ -5,8 +5,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 
+from refusal_metrics.detection.patterns import LABEL, Forms, load_patterns
 from refusal_metrics.errors import InputError
-from refusal_metrics.patterns import LABEL, Forms, load_patterns
 
 _BOUNDARY = re.compile(
     r"[;:()\n]|, |\b(?:but|however|although|though|because|since|while|whereas|therefore|thus|rather than|instead of)\b"
@@ -75,7 +75,7 @@ def names_label(sentence: str, labels: Sequence[str]) -> bool:
     Parameters
     ----------
     sentence : str
-        As `refusal_metrics.normalise.normalise` writes it.
+        As `refusal_metrics.detection.normalise.normalise` writes it.
     labels : sequence of str
         The answers offered.
 
@@ -98,7 +98,7 @@ def find_answer(sentence: str, labels: Sequence[str], *, denying: bool = False) 
     Parameters
     ----------
     sentence : str
-        As `refusal_metrics.normalise.normalise` writes it.
+        As `refusal_metrics.detection.normalise.normalise` writes it.
     labels : sequence of str
         The answers offered, at most ten.
     denying : bool

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from refusal_metrics.answer_aware import detect_answer_aware
-from refusal_metrics.normalise import normalise
-from refusal_metrics.patterns import load_patterns
-from refusal_metrics.verdict import CAUSES
+from refusal_metrics.detection.answer_aware import detect_answer_aware
+from refusal_metrics.detection.normalise import normalise
+from refusal_metrics.detection.patterns import load_patterns
+from refusal_metrics.detection.verdict import CAUSES
 
 RULES = load_patterns()
 ALL = [*RULES.refusals, *RULES.causes, *RULES.answers]

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refusal_metrics import answers
-from refusal_metrics.answers import find_answer, names_label
+from refusal_metrics.detection import answers
+from refusal_metrics.detection.answers import find_answer, names_label
+from refusal_metrics.detection.normalise import normalise
+from refusal_metrics.detection.patterns import load_patterns
 from refusal_metrics.errors import InputError
-from refusal_metrics.normalise import normalise
-from refusal_metrics.patterns import load_patterns
 
 OFFENSIVENESS = ("offensive", "not offensive")
 POLITENESS = ("polite", "impolite")
