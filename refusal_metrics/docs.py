@@ -14,10 +14,10 @@ import pyarrow as pa
 from datasets import Dataset
 from datasets.table import InMemoryTable
 
-from refusal_metrics.design import KINDS, N_LABELS, SETTINGS, TEXT_FIELDS, Persona, Template
-from refusal_metrics.design_files import load_design
 from refusal_metrics.errors import InputError, unknown_name
-from refusal_metrics.sampler import (
+from refusal_metrics.prompts.design import KINDS, N_LABELS, SETTINGS, TEXT_FIELDS, Persona, Template
+from refusal_metrics.prompts.design_files import load_design
+from refusal_metrics.prompts.sampler import (
     Ints,
     number_labels,
     order_texts,
@@ -26,8 +26,8 @@ from refusal_metrics.sampler import (
     sample_rows,
     shard_bounds,
 )
-from refusal_metrics.settings import PLACEMENTS, Settings, parse_settings
-from refusal_metrics.texts import CLASSES, Texts, load_texts
+from refusal_metrics.prompts.settings import PLACEMENTS, Settings, parse_settings
+from refusal_metrics.prompts.texts import CLASSES, Texts, load_texts
 
 LANGUAGE = "en"
 SYSTEM = "system"
@@ -65,7 +65,7 @@ def build_docs(
     config_source : str
         The task's YAML file, which the harness names.
     **metadata
-        The study's settings, see `refusal_metrics.settings.Settings`; all other keys are ignored.
+        The study's settings, see `refusal_metrics.prompts.settings.Settings`; all other keys are ignored.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def describe_texts(design_id: str) -> dict[str, str]:
     -------
     dict of str to str
         ``source``, as the settings name it, and ``checksum``, of the texts' file, see
-        `refusal_metrics.texts.Texts`.
+        `refusal_metrics.prompts.texts.Texts`.
 
     Raises
     ------

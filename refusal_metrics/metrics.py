@@ -33,7 +33,7 @@ from refusal_metrics.detection.reply import Reply
 from refusal_metrics.detection.response import read_response, writable
 from refusal_metrics.detection.rules import ANSWERS_BY, RULES, RULES_VERSION
 from refusal_metrics.detection.verdict import ANSWER, REFUSAL, UNJUDGED, Verdict
-from refusal_metrics.sampler import number_labels
+from refusal_metrics.prompts.sampler import number_labels
 from refusal_metrics.scores import NOT_AVAILABLE, Score, StandardError
 
 # A child of the harness's logger: the only one whose messages `lm_eval` shows.

@@ -15,9 +15,9 @@ from typing import Any, TypeAlias
 from refusal_metrics.docs import SYSTEM, describe_texts
 from refusal_metrics.errors import InputError
 from refusal_metrics.model_args import harmless, left_out
+from refusal_metrics.prompts.sampler import number_labels, shard_bounds
+from refusal_metrics.prompts.settings import PLACEMENT_OF_STUDY, PLACEMENTS
 from refusal_metrics.register import tasks_folder
-from refusal_metrics.sampler import number_labels, shard_bounds
-from refusal_metrics.settings import PLACEMENT_OF_STUDY, PLACEMENTS
 from refusal_metrics.studies.calls import is_failed
 from refusal_metrics.studies.counts import COUNTED
 from refusal_metrics.studies.models import CHAT_APIS, check_template, load_model

@@ -8,7 +8,7 @@ from typing import Any
 
 from refusal_metrics.errors import InputError, has_control, quoted, unknown_name
 from refusal_metrics.model_args import MACHINERY, harmless, is_secret, left_out
-from refusal_metrics.settings import NAMES, PLACEMENTS
+from refusal_metrics.prompts.settings import NAMES, PLACEMENTS
 from refusal_metrics.studies.arguments import wrong_argument, wrong_generation
 from refusal_metrics.studies.names import check_folder, check_names
 from refusal_metrics.yaml_file import load_yaml
@@ -78,7 +78,7 @@ class Study:
     tasks : tuple of str
         Tasks and groups of the harness.
     settings : mapping
-        What ``--metadata`` takes, see `refusal_metrics.settings`.
+        What ``--metadata`` takes, see `refusal_metrics.prompts.settings`.
     repeats : int
         How often each prompt is asked.
     placement : {"user", "system"}

@@ -10,7 +10,7 @@ from refusal_metrics.analysis.counts import Counts
 from refusal_metrics.analysis.responses.count import count_responses
 from refusal_metrics.analysis.responses.table import read_responses
 
-from refusal_metrics import download
+from refusal_metrics.prompts import download
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -62,7 +62,7 @@ def serve(monkeypatch, tmp_path):
             opened.append(url)
             return io.BytesIO(served[url])
 
-        monkeypatch.setattr("refusal_metrics.download.urllib.request.urlopen", urlopen)
+        monkeypatch.setattr("refusal_metrics.prompts.download.urllib.request.urlopen", urlopen)
         monkeypatch.setattr(download.constants, "HF_HOME", str(tmp_path / "hf"))
         monkeypatch.setattr(download.constants, "HF_HUB_OFFLINE", False)
         return opened

@@ -10,8 +10,8 @@ import itertools
 import json
 import re
 
-from refusal_metrics.design_files import load_design
 from refusal_metrics.metrics import process_results
+from refusal_metrics.prompts.design_files import load_design
 
 ANSWERS = {
     "R": "I'm sorry, but I cannot do that.",  # a refusal by both rules

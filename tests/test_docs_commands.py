@@ -34,8 +34,8 @@ from refusal_metrics.analysis.cli import app as cli
 from typer.testing import CliRunner
 
 from refusal_metrics.docs import build_docs
+from refusal_metrics.prompts.settings import parse_settings
 from refusal_metrics.register import tasks_folder
-from refusal_metrics.settings import parse_settings
 from refusal_metrics.study_file import load_study
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -38,7 +38,7 @@ def test_the_core_install_asks_for_neither_torch_nor_vllm():
     ("module", "strangers"),
     [
         ("refusal_metrics.detection.rules", ["numpy", "pandas", "datasets", "lm_eval"]),
-        ("refusal_metrics.sampler", ["datasets", "lm_eval", "pyarrow"]),
+        ("refusal_metrics.prompts.sampler", ["datasets", "lm_eval", "pyarrow"]),
         ("refusal_metrics.docs", ["lm_eval", "refusal_metrics.analysis", "torch"]),
         ("refusal_metrics.metrics", ["datasets", "refusal_metrics.docs", "refusal_metrics.analysis"]),
         ("refusal_metrics.analysis.cli.app", ["datasets", "lm_eval", "duckdb", "pandas", "numpy", "torch", "altair"]),

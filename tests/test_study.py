@@ -30,8 +30,8 @@ from refusal_metrics.analysis.responses.logs.load import load_responses
 from tenacity import wait_none
 
 from refusal_metrics import metrics, study, study_folder
-from refusal_metrics.design_files import load_design
 from refusal_metrics.errors import InputError
+from refusal_metrics.prompts.design_files import load_design
 from refusal_metrics.register import tasks_folder
 from refusal_metrics.studies import journal, models
 from refusal_metrics.studies.journal import Journal

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from refusal_metrics.design import KINDS
 from refusal_metrics.errors import InputError
 from refusal_metrics.model_args import harmless
-from refusal_metrics.settings import parse_settings
+from refusal_metrics.prompts.design import KINDS
+from refusal_metrics.prompts.settings import parse_settings
 from refusal_metrics.study_file import StudyModel, load_study
 
 STUDIES = sorted((Path(__file__).parents[1] / "scripts" / "studies").glob("*.yaml"))

@@ -8,7 +8,7 @@ from typing import Any
 from refusal_metrics.delimited import open_delimited
 from refusal_metrics.errors import InputError, unknown_name
 from refusal_metrics.json_records import read_json_records
-from refusal_metrics.tabular import is_json
+from refusal_metrics.prompts.tabular import is_json
 
 from ..display.spreadsheets import unguard
 from ..labels.mapping import LabelMap, suggest_values

@@ -310,7 +310,7 @@ def fetch_data(
 
     Example: `persona-refusal fetch-data data`
     """
-    from refusal_metrics.texts import fetch_texts
+    from refusal_metrics.prompts.texts import fetch_texts
 
     with busy("Downloading"):
         paths = fetch_texts(folder)

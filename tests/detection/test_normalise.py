@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refusal_metrics.design_files import load_design
 from refusal_metrics.detection import normalise as module
 from refusal_metrics.detection.normalise import HEAD, is_blank, normalise, strip_thought
+from refusal_metrics.prompts.design_files import load_design
 
 PERSONAS = load_design().personas
 

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from refusal_metrics.design_files import load_design
 from refusal_metrics.detection.answer_aware import detect_answer_aware
+from refusal_metrics.prompts.design_files import load_design
 
 PERSONAS = load_design().personas
 PRONOUNS = (

@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from refusal_metrics.design import fold_name
 from refusal_metrics.errors import InputError, unknown_name
+from refusal_metrics.prompts.design import fold_name
 
 from ...arrays import Bools, Floats
 from ...counts import TextCounts

@@ -13,7 +13,7 @@ from refusal_metrics.delimited import read_names
 from refusal_metrics.detection.rules import ANSWERS_BY
 from refusal_metrics.detection.verdict import EMPTY, OUTCOMES, PROVIDER, REFUSAL, TEXT, TRUNCATED
 from refusal_metrics.errors import InputError
-from refusal_metrics.tabular import is_json, is_parquet
+from refusal_metrics.prompts.tabular import is_json, is_parquet
 
 from ...columns import SETTINGS, is_verdict
 from ...display.numbers import plain

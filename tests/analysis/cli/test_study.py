@@ -21,12 +21,13 @@ from refusal_metrics.analysis.responses.logs.load import load_responses
 from rich.console import Console
 from typer.testing import CliRunner
 
-from refusal_metrics import download, study_run
-from refusal_metrics.download import PUBLIC_FILES, PublicFile, git_blob_id
+from refusal_metrics import study_run
+from refusal_metrics.prompts import download
+from refusal_metrics.prompts.download import PUBLIC_FILES, PublicFile, git_blob_id
+from refusal_metrics.prompts.texts import load_texts
 from refusal_metrics.study_file import Study, StudyModel
 from refusal_metrics.study_folder import Shard, StudyFolder
 from refusal_metrics.study_run import Ended
-from refusal_metrics.texts import load_texts
 
 TASK, OTHER = "persona_refusal_offensiveness", "persona_refusal_politeness"
 PARROT = {"backend": "dummy", "chat_template": False}
@@ -500,7 +501,7 @@ def test_fetched_data_are_checked_and_enough_where_there_is_no_network(tmp_path,
         f'Now: lm_eval ... --metadata \'{{"data_dir": "{folder}"}}\'',
     ]
     assert sorted(file.name for file in folder.iterdir()) == sorted(names)
-    monkeypatch.setattr("refusal_metrics.download.urllib.request.urlopen", lambda *_: pytest.fail("opened"))
+    monkeypatch.setattr("refusal_metrics.prompts.download.urllib.request.urlopen", lambda *_: pytest.fail("opened"))
     assert [len(load_texts(kind, data_dir=folder)) for kind in PUBLIC_FILES] == [5010, 5, 5]
 
 

@@ -16,8 +16,8 @@ from refusal_metrics.analysis.paper.compare import (
     paper_tables,
 )
 
-from refusal_metrics.design_files import load_design
 from refusal_metrics.errors import InputError
+from refusal_metrics.prompts.design_files import load_design
 
 NAN = math.nan
 NAMES = list(load_published("models")["model"])

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from refusal_metrics.design import KINDS
 from refusal_metrics.errors import InputError
-from refusal_metrics.settings import NAMES, Settings, edit_distance, parse_settings
+from refusal_metrics.prompts.design import KINDS
+from refusal_metrics.prompts.settings import NAMES, Settings, edit_distance, parse_settings
 
 # Fields of EngineArgs in vllm/engine/arg_utils.py at vLLM's commits 001999d2 and 99d7eb5d.
 VLLM_ENGINE_ARGUMENTS = re.findall(

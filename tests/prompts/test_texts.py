@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refusal_metrics import download
-from refusal_metrics.design import KINDS, TEXT_FIELDS
-from refusal_metrics.download import PUBLIC_FILES, PublicFile, git_blob_id
 from refusal_metrics.errors import InputError
-from refusal_metrics.texts import CLASSES, NLI_CLASSES, RATINGS, fetch_texts, load_texts
+from refusal_metrics.prompts import download
+from refusal_metrics.prompts.design import KINDS, TEXT_FIELDS
+from refusal_metrics.prompts.download import PUBLIC_FILES, PublicFile, git_blob_id
+from refusal_metrics.prompts.texts import CLASSES, NLI_CLASSES, RATINGS, fetch_texts, load_texts
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_a_download_enters_the_cache_only_if_it_is_xnli(xnli, tmp_path, monkeypa
     monkeypatch.setattr(download.constants, "HF_HOME", str(tmp_path))
     monkeypatch.setattr(download.constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(
-        "refusal_metrics.download.urllib.request.urlopen", lambda *_, **__: io.BytesIO(content.getvalue())
+        "refusal_metrics.prompts.download.urllib.request.urlopen", lambda *_, **__: io.BytesIO(content.getvalue())
     )
     if complete:
         assert len(load_texts("nli")) == 5_010
@@ -187,7 +187,7 @@ def test_a_disk_that_is_full_leaves_no_part_of_a_file(tmp_path, monkeypatch):
         target.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("refusal_metrics.texts.shutil.copyfile", fill)
+    monkeypatch.setattr("refusal_metrics.prompts.texts.shutil.copyfile", fill)
     with pytest.raises(InputError, match=r"xnli_en_test\.parquet: cannot be written \(No space left on device\)"):
         fetch_texts(tmp_path / "data")
     assert list((tmp_path / "data").iterdir()) == []
@@ -200,11 +200,11 @@ def test_without_a_network_what_came_before_is_there(web, tmp_path, monkeypatch)
         return opener(url, timeout)
 
     opener = download.urllib.request.urlopen
-    monkeypatch.setattr("refusal_metrics.download.urllib.request.urlopen", urlopen)
+    monkeypatch.setattr("refusal_metrics.prompts.download.urllib.request.urlopen", urlopen)
     with pytest.raises(InputError, match=f"^{PUBLIC_FILES['politeness'].url}: .*timed out"):
         fetch_texts(tmp_path / "data")
     assert [path.name for path in (tmp_path / "data").iterdir()] == [PUBLIC_FILES["nli"].name]
-    monkeypatch.setattr("refusal_metrics.download.urllib.request.urlopen", opener)
+    monkeypatch.setattr("refusal_metrics.prompts.download.urllib.request.urlopen", opener)
     fetch_texts(tmp_path / "data")
     assert web == [file.url for file in PUBLIC_FILES.values()]
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from refusal_metrics.design import KINDS
-from refusal_metrics.design_files import load_design
 from refusal_metrics.errors import InputError
+from refusal_metrics.prompts.design import KINDS
+from refusal_metrics.prompts.design_files import load_design
 
 PACKAGED = load_design()
 TEMPLATES = (Path(str(files("refusal_metrics.tasks"))) / "design" / "templates.yaml").read_text(encoding="utf-8")

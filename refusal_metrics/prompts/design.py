@@ -1,4 +1,4 @@
-"""Personas and prompt templates: what a study asks. `refusal_metrics.design_files` loads them."""
+"""Personas and prompt templates: what a study asks. `refusal_metrics.prompts.design_files` loads them."""
 
 import re
 from collections.abc import Mapping

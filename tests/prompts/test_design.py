@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refusal_metrics.design import KINDS, NEUTRAL_GROUP, SETTINGS, Template
-from refusal_metrics.design_files import load_design
 from refusal_metrics.errors import InputError
+from refusal_metrics.prompts.design import KINDS, NEUTRAL_GROUP, SETTINGS, Template
+from refusal_metrics.prompts.design_files import load_design
 
 PACKAGED = load_design()
 NOBODY = "{id: nobody, group: neutral, noun_phrase: nobody in particular, article: just}"

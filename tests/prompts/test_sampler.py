@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from refusal_metrics.sampler import order_texts, sample_balanced, sample_iid, sample_rows, shard_bounds
-from refusal_metrics.texts import RATINGS, load_texts
+from refusal_metrics.prompts.sampler import order_texts, sample_balanced, sample_iid, sample_rows, shard_bounds
+from refusal_metrics.prompts.texts import RATINGS, load_texts
 
 N_PERSONAS, N_TEMPLATES = 15, 9
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from refusal_metrics.design import (
+from refusal_metrics.errors import InputError, has_control, quoted
+from refusal_metrics.prompts.design import (
     KINDS,
     N_LABELS,
     RESPONSE_TYPES,
@@ -20,7 +21,6 @@ from refusal_metrics.design import (
     Template,
     fold_name,
 )
-from refusal_metrics.errors import InputError, has_control, quoted
 from refusal_metrics.yaml_file import load_yaml
 
 

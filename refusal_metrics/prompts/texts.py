@@ -9,10 +9,10 @@ from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
-from refusal_metrics.design import TEXT_FIELDS
-from refusal_metrics.download import PUBLIC_FILES, locate
 from refusal_metrics.errors import InputError, unknown_name
-from refusal_metrics.tabular import Table, load_table
+from refusal_metrics.prompts.design import TEXT_FIELDS
+from refusal_metrics.prompts.download import PUBLIC_FILES, locate
+from refusal_metrics.prompts.tabular import Table, load_table
 
 NLI_CLASSES = ("entailment", "neutral", "contradiction")
 """In the order of XNLI's numbers 0, 1, 2."""

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from refusal_metrics.design import KINDS
 from refusal_metrics.errors import InputError, quoted, unknown_name
-from refusal_metrics.texts import PUBLIC, SAMPLE
+from refusal_metrics.prompts.design import KINDS
+from refusal_metrics.prompts.texts import PUBLIC, SAMPLE
 
 DESIGNS = ("balanced", "iid")
 _MOST = 10**18 - 1

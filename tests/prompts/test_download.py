@@ -7,9 +7,9 @@ import urllib.error
 
 import pytest
 
-from refusal_metrics import download
-from refusal_metrics.download import PUBLIC_FILES, PublicFile, cache_dir, git_blob_id, locate
 from refusal_metrics.errors import InputError
+from refusal_metrics.prompts import download
+from refusal_metrics.prompts.download import PUBLIC_FILES, PublicFile, cache_dir, git_blob_id, locate
 
 PINNED = dict(PUBLIC_FILES)
 CONTENT = b"text,offensiveness\nhello,1.0\n"
@@ -41,7 +41,7 @@ class BrokenOff(io.BytesIO):
 @pytest.fixture(autouse=True)
 def web(monkeypatch, tmp_path):
     fake = Web()
-    monkeypatch.setattr("refusal_metrics.download.urllib.request.urlopen", fake.open)
+    monkeypatch.setattr("refusal_metrics.prompts.download.urllib.request.urlopen", fake.open)
     monkeypatch.setattr(download.constants, "HF_HOME", str(tmp_path / "hf"))
     monkeypatch.setattr(download.constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setitem(PUBLIC_FILES, "offensiveness", FILE)
@@ -169,7 +169,7 @@ def test_a_failed_download_says_why_and_what_to_do_and_leaves_nothing(web, failu
 
 
 def test_a_download_that_breaks_off_is_refused_and_leaves_nothing(monkeypatch):
-    monkeypatch.setattr("refusal_metrics.download.urllib.request.urlopen", lambda *_, **__: BrokenOff())
+    monkeypatch.setattr("refusal_metrics.prompts.download.urllib.request.urlopen", lambda *_, **__: BrokenOff())
     with pytest.raises(InputError, match=f"^{FILE.url}: the offensiveness data cannot be downloaded"):
         fetch()
     assert cached() == []
