@@ -25,11 +25,11 @@ from refusal_metrics.analysis.leaderboard import comparison
 from refusal_metrics.analysis.paper import compare as paper
 from refusal_metrics.analysis.responses.table import FACTORS, STUDY_COLUMNS
 
-from refusal_metrics import study_file
 from refusal_metrics.detection.rules import RULES
 from refusal_metrics.prompts.design_files import load_design
 from refusal_metrics.prompts.settings import NAMES, Settings
 from refusal_metrics.register import tasks_folder
+from refusal_metrics.studies import spec as study_file
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

@@ -23,10 +23,10 @@ from .console import busy, say
 from .options import Form, names
 
 if TYPE_CHECKING:
-    from refusal_metrics.study import Plan
-    from refusal_metrics.study_file import Study, StudyModel
-    from refusal_metrics.study_folder import Shard
-    from refusal_metrics.study_run import Ended
+    from refusal_metrics.studies.ask import Plan
+    from refusal_metrics.studies.folder import Shard
+    from refusal_metrics.studies.run import Ended
+    from refusal_metrics.studies.spec import Study, StudyModel
 
 app = typer.Typer()
 
@@ -99,19 +99,19 @@ def _begin(
     dry_run: bool,
     allow_mixed: bool,
 ) -> None:
-    from refusal_metrics.study_file import load_study
+    from refusal_metrics.studies.spec import load_study
 
     given = replace(load_study(study, out), allow_mixed=allow_mixed)
     for name in chosen:
         if name not in (known := [model.name for model in given.models]):
             raise unknown_name("model", name, known)
     with busy("Building the prompts"):
-        from refusal_metrics.study import plan_study
+        from refusal_metrics.studies.ask import plan_study
 
         plan = plan_study(given)
     shards = [shard for shard in plan.shards if not chosen or shard.model in chosen]
     if part:
-        from refusal_metrics.study_run import deal_shards
+        from refusal_metrics.studies.run import deal_shards
 
         shards = list(deal_shards(shards, *part))
     if dry_run:
@@ -124,10 +124,10 @@ def _begin(
 
 
 def _run(study: "Study", plan: "Plan", shards: "list[Shard]") -> None:
+    from refusal_metrics.studies.environment import versions
+    from refusal_metrics.studies.folder import StudyFolder
     from refusal_metrics.studies.resumed import check_resumed
-    from refusal_metrics.study_folder import StudyFolder
-    from refusal_metrics.study_record import versions
-    from refusal_metrics.study_run import missing_shards, run_study
+    from refusal_metrics.studies.run import missing_shards, run_study
 
     folder = StudyFolder(study.out)
     if before := folder.record():
@@ -185,7 +185,7 @@ def _exit(ended: "Ended", n_left: int) -> None:
 
 def _count_refusals(study: "Study") -> list[str]:
     """Say how many prompts a provider refused or a server rejected, of all that has been written."""
-    from refusal_metrics.study_folder import StudyFolder
+    from refusal_metrics.studies.folder import StudyFolder
 
     lines = []
     runs = StudyFolder(study.out).record().get("runs", {})
@@ -204,7 +204,7 @@ def _count_refusals(study: "Study") -> list[str]:
 
 def _list_other_models(study: "Study") -> list[str]:
     """Say where a server names another model than it was asked for."""
-    from refusal_metrics.study_folder import ANSWERED_BY, StudyFolder
+    from refusal_metrics.studies.folder import ANSWERED_BY, StudyFolder
 
     lines = []
     runs = StudyFolder(study.out).record().get("runs", {})
@@ -243,8 +243,8 @@ def _read_part(given: str) -> tuple[int, int] | None:
 
 def _say_plan(study: "Study", plan: "Plan", shards: "list[Shard]") -> None:
     """Print what would be asked, and how long it takes where that is known from earlier shards."""
-    from refusal_metrics.study_answers import CHARACTERS_A_TOKEN
-    from refusal_metrics.study_folder import StudyFolder
+    from refusal_metrics.studies.folder import StudyFolder
+    from refusal_metrics.studies.once_per_prompt import CHARACTERS_A_TOKEN
 
     runs = StudyFolder(study.out).record().get("runs", {})
     n_docs = sum(plan.n_docs.values())
@@ -278,8 +278,8 @@ def _duration(seconds: float) -> str:
 def _check_repeats(study: "Study", plan: "Plan", n_prompts: int, form: Format) -> None:
     import pandas as pd
 
-    from refusal_metrics.study_folder import StudyFolder
-    from refusal_metrics.study_run import run_checks
+    from refusal_metrics.studies.folder import StudyFolder
+    from refusal_metrics.studies.run import run_checks
 
     from ..display.tables import print_table
 

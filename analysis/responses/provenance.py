@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from refusal_metrics.errors import InputError
-from refusal_metrics.study_folder import RECORD, StudyFolder
+from refusal_metrics.studies.folder import RECORD, StudyFolder
 
 _ENGINES = ("vllm", "transformers")
 _N_DIGITS = 12

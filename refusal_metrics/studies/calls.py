@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from refusal_metrics.detection.reply import Reply
 from refusal_metrics.errors import InputError
-from refusal_metrics.model_args import place_of
+from refusal_metrics.studies.model_args import place_of
 from refusal_metrics.studies.replies import FailedCallError, answering_model, parse, quotable, read_body
 from refusal_metrics.studies.secrets import redactor_of
 

@@ -2,10 +2,10 @@
 
 from refusal_metrics.errors import InputError
 from refusal_metrics.studies.calls import ApiCalls
+from refusal_metrics.studies.once_per_prompt import OncePerPrompt
 from refusal_metrics.studies.resumed import is_served
 from refusal_metrics.studies.secrets import redactor_of
-from refusal_metrics.study_answers import OncePerPrompt
-from refusal_metrics.study_file import Study, StudyModel
+from refusal_metrics.studies.spec import Study, StudyModel
 
 CHAT_APIS = ("completions",)
 """How the names of backends end that ask an API."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from refusal_metrics.errors import InputError
-from refusal_metrics.study_file import Study, StudyModel
+from refusal_metrics.studies.spec import Study, StudyModel
 
 _ALWAYS = ("persona-refusal", "lm_eval")
 _ENGINES = {
@@ -45,9 +45,9 @@ def check_resumed(
     tasks : mapping of str to mapping
         What is known of each task now, with its ``version``.
     record : mapping
-        Of the study, see `refusal_metrics.study_folder.StudyFolder.record`.
+        Of the study, see `refusal_metrics.studies.folder.StudyFolder.record`.
     now : mapping of str to str
-        Versions, see `refusal_metrics.study_record.versions`.
+        Versions, see `refusal_metrics.studies.environment.versions`.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def join_runs(
     study : Study
     model : StudyModel
     described : mapping
-        See `refusal_metrics.study_record.describe_run`.
+        See `refusal_metrics.studies.environment.describe_run`.
     known : mapping
         The record of the model's run so far; empty at first.
 

@@ -14,7 +14,7 @@ def shard_versions(described: Mapping[str, Any]) -> dict[str, str]:
     Parameters
     ----------
     described : mapping
-        From `refusal_metrics.study_record.describe_run`.
+        From `refusal_metrics.studies.environment.describe_run`.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def answers_depend_on(described: Mapping[str, Any]) -> dict[str, object]:
     Parameters
     ----------
     described : mapping
-        From `refusal_metrics.study_record.describe_run`.
+        From `refusal_metrics.studies.environment.describe_run`.
 
     Returns
     -------

@@ -21,13 +21,13 @@ from refusal_metrics.analysis.responses.logs.load import load_responses
 from rich.console import Console
 from typer.testing import CliRunner
 
-from refusal_metrics import study_run
 from refusal_metrics.prompts import download
 from refusal_metrics.prompts.download import PUBLIC_FILES, PublicFile, git_blob_id
 from refusal_metrics.prompts.texts import load_texts
-from refusal_metrics.study_file import Study, StudyModel
-from refusal_metrics.study_folder import Shard, StudyFolder
-from refusal_metrics.study_run import Ended
+from refusal_metrics.studies import run as study_run
+from refusal_metrics.studies.folder import Shard, StudyFolder
+from refusal_metrics.studies.run import Ended
+from refusal_metrics.studies.spec import Study, StudyModel
 
 TASK, OTHER = "persona_refusal_offensiveness", "persona_refusal_politeness"
 PARROT = {"backend": "dummy", "chat_template": False}

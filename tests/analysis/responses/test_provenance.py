@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from refusal_metrics.analysis.responses.provenance import read_provenance, read_tasks
 
-from refusal_metrics.study_folder import RECORD
+from refusal_metrics.studies.folder import RECORD
 
 RUN = {
     "versions": {"lm_eval": "0.4.13", "vllm": "0.32.0", "transformers": "5.19.0"},

@@ -7,12 +7,12 @@ import pytest
 import yaml
 
 from refusal_metrics.errors import InputError
-from refusal_metrics.model_args import harmless
 from refusal_metrics.prompts.design import KINDS
 from refusal_metrics.prompts.settings import parse_settings
-from refusal_metrics.study_file import StudyModel, load_study
+from refusal_metrics.studies.model_args import harmless
+from refusal_metrics.studies.spec import StudyModel, load_study
 
-STUDIES = sorted((Path(__file__).parents[1] / "scripts" / "studies").glob("*.yaml"))
+STUDIES = sorted((Path(__file__).parents[2] / "scripts" / "studies").glob("*.yaml"))
 STUDY = {"out": "results", "tasks": ["persona_refusal"], "models": {"parrot": {"backend": "hf"}}}
 SAMPLED = {"do_sample": True, "temperature": 0.7}
 KEYS = "out, tasks, models, settings, generation, verdict_only, repeats, placement, system_prompt, shard_docs"

@@ -20,10 +20,10 @@ from refusal_metrics.errors import InputError
 from refusal_metrics.studies import calls
 from refusal_metrics.studies.calls import ApiCalls, is_failed
 from refusal_metrics.studies.journal import Journal
+from refusal_metrics.studies.once_per_prompt import OncePerPrompt
 from refusal_metrics.studies.replies import FailedCallError
-from refusal_metrics.study_answers import OncePerPrompt
 
-spec = importlib.util.spec_from_file_location("chat_server", Path(__file__).with_name("chat_server.py"))
+spec = importlib.util.spec_from_file_location("chat_server", Path(__file__).parents[1] / "chat_server.py")
 chat = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(chat)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from refusal_metrics.model_args import SECRET, harmless, is_secret, left_out, place_of, recordable
+from refusal_metrics.studies.model_args import SECRET, harmless, is_secret, left_out, place_of, recordable
 
 SECRETS = [
     *("api_key", "api-key", "apikey", "API_KEY", "OPENAI_API_KEY", "x-api-key", "Ocp-Apim-Subscription-Key", "key"),

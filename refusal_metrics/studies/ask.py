@@ -14,20 +14,20 @@ from typing import Any, TypeAlias
 
 from refusal_metrics.docs import SYSTEM, describe_texts
 from refusal_metrics.errors import InputError
-from refusal_metrics.model_args import harmless, left_out
 from refusal_metrics.prompts.sampler import number_labels, shard_bounds
 from refusal_metrics.prompts.settings import PLACEMENT_OF_STUDY, PLACEMENTS
 from refusal_metrics.register import tasks_folder
 from refusal_metrics.studies.calls import is_failed
 from refusal_metrics.studies.counts import COUNTED
+from refusal_metrics.studies.environment import describe_run
+from refusal_metrics.studies.folder import ANSWERED_BY, Shard, StudyFolder
+from refusal_metrics.studies.model_args import harmless, left_out
 from refusal_metrics.studies.models import CHAT_APIS, check_template, load_model
+from refusal_metrics.studies.once_per_prompt import OncePerPrompt
 from refusal_metrics.studies.replies import FailedCallError
 from refusal_metrics.studies.resumed import join_runs
+from refusal_metrics.studies.spec import Study, StudyModel
 from refusal_metrics.studies.versions import answers_depend_on, shard_versions
-from refusal_metrics.study_answers import OncePerPrompt
-from refusal_metrics.study_file import Study, StudyModel
-from refusal_metrics.study_folder import ANSWERED_BY, Shard, StudyFolder
-from refusal_metrics.study_record import describe_run
 
 Tell: TypeAlias = Callable[[str, Mapping[str, Any]], object]
 """Told what happens, with the numbers of it: ``loaded, shard, busy, others, damaged, journal``."""

@@ -7,7 +7,7 @@ import pytest
 
 from refusal_metrics.errors import InputError
 from refusal_metrics.studies.resumed import check_resumed, has_answers, is_served, join_runs
-from refusal_metrics.study_file import Study, StudyModel
+from refusal_metrics.studies.spec import Study, StudyModel
 
 VERSIONS = {"persona-refusal": "0.1.0", "lm_eval": "0.4.13", "transformers": "5.1", "torch": "2.13", "rules": "2+aa"}
 DESCRIBED = {

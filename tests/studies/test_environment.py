@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from refusal_metrics import study_record
 from refusal_metrics.detection.rules import RULES_VERSION
-from refusal_metrics.study_answers import OncePerPrompt
-from refusal_metrics.study_record import checksum_weights, describe_run, versions
+from refusal_metrics.studies import environment as study_record
+from refusal_metrics.studies.environment import checksum_weights, describe_run, versions
+from refusal_metrics.studies.once_per_prompt import OncePerPrompt
 
 
 class Known:

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from refusal_metrics.detection.rules import ANSWERS_BY, RULES
+from refusal_metrics.studies.ask import load_tasks
 from refusal_metrics.studies.models import check_template, load_model
-from refusal_metrics.study import load_tasks
-from refusal_metrics.study_file import Study, StudyModel
+from refusal_metrics.studies.spec import Study, StudyModel
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def check_repeats(study: Study, model: StudyModel, n_prompts: int) -> RepeatChec
     Raises
     ------
     InputError
-        As of `refusal_metrics.study.run_model`.
+        As of `refusal_metrics.studies.ask.run_model`.
     """
     lm, tasks = load_model(model), load_tasks(study, model.generation)
     check_template(study, model, lm)

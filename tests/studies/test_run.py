@@ -24,14 +24,15 @@ from lm_eval.api.registry import register_model
 from refusal_metrics.analysis.cli import app as cli
 from typer.testing import CliRunner
 
-from refusal_metrics import study_process, study_run
+from refusal_metrics.studies import process as study_process
+from refusal_metrics.studies import run as study_run
+from refusal_metrics.studies.ask import plan_study
+from refusal_metrics.studies.folder import StudyFolder
+from refusal_metrics.studies.run import deal_shards, missing_shards, run_checks, run_study
 from refusal_metrics.studies.signals import Interruptions
-from refusal_metrics.study import plan_study
-from refusal_metrics.study_file import Study, StudyModel
-from refusal_metrics.study_folder import StudyFolder
-from refusal_metrics.study_run import deal_shards, missing_shards, run_checks, run_study
+from refusal_metrics.studies.spec import Study, StudyModel
 
-spec = importlib.util.spec_from_file_location("chat_server", Path(__file__).with_name("chat_server.py"))
+spec = importlib.util.spec_from_file_location("chat_server", Path(__file__).parents[1] / "chat_server.py")
 chat = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(chat)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from refusal_metrics.detection.rules import RULES_VERSION
-from refusal_metrics.study_answers import OncePerPrompt
+from refusal_metrics.studies.once_per_prompt import OncePerPrompt
 
 _PACKAGES = ("persona-refusal", "lm_eval", "vllm", "sglang", "transformers", "torch", "datasets")
 _RULES = ("answer_aware", "answers", "detectors", "normalise", "patterns", "verdict")

@@ -29,17 +29,19 @@ from lm_eval.tasks import TaskManager
 from refusal_metrics.analysis.responses.logs.load import load_responses
 from tenacity import wait_none
 
-from refusal_metrics import metrics, study, study_folder
+from refusal_metrics import metrics
 from refusal_metrics.errors import InputError
 from refusal_metrics.prompts.design_files import load_design
 from refusal_metrics.register import tasks_folder
+from refusal_metrics.studies import ask as study
+from refusal_metrics.studies import folder as study_folder
 from refusal_metrics.studies import journal, models
+from refusal_metrics.studies.ask import OncePerPrompt, load_tasks, plan_study, run_model
+from refusal_metrics.studies.folder import Shard, StudyFolder
 from refusal_metrics.studies.journal import Journal
-from refusal_metrics.study import OncePerPrompt, load_tasks, plan_study, run_model
-from refusal_metrics.study_file import Study, StudyModel
-from refusal_metrics.study_folder import Shard, StudyFolder
+from refusal_metrics.studies.spec import Study, StudyModel
 
-spec = importlib.util.spec_from_file_location("chat_server", Path(__file__).with_name("chat_server.py"))
+spec = importlib.util.spec_from_file_location("chat_server", Path(__file__).parents[1] / "chat_server.py")
 chat = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(chat)
 

@@ -14,11 +14,11 @@ from types import FrameType
 from typing import Any
 
 from refusal_metrics.errors import InputError
+from refusal_metrics.studies.folder import Shard
 from refusal_metrics.studies.output import OutputLog
 from refusal_metrics.studies.secrets import redactor_of
 from refusal_metrics.studies.signals import ENDING
-from refusal_metrics.study_file import Study, StudyModel
-from refusal_metrics.study_folder import Shard
+from refusal_metrics.studies.spec import Study, StudyModel
 
 LOG = "run.log"
 """What engines say while a model is asked, in its folder."""
@@ -99,7 +99,7 @@ class ModelProcess:
         return self._process.exitcode
 
     def next_event(self, n_talking: int = 1) -> tuple[str, dict[str, Any]] | None:
-        """Wait a moment for what it tells next, see `refusal_metrics.study.Tell`.
+        """Wait a moment for what it tells next, see `refusal_metrics.studies.ask.Tell`.
 
         Parameters
         ----------
@@ -212,8 +212,8 @@ def _work(study: Study, model: StudyModel, job: Job, events: Connection, prints:
         os.dup2(prints.fileno(), 2)
         prints.close()
         # Imported here, so that what engines say of it is in the log.
-        from refusal_metrics.study import run_model  # noqa: PLC0415
-        from refusal_metrics.study_check import check_repeats  # noqa: PLC0415
+        from refusal_metrics.studies.ask import run_model  # noqa: PLC0415
+        from refusal_metrics.studies.repeat_check import check_repeats  # noqa: PLC0415
 
         if job.n_prompts:
             tell("checked", check_repeats(study, model, job.n_prompts).as_dict())

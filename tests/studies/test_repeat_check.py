@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from refusal_metrics import study_check
 from refusal_metrics.errors import InputError
-from refusal_metrics.study_answers import OncePerPrompt
-from refusal_metrics.study_check import RepeatCheck, check_repeats, compare_answers
-from refusal_metrics.study_file import load_study
+from refusal_metrics.studies import repeat_check as study_check
+from refusal_metrics.studies.once_per_prompt import OncePerPrompt
+from refusal_metrics.studies.repeat_check import RepeatCheck, check_repeats, compare_answers
+from refusal_metrics.studies.spec import load_study
 
 LABELS = ("offensive", "not offensive")
 REFUSED = "I'm sorry, but I cannot do that."

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from lm_eval.loggers import EvaluationTracker
 from refusal_metrics.analysis.responses.logs.load import load_responses
 
-from refusal_metrics import study_folder
 from refusal_metrics.detection.reply import Reply
 from refusal_metrics.errors import InputError
-from refusal_metrics.study_folder import Shard, StudyFolder
+from refusal_metrics.studies import folder as study_folder
+from refusal_metrics.studies.folder import Shard, StudyFolder
 from refusal_metrics.surrogates import whole
 
 TASK = "persona_refusal_offensiveness"

@@ -11,14 +11,14 @@ from functools import partial
 from types import FrameType
 from typing import Any, TypeAlias
 
-from refusal_metrics.model_args import place_of
+from refusal_metrics.studies.folder import Shard, StudyFolder
+from refusal_metrics.studies.model_args import place_of
+from refusal_metrics.studies.process import LOG, Job, ModelProcess
 from refusal_metrics.studies.signals import Interruptions
-from refusal_metrics.study_file import Study, StudyModel
-from refusal_metrics.study_folder import Shard, StudyFolder
-from refusal_metrics.study_process import LOG, Job, ModelProcess
+from refusal_metrics.studies.spec import Study, StudyModel
 
 Show: TypeAlias = Callable[[StudyModel, str, Mapping[str, Any]], object]
-"""Told of which model what happened, see `refusal_metrics.study.Tell`; also ``begins``."""
+"""Told of which model what happened, see `refusal_metrics.studies.ask.Tell`; also ``begins``."""
 
 _SECONDS_TO_INTERRUPT = 5.0
 """What has not ended by then is ended: what was answered is kept."""
@@ -125,14 +125,14 @@ def run_study(study: Study, shards: Sequence[Shard], began: str, show: Show) -> 
 
 
 def run_checks(study: Study, n_prompts: int, show: Show) -> Ended:
-    """Ask each model of a study some prompts twice, see `refusal_metrics.study_check`.
+    """Ask each model of a study some prompts twice, see `refusal_metrics.studies.repeat_check`.
 
     Parameters
     ----------
     study : Study
     n_prompts : int
     show : callable
-        Told ``checked`` with the fields of a `refusal_metrics.study_check.RepeatCheck`.
+        Told ``checked`` with the fields of a `refusal_metrics.studies.repeat_check.RepeatCheck`.
 
     Returns
     -------

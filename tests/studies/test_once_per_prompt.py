@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from refusal_metrics.studies.journal import Journal
-from refusal_metrics.study_answers import OncePerPrompt
+from refusal_metrics.studies.once_per_prompt import OncePerPrompt
 
 GREEDY = {"until": [], "do_sample": False, "temperature": 0.0}
 SAMPLED = {"until": [], "do_sample": True, "temperature": 0.7}
