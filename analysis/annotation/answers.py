@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from refusal_metrics.delimited import open_delimited
 from refusal_metrics.errors import InputError, unknown_name
-from refusal_metrics.json_records import read_json_records
-from refusal_metrics.prompts.tabular import is_json
+from refusal_metrics.reading.delimited import open_delimited
+from refusal_metrics.reading.json_records import read_json_records
+from refusal_metrics.reading.tabular import is_json
 
 from ..display.spreadsheets import unguard
 from ..labels.mapping import LabelMap, suggest_values
@@ -223,7 +223,7 @@ def read_rows(path: Path, needed: Iterable[str]) -> Iterator[tuple[str, dict[str
     Parameters
     ----------
     path : Path
-        As `refusal_metrics.delimited.open_delimited` reads it.
+        As `refusal_metrics.reading.delimited.open_delimited` reads it.
     needed : iterable of str
         The columns without which it is no such sheet.
 

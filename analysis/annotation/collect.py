@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from refusal_metrics.delimited import open_delimited
 from refusal_metrics.errors import InputError
+from refusal_metrics.reading.delimited import open_delimited
 
 from ..display.spreadsheets import to_csv, unguard
 from ..files import check_new, replace_file

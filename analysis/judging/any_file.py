@@ -6,8 +6,8 @@ from pathlib import Path
 import duckdb
 
 from refusal_metrics.errors import InputError, unknown_name
-from refusal_metrics.json_records import read_json_records
-from refusal_metrics.prompts.tabular import ENDINGS, is_json, is_parquet
+from refusal_metrics.reading.json_records import read_json_records
+from refusal_metrics.reading.tabular import ENDINGS, is_json, is_parquet
 
 from ..display.numbers import plain
 from ..files import reason

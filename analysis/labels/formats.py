@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from refusal_metrics.errors import InputError, unknown_name
-from refusal_metrics.prompts.tabular import Table, load_table
+from refusal_metrics.reading.tabular import Table, load_table
 
 from ..display.spreadsheets import unguard
 from ..responses.detectors import read_offered

@@ -99,7 +99,7 @@ def read_labels(
     Parameters
     ----------
     path : Path
-        As `refusal_metrics.prompts.tabular.load_table` reads it: CSV, JSON or Parquet.
+        As `refusal_metrics.reading.tabular.load_table` reads it: CSV, JSON or Parquet.
     preset : str, optional
         One of `PRESETS`; by default the first whose columns the file has.
     fields : sequence of str

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from refusal_metrics.reading.surrogates import whole
 from refusal_metrics.studies.calls import ApiCalls
-from refusal_metrics.surrogates import whole
 
 if TYPE_CHECKING:
     from refusal_metrics.studies.journal import Journal

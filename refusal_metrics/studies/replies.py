@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from refusal_metrics.detection.reply import Reply
+from refusal_metrics.reading.surrogates import whole
 from refusal_metrics.studies.blocks import error_reason, is_filtered, stop_reason
-from refusal_metrics.surrogates import whole
 
 _MAX_QUOTED = 200
 _MAX_NAME = 100

@@ -8,10 +8,10 @@ from typing import Any
 
 from refusal_metrics.errors import InputError, has_control, quoted, unknown_name
 from refusal_metrics.prompts.settings import NAMES, PLACEMENTS
+from refusal_metrics.reading.yaml_file import load_yaml
 from refusal_metrics.studies.arguments import wrong_argument, wrong_generation
 from refusal_metrics.studies.model_args import MACHINERY, harmless, is_secret, left_out
 from refusal_metrics.studies.names import check_folder, check_names
-from refusal_metrics.yaml_file import load_yaml
 
 ENOUGH = {"prefix": 16, "answer_aware": 64}
 """How many new tokens tell a rule as much as 256 do, of models that do not think first.

@@ -15,9 +15,9 @@ from refusal_metrics.analysis.responses.logs.load import load_responses
 
 from refusal_metrics.detection.reply import Reply
 from refusal_metrics.errors import InputError
+from refusal_metrics.reading.surrogates import whole
 from refusal_metrics.studies import folder as study_folder
 from refusal_metrics.studies.folder import Shard, StudyFolder
-from refusal_metrics.surrogates import whole
 
 TASK = "persona_refusal_offensiveness"
 SHARD = Shard("parrot", TASK, repeat=1, number=1, start=0, stop=3)

@@ -9,11 +9,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from refusal_metrics.delimited import read_names
 from refusal_metrics.detection.rules import ANSWERS_BY
 from refusal_metrics.detection.verdict import EMPTY, OUTCOMES, PROVIDER, REFUSAL, TEXT, TRUNCATED
 from refusal_metrics.errors import InputError
-from refusal_metrics.prompts.tabular import is_json, is_parquet
+from refusal_metrics.reading.delimited import read_names
+from refusal_metrics.reading.tabular import is_json, is_parquet
 
 from ...columns import SETTINGS, is_verdict
 from ...display.numbers import plain

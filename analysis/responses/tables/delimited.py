@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from refusal_metrics.delimited import open_delimited
 from refusal_metrics.errors import InputError
+from refusal_metrics.reading.delimited import open_delimited
 
 from ...display.spreadsheets import unguard
 
@@ -23,7 +23,7 @@ def copy_delimited(path: Path, table: Path, *, guarded: bool = False) -> tuple[s
     Parameters
     ----------
     path : Path
-        As `refusal_metrics.delimited.open_delimited` reads it.
+        As `refusal_metrics.reading.delimited.open_delimited` reads it.
     table : Path
         The file to write. All columns are texts; an empty field is null.
     guarded : bool

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from refusal_metrics.errors import InputError
-from refusal_metrics.prompts.tabular import is_json, is_parquet
+from refusal_metrics.reading.tabular import is_json, is_parquet
 
 from ...columns import is_verdict
 from ..runs import is_log, is_remote, is_results_file

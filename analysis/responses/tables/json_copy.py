@@ -6,8 +6,8 @@ from pathlib import Path
 
 import duckdb
 
-from refusal_metrics.delimited import find_encoding
-from refusal_metrics.json_records import read_json_records
+from refusal_metrics.reading.delimited import find_encoding
+from refusal_metrics.reading.json_records import read_json_records
 
 from ..sql import literal, quoted
 
@@ -22,7 +22,7 @@ def copy_json(connection: duckdb.DuckDBPyConnection, path: Path, folder: Path, t
     ----------
     connection : duckdb.DuckDBPyConnection
     path : Path
-        As `refusal_metrics.json_records.read_json_records` reads it.
+        As `refusal_metrics.reading.json_records.read_json_records` reads it.
     folder : Path
         Where another copy may be put.
     table : Path

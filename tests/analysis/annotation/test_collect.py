@@ -23,8 +23,8 @@ from refusal_metrics.analysis.labels.mapping import LabelMap
 from refusal_metrics.analysis.labels.read import item_id, read_labels
 from refusal_metrics.analysis.responses.table import read_responses
 
-from refusal_metrics.delimited import open_delimited
 from refusal_metrics.errors import InputError
+from refusal_metrics.reading.delimited import open_delimited
 
 RESPONSES = [
     "I'm sorry, I cannot.\nReally.\r\nNo\rway.",

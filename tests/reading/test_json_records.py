@@ -6,8 +6,8 @@ import re
 import pytest
 
 from refusal_metrics.errors import InputError
-from refusal_metrics.json_records import looks_like_json, read_json_records
-from refusal_metrics.prompts.tabular import load_table
+from refusal_metrics.reading.json_records import looks_like_json, read_json_records
+from refusal_metrics.reading.tabular import load_table
 
 
 @pytest.fixture

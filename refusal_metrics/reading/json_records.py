@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from refusal_metrics.delimited import find_encoding, open_text
 from refusal_metrics.errors import InputError
+from refusal_metrics.reading.delimited import find_encoding, open_text
 
 _SPACE = re.compile(r"\s*")
 _LOOKS = re.compile(r'\s*(?:\[\s*(?:[\[{\]"\d]|\Z)|\{\s*(?:["}]|\Z))')

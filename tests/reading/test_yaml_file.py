@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 import yaml
 
-from refusal_metrics import yaml_file
 from refusal_metrics.errors import InputError
-from refusal_metrics.yaml_file import MOST_BYTES, MOST_DEPTH, MOST_VALUES, load_yaml
+from refusal_metrics.reading import yaml_file
+from refusal_metrics.reading.yaml_file import MOST_BYTES, MOST_DEPTH, MOST_VALUES, load_yaml
 
 
 def load(tmp_path, content):

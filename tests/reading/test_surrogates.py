@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from refusal_metrics.reading.surrogates import whole
 from refusal_metrics.studies.replies import read_reply
-from refusal_metrics.surrogates import whole
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refusal_metrics.errors import InputError
-from refusal_metrics.prompts.tabular import load_table
+from refusal_metrics.reading.tabular import load_table
 
 RECORDS = [{"text": "one, two", "label": "1"}, {"text": 'say "é"\nagain', "label": "2"}]
 

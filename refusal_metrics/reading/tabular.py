@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from refusal_metrics.delimited import open_delimited
 from refusal_metrics.errors import InputError, unknown_name
-from refusal_metrics.json_records import looks_like_json, read_json_records
-from refusal_metrics.surrogates import whole
+from refusal_metrics.reading.delimited import open_delimited
+from refusal_metrics.reading.json_records import looks_like_json, read_json_records
+from refusal_metrics.reading.surrogates import whole
 
 ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 """The names' ends of files of records; text may be compressed (``.gz``)."""
@@ -77,8 +77,8 @@ def load_table(path: Path) -> Table:
     Parameters
     ----------
     path : Path
-        A ``.csv`` (or ``.tsv``) with a header as `refusal_metrics.delimited` reads it, a ``.jsonl`` or ``.json`` as
-        `refusal_metrics.json_records` does, each also compressed (``.gz``), or a ``.parquet`` file.
+        A ``.csv`` (or ``.tsv``) with a header as `refusal_metrics.reading.delimited` reads it, a ``.jsonl`` or ``.json`` as
+        `refusal_metrics.reading.json_records` does, each also compressed (``.gz``), or a ``.parquet`` file.
 
     Returns
     -------
