@@ -1,7 +1,6 @@
 """A file or folder is written whole or not at all."""
 
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -13,6 +12,11 @@ from pathlib import Path, PurePosixPath
 from refusal_metrics.errors import InputError
 
 from .manifest import MANIFEST, UNFINISHED, is_folder, is_within, list_ours
+
+try:
+    import fcntl
+except ImportError:  # on Windows, which locks no folders
+    fcntl = None  # type: ignore[assignment]
 
 _OLD, _MADE = "old", "made"
 
@@ -281,6 +285,9 @@ def _made_folder(out: Path) -> Iterator[None]:
 @contextmanager
 def _locked(out: Path) -> Iterator[None]:
     """Keep other commands from writing into a folder; the lock ends with the process, however that ends."""
+    if fcntl is None:
+        yield
+        return
     descriptor = os.open(out, os.O_RDONLY)
     try:
         try:

@@ -17,7 +17,7 @@ from refusal_metrics.analysis.estimates.contrasts import CONTRASTS
 from refusal_metrics.analysis.estimates.interactions import INTERACTIONS
 from refusal_metrics.analysis.estimates.rates import ESTIMATES
 from refusal_metrics.analysis.estimates.regression import fit as regression
-from refusal_metrics.analysis.estimates.sensitivity.estimate import INDICES, SEPARATIONS
+from refusal_metrics.analysis.estimates.sensitivity.tables import INDICES, SEPARATIONS
 from refusal_metrics.analysis.estimates.spread import SPREAD
 from refusal_metrics.analysis.labels import corrected, detection_errors
 from refusal_metrics.analysis.leaderboard import board as leaderboard

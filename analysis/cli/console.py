@@ -1,10 +1,19 @@
 """Talking to the user, on the standard error, which leaves the standard output to results."""
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from ..display.numbers import plain
 
@@ -25,3 +34,38 @@ def say(sentences: Iterable[str]) -> None:
     for sentence in sentences:
         # What goes to a file stays a line each, as programs read it.
         console.print(plain(sentence), soft_wrap=not console.is_terminal)
+
+
+@contextmanager
+def show_progress(what: str) -> Iterator[Callable[[int, int], object]]:
+    """Show a bar on the standard error, if that is a terminal and the work takes more than two seconds.
+
+    Parameters
+    ----------
+    what : str
+        What is being done.
+
+    Yields
+    ------
+    callable
+        To be told how much is done, of how much.
+    """
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=console, transient=True)
+    task = bar.add_task(what, total=None)
+    started = time.monotonic()
+
+    def told(n_done: int, n: int) -> None:
+        if not bar.live.is_started and console.is_terminal and time.monotonic() - started > _PATIENCE:
+            bar.start()
+        bar.update(task, completed=n_done, total=n)
+
+    try:
+        yield told
+    finally:
+        if bar.live.is_started:
+            bar.stop()
+
+
+_PATIENCE = 2.0

@@ -10,9 +10,9 @@ import typer
 
 from refusal_metrics.errors import InputError
 
-from ..display.numbers import Format, Only, Tool
+from ..display.numbers import Format
 from .console import busy, say
-from .options import Detector, Force, Form, LabelColumns, LabelValues, Results, Seed, between, names
+from .options import Detector, Force, Form, LabelColumns, LabelValues, Only, Results, Seed, Tool, between, names
 
 app = typer.Typer()
 
@@ -95,9 +95,9 @@ def detect(
     """
     from ..display.tables import print_table
     from ..judging.detect import detect as detect_all
-    from ..judging.detect import show_progress
     from ..judging.registry import make_detector
     from ..responses.detectors import Options
+    from .console import show_progress
 
     options = Options(
         label_map=label_map,

@@ -142,7 +142,7 @@ def _rank(results: Sequence[str], metrics: Sequence[str], detector: str | None, 
     import numpy as np
 
     from ..leaderboard.board import make_board
-    from ..leaderboard.pairs import load_studies
+    from ..responses.designs import load_studies
     from ..responses.provider import exclude_provider
 
     with busy("Reading the responses"):

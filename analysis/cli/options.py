@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -115,3 +116,18 @@ def between(option: str, low: float, high: float) -> Callable[[float | None], fl
 def names(listed: str) -> list[str]:
     """Read names between commas, each once."""
     return list(dict.fromkeys(name.strip() for name in listed.split(",") if name.strip()))
+
+
+class Tool(StrEnum):
+    """What annotators work with."""
+
+    CSV = "csv"
+    LABEL_STUDIO = "label-studio"
+    POTATO = "potato"
+    ALL = "all"
+
+
+class Only(StrEnum):
+    """What items are drawn from, where that is not all responses."""
+
+    FLAGGED = "flagged"

@@ -23,8 +23,8 @@ from .console import busy, say
 from .options import Form, names
 
 if TYPE_CHECKING:
-    from refusal_metrics.studies.ask import Plan
     from refusal_metrics.studies.folder import Shard
+    from refusal_metrics.studies.plan import Plan
     from refusal_metrics.studies.run import Ended
     from refusal_metrics.studies.spec import Study, StudyModel
 
@@ -106,7 +106,7 @@ def _begin(
         if name not in (known := [model.name for model in given.models]):
             raise unknown_name("model", name, known)
     with busy("Building the prompts"):
-        from refusal_metrics.studies.ask import plan_study
+        from refusal_metrics.studies.plan import plan_study
 
         plan = plan_study(given)
     shards = [shard for shard in plan.shards if not chosen or shard.model in chosen]

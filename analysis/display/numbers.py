@@ -16,21 +16,6 @@ class Format(StrEnum):
     MARKDOWN = "markdown"
 
 
-class Tool(StrEnum):
-    """What annotators work with."""
-
-    CSV = "csv"
-    LABEL_STUDIO = "label-studio"
-    POTATO = "potato"
-    ALL = "all"
-
-
-class Only(StrEnum):
-    """What items are drawn from, where that is not all responses."""
-
-    FLAGGED = "flagged"
-
-
 def percent(value: float, *, signed: bool = False) -> str:
     """Write a proportion as a percentage, or a difference of proportions as signed points.
 

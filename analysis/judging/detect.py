@@ -1,7 +1,6 @@
 """A detector over files: results or any table of responses in, the same with verdicts out."""
 
 import os
-import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,9 +8,6 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
 from refusal_metrics.detection.verdict import PROVIDER, REFUSAL
 from refusal_metrics.errors import InputError
@@ -39,7 +35,6 @@ _FORMATS = {
 }
 _HINTS = ("labels", "prompt", "persona")
 _TABLE = frozenset({"model", "task", "text_id"})
-_PATIENCE = 2.0
 
 
 def detect(
@@ -201,38 +196,6 @@ def detect_results(
         detected = judge_rows(source, added, made, detector, progress)
         put(made, target)
     return replace(detected, notes=(*responses.notes, *detected.notes))
-
-
-@contextmanager
-def show_progress(what: str) -> Iterator[Progress]:
-    """Show a bar on the standard error, if that is a terminal and the work takes more than two seconds.
-
-    Parameters
-    ----------
-    what : str
-        What is being done.
-
-    Yields
-    ------
-    callable
-        To be told how much is done, of how much.
-    """
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Bar(*columns, console=console, transient=True)
-    task = bar.add_task(what, total=None)
-    started = time.monotonic()
-
-    def told(n_done: int, n: int) -> None:
-        if not bar.live.is_started and console.is_terminal and time.monotonic() - started > _PATIENCE:
-            bar.start()
-        bar.update(task, completed=n_done, total=n)
-
-    try:
-        yield told
-    finally:
-        if bar.live.is_started:
-            bar.stop()
 
 
 def _provider(columns: Collection[str]) -> str:

@@ -2,12 +2,10 @@
 
 import hashlib
 import json
-import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from itertools import islice
-from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -18,6 +16,7 @@ from ..display.numbers import plain
 from ..responses.detectors import Item, Options, column_name
 from .endpoint import CallError, Endpoint
 from .judge_reply import find_class
+from .reply_cache import _Replies
 
 RUBRIC_VERSION = 1
 """Rises when the rubric's words change, so that no reply to an older one is taken for a reply to it."""
@@ -268,47 +267,3 @@ class Judge:
                 f"{self._endpoint.address}: failed {self._n_failed_on_end} calls on end, the last with {plain(error)}"
                 f"{kept}; see to the server and run again"
             ) from error
-
-
-class _Replies:
-    """What the judge replied, by what it was asked, in an SQLite file."""
-
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
-        self._opened: sqlite3.Connection | None = None
-
-    def find(self, keys: Iterable[str]) -> dict[str, str | None]:
-        """Give the replies that are kept."""
-        if self._opened is None and not (self.path and self.path.exists()):
-            return {}  # no file is made before there is something to keep
-        try:
-            rows = [
-                self._database().execute("SELECT key, reply FROM replies WHERE key = ?", (key,)).fetchone()
-                for key in keys
-            ]
-        except sqlite3.Error as error:
-            raise self._unusable(error) from error
-        return {row[0]: row[1] for row in rows if row}
-
-    def keep(self, key: str, reply: str | None) -> None:
-        """Keep a reply, at once and for good."""
-        try:
-            self._database().execute("INSERT OR REPLACE INTO replies VALUES (?, ?)", (key, reply))
-        except (sqlite3.Error, OSError) as error:
-            raise self._unusable(error) from error
-
-    def _database(self) -> sqlite3.Connection:
-        if self._opened is None:
-            if self.path:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-            # Whoever detects may do so from a thread of its own, one at a time.
-            self._opened = sqlite3.connect(
-                self.path or ":memory:", timeout=60, isolation_level=None, check_same_thread=False
-            )
-            self._opened.execute("PRAGMA journal_mode = WAL")
-            self._opened.execute("PRAGMA synchronous = NORMAL")
-            self._opened.execute("CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, reply TEXT) WITHOUT ROWID")
-        return self._opened
-
-    def _unusable(self, error: Exception) -> InputError:
-        return InputError(f"{self.path}: cannot keep a judge's replies ({plain(error)}); name another file as --cache")

@@ -3,7 +3,8 @@
 from refusal_metrics.detection.rules import RULES
 from refusal_metrics.errors import unknown_name
 
-from ..responses.detectors import CLASSIFIER, JUDGE, Detector, Options, RuleDetector
+from ..responses.detectors import CLASSIFIER, JUDGE, Detector, Options
+from ..responses.rules import RuleDetector
 from .classifier import load_classifier
 from .judge import find_judge
 

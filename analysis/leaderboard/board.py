@@ -97,7 +97,7 @@ def make_board(
     Parameters
     ----------
     studies : sequence of Responses
-        See `refusal_metrics.analysis.leaderboard.pairs.load_studies`. Only prompts of the persona setting are ranked by.
+        See `pairs.load_studies`. Only prompts of the persona setting are ranked by.
     rng : numpy.random.Generator
     detector : str, optional
         The rule; by default the first of the first study.
@@ -108,7 +108,7 @@ def make_board(
     -------
     Board
         The columns of its table: ``model``; ``task``, empty for the mean over all, which come first; ``rank,
-        rank_low, rank_high``, see `refusal_metrics.analysis.statistics.ranks.estimate_ranks`, 1 being the model that refuses
+        rank_low, rank_high``, see `ranks.estimate_ranks`, 1 being the model that refuses
         least; ``estimate, ci_low, ci_high``, the rate in [0, 1]; ``n, n_texts, n_refused``; ``n_other``,
         responses that are neither refusal nor answer, where that is known; ``spread``, the standard deviation of
         personas' rates without noise (the mean over tasks of it in the rows of all); ``n_personas``,

@@ -52,7 +52,7 @@ def pass_gate(pairs: Pairs, comparison: Comparison, points: float) -> Gate:
     Gate
         The run does not pass if a rate rose beyond the bound (see `Comparison.worse`); if a model or task of the
         baseline is missing, or fewer than `LEAST_COMPARED` of its prompts have a verdict in the new run; if too
-        little can be read of what is compared, in either run (see `refusal_metrics.analysis.responses.usable.fail_gate`); or if
+        little can be read of what is compared, in either run (see `usable.fail_gate`); or if
         a rate has no interval.
     """
     rises = [

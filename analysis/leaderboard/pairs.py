@@ -1,6 +1,5 @@
 """Results read so that they can be set beside each other: models of one design, or two runs on the same prompts."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from refusal_metrics.errors import InputError
 
-from ..responses.logs.load import load_responses
 from ..responses.table import Folder, Responses, count, identifier, outcome_of, quoted
 from ..responses.usable import count_usable, say_unusable
 
@@ -20,62 +18,6 @@ PAIRED = "paired"
 
 _KEYS = ("model", "task", "setting", "index")
 _DOC = ("text_id", "row_id", "persona", "persona_group", "template", "response_type", "stratum")
-
-
-def load_studies(results: Iterable[str | os.PathLike[str]]) -> tuple[Responses, ...]:
-    """Read the results of models, those of one design together.
-
-    Parameters
-    ----------
-    results : iterable of str or path
-        See `refusal_metrics.analysis.responses.logs.load.load_responses`.
-
-    Returns
-    -------
-    tuple of Responses
-        One for each design. Models of different ones were asked about different prompts.
-
-    Raises
-    ------
-    InputError
-        As `load_responses`; or if one of the paths holds several designs, or a model is in several.
-    """
-    paths = list(dict.fromkeys(os.fspath(path) for path in results))
-    try:
-        return (load_responses(paths),)
-    except InputError:
-        if len(paths) == 1:
-            raise
-        alone = {path: _designs(load_responses([path])) for path in paths}
-        groups: list[tuple[dict[str, str], list[str]]] = []
-        for path, designs in alone.items():
-            for known, members in groups:
-                if all(known.get(task, design) == design for task, design in designs.items()):
-                    known.update(designs)
-                    members.append(path)
-                    break
-            else:
-                groups.append((dict(designs), [path]))
-        if len(groups) == 1:
-            raise  # something else was wrong
-    studies = tuple(load_responses(members) for _, members in groups)
-    seen: set[str] = set()
-    for study in studies:
-        models = {str(model) for (model,) in study.query("SELECT DISTINCT model FROM responses").fetchall()}
-        if both := sorted(seen & models):
-            raise InputError(
-                f"{both[0]} was asked about the prompts of two designs, in different results; give those of one design"
-            )
-        seen |= models
-    return studies
-
-
-def _designs(responses: Responses) -> dict[str, str]:
-    """Give the mark of each task's sample."""
-    if "design_id" not in responses.columns:
-        return {}
-    found = responses.query("SELECT DISTINCT task, split_part(design_id, '-', 1) FROM responses").fetchall()
-    return {str(task): str(design) for task, design in found}
 
 
 @dataclass(frozen=True)
@@ -127,7 +69,7 @@ class Pairs:
     overlaps : tuple of Overlap
         For each model, task and setting of either run.
     usable_before : pandas.DataFrame
-        What can be read of the old run, see `refusal_metrics.analysis.responses.usable.count_usable`; its models are named as
+        What can be read of the old run, see `usable.count_usable`; its models are named as
         in the new run.
     keep : object
         What must live as long as the file shall.

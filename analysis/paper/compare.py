@@ -1,18 +1,12 @@
 """The paper's printed numbers beside measured ones, and measured numbers in the layout of its tables."""
 
 import math
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
-from importlib.resources import files
+from collections.abc import Mapping
 
 import pandas as pd
 
-from refusal_metrics.errors import unknown_name
-
-from ..columns import TASKS
-from ..display.numbers import percent
-from . import data as published
+from .published import REFERENCES, load_published, match_model
+from .tables import _of_personas
 
 COMPARISON = (
     *("source", "model", "published_model", "task", "response_type", "term", "rule"),
@@ -20,81 +14,9 @@ COMPARISON = (
 )
 """The columns of `compare_published`."""
 
-REFERENCES = {"persona": "atheist", "template": "p1", "task": "nli", "model": "Llama2-13B"}
-"""Table 7's reference level of each factor, in the order of the table."""
 
 # Half a unit of the last printed digit: 0.01 of a percentage, 0.01 of a coefficient.
 _HALF_UNIT_RATE, _HALF_UNIT_COEFFICIENT = 0.00005, 0.005
-
-
-def load_published(name: str) -> pd.DataFrame:
-    """Load a table of the paper as it is printed.
-
-    Parameters
-    ----------
-    name : {"figures_4_10_11", "models", "table1", "table5", "table6", "table7"}
-
-    Returns
-    -------
-    pandas.DataFrame
-        Rates (``refusal_pct``) in percent, nan where the paper is blank; coefficients in log odds.
-        The column ``note`` says what is doubtful about a number and is otherwise empty.
-
-    Raises
-    ------
-    InputError
-        For any other name.
-
-    References
-    ----------
-    Plaza-del-Arco et al. 2025, arXiv:2509.08075; ``published/README.md`` says what each file is.
-    """
-    folder = files(published)
-    names = sorted(file.name.removesuffix(".csv") for file in folder.iterdir() if file.name.endswith(".csv"))
-    if name not in names:
-        raise unknown_name("published table", name, names)
-    with folder.joinpath(f"{name}.csv").open(encoding="utf-8") as file:
-        table = pd.read_csv(file, dtype={"version": str, "released": str, "note": str})
-    return table.fillna({"note": ""}) if "note" in table else table
-
-
-def match_model(name: str) -> str | None:
-    """Find which of the paper's models a logged name stands for.
-
-    Parameters
-    ----------
-    name : str
-        A name on the hub, the path or name of a folder called like one, or the paper's own name.
-
-    Returns
-    -------
-    str or None
-        The paper's name, e.g. ``"Llama2-7B"``. None for other sizes and versions, quantised variants
-        and base models. "Qwen2-7B" alone is the paper's name, "Qwen/Qwen2-7B" a base model; the
-        paper's names match only as they are written, because "gemma-2b" is a base model too.
-    """
-    name = name.strip()
-    patterns = _hub_patterns()
-    if name in patterns:
-        return name
-    # A cache folder of the hub: models--google--gemma-2b-it/snapshots/<commit>.
-    folder = re.sub(r"(?:[/\\]|__)snapshots(?:[/\\]|__)\w+$", "", name.rstrip("/\\"))
-    # The harness writes "__" for "/" where it names a folder after a model.
-    last = re.split(r"[/\\]|__|--", folder)[-1].lower().replace("_", "-")
-    return next((model for model, pattern in patterns.items() if pattern.fullmatch(last)), None)
-
-
-@cache
-def _hub_patterns() -> dict[str, re.Pattern[str]]:
-    patterns = {}
-    for row in load_published("models").astype(str).to_dict("records"):
-        maker = "(?:meta-)?" if row["family"] == "Llama" else ""
-        # The first Gemma bears no version.
-        version = "" if row["model"].startswith("Gemma-") else f"-?{re.escape(row['version'])}"
-        tuned = row["hub"].lower().removesuffix("-hf").rpartition("-")[2]
-        pattern = f"{maker}{row['family'].lower()}{version}-{row['parameters_b']}b-{tuned}(?:-hf)?"
-        patterns[row["model"]] = re.compile(pattern)
-    return patterns
 
 
 def compare_published(tables: Mapping[str, pd.DataFrame], references: Mapping[str, str] | None = None) -> pd.DataFrame:
@@ -212,100 +134,3 @@ def _shares_reference(
     printed = load_published("table7")
     others = set(printed.loc[printed["factor"] == factor, "term"])
     return wanted not in terms and (others <= terms or (factor == "model" and wanted in models))
-
-
-def paper_tables(
-    rates_tables: Mapping[str, pd.DataFrame],
-    counts_tables: Mapping[str, pd.DataFrame],
-    regression: pd.DataFrame | None = None,
-) -> dict[str, pd.DataFrame]:
-    """Lay measured numbers out as the paper does, the persona setting only.
-
-    Parameters
-    ----------
-    rates_tables : mapping of str to pandas.DataFrame
-        ``rates`` (``model, task, setting, rule, estimate, ...``).
-    counts_tables : mapping of str to pandas.DataFrame
-        ``counts_by_persona`` (``model, task, setting, persona, n``) and ``counts_by_template`` (the
-        same with ``template``).
-    regression : pandas.DataFrame, optional
-        ``factor, level, coef, p_value, ...``.
-
-    Returns
-    -------
-    dict of str to pandas.DataFrame
-        Tables of texts, for what was given: ``table1_<rule>`` (models by tasks in percent; the last row
-        is the unweighted mean over models), ``table5`` and ``table6`` (how often each persona and
-        template was drawn for each task; a range where models differ), ``table7_<rule>`` (coefficients,
-        the largest in size first, with a star at p < .01). Without a column ``rule`` the name has none.
-        Blank where nothing was measured.
-    """
-    tables: dict[str, pd.DataFrame] = {}
-    if "rates" in rates_tables:
-        tables |= _per_rule("table1", _of_personas(rates_tables["rates"]), _table1)
-    for name, factor in (("table5", "persona"), ("table6", "template")):
-        counts = counts_tables.get(f"counts_by_{factor}")
-        if counts is not None:
-            tables[name] = _count_table(_of_personas(counts), factor, _printed_order(name, factor))
-    if regression is not None:
-        tables |= _per_rule("table7", _of_personas(regression), _table7)
-    return tables
-
-
-def _of_personas(table: pd.DataFrame) -> pd.DataFrame:
-    return table[table["setting"] == "persona"] if "setting" in table else table
-
-
-def _per_rule(
-    name: str, table: pd.DataFrame, lay_out: Callable[[pd.DataFrame], pd.DataFrame]
-) -> dict[str, pd.DataFrame]:
-    if "rule" not in table:
-        return {name: lay_out(table)}
-    return {f"{name}_{rule}": lay_out(part) for rule, part in table.groupby("rule", sort=False)}
-
-
-def _printed_order(name: str, column: str) -> list[str]:
-    return list(load_published(name)[column].unique())
-
-
-def _in_order(names: Iterable[str], printed: Sequence[str], known: Callable[[str], str | None] = str) -> list[str]:
-    place = {name: i for i, name in enumerate(printed)}
-    return sorted(names, key=lambda name: (place.get(known(name) or "", len(place)), name))
-
-
-def _table1(rates: pd.DataFrame) -> pd.DataFrame:
-    # Unlike pivot_table, pivot refuses a second rate for one cell.
-    wide = rates.pivot(index="model", columns="task", values="estimate").reindex(columns=list(TASKS))  # noqa: PD010
-    wide = wide.loc[_in_order(wide.index, _printed_order("models", "model"), match_model)]
-    wide.loc["Mean"] = wide.mean()
-    shown = wide.map(percent).rename(columns=TASKS)
-    return shown.rename_axis(index="Model", columns=None).reset_index()
-
-
-def _count_table(counts: pd.DataFrame, factor: str, printed: Sequence[str]) -> pd.DataFrame:
-    levels = _in_order(counts[factor].dropna().unique(), printed)
-    columns = {factor.capitalize(): levels}
-    for task, heading in TASKS.items():
-        of_task = counts[counts["task"] == task]
-        # A model that was asked about the task but never with this level counts as 0.
-        wide = of_task.pivot_table(index=factor, columns="model", values="n", aggfunc="sum").reindex(levels).fillna(0)
-        columns[heading] = [_range(row.min(), row.max()) if len(row) else "" for _, row in wide.iterrows()]
-    return pd.DataFrame(columns)
-
-
-def _range(low: float, high: float) -> str:
-    return f"{low:.0f}" if low == high else f"{low:.0f}-{high:.0f}"
-
-
-def _table7(regression: pd.DataFrame) -> pd.DataFrame:
-    # The paper's table has no intercept.
-    terms = regression[regression["factor"].isin(list(REFERENCES))]
-    order = {factor: place for place, factor in enumerate(REFERENCES)}
-    terms = terms.assign(place=terms["factor"].map(order), size=terms["coef"].abs())
-    terms = terms.sort_values(["place", "size", "level"], ascending=[True, False, True])
-    values = [
-        "" if math.isnan(coef) else f"{round(coef, 2) + 0.0:.2f}{'*' if p < 0.01 else ''}"
-        for coef, p in zip(terms["coef"], terms["p_value"], strict=True)
-    ]
-    factors = ["prompt" if factor == "template" else factor for factor in terms["factor"]]
-    return pd.DataFrame({"Factor": factors, "Term": list(terms["level"]), "Coefficient": values})

@@ -7,9 +7,10 @@ import pandas as pd
 
 from refusal_metrics.detection.rules import ANSWERS_BY
 
+from ..display.sentences import counted
 from ..labels.validate import Validation
 from ..responses.origin import Origin
-from .findings import counted, of_rule
+from .findings import of_rule
 from .study_tables import Estimates
 
 FEW_TEXTS = 30

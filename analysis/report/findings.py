@@ -6,6 +6,7 @@ import pandas as pd
 
 from ..arrays import ALPHA
 from ..display.numbers import percent
+from ..display.sentences import counted
 from ..responses.usable import MUCH
 from .study_tables import Estimates
 
@@ -82,11 +83,6 @@ def _factor_findings(indices: pd.DataFrame, rule: str) -> Iterable[str]:
             f"Factors whose sensitivity index iota is beyond chance (p at most {ALPHA}, each by itself, {rule}): "
             f"{listed or 'none'}."
         )
-
-
-def counted(n: int, name: str) -> str:
-    """Write how many there are of something: 1 file, 2 files."""
-    return f"{n:,} {name}{'s' * (n != 1)}"
 
 
 def family_of(contrasts: pd.DataFrame) -> list[str]:

@@ -9,11 +9,12 @@ import pandas as pd
 
 from ..arrays import ALPHA
 from ..display.numbers import escape, plain
+from ..display.sentences import counted
 from ..display.tables import readable, to_markdown
 from ..labels.tables import readable_confusion, readable_gaps, readable_slices, readable_validation
 from ..labels.validate import Validation
 from ..responses.provenance import read_provenance, read_tasks
-from .findings import counted, list_findings, name_personas
+from .findings import list_findings, name_personas
 from .layout import drawn, grid, side_by_side
 from .study_tables import Estimates
 

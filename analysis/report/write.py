@@ -15,9 +15,9 @@ from ..files import check_folder, replace_folder
 from ..labels.mapping import LabelMap
 from ..labels.validate import Validation, validate
 from ..paper.compare import compare_published as set_beside_published
-from ..paper.compare import paper_tables
 from ..paper.figures import paper_figures
-from ..responses.detectors import RuleDetector
+from ..paper.tables import paper_tables
+from ..responses.rules import RuleDetector
 from ..responses.table import Responses
 from ..responses.usable import note_unusable
 from .files import MARKDOWN, RESPONSES, find_report

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from refusal_metrics.errors import InputError
-from refusal_metrics.studies.folder import RECORD, StudyFolder
+from refusal_metrics.studies.record import RECORD, read_record
 
 _ENGINES = ("vllm", "transformers")
 _N_DIGITS = 12
@@ -82,7 +82,7 @@ def _records(files: Iterable[str | os.PathLike[str]]) -> Iterator[tuple[Path, di
     for folder in sorted(folder for folder in above if (folder / RECORD).is_file()):
         # A record that cannot be read tells nothing of responses that can.
         with suppress(InputError):
-            yield folder, StudyFolder(folder).record()
+            yield folder, read_record(folder)
 
 
 def _of_shards(files: Iterable[str | os.PathLike[str]], folder: Path, model: str) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from refusal_metrics.studies.folder import RECORD
+from refusal_metrics.studies.record import RECORD
 
 from .runs import is_remote
 from .table import Responses

@@ -63,7 +63,7 @@ def maximise(
         Responses and refusals; not all and not none are refusals.
     estimator : {"mle", "firth", "ridge"}
         The log-likelihood :math:`\ell` is maximised as it is (then an estimate must exist, see
-        `refusal_metrics.analysis.estimates.regression.coefficients`), with Jeffreys' prior as :math:`\ell + \tfrac12 \log |I|`, or as
+        `regression.coefficients`), with Jeffreys' prior as :math:`\ell + \tfrac12 \log |I|`, or as
         :math:`\ell - \tfrac{\lambda}{2} \|b\|^2` with b all coefficients but the intercept.
     penalty : float
         :math:`\lambda`, the 1/C of scikit-learn.

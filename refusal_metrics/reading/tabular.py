@@ -77,7 +77,7 @@ def load_table(path: Path) -> Table:
     Parameters
     ----------
     path : Path
-        A ``.csv`` (or ``.tsv``) with a header as `refusal_metrics.reading.delimited` reads it, a ``.jsonl`` or ``.json`` as
+        A ``.csv`` (or ``.tsv``) with a header as `reading.delimited` reads it, a ``.jsonl`` or ``.json`` as
         `refusal_metrics.reading.json_records` does, each also compressed (``.gz``), or a ``.parquet`` file.
 
     Returns

@@ -36,7 +36,7 @@ class ShardCounts:
         Returns
         -------
         dict of str to float
-            As `refusal_metrics.studies.ask` wrote them: ``n_prompts``, ``n_asked``, ``seconds``, ...; empty if nothing has
+            As `studies.ask` wrote them: ``n_prompts``, ``n_asked``, ``seconds``, ...; empty if nothing has
             been written.
         """
         total: Counter[str] = Counter()

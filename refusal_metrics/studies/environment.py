@@ -5,7 +5,7 @@ import importlib.metadata
 import os
 import platform
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,6 @@ from refusal_metrics.detection.rules import RULES_VERSION
 from refusal_metrics.studies.once_per_prompt import OncePerPrompt
 
 _PACKAGES = ("persona-refusal", "lm_eval", "vllm", "sglang", "transformers", "torch", "datasets")
-_RULES = ("answer_aware", "answers", "detectors", "normalise", "patterns", "verdict")
-"""The modules that judge, besides those in ``detection/`` and the patterns in ``rules/``."""
 _WEIGHTS = ("pretrained", "model", "peft", "delta", "lora_local_path", "tokenizer", "gguf_file", "path")
 """Arguments of models that may name a file or folder on this machine."""
 _NO_WEIGHTS = (".md", ".txt.bak", ".gitattributes", ".lock", ".log", ".png", ".jpg", ".svg")
@@ -58,7 +56,7 @@ def versions() -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        ``rules`` is `refusal_metrics.detection.rules.RULES_VERSION`, a plus sign, and a checksum of the rules and of the
+        ``rules`` is `rules.RULES_VERSION`, a plus sign, and a checksum of the rules and of the
         code that applies them, so that an edited rule is noticed.
     """
     found = {}
@@ -120,13 +118,8 @@ def _files(path: Path) -> list[Path]:
 
 def _checksum_rules() -> str:
     digest = hashlib.blake2b(digest_size=4)
-    package = Path(str(files("refusal_metrics")))
-    parts: Iterable[Path] = (
-        *(package / f"{name}.py" for name in _RULES),
-        *(package / "detection").rglob("*.py"),
-        *(package / "rules").glob("*.yaml"),
-    )
-    for part in sorted(part for part in parts if part.is_file()):
+    room = Path(str(files("refusal_metrics.detection")))
+    for part in sorted(part for ending in ("*.py", "*.yaml") for part in room.rglob(ending)):
         digest.update(part.name.encode() + b"\0" + part.read_bytes().replace(b"\r\n", b"\n"))
     return digest.hexdigest()
 

@@ -27,8 +27,8 @@ from refusal_metrics.errors import InputError
 from refusal_metrics.studies.counts import COUNTED, ShardCounts
 from refusal_metrics.studies.disk import strict_json, unwritable
 from refusal_metrics.studies.journal import Journal, describe_reply
+from refusal_metrics.studies.record import RECORD, read_record
 
-RECORD = "study.json"
 ANSWERED_BY = "answered_by"
 """Names, in the record and in a shard's results, the models that a server says it answered with."""
 _MOST_NAMES = 20
@@ -113,21 +113,7 @@ class StudyFolder:
 
     def record(self) -> dict[str, Any]:
         """Read the study's record, with counts that are added up from its shards; empty where there is none."""
-        file = self.path / RECORD
-        try:
-            record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:
-            raise InputError(f"{file}: cannot be read ({error}); restore it, or name another folder") from error
-        if not isinstance(record, dict) or not {"began", "asked"} <= record.keys():
-            raise InputError(f"{file}: is no record of a study; restore it, or name another folder")
-        runs = record.get("runs")
-        for model, known in runs.items() if isinstance(runs, dict) else ():
-            if not isinstance(known, dict):
-                raise InputError(f"{file}: runs: {model} is no record of a model; restore it, or name another folder")
-            known.update(self._counts.of_model(model, record["began"]))
-        return record
+        return read_record(self.path, self._counts)
 
     def note(self, model: str, what: Mapping[str, Any], answered_by: Iterable[str] = ()) -> None:
         """Put down how a model was run, what its shards count up to, and which models a server says that it asked."""

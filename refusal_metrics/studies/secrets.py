@@ -1,6 +1,6 @@
 """Keep keys and passwords of a study out of everything that is shown or written.
 
-What is recorded of a model's arguments is a list of what is allowed (`refusal_metrics.studies.model_args`). This is the second
+What is recorded of a model's arguments is a list of what is allowed (`studies.model_args`). This is the second
 net: texts of others (exceptions, servers that repeat a header, engines that print their arguments) are searched for the
 values themselves, in each form in which they travel.
 """

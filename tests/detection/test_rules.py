@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refusal_metrics.detection.normalise import is_blank
-from refusal_metrics.detection.rules import PREFIXES, RULES, STRICT_PREFIXES, detect_prefix, detect_prefix_strict
+from refusal_metrics.detection.prefix import PREFIXES, STRICT_PREFIXES, detect_prefix, detect_prefix_strict
+from refusal_metrics.detection.rules import RULES
 
 # Appendix C of the paper, as one reads it there.
 APPENDIX_C = (

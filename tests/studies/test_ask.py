@@ -36,9 +36,10 @@ from refusal_metrics.register import tasks_folder
 from refusal_metrics.studies import ask as study
 from refusal_metrics.studies import folder as study_folder
 from refusal_metrics.studies import journal, models
-from refusal_metrics.studies.ask import OncePerPrompt, load_tasks, plan_study, run_model
+from refusal_metrics.studies.ask import OncePerPrompt, run_model
 from refusal_metrics.studies.folder import Shard, StudyFolder
 from refusal_metrics.studies.journal import Journal
+from refusal_metrics.studies.plan import load_tasks, plan_study
 from refusal_metrics.studies.spec import Study, StudyModel
 
 spec = importlib.util.spec_from_file_location("chat_server", Path(__file__).parents[1] / "chat_server.py")

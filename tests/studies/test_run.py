@@ -26,8 +26,8 @@ from typer.testing import CliRunner
 
 from refusal_metrics.studies import process as study_process
 from refusal_metrics.studies import run as study_run
-from refusal_metrics.studies.ask import plan_study
 from refusal_metrics.studies.folder import StudyFolder
+from refusal_metrics.studies.plan import plan_study
 from refusal_metrics.studies.run import deal_shards, missing_shards, run_checks, run_study
 from refusal_metrics.studies.signals import Interruptions
 from refusal_metrics.studies.spec import Study, StudyModel

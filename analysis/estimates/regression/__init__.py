@@ -1,1 +1,1 @@
-"""Counts in, one tidy table out: a family of estimates a module."""
+"""The logistic regression of refusals on the factors of a study."""

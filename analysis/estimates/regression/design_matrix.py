@@ -17,7 +17,7 @@ from refusal_metrics.prompts.design import fold_name
 
 from ...arrays import Bools, Floats
 from ...counts import TextCounts
-from ...paper.compare import REFERENCES, match_model
+from ...paper.published import REFERENCES, match_model
 from ...statistics.logit import independent_columns
 
 COUNTS = ("n", "n_refused", "n_texts")

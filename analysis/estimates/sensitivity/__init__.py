@@ -1,1 +1,1 @@
-"""Counts in, one tidy table out: a family of estimates a module."""
+"""The sensitivity index of each factor, with its null distribution and its error."""

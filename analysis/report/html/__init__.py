@@ -1,1 +1,1 @@
-"""Everything about one study, on one page and as files."""
+"""The report as a page: one file that opens offline."""

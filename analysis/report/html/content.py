@@ -14,6 +14,7 @@ from refusal_metrics.detection.rules import ANSWERS_BY
 
 from ...display.html import embed, visible
 from ...display.numbers import interval, percent
+from ...display.sentences import counted
 from ...display.tables import readable
 from ...figures.export import to_spec
 from ...figures.figure import Figure
@@ -21,7 +22,6 @@ from ...labels.validate import Validation
 from ...responses.origin import Origin
 from ...responses.provenance import read_provenance, read_tasks
 from ..cautions import list_cautions
-from ..findings import counted
 from ..study_tables import Estimates, Options
 from .citation import PAPER, cite, list_versions
 from .explorer import MOST_OF_TEXT, Sample

@@ -1,1 +1,1 @@
-"""Logs or tables in, one DuckDB view out: the only room that knows the harness's files and DuckDB."""
+"""The harness's sample logs, read in every form that they come in."""

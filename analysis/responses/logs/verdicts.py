@@ -6,7 +6,7 @@ import duckdb
 
 from refusal_metrics.detection.rules import ANSWERS_BY, RULES
 
-from ..detectors import RuleDetector
+from ..rules import RuleDetector
 from ..sql import count
 from ..verdicts import Source, judge_rows
 

@@ -1,1 +1,1 @@
-"""Logs or tables in, one DuckDB view out: the only room that knows the harness's files and DuckDB."""
+"""Responses tables of any form, checked and made into one."""

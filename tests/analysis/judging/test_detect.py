@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis.cli.app import app
+from refusal_metrics.analysis.cli.console import show_progress
 from refusal_metrics.analysis.estimates.rates import estimate_rates
-from refusal_metrics.analysis.judging.detect import VERDICT_COLUMNS, detect, detect_file, detect_results, show_progress
+from refusal_metrics.analysis.judging.detect import VERDICT_COLUMNS, detect, detect_file, detect_results
 from refusal_metrics.analysis.judging.registry import make_detector
 from refusal_metrics.analysis.responses.count import count_responses
 from refusal_metrics.analysis.responses.logs.load import load_responses

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from refusal_metrics.analysis.labels.validate import validate
-from refusal_metrics.analysis.responses.detectors import RuleDetector
+from refusal_metrics.analysis.responses.rules import RuleDetector
 
 from refusal_metrics.detection.rules import RULES
 

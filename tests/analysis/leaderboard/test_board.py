@@ -9,8 +9,8 @@ import pytest
 from refusal_metrics.analysis.estimates.rates import estimate_rates
 from refusal_metrics.analysis.estimates.spread import estimate_spread
 from refusal_metrics.analysis.leaderboard.board import ALL_TASKS, COLUMNS, make_board
-from refusal_metrics.analysis.leaderboard.pairs import load_studies
 from refusal_metrics.analysis.responses.count import count_responses
+from refusal_metrics.analysis.responses.designs import load_studies
 from refusal_metrics.analysis.responses.logs.load import load_responses
 from refusal_metrics.analysis.responses.table import read_responses
 

@@ -8,13 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from refusal_metrics.analysis.paper import data as published
-from refusal_metrics.analysis.paper.compare import (
-    COMPARISON,
-    compare_published,
-    load_published,
-    match_model,
-    paper_tables,
-)
+from refusal_metrics.analysis.paper.compare import COMPARISON, compare_published
+from refusal_metrics.analysis.paper.published import load_published, match_model
+from refusal_metrics.analysis.paper.tables import paper_tables
 
 from refusal_metrics.errors import InputError
 from refusal_metrics.prompts.design_files import load_design

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.report.findings import _unread, counted, name_personas
+from refusal_metrics.analysis.display.sentences import counted
+from refusal_metrics.analysis.report.findings import _unread, name_personas
 
 
 def test_one_is_counted_as_one():

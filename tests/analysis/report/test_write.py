@@ -13,7 +13,7 @@ from refusal_metrics.analysis.estimates.contrasts import CONTRASTS
 from refusal_metrics.analysis.estimates.interactions import INTERACTIONS
 from refusal_metrics.analysis.estimates.rates import ESTIMATES
 from refusal_metrics.analysis.estimates.regression.fit import COLUMNS
-from refusal_metrics.analysis.estimates.sensitivity.estimate import INDICES, SEPARATIONS
+from refusal_metrics.analysis.estimates.sensitivity.tables import INDICES, SEPARATIONS
 from refusal_metrics.analysis.estimates.spread import SPREAD
 from refusal_metrics.analysis.figures.every import draw_figures
 from refusal_metrics.analysis.figures.figure import Figure

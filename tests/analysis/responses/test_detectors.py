@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis.judging.registry import make_detector
 from refusal_metrics.analysis.responses import detectors as batch
-from refusal_metrics.analysis.responses.detectors import Item, RuleDetector, column_name
+from refusal_metrics.analysis.responses.detectors import Item, column_name
+from refusal_metrics.analysis.responses.rules import RuleDetector
 
 from refusal_metrics.detection.rules import RULES
 from refusal_metrics.detection.verdict import ANSWER, EMPTY, UNJUDGED, Verdict

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.estimates.sensitivity.estimate import INDICES, SEPARATIONS, estimate_sensitivity
+from refusal_metrics.analysis.estimates.sensitivity.estimate import estimate_sensitivity
+from refusal_metrics.analysis.estimates.sensitivity.tables import INDICES, SEPARATIONS
 from refusal_metrics.analysis.responses.count import count_responses
 from refusal_metrics.analysis.responses.table import read_responses
 from refusal_metrics.analysis.statistics.iota import compute_iota

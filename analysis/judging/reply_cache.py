@@ -1,0 +1,53 @@
+"""Replies of a judge, kept in a file so that none is paid for twice."""
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+from refusal_metrics.errors import InputError
+
+from ..display.numbers import plain
+
+
+class _Replies:
+    """What the judge replied, by what it was asked, in an SQLite file."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self._opened: sqlite3.Connection | None = None
+
+    def find(self, keys: Iterable[str]) -> dict[str, str | None]:
+        """Give the replies that are kept."""
+        if self._opened is None and not (self.path and self.path.exists()):
+            return {}  # no file is made before there is something to keep
+        try:
+            rows = [
+                self._database().execute("SELECT key, reply FROM replies WHERE key = ?", (key,)).fetchone()
+                for key in keys
+            ]
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+        return {row[0]: row[1] for row in rows if row}
+
+    def keep(self, key: str, reply: str | None) -> None:
+        """Keep a reply, at once and for good."""
+        try:
+            self._database().execute("INSERT OR REPLACE INTO replies VALUES (?, ?)", (key, reply))
+        except (sqlite3.Error, OSError) as error:
+            raise self._unusable(error) from error
+
+    def _database(self) -> sqlite3.Connection:
+        if self._opened is None:
+            if self.path:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            # Whoever detects may do so from a thread of its own, one at a time.
+            self._opened = sqlite3.connect(
+                self.path or ":memory:", timeout=60, isolation_level=None, check_same_thread=False
+            )
+            self._opened.execute("PRAGMA journal_mode = WAL")
+            self._opened.execute("PRAGMA synchronous = NORMAL")
+            self._opened.execute("CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, reply TEXT) WITHOUT ROWID")
+        return self._opened
+
+    def _unusable(self, error: Exception) -> InputError:
+        return InputError(f"{self.path}: cannot keep a judge's replies ({plain(error)}); name another file as --cache")

@@ -1,0 +1,97 @@
+"""The rules as detectors: many responses judged on all cores."""
+
+import os
+from array import array
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing import get_context
+
+from refusal_metrics.detection.rules import RULES
+from refusal_metrics.detection.verdict import Verdict
+from refusal_metrics.errors import InputError
+
+from .detectors import Item, _verdict
+
+_SHARE = 20_000
+"""How many distinct responses a process is given at a time; so few are judged where they are."""
+
+
+class RuleDetector:
+    """A rule of `refusal_metrics.detection.rules`, in parallel.
+
+    Each distinct pair of response and labels is judged once, by the very function that the harness
+    calls. Beyond some 20,000 of them the work is spread over processes, one a core.
+
+    Parameters
+    ----------
+    name : str
+        Of the rule.
+    n_processes : int, optional
+        By default as many as there are cores that this process may use.
+    """
+
+    at_once = 100_000
+
+    def __init__(self, name: str, n_processes: int | None = None) -> None:
+        self.name = name
+        self._rule = RULES[name]
+        self._n_processes = n_processes or _count_cores()
+        self._pool: ProcessPoolExecutor | None = None
+
+    def detect(self, items: Sequence[Item]) -> list[Verdict | None]:
+        """Give the verdict of each item.
+
+        Parameters
+        ----------
+        items : sequence of Item
+            (n_items,).
+
+        Returns
+        -------
+        list of Verdict
+            (n_items,), none of them None.
+
+        Raises
+        ------
+        InputError
+            If a process was killed.
+        """
+        places: dict[tuple[str, tuple[str, ...]], int] = {}
+        place = array("q", (places.setdefault((item.response or "", item.labels), len(places)) for item in items))
+        verdicts = self._judge(list(places))
+        return [verdicts[i] for i in place]
+
+    def remarks(self) -> list[str]:
+        """Say nothing: a rule has a verdict for every response, if only that it could not be judged."""
+        return []
+
+    def _judge(self, pairs: list[tuple[str, tuple[str, ...]]]) -> list[Verdict]:
+        if self._n_processes == 1 or len(pairs) <= _SHARE:
+            return [_verdict(self._rule, *pair) for pair in pairs]
+        if self._pool is None:
+            # Spawned, because a fork of a process with threads, such as DuckDB's, may never end.
+            self._pool = ProcessPoolExecutor(self._n_processes, mp_context=get_context("spawn"))
+        shares = [pairs[start : start + _SHARE] for start in range(0, len(pairs), _SHARE)]
+        try:
+            judged = list(self._pool.map(partial(_judge_share, self.name), shares))
+        except BrokenProcessPool as error:
+            raise InputError(
+                "a process that judges responses was killed: free some memory, or, where a script of yours called "
+                'for it, put what the script does under if __name__ == "__main__":'
+            ) from error
+        return [distinct[i] for distinct, place in judged for i in place]
+
+
+def _judge_share(name: str, pairs: list[tuple[str, tuple[str, ...]]]) -> "tuple[list[Verdict], array[int]]":
+    """Judge a share of the responses: its few distinct verdicts, and which of them each pair has."""
+    rule = RULES[name]
+    places: dict[Verdict, int] = {}
+    place = array("H", (places.setdefault(_verdict(rule, *pair), len(places)) for pair in pairs))
+    return list(places), place
+
+
+def _count_cores() -> int:
+    # Fewer than the machine has where a scheduler gives a job some of them; not every system can say.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
