@@ -2,7 +2,6 @@
 
 # Imported inside the commands, so that help does not wait for the harness.
 # ruff: noqa: PLC0415
-
 import re
 import signal
 import sys
@@ -10,17 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from refusal_metrics.errors import InputError, quoted, unknown_name
 
-from ..display.numbers import Format, plain
+from ..display.numbers import Format
 from .console import busy, say
 from .options import Form, names
+from .study_progress import ProgressBars
 
 if TYPE_CHECKING:
     from refusal_metrics.studies.folder import Shard
@@ -140,7 +138,7 @@ def _run(study: "Study", plan: "Plan", shards: "list[Shard]") -> None:
         todo = missing_shards(study, shards, began)
     if len(todo) < len(shards):
         say([f"{len(shards) - len(todo):,} of {len(shards):,} shards are already complete."])
-    with _Bars() as bars:
+    with ProgressBars() as bars:
         ended = run_study(study, todo, began, bars.show)
     _say_end(study, ended, len(todo), is_whole=len(shards) == len(plan.shards))
 
@@ -219,16 +217,6 @@ def _list_other_models(study: "Study") -> list[str]:
                 f"{model.name}: the study asks for {quoted(asked)}, and the server says it answered with {shown}."
             )
     return lines
-
-
-def _describe_journal(model: "StudyModel", what: Mapping[str, Any]) -> str:
-    shard = what["shard"]
-    parts = [f"{what['n_found']:,} answers of an earlier run are used"]
-    if what["n_foreign"]:
-        parts.append(f"{what['n_foreign']:,} belong to another model, software or study and are not")
-    if what["n_damaged"]:
-        parts.append(f"{what['n_damaged']:,} lines are damaged and their prompts asked again")
-    return f"{model.name}, {shard.task}, shard {shard.number}: {'; '.join(parts)}."
 
 
 def _read_part(given: str) -> tuple[int, int] | None:
@@ -315,44 +303,3 @@ def fetch_data(
     with busy("Downloading"):
         paths = fetch_texts(folder)
     say([*(f"{path}: checked." for path in paths), f'Now: lm_eval ... --metadata \'{{"data_dir": "{folder}"}}\''])
-
-
-class _Bars:
-    """The progress of each model, with rates and the time that remains."""
-
-    def __init__(self) -> None:
-        self._console = Console(stderr=True)
-        self._progress = Progress(
-            # Names are no markup, and command no terminal.
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}", markup=False),
-            TimeRemainingColumn(),
-            console=self._console,
-        )
-        self._bars: dict[str, Any] = {}
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._progress.stop()
-
-    def show(self, model: "StudyModel", kind: str, what: Mapping[str, Any]) -> None:
-        """Show what happened."""
-        if kind == "begins":
-            self._bars[model.name] = self._progress.add_task(plain(model.name), total=what["n_shards"], rate="loading")
-        elif kind == "loaded":
-            self._progress.update(self._bars[model.name], rate=f"loaded in {what['seconds']:.0f} s")
-        elif kind in ("shard", "busy", "others"):
-            rate = f"{what['n_prompts'] / what['seconds']:.1f} prompts/s" if kind == "shard" else "another run's"
-            self._progress.update(self._bars[model.name], advance=1, rate=rate)
-            if kind == "shard" and not self._console.is_terminal:
-                shard = what["shard"]
-                say([f"{model.name}, {shard.task}, shard {shard.number}: {rate}"])
-        elif kind == "journal":
-            say([_describe_journal(model, what)])
-        elif kind == "damaged":
-            say([f"{model.name}, {what['shard'].task}, shard {what['shard'].number}: damaged since, asked again."])

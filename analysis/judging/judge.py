@@ -16,7 +16,7 @@ from ..display.numbers import plain
 from ..responses.detectors import Item, Options, column_name
 from .endpoint import CallError, Endpoint
 from .judge_reply import find_class
-from .reply_cache import _Replies
+from .reply_cache import ReplyCache
 
 RUBRIC_VERSION = 1
 """Rises when the rubric's words change, so that no reply to an older one is taken for a reply to it."""
@@ -150,7 +150,7 @@ class Judge:
         self._concurrency = options.concurrency
         self.at_once = 20 * options.concurrency  # enough that waiting for the slowest of them costs little
         self._parameters = {"temperature": 0, "max_tokens": options.max_tokens}
-        self._replies = _Replies(options.cache)
+        self._replies = ReplyCache(options.cache)
         self._patience = max(20, 2 * options.concurrency)
         self._n_failed_on_end = 0
         self._reached = False

@@ -9,7 +9,7 @@ from refusal_metrics.errors import InputError
 from ..display.numbers import plain
 
 
-class _Replies:
+class ReplyCache:
     """What the judge replied, by what it was asked, in an SQLite file."""
 
     def __init__(self, path: Path | None) -> None:

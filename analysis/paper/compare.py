@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from .published import REFERENCES, load_published, match_model
-from .tables import _of_personas
+from .tables import of_personas
 
 COMPARISON = (
     *("source", "model", "published_model", "task", "response_type", "term", "rule"),
@@ -91,7 +91,7 @@ def _rates_beside(printed: pd.DataFrame, rates: pd.DataFrame, keys: list[str]) -
 def _coefficients_beside(
     regression: pd.DataFrame, models: set[str | None], references: Mapping[str, str] | None
 ) -> pd.DataFrame:
-    regression = _of_personas(regression)
+    regression = of_personas(regression)
     levels = list(zip(regression["factor"], regression["level"], strict=True))
     terms = [match_model(str(level)) if factor == "model" else level for factor, level in levels]
     paper = set(load_published("models")["model"])

@@ -38,13 +38,13 @@ def paper_tables(
     """
     tables: dict[str, pd.DataFrame] = {}
     if "rates" in rates_tables:
-        tables |= _per_rule("table1", _of_personas(rates_tables["rates"]), _table1)
+        tables |= _per_rule("table1", of_personas(rates_tables["rates"]), _table1)
     for name, factor in (("table5", "persona"), ("table6", "template")):
         counts = counts_tables.get(f"counts_by_{factor}")
         if counts is not None:
-            tables[name] = _count_table(_of_personas(counts), factor, _printed_order(name, factor))
+            tables[name] = _count_table(of_personas(counts), factor, _printed_order(name, factor))
     if regression is not None:
-        tables |= _per_rule("table7", _of_personas(regression), _table7)
+        tables |= _per_rule("table7", of_personas(regression), _table7)
     return tables
 
 
@@ -103,5 +103,6 @@ def _table7(regression: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"Factor": factors, "Term": list(terms["level"]), "Coefficient": values})
 
 
-def _of_personas(table: pd.DataFrame) -> pd.DataFrame:
+def of_personas(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep the rows of the persona setting."""
     return table[table["setting"] == "persona"] if "setting" in table else table

@@ -2,12 +2,12 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from refusal_metrics.detection.verdict import UNJUDGED, Verdict
+from refusal_metrics.detection.verdict import Verdict
 
 CLASSIFIER, JUDGE = "hf:", "judge:"
 """What the names of detectors that are no rules begin with."""
@@ -116,11 +116,3 @@ def read_offered(text: str) -> tuple[str, ...] | None:
 def column_name(kind: str, model: str) -> str:
     """Name a detector by its model, so that a column can bear the name: ``judge_acme_parrot_7b``."""
     return re.sub(r"[^0-9A-Za-z]+", "_", f"{kind}_{model}").strip("_")
-
-
-def _verdict(rule: Callable[[str, tuple[str, ...]], Verdict], response: str, labels: tuple[str, ...]) -> Verdict:
-    """Judge a response as the harness does: one that cannot be judged costs itself alone."""
-    try:
-        return rule(response, labels)
-    except Exception as error:  # noqa: BLE001 - whatever a rule raises is of this response alone
-        return Verdict(UNJUDGED, causes=(type(error).__name__,))

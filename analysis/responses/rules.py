@@ -2,17 +2,17 @@
 
 import os
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing import get_context
 
 from refusal_metrics.detection.rules import RULES
-from refusal_metrics.detection.verdict import Verdict
+from refusal_metrics.detection.verdict import UNJUDGED, Verdict
 from refusal_metrics.errors import InputError
 
-from .detectors import Item, _verdict
+from .detectors import Item
 
 _SHARE = 20_000
 """How many distinct responses a process is given at a time; so few are judged where they are."""
@@ -95,3 +95,11 @@ def _judge_share(name: str, pairs: list[tuple[str, tuple[str, ...]]]) -> "tuple[
 def _count_cores() -> int:
     # Fewer than the machine has where a scheduler gives a job some of them; not every system can say.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _verdict(rule: Callable[[str, tuple[str, ...]], Verdict], response: str, labels: tuple[str, ...]) -> Verdict:
+    """Judge a response as the harness does: one that cannot be judged costs itself alone."""
+    try:
+        return rule(response, labels)
+    except Exception as error:  # noqa: BLE001 - whatever a rule raises is of this response alone
+        return Verdict(UNJUDGED, causes=(type(error).__name__,))

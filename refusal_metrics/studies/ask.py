@@ -18,7 +18,7 @@ from refusal_metrics.studies.folder import ANSWERED_BY, Shard, StudyFolder
 from refusal_metrics.studies.model_args import harmless, left_out
 from refusal_metrics.studies.models import CHAT_APIS, check_template, load_model
 from refusal_metrics.studies.once_per_prompt import OncePerPrompt
-from refusal_metrics.studies.plan import _quiet, load_tasks
+from refusal_metrics.studies.plan import load_tasks, quiet
 from refusal_metrics.studies.replies import FailedCallError
 from refusal_metrics.studies.resumed import join_runs
 from refusal_metrics.studies.spec import Study, StudyModel
@@ -181,7 +181,7 @@ def _ask(
     how = dict(task.config.generation_kwargs)
     task.set_config(key="generation_kwargs", value=_seed(shard, model), update=True)
     try:
-        with _quiet():
+        with quiet():
             results = evaluate(
                 lm,
                 {"tasks": {shard.task: task}, "groups": {}, "group_map": {}},

@@ -110,7 +110,7 @@ def load_tasks(study: Study, generation: Mapping[str, Any] | None = None) -> dic
     for name in study.tasks:
         if name not in known:
             raise InputError(f"{study.path}: tasks: unknown {name!r}: allowed are {', '.join(known)}")
-    with _quiet():
+    with quiet():
         tasks: dict[str, Any] = manager.load(list(study.tasks))["tasks"]
     for task in tasks.values():
         if is_apart:
@@ -122,7 +122,7 @@ def load_tasks(study: Study, generation: Mapping[str, Any] | None = None) -> dic
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Leave out what the harness says of each shard, but for what is wrong, and what we say."""
     logs = {logging.getLogger("lm_eval"): logging.ERROR, logging.getLogger("lm_eval.persona_refusal"): logging.WARNING}
     levels = {log: log.level for log in logs}

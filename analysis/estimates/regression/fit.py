@@ -18,7 +18,7 @@ from ...statistics.multiplicity import holm
 from ...statistics.separation import Separation, find_separation
 from .coefficients import Estimate, estimate_coefficients
 from .design_matrix import Data, prepare
-from .notes import _estimate_notes, _estimator_note, _separation_notes
+from .notes import estimate_notes, estimator_note, separation_notes
 
 COLUMNS = ("factor", "level", "coef", "se", "ci_low", "ci_high", "p_value", "p_adjusted", "estimator", "separated")
 INTERCEPT = "(Intercept)"
@@ -133,10 +133,10 @@ def fit(
     total, refused = data.n.sum(), data.k.sum()
     null = log_likelihood_of(np.full(1, special.logit(refused / total)), np.array([total]), np.array([refused]))
     notes = [
-        _estimator_note(used, penalty, chosen=estimator is not None),
+        estimator_note(used, penalty, chosen=estimator is not None),
         *notes,
-        *_estimate_notes(estimate),
-        *_separation_notes(data, separation, table, used),
+        *estimate_notes(estimate),
+        *separation_notes(data, separation, table, used),
     ]
     if effects["estimate"].isna().any():
         notes.append("Effects are missing where they would need combinations of levels that do not occur.")

@@ -10,7 +10,8 @@ from .coefficients import Estimate
 from .design_matrix import Data, label, some
 
 
-def _estimator_note(estimator: Estimator, penalty: float, *, chosen: bool) -> str:
+def estimator_note(estimator: Estimator, penalty: float, *, chosen: bool) -> str:
+    """Describe the estimator, and why it was chosen."""
     if estimator == "ridge":
         return (
             f"Coefficients are ridge estimates with penalty {penalty:g}, drawn towards 0; "
@@ -22,7 +23,8 @@ def _estimator_note(estimator: Estimator, penalty: float, *, chosen: bool) -> st
     return f"Coefficients are Firth's penalised likelihood estimates{because}."
 
 
-def _estimate_notes(estimate: Estimate) -> list[str]:
+def estimate_notes(estimate: Estimate) -> list[str]:
+    """Describe what limits the estimates."""
     notes = []
     n_columns = len(estimate.coef)
     if not estimate.converged:
@@ -40,7 +42,8 @@ def _estimate_notes(estimate: Estimate) -> list[str]:
     return notes
 
 
-def _separation_notes(data: Data, separation: Separation, table: pd.DataFrame, estimator: Estimator) -> list[str]:
+def separation_notes(data: Data, separation: Separation, table: pd.DataFrame, estimator: Estimator) -> list[str]:
+    """Describe which levels are separated, and what is shown for them."""
     if not separation.coefficients.any():
         return []
     labels = np.array([label(column) for column in data.columns], dtype=object)

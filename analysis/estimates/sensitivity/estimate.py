@@ -16,9 +16,9 @@ import pandas as pd
 from refusal_metrics.errors import unknown_name
 
 from ...counts import Counts, check_not_empty
-from .families import LABEL_FACTORS, ROW_FACTORS, _Study
+from .families import LABEL_FACTORS, ROW_FACTORS, Families
 from .replicates import Null
-from .tables import INDICES, SEPARATIONS, _concatenate, _tabulate_index, _tabulate_levels
+from .tables import INDICES, SEPARATIONS, concatenate, tabulate_index, tabulate_levels
 
 N_THREADS = 2
 """In so many threads replicates are drawn where nobody says."""
@@ -110,10 +110,10 @@ def estimate_sensitivity(
     for name in without:
         if name not in {*LABEL_FACTORS, *ROW_FACTORS}:
             raise unknown_name("factor to leave out", name, [*LABEL_FACTORS, *ROW_FACTORS])
-    study = _Study(counts, run_factors, without)
+    study = Families(counts, run_factors, without)
     with nullcontext(threads) if threads else ThreadPoolExecutor(N_THREADS) as pool:
         moved, flipped, drawn = (draw(rng, n_replicates, pool) for draw in (study.permute, study.flip, study.resample))
     null = {index: Null([moved[index], *([flipped[index]] if index in flipped else [])]) for index in study.indices}
-    indices = [_tabulate_index(study, index, null[index], drawn[index]) for index in study.indices]
-    levels = [_tabulate_levels(study, index, null[index], drawn[index]) for index in study.indices if index.is_single]
-    return Sensitivity(_concatenate(indices, INDICES), _concatenate(levels, SEPARATIONS), tuple(study.notes))
+    indices = [tabulate_index(study, index, null[index], drawn[index]) for index in study.indices]
+    levels = [tabulate_levels(study, index, null[index], drawn[index]) for index in study.indices if index.is_single]
+    return Sensitivity(concatenate(indices, INDICES), concatenate(levels, SEPARATIONS), tuple(study.notes))

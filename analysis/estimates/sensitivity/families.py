@@ -26,7 +26,7 @@ PAIRED = ("model", "task", "persona", "template")
 """The factors whose pairs have joint indices."""
 
 
-class _Study:
+class Families:
     """A study's indices.
 
     Attributes

@@ -13,7 +13,7 @@ from scipy import stats
 from ...arrays import Floats
 from ...statistics.iota import index_of, remove_noise, split_shares
 from ...statistics.multiplicity import holm
-from .families import _Study
+from .families import Families
 from .replicates import Index, Null, Tally
 
 INDICES = (
@@ -39,7 +39,7 @@ _MAGNITUDE = math.sqrt(2 / math.pi)
 """The mean magnitude of a normal variable without mean, in standard deviations."""
 
 
-def _tabulate_index(study: _Study, index: Index, null: Null, drawn: Tally) -> pd.DataFrame:
+def tabulate_index(study: Families, index: Index, null: Null, drawn: Tally) -> pd.DataFrame:
     """Lay out an index, beside its null distribution and with its interval."""
     share, distance, scale = split_shares(index.n, index.n_refused)
     iota, null_mean = index_of(share, distance, scale), null.mean
@@ -70,7 +70,7 @@ def _tabulate_index(study: _Study, index: Index, null: Null, drawn: Tally) -> pd
     return table[table["n_levels"] > 0]
 
 
-def _tabulate_levels(study: _Study, index: Index, null: Null, drawn: Tally) -> pd.DataFrame:
+def tabulate_levels(study: Families, index: Index, null: Null, drawn: Tally) -> pd.DataFrame:
     """Lay out how far the levels of a factor lie from the rate of all."""
     share, distance, scale = split_shares(index.n, index.n_refused)
     noise = _noise(study, index, drawn)
@@ -93,13 +93,13 @@ def _tabulate_levels(study: _Study, index: Index, null: Null, drawn: Tally) -> p
     return table[table["n"] > 0]
 
 
-def _noise(study: _Study, index: Index, drawn: Tally) -> Floats:
+def _noise(study: Families, index: Index, drawn: Tally) -> Floats:
     """Give the standard error of the levels' distances from the rate of all; nan where texts cannot be resampled."""
     return np.where(study.has_texts(index)[..., None], drawn.spread, np.nan)
 
 
 def _frame(
-    study: _Study, index: Index, columns: Mapping[str, NDArray[Any]], levels: Sequence[str] | None = None
+    study: Families, index: Index, columns: Mapping[str, NDArray[Any]], levels: Sequence[str] | None = None
 ) -> pd.DataFrame:
     """Lay out arrays over families and levels as rows."""
     families = [study.levels("model"), study.levels("task")] if index.in_families else [[""], [""]]
@@ -109,7 +109,8 @@ def _frame(
     return pd.DataFrame(labels | {name: np.ravel(values) for name, values in columns.items()})
 
 
-def _concatenate(tables: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+def concatenate(tables: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    """Concatenate tables of the same columns; none give an empty one."""
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(columns))
     counts = {name: np.int64 for name in ("n", "n_refused") if name in columns}
     return table[list(columns)].astype(counts)

@@ -16,9 +16,10 @@ from ..run_results import differing_facts, settings_in_effect
 from ..runs import Log, differing_settings
 from ..sql import count
 from .forms import Plain
-from .lines import INCOMPLETE, NO_RESPONSE, REPLACED, SEVERAL, TWICE, UNREADABLE
-from .prompts import OTHER_DOC, OTHER_TEXT, UNVERIFIED
-from .scan import ABSENT, INVALID, NEWER, NO_FIELD, NO_INDEX, NO_OBJECT, OLDER
+from .lines import INCOMPLETE
+from .prompts import UNVERIFIED
+from .scan import NO_OBJECT
+from .sentences import JUDGED, LEFT_OUT, OF_FILES, WRONG
 
 _FEWEST_ALIKE = 50
 """How many equal answers of two models are no chance."""
@@ -26,33 +27,6 @@ _COMPARED = 1000
 """How many prompts models are compared by at first."""
 _SHOWN = 3
 """How many files, tasks or models a sentence names."""
-
-_OF_FILES = {
-    INCOMPLETE: "{lines} dropped: a run was cut off while it wrote its log.",
-    UNREADABLE: "{lines} left out: not readable as JSON.",
-    REPLACED: "{lines} contained characters that are not valid Unicode; they were replaced by U+FFFD.",
-    SEVERAL: "{lines} contained several responses; the first of each was used.",
-}
-_LEFT_OUT = {
-    NO_RESPONSE: "{lines} left out: no response that can be read.",
-    TWICE: "{lines} left out: a field has two values.",
-    NO_INDEX: "{lines} left out: the index is not a whole number.",
-    NO_FIELD: "{lines} left out: the doc lacks a design_id, text_id, kind, setting or template.",
-    NO_OBJECT: "{lines} left out: no doc.",
-}
-_JUDGED = {
-    ABSENT: "{lines} without the metrics of this version: judged from their responses.",
-    INVALID: "{lines} with metrics that are not 0 or 1, or contradict each other: judged again from their responses.",
-    OLDER: "{lines} judged by another version of the rules: judged again from their responses by version {version}.",
-    NEWER: (
-        "{lines} judged by a newer version of the rules than this one ({version}): judged again from their responses; "
-        "install the newer version to keep its verdicts."
-    ),
-}
-_WRONG = {
-    OTHER_TEXT: "without the text of the doc",
-    OTHER_DOC: "about another persona or template than the doc names",
-}
 
 
 class LogNotes:
@@ -94,9 +68,7 @@ class LogNotes:
         """Say what the files are that is not as it should be."""
         ours = self._ours()
         found: Counter[str] = sum((counts for place, counts in mended.items() if place in ours), Counter())
-        notes = [
-            said.format(lines=n_lines(found[what], _kind(what))) for what, said in _OF_FILES.items() if found[what]
-        ]
+        notes = [said.format(lines=n_lines(found[what], _kind(what))) for what, said in OF_FILES.items() if found[what]]
         changed = self._changed()
         if changed:
             notes.append(
@@ -119,7 +91,7 @@ class LogNotes:
         ours = count(self._connection, "SELECT count(*) FROM lines WHERE left_out IS NULL") > 0
         if not ours and set(reasons) == {NO_OBJECT}:
             return []
-        notes = [said.format(lines=n_lines(reasons[why])) for why, said in _LEFT_OUT.items() if why in reasons]
+        notes = [said.format(lines=n_lines(reasons[why])) for why, said in LEFT_OUT.items() if why in reasons]
         notes += self._of_prompts()
         filters = "SELECT DISTINCT filter FROM usable ORDER BY filter <> 'none', filter"
         self.filters = [name for (name,) in self._rows(filters)]
@@ -136,7 +108,7 @@ class LogNotes:
         needs = self._counts("SELECT need, count(*) FROM usable WHERE need IS NOT NULL GROUP BY ALL")
         notes = [
             said.format(lines=n_lines(needs[why]), version=RULES_VERSION)
-            for why, said in _JUDGED.items()
+            for why, said in JUDGED.items()
             if why in needs
         ]
         kept = self._counts("SELECT rules IS NULL, count(*) FROM usable WHERE need IS NULL GROUP BY ALL")
@@ -184,7 +156,7 @@ class LogNotes:
             ]
 
     def _of_prompts(self) -> Iterator[str]:
-        for state, what in _WRONG.items():
+        for state, what in WRONG.items():
             rows = self._connection.execute(
                 "SELECT model, task, setting, count(*) FILTER (state = $1), count(*) FROM lines LEFT JOIN wrong "
                 "ON file_row_number = wrong.row WHERE left_out IS NULL GROUP BY ALL "
