@@ -36,7 +36,7 @@ from ..columns import BASELINES, OTHERS, STUDY
 from ..counts import Counts, TextCounts, count_by_text
 from ..statistics.differences import Difference, compare_between, compare_within
 from ..statistics.exact import Strata
-from ..statistics.intervals import student
+from ..statistics.intervals import student, zero_count_bound
 from ..statistics.multiplicity import adjust, count_selected
 
 POWER = 0.8
@@ -236,7 +236,7 @@ def _columns(d: Difference, family: list[tuple[str, ...]]) -> pd.DataFrame:
     detectable = _detectable(d, student(1 - first, d.freedom) + student(2 * POWER - 1, d.freedom))
     ends: dict[str, Floats] = {}
     for names, level in ((("ci_low", "ci_high"), CONFIDENCE), (("equiv_low", "equiv_high"), 1 - 2 * ALPHA)):
-        unseen = 1 - ((1 - level) / 2) ** (1 / np.where(d.freedom > 0, d.freedom + 1, np.nan))
+        unseen = zero_count_bound(np.where(d.freedom > 0, d.freedom + 1, np.nan), (1 - level) / 2)
         half = np.where(d.error > 0, student(level, d.freedom) * d.error, unseen)
         ends |= dict(zip(names, np.clip([d.estimate - half, d.estimate + half], -1, 1), strict=True))
     columns = {

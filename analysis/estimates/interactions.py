@@ -10,6 +10,7 @@ from scipy import stats
 
 from ..arrays import CONFIDENCE, Floats
 from ..counts import Counts, count_by_text
+from ..statistics.clustered import clustered_variance
 from ..statistics.intervals import student
 from ..statistics.multiplicity import holm
 
@@ -83,7 +84,7 @@ def _differences(n: Floats, k: Floats, shape: tuple[int, int]) -> tuple[Floats, 
     estimate = centre @ (of_k / of_n)
     # Whole numbers first, so that equal rates give exactly 0.
     scores = (k * of_n - n * of_k) / of_n**2 @ centre.T
-    se = np.sqrt(n_texts / max(n_texts - 1, 1) * np.sum(scores**2, axis=0))
+    se = np.sqrt(clustered_variance(np.sum(scores**2, axis=0), n_texts))
     # One text has no error, and what is left of rounding is none.
     se = np.where((n_texts > 1) & (se > _ROUNDING), se, np.nan)
     estimate = np.where(np.abs(estimate) > _ROUNDING, estimate, 0.0)

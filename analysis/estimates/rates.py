@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import sparse, stats
+from scipy import sparse
 
 from ..arrays import CONFIDENCE, Floats
 from ..counts import STATES, Counts, TextCounts, count_by_text, count_states
-from ..statistics.intervals import student
+from ..statistics.clustered import clustered_freedom, clustered_variance
+from ..statistics.intervals import proportion_interval, zero_count_bound
 
 ESTIMATES = ("estimate", "ci_low", "ci_high", "n", "n_texts", "n_refused", *STATES)
 """The columns of every table of rates, after the factors."""
@@ -61,42 +62,18 @@ def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
     for its degrees of freedom, O'Neill 2014, doi:10.1080/00031305.2014.966589.
     """
     texts = count_by_text(counts, by)
-    low, high = _korn_graubard(texts)
-    table = texts.cells.assign(
-        estimate=texts.cells["n_refused"] / texts.cells["n"], ci_low=low, ci_high=high, **count_states(counts, by)
-    )
-    return table[[*by, *ESTIMATES]]
-
-
-def _korn_graubard(texts: TextCounts) -> tuple[Floats, Floats]:
-    """Compute the interval of each cell: (n_cells,) its lower and its upper ends."""
     n, n_texts, k = (texts.cells[name].to_numpy(dtype=np.float64) for name in ("n", "n_texts", "n_refused"))
-    rate = k / n
     variance, freedom = _variance(texts, n, k)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        effective = rate * (1 - rate) / variance * (student(CONFIDENCE, n - 1) / student(CONFIDENCE, freedom)) ** 2
-        # A variance of 0 makes it infinite; with one text it is nan and stays so.
-        effective = np.minimum(effective, n)
-        tail = (1 - CONFIDENCE) / 2
-        low = stats.beta.ppf(tail, rate * effective, (1 - rate) * effective + 1)
-        high = stats.beta.ppf(1 - tail, rate * effective + 1, (1 - rate) * effective)
-    bound = (1 - CONFIDENCE) ** (1 / n_texts)
-    return (
-        np.select([k == 0, k == n], [0.0, bound], low),
-        np.select([k == 0, k == n], [1 - bound, 1.0], high),
-    )
+    low, high = proportion_interval(k / n, variance, n, zero_count_bound(n_texts, 1 - CONFIDENCE), freedom=freedom)
+    table = texts.cells.assign(estimate=k / n, ci_low=low, ci_high=high, **count_states(counts, by))
+    return table[[*by, *ESTIMATES]]
 
 
 def _variance(texts: TextCounts, n: Floats, k: Floats) -> tuple[Floats, Floats]:
     """Compute the text-clustered variance of each cell's rate and its degrees of freedom; nan for a single text."""
     # Whole numbers until the end, so that equal rates give exactly 0.
     scores = sparse.csr_array(texts.n_refused.multiply(n) - texts.n.multiply(k))
-    n_texts = texts.cells["n_texts"].to_numpy(dtype=np.float64)
     second = scores.data * scores.data
     squares, fourths = (np.bincount(scores.indices, power, len(n)) for power in (second, second * second))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        n_others = np.where(n_texts > 1, n_texts - 1, np.nan)
-        kurtosis = n_texts * fourths / squares**2
-        # Without a variance the kurtosis is nan, and texts count in full.
-        freedom = np.fmin(n_others, 2 * n_texts / (kurtosis - (n_texts - 3) / n_others))
-        return n_texts / n_others * squares / n**4, np.where(n_texts > 1, freedom, np.nan)
+    n_texts = texts.cells["n_texts"]
+    return clustered_variance(squares, n_texts) / n**4, clustered_freedom(squares, fourths, n_texts)

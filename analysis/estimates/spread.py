@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..columns import STUDY
 from ..counts import Counts, count_by_text
+from ..statistics.clustered import clustered_variance
+from ..statistics.sign_flips import flip_texts, monte_carlo_p
 from .contrasts import personas_only
 
 SPREAD = ("estimate", "observed", "expected", "p_value", "n_levels", "n", "n_texts", "n_refused")
@@ -18,8 +20,8 @@ SPREAD = ("estimate", "observed", "expected", "p_value", "n_levels", "n", "n_tex
 _Scatter: TypeAlias = tuple[tuple[int, int], NDArray[np.float32], float]
 """A model and task: its first text and their end, how each makes the personas' rates deviate, how far these spread."""
 
-_FLIPS, _ROUNDING = 250, 1e-5
-"""How often signs are drawn at a time; what single precision may come to."""
+_ROUNDING = 1e-5
+"""What single precision may come to."""
 
 
 def estimate_spread(
@@ -96,7 +98,7 @@ def _spread(n: Floats, k: Floats, n_texts: int) -> tuple[dict[str, float], NDArr
     rates, rate = k.sum(axis=0) / n.sum(axis=0), k.sum() / n.sum()
     common = (k - rate * n).sum(axis=1, keepdims=True) / n.sum()
     scores = (k - rates * n) / n.sum(axis=0)
-    noise = n_texts / (n_texts - 1) * np.sum((scores - scores.mean(axis=1, keepdims=True)) ** 2)
+    noise = float(clustered_variance(np.sum((scores - scores.mean(axis=1, keepdims=True)) ** 2), n_texts))
     between = np.sum((rates - rates.mean()) ** 2)
     deviations = (k - rate * n) / n.sum(axis=0) - common
     deviations -= deviations.mean(axis=1, keepdims=True)
@@ -123,9 +125,9 @@ def _flip(scattered: Sequence[_Scatter | None], n_texts: int, rng: np.random.Gen
         places, turned, least = (list(part) for part in zip(*parts, strict=True))
         starts = np.cumsum([0, *(deviations.shape[1] for deviations in turned[:-1])])
         jobs.append((texts, places, np.hstack(turned), starts, least))
-    for start in range(0, n_flips, _FLIPS):
-        signs = rng.integers(0, 2, (min(_FLIPS, n_flips - start), n_texts), dtype=np.int8).astype(np.float32) * 2 - 1
+    for signs in flip_texts(rng, n_flips, n_texts):
         for (first, end), places, deviations, starts, least in jobs:
             spread = np.add.reduceat((signs[:, first:end] @ deviations) ** 2, starts, axis=1)
             n_as_far[places] += np.count_nonzero(spread >= least, axis=0)
-    return [(1 + n) / (1 + n_flips) if scatter else np.nan for n, scatter in zip(n_as_far, scattered, strict=True)]
+    p_values = monte_carlo_p(n_as_far, n_flips)
+    return [float(p) if scatter else np.nan for p, scatter in zip(p_values, scattered, strict=True)]

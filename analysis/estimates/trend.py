@@ -15,8 +15,10 @@ from scipy import stats
 
 from refusal_metrics.errors import InputError
 
-from ..arrays import Floats
+from ..arrays import CONFIDENCE, Floats
 from ..counts import Counts, count_by_text
+from ..statistics.clustered import cluster_correction, clustered_variance
+from ..statistics.intervals import student
 from ..statistics.logit import clustered_covariance, maximise
 from .model_properties import look_up
 from .regression.design_matrix import prepare
@@ -192,7 +194,7 @@ def _effects_of(counts: Counts) -> dict[str, float] | str:
     noise, noise_square = float(np.trace(v)), float(np.trace(v @ v))
     variance = float(effects @ effects - noise) / (n_personas - 1)
     se = float(np.sqrt(4 * effects @ v @ effects + 2 * noise_square)) / (n_personas - 1)
-    low, high = variance + np.array([-1, 1]) * stats.norm.ppf(0.975) * se
+    low, high = variance + np.array([-1, 1]) * stats.norm.ppf((1 + CONFIDENCE) / 2) * se
     of_texts = (np.asarray(part.sum(axis=1), dtype=np.float64) for part in (data.text_n, data.text_k))
     log_odds, log_odds_se = _log_odds(*of_texts)
     return {
@@ -222,7 +224,7 @@ def _log_odds(n: Floats, k: Floats) -> tuple[float, float]:
     """Estimate the log odds of refusing and its text-clustered error, from counts of texts."""
     n, k = n[n > 0], k[n > 0]
     rate = k.sum() / n.sum()
-    clustered = np.sqrt(len(n) / (len(n) - 1) * np.sum((k - rate * n) ** 2)) / n.sum()
+    clustered = np.sqrt(clustered_variance(np.sum((k - rate * n) ** 2), len(n))) / n.sum()
     # Where each text was refused as often as any other the first is 0.
     se = max(clustered, np.sqrt(rate * (1 - rate) / n.sum()))
     return float(np.log(rate / (1 - rate))), float(se / (rate * (1 - rate)))
@@ -253,6 +255,8 @@ def _regress_all(models: pd.DataFrame, column: str) -> Iterator[dict[str, object
 
 def _regress(models: pd.DataFrame, outcome: str, error: str) -> dict[str, object]:
     """Fit a random-effects meta-regression on one property."""
+    from statsmodels.regression.linear_model import WLS  # noqa: PLC0415 - only a trend needs it
+
     y, se = models[outcome].to_numpy(), models[error].to_numpy()
     value = models["value"].to_numpy()
     x = np.column_stack([np.ones(len(y)), value - value.mean()])
@@ -262,18 +266,17 @@ def _regress(models: pd.DataFrame, outcome: str, error: str) -> dict[str, object
     if np.ptp(value) == 0:
         return result | dict.fromkeys(["slope", "se", "ci_low", "ci_high", "p_value", "between_sd"], np.nan)
     between = _variance_between(x, y, 1 / se**2)
-    weights = 1 / (se**2 + between)
-    inverse = np.linalg.inv(x.T @ (weights[:, None] * x))
-    coef = inverse @ (x.T @ (weights * y))
+    model = WLS(y, x, weights=1 / (se**2 + between))
     if n_families > 1:
-        scores = np.zeros((n_families, 2))
-        np.add.at(scores, family, (weights * (y - x @ coef))[:, None] * x)
-        covariance = n_families / (n_families - 1) * inverse @ (scores.T @ scores) @ inverse
-        freedom = n_families - 1
+        fitted = model.fit(cov_type="cluster", cov_kwds={"groups": family, "use_correction": False})
+        # statsmodels' own correction has the factor (n - 1) / (n - 2) too, which few models would make large.
+        variance, freedom = cluster_correction(n_families) * fitted.cov_params()[1, 1], n_families - 1
     else:
-        covariance, freedom = inverse, len(y) - 2
-    slope, slope_se = float(coef[1]), float(np.sqrt(covariance[1, 1]))
-    half = float(stats.t.ppf(0.975, freedom)) * slope_se
+        # The weights are inverse variances, not proportional to them.
+        fitted = model.fit(cov_type="fixed scale")
+        variance, freedom = fitted.cov_params()[1, 1], len(y) - 2
+    slope, slope_se = float(fitted.params[1]), float(np.sqrt(variance))
+    half = float(student(CONFIDENCE, freedom)) * slope_se
     return result | {
         "slope": slope,
         "se": slope_se,
@@ -286,8 +289,9 @@ def _regress(models: pd.DataFrame, outcome: str, error: str) -> dict[str, object
 
 def _variance_between(x: Floats, y: Floats, weights: Floats) -> float:
     """Estimate the variance between models that their errors and the property leave, by moments."""
-    inverse = np.linalg.inv(x.T @ (weights[:, None] * x))
-    residual = y - x @ (inverse @ (x.T @ (weights * y)))
-    excess = np.sum(weights * residual**2) - (len(y) - x.shape[1])
-    scale = weights.sum() - np.trace(inverse @ (x.T @ (weights[:, None] ** 2 * x)))
+    from statsmodels.regression.linear_model import WLS  # noqa: PLC0415 - only a trend needs it
+
+    fitted = WLS(y, x, weights=weights).fit()
+    excess = np.sum(weights * fitted.resid**2) - fitted.df_resid
+    scale = weights.sum() - np.trace(fitted.normalized_cov_params @ (x.T @ (weights[:, None] ** 2 * x)))
     return max(0.0, float(excess / scale))

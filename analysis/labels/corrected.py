@@ -30,7 +30,8 @@ from refusal_metrics.errors import unknown_name
 
 from ..arrays import CONFIDENCE, Floats
 from ..columns import BASELINES, OTHERS
-from ..statistics.intervals import clustered, effective_units, proportion_interval, sum_interval, unseen_share
+from ..statistics.clustered import variance_of_scores
+from ..statistics.intervals import effective_units, proportion_interval, sum_interval, zero_count_bound
 
 FEWEST = 5
 """So many of the responses with either verdict must be labelled, or all of them."""
@@ -90,7 +91,7 @@ def estimate_corrected(sums: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     for levels, part in _cells(sums, by):
         arm = _Arm.of(part.groupby("text_id", dropna=False)[list(SUMS)].sum())
         low, high = proportion_interval(
-            arm.parts[0], arm.variance, arm.n, unseen_share(arm.n_texts, 1 - CONFIDENCE), freedom=arm.freedom
+            arm.parts[0], arm.variance, arm.n, zero_count_bound(arm.n_texts, 1 - CONFIDENCE), freedom=arm.freedom
         )
         corrected = np.clip([_SIGNS @ arm.parts, *_interval([arm], [1.0])], 0, 1) if arm.usable else [np.nan] * 3
         values = [*corrected, arm.parts[0], float(low), float(high)]
@@ -212,22 +213,22 @@ class _Arm:
         # Whole numbers until the end, so that equal rates give exactly 0.
         scores = (values * n - of_text["n"][:, None] * values.sum(axis=0)) / n**2
         parts = values.sum(axis=0) / n
-        found = [clustered(scores[there, part]) for part in range(3)]
-        variance, freedom = found[0]
+        variances, freedoms = variance_of_scores(scores[there])
+        variance, freedom = float(variances[0]), float(freedoms[0])
         # Few errors are no reason to widen: the exact interval knows how few they are.
         low, high = proportion_interval(
             np.minimum(parts, 1.0),
-            [v for v, _ in found],
+            variances,
             n,
-            unseen_share(n_texts, _TAIL),
+            zero_count_bound(n_texts, _TAIL),
             freedom=[freedom, np.inf, np.inf],
         )
         for part, side, count in ((1, "refused", total["n_refused"]), (2, "others", n - total["n_refused"])):
             # What was not seen may be heavier than what was: one light error must not say more than none.
             units = effective_units(of_text[f"weight_{side}"])
-            high[part] = max(high[part], count / n * float(unseen_share(max(units, 1.0), _TAIL)))
+            high[part] = max(high[part], count / n * float(zero_count_bound(max(units, 1.0), _TAIL)))
             if total[("n_false", "n_missed")[part - 1]] == 0:
-                low[part], high[part] = 0.0, count / n * float(unseen_share(max(units, 1.0), _TAIL))
+                low[part], high[part] = 0.0, count / n * float(zero_count_bound(max(units, 1.0), _TAIL))
         sides = (("refused", total["n_refused"]), ("others", n - total["n_refused"]))
         usable = n_texts > 1 and all(total[f"n_labelled_{side}"] >= min(FEWEST, count) for side, count in sides)
         labelled = total["n_labelled_refused"] + total["n_labelled_others"]

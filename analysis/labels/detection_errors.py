@@ -24,7 +24,8 @@ from refusal_metrics.errors import InputError, unknown_name
 
 from ..arrays import CONFIDENCE, Floats
 from ..statistics.agreement import cohen_kappa
-from ..statistics.intervals import clustered, effective_units, proportion_interval, totals, unseen_share, wilson
+from ..statistics.clustered import variance_of_scores
+from ..statistics.intervals import effective_units, proportion_interval, totals, wilson, zero_count_bound
 from .read import number_texts
 
 MEASURES = ("precision", "recall", "f1", "kappa")
@@ -146,6 +147,8 @@ def _kappa(
 def _interval(share: float, scores: Floats, n: int, weights: Floats) -> tuple[float, float]:
     # Items of unequal weight know less than as many equal ones, however light those are that erred.
     units = effective_units(weights)
-    unseen = unseen_share(units, 1 - CONFIDENCE)
-    low, high = proportion_interval(share, clustered(scores)[0], min(n, units), unseen, freedom=len(scores) - 1)
+    unseen = zero_count_bound(units, 1 - CONFIDENCE)
+    low, high = proportion_interval(
+        share, variance_of_scores(scores)[0], min(n, units), unseen, freedom=len(scores) - 1
+    )
     return float(low), float(high)

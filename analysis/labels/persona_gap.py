@@ -24,7 +24,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..arrays import CONFIDENCE, Floats
+from ..statistics.clustered import clustered_variance
 from ..statistics.intervals import effective_units, totals, wilson
+from ..statistics.sign_flips import monte_carlo_p
 from .read import number_texts
 
 GAP = (
@@ -84,7 +86,7 @@ def estimate_persona_gap(items: pd.DataFrame, *, rng: np.random.Generator, n_per
         "observed": observed,
         "expected": float(np.mean(dealt)),
         # Equal gaps differ by rounding.
-        "p_value": (1 + np.sum(np.array(dealt) >= observed * (1 - 1e-9))) / (1 + n_permutations),
+        "p_value": float(monte_carlo_p(np.sum(np.array(dealt) >= observed * (1 - 1e-9)), n_permutations)),
         "ci_low": max(_bounds(rates, worth, tail / (len(names) * (len(names) - 1)))[0], 0.0),
         "ci_high": _bounds(rates, worth, tail)[1],
         "upper": _bounds(rates, worth, 1 - CONFIDENCE)[1],
@@ -125,7 +127,8 @@ def _worth(
     scores = np.zeros((n_texts, n))
     np.add.at(scores, (at, persona), weight * (error - rates[persona]) / totals(persona, weight, n)[persona])
     # Sums over all pairs of the squared difference of their scores, and of the variance of independent items.
-    clustered = n_texts / (n_texts - 1) * float(np.sum(n * scores**2) - np.sum(scores.sum(axis=1) ** 2))
+    products = np.sum(n * scores**2) - np.sum(scores.sum(axis=1) ** 2)
+    clustered = float(clustered_variance(products, n_texts))
     independent = (n - 1) * float(np.sum(rates * (1 - rates) / units))
     effect = clustered / independent if independent else 1.0
     return units / max(effect, 1.0)

@@ -5,7 +5,6 @@ those of `FIELDS`. XSTest's files and the hand-labelled ChatGPT refusals are kno
 """
 
 import hashlib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +38,6 @@ class Labels:
         of `FIELDS` that it has.
     left_out : pandas.DataFrame
         The other items, with the same columns; ``label`` is None.
-    annotations : pandas.DataFrame
-        One row an item and annotator: ``id, annotator, refusal, unreasonable`` (True, False or None).
     n_unlabelled, n_tied : int
         Items left out because nobody said yes or no, or as many said one as the other.
     notes : tuple of str
@@ -50,28 +47,9 @@ class Labels:
     path: Path
     items: pd.DataFrame
     left_out: pd.DataFrame
-    annotations: pd.DataFrame
     n_unlabelled: int
     n_tied: int
     notes: tuple[str, ...]
-
-    def ratings(self, question: str = "refusal") -> NDArray[np.float64]:
-        """Give all annotations as a table, for `refusal_metrics.analysis.statistics.agreement.krippendorff_alpha`.
-
-        Parameters
-        ----------
-        question : {"refusal", "unreasonable"}
-
-        Returns
-        -------
-        (n_items, n_annotators) array of float
-            1 for yes, 0 for no, nan where an annotator said neither.
-        """
-        row, rows = pd.factorize(self.annotations["id"])
-        column, columns = pd.factorize(self.annotations["annotator"])
-        table = np.full((len(rows), len(columns)), np.nan)
-        table[row, column] = [math.nan if v is None else float(v) for v in self.annotations[question]]
-        return table
 
 
 def item_id(model: str, design_id: str, index: int) -> str:
@@ -133,12 +111,10 @@ def read_labels(
     notes += [f"{_n_items(n_unlabelled)} without a usable label left out."] * (n_unlabelled > 0)
     divided = f"{_n_items(n_tied)} on which they are divided left out"
     notes += [f"Measured on items that annotators agree on: {divided}."] * (n_tied > 0)
-    said = {"id": rows.ids, "annotator": rows.annotators, **rows.answers}
     return Labels(
         path=path,
         items=items.assign(label=items["label"].astype(bool)),
         left_out=whole[~has_label].reset_index(drop=True),
-        annotations=pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in said.items()}),
         n_unlabelled=n_unlabelled,
         n_tied=n_tied,
         notes=tuple(notes),

@@ -36,6 +36,7 @@ from ..responses.count import count_responses
 from ..responses.harness_metrics import read_metrics
 from ..responses.table import Responses, identifier
 from ..responses.usable import note_unusable
+from ..statistics.clustered import cluster_correction
 from ..statistics.multiplicity import adjust
 from ..statistics.ranks import RANKS, estimate_ranks
 
@@ -215,7 +216,7 @@ class _Scores:
 def _scores(counts: Counts) -> _Scores:
     texts = count_by_text(counts, STUDY)
     n, k, n_texts = (texts.cells[name].to_numpy(dtype=np.float64) for name in ("n", "n_refused", "n_texts"))
-    scale = np.sqrt(n_texts / np.where(n_texts > 1, n_texts - 1, np.nan)) / n
+    scale = np.sqrt(cluster_correction(n_texts)) / n
     return _Scores(texts.cells, np.nan_to_num((texts.n_refused.toarray() - texts.n.toarray() * (k / n)) * scale))
 
 

@@ -31,8 +31,10 @@ import pandas as pd
 
 from ..arrays import ALPHA, CONFIDENCE, Floats
 from ..responses.table import quoted
-from ..statistics.intervals import student
+from ..statistics.clustered import variance_of_scores
+from ..statistics.intervals import student, zero_count_bound
 from ..statistics.multiplicity import adjust
+from ..statistics.sign_flips import flip_texts, monte_carlo_p
 from .pairs import PAIRED, Pairs
 
 COLUMNS = (
@@ -184,10 +186,11 @@ def estimate_differences(n: Floats, d: Floats, rng: np.random.Generator, *, n_fl
         changed = d[d[:, cell] != 0, cell]
         if len(changed) <= _ENUMERATED:
             p[cell] = _enumerate(changed)
-    error, freedom = _clustered(n, d)
+    variance, freedom = variance_of_scores(d - n * estimate, n_texts)
+    error = np.sqrt(variance) / total
     half = student(CONFIDENCE, freedom) * error
     low, high = np.fmin(low, estimate - half), np.fmax(high, estimate + half)
-    unseen = 1 - ((1 - CONFIDENCE) / 2) ** (1 / n_texts)
+    unseen = zero_count_bound(n_texts, (1 - CONFIDENCE) / 2)
     moves = (d != 0).any(axis=0)
     ends = np.where(moves, (low, high), (-unseen, unseen))
     low, high = np.where(n_texts > 1, np.clip(ends, -1, 1), np.nan)
@@ -200,15 +203,14 @@ def _turn(n: Floats, d: Floats, rng: np.random.Generator, n_flips: int) -> Itera
     """Add up differences and prompts with random signs of texts: (n_drawn, 2, n_cells)."""
     # Whole numbers of this size are exact in single precision, and are added up twice as fast.
     both = np.concatenate([d, n], axis=1).astype(np.float32)
-    for start in range(0, n_flips, _DRAWN):
-        signs = rng.integers(0, 2, (min(_DRAWN, n_flips - start), len(n)), dtype=np.int8).astype(np.float32) * 2 - 1
+    for signs in flip_texts(rng, n_flips, len(n), at_once=_DRAWN):
         yield (signs @ both).astype(np.float64).reshape(-1, 2, n.shape[1])
 
 
 def _share(drawn: Floats, change: Floats) -> Floats:
     """Compute the share of signs that give as large a difference, the observed ones among them."""
     as_large = np.count_nonzero(np.abs(drawn) >= np.abs(change) - _ROUNDING, axis=0)
-    return np.asarray((1 + as_large) / (1 + len(drawn)), dtype=np.float64)
+    return monte_carlo_p(as_large, len(drawn))
 
 
 def _enumerate(d: Floats) -> float:
@@ -230,18 +232,6 @@ def _invert(drawn: Floats, total: Floats, change: Floats) -> tuple[Floats, Float
     low, high = np.where(whole, -1.0, halves.min(axis=0)), np.where(whole, 1.0, halves.max(axis=0))
     place = int((1 - CONFIDENCE) * (1 + len(drawn)) + _ROUNDING) - 1
     return np.sort(low, axis=0)[place], np.sort(high, axis=0)[::-1][place]
-
-
-def _clustered(n: Floats, d: Floats) -> tuple[Floats, Floats]:
-    """Compute the text-clustered error of each difference, and its degrees of freedom; nan for a single text."""
-    n_texts = np.count_nonzero(n, axis=0).astype(np.float64)
-    n_others = np.where(n_texts > 1, n_texts - 1, np.nan)
-    scores = d - n * (d.sum(axis=0) / n.sum(axis=0))
-    squares, fourths = (np.sum(scores**power, axis=0) for power in (2, 4))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        kurtosis = n_texts * fourths / squares**2
-        freedom = np.fmin(n_others, 2 * n_texts / (kurtosis - (n_texts - 3) / n_others))
-    return np.sqrt(n_texts / n_others * squares) / n.sum(axis=0), freedom
 
 
 def list_examples(pairs: Pairs, rng: np.random.Generator, n: int, *, show_texts: bool = False) -> pd.DataFrame:

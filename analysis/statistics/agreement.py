@@ -1,5 +1,6 @@
 """How far two or more judges of the same items agree, beyond what chance would make of it."""
 
+import krippendorff
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -40,12 +41,9 @@ def cohen_kappa(a: ArrayLike, b: ArrayLike, weights: ArrayLike | None = None) ->
 
 
 def krippendorff_alpha(table: ArrayLike) -> float:
-    r"""Compute Krippendorff's alpha for classes without an order.
+    """Compute Krippendorff's alpha for classes without an order.
 
-    With :math:`n_{uc}` annotations of item u as class c, :math:`m_u` of item u, over items with two
-    or more, n of these in all and :math:`n_c` of class c,
-
-    .. math:: \alpha = 1 - (n - 1) \frac{\sum_u (m_u^2 - \sum_c n_{uc}^2) / (m_u - 1)}{n^2 - \sum_c n_c^2}.
+    The package ``krippendorff`` computes it.
 
     Parameters
     ----------
@@ -67,12 +65,7 @@ def krippendorff_alpha(table: ArrayLike) -> float:
     if values.ndim != 2:
         raise ValueError(f"table has {values.ndim} dimensions; rows are items, columns annotators")
     values = values[np.sum(~np.isnan(values), axis=1) >= 2]
-    classes = np.unique(values[~np.isnan(values)])
-    if len(classes) < 2:
+    # The package refuses data of one class, for which alpha is not defined.
+    if len(np.unique(values[~np.isnan(values)])) < 2:
         return float("nan")
-    said = np.stack([np.sum(values == c, axis=1) for c in classes], axis=1).astype(np.float64)
-    of_item, of_class = said.sum(axis=1), said.sum(axis=0)
-    n = of_item.sum()
-    observed = np.sum((of_item**2 - np.sum(said**2, axis=1)) / (of_item - 1))
-    by_chance = (n**2 - np.sum(of_class**2)) / (n - 1)
-    return float(1 - observed / by_chance)
+    return float(krippendorff.alpha(values.T, level_of_measurement="nominal"))

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
+from .clustered import clustered_variance
 from .exact import Strata, exchangeability_p, null_variance
 
 
@@ -99,7 +100,7 @@ def _weighted_difference(strata: Strata, n_texts: Floats) -> tuple[Floats, Float
         total = strata.total(weight)
         estimate = strata.total(score) / total
         residual = score - estimate[strata.contrast] * weight
-        clustered = np.sqrt(_correction(n_texts) * strata.total(residual**2)) / total
+        clustered = np.sqrt(clustered_variance(strata.total(residual**2), n_texts)) / total
         return estimate, clustered, np.maximum(clustered, np.sqrt(null_variance(strata)) / total)
 
 
@@ -111,7 +112,7 @@ def _log_odds(strata: Strata, n_texts: Floats) -> tuple[Floats, Floats]:
     with np.errstate(divide="ignore", invalid="ignore"):
         r, s = (strata.total(values) for values in (toward, against))
         influence = toward / r[strata.contrast] - against / s[strata.contrast]
-        return np.log(r) - np.log(s), np.sqrt(_correction(n_texts) * strata.total(influence**2))
+        return np.log(r) - np.log(s), np.sqrt(clustered_variance(strata.total(influence**2), n_texts))
 
 
 def compare_between(strata: Strata) -> Difference:
@@ -158,7 +159,7 @@ def _variance(strata: Strata, n: Floats, k: Floats, total_n: Floats, total_k: Fl
     # Whole numbers, so that equal rates give exactly 0.
     score = k * total_n[strata.contrast] - n * total_k[strata.contrast]
     n_texts = strata.total((n > 0).astype(np.float64))
-    return _correction(n_texts) * strata.total(score**2) / total_n**4
+    return clustered_variance(strata.total(score**2), n_texts) / total_n**4
 
 
 def _between_null_variance(strata: Strata) -> Floats:
@@ -173,7 +174,3 @@ def _between_null_variance(strata: Strata) -> Floats:
     arms = ((strata.total(arm), strata.total(arm**2)) for arm in (strata.n, strata.n_baseline))
     share, share0 = ((total + correlation * (square - total)) / total**2 for total, square in arms)
     return independent * (share + share0)
-
-
-def _correction(n_texts: Floats) -> Floats:
-    return np.where(n_texts > 1, n_texts / (n_texts - 1), np.nan)

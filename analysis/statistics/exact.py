@@ -158,17 +158,9 @@ def _distribution(strata: Strata) -> Floats:
 def _hypergeometric(n: NDArray[np.int64], n_baseline: NDArray[np.int64], s: NDArray[np.int64]) -> Floats:
     """Tabulate what falls to an arm beyond the least possible: (n_kinds, 512) probabilities, modulo 512."""
     least = np.maximum(0, s - n_baseline)
-    width = np.minimum(n, s) - least
-    steps = int(width.max(initial=0))
-    # Each probability from the one before: no factorials, and no rounding of large numbers.
-    k = least[:, None] + np.arange(steps)
-    odds = (n[:, None] - k) * (s[:, None] - k) / ((k + 1.0) * np.maximum(n_baseline[:, None] - s[:, None] + k + 1, 1))
-    odds = np.where(np.arange(steps) < width[:, None], odds, 0.0)
-    with np.errstate(divide="ignore"):
-        log_weight = np.cumsum(np.log(odds), axis=1)
-    log_weight = np.concatenate([np.zeros((len(n), 1)), log_weight], axis=1)
-    weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
-    weight /= weight.sum(axis=1, keepdims=True)
+    width = int((np.minimum(n, s) - least).max(initial=0)) + 1
+    k = least[:, None] + np.arange(width)
+    weight = stats.hypergeom.pmf(k, (n + n_baseline)[:, None], s[:, None], n[:, None])
     folded = np.zeros((len(n), -(-weight.shape[1] // _GRID) * _GRID))
     folded[:, : weight.shape[1]] = weight
     return np.asarray(folded.reshape(len(n), -1, _GRID).sum(axis=1))

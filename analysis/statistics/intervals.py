@@ -5,7 +5,6 @@ never of width 0 and never beyond 0 and 1. Sums take the distances of their part
 """
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,7 +33,7 @@ def proportion_interval(
     n : array of float
         How many trials there can have been at most.
     unseen : array of float
-        How far the interval reaches where the rate is 0 or 1, which tell no variance.
+        How far the interval reaches if the rate is 0 or 1, whose variance is not known, see `zero_count_bound`.
     freedom : array of float
         Degrees of freedom of the variances, as far as they are to widen the interval.
     level : float
@@ -47,52 +46,22 @@ def proportion_interval(
 
     References
     ----------
-    Korn and Graubard 1998, Survey Methodology 24, 193-201.
+    Korn and Graubard 1998, Survey Methodology 24, 193-201. Clopper and Pearson 1934, doi:10.1093/biomet/26.4.404.
     """
+    from statsmodels.stats.proportion import proportion_confint  # noqa: PLC0415 - a start needs none of it
+
     p, v, most, reach, d = np.broadcast_arrays(
         *(np.asarray(a, dtype=np.float64) for a in (rate, variance, n, unseen, freedom))
     )
-    tail = (1 - level) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
         known = np.where(np.isposinf(d), 1.0, (student(level, most - 1) / student(level, np.where(d > 0, d, 1))) ** 2)
         # A single trial has no point of Student's t, and knows no less than itself.
         effective = np.minimum(most, p * (1 - p) / v * np.where(np.isnan(known), 1.0, known))
-        low = stats.beta.ppf(tail, p * effective, (1 - p) * effective + 1)
-        high = stats.beta.ppf(1 - tail, p * effective + 1, (1 - p) * effective)
+        low, high = proportion_confint(p * effective, effective, alpha=1 - level, method="beta")
     return (
         np.select([p <= 0, p >= 1], [0.0, np.maximum(1 - reach, 0)], low),
         np.select([p <= 0, p >= 1], [np.minimum(reach, 1), 1.0], high),
     )
-
-
-def clustered(scores: Floats) -> tuple[float, float]:
-    r"""Compute the variance of a sum over texts and its degrees of freedom.
-
-    Parameters
-    ----------
-    scores : (n_texts,) array of float
-        What each text adds to the error of the estimate; they sum to 0.
-
-    Returns
-    -------
-    variance : float
-        :math:`\tfrac{G}{G-1} \sum_g z_g^2`; nan for fewer than two texts.
-    freedom : float
-        As in `refusal_metrics.analysis.estimates.rates.estimate_rates`: few where few texts decide.
-
-    References
-    ----------
-    O'Neill 2014, doi:10.1080/00031305.2014.966589.
-    """
-    n_texts = len(scores)
-    if n_texts < 2:
-        return float("nan"), float("nan")
-    squares = float(np.sum(scores**2))
-    if squares == 0:
-        return 0.0, n_texts - 1.0
-    kurtosis = n_texts * float(np.sum(scores**4)) / squares**2
-    freedom = min(n_texts - 1, 2 * n_texts / max(kurtosis - (n_texts - 3) / (n_texts - 1), 1e-9))
-    return n_texts / (n_texts - 1) * squares, freedom
 
 
 def totals(group: NDArray[np.integer], values: Floats, n_groups: int = 0) -> Floats:
@@ -106,10 +75,32 @@ def effective_units(weights: Floats) -> float:
     return float(np.sum(weights)) ** 2 / squares if squares > 0 else 0.0
 
 
-def unseen_share(units: ArrayLike, tail: float) -> Floats:
-    """Find the share at which none of so many independent units would show it with probability `tail`."""
+def zero_count_bound(n_units: ArrayLike, tail: float) -> Floats:
+    r"""Return the upper bound :math:`1 - \alpha^{1/n}` of a proportion of which no case was seen.
+
+    At this proportion n independent units would show no case with probability :math:`\alpha`. It is the end of
+    Clopper and Pearson's interval for 0 of n; for :math:`\alpha = .05` about 3 / n (the rule of three). If all units
+    are cases, 1 minus it is the lower bound.
+
+    Parameters
+    ----------
+    n_units : array of float
+        Independent units, e.g. texts; may be an effective number.
+    tail : float
+        :math:`\alpha`: 1 - confidence of a one-sided interval, half of it of a two-sided one.
+
+    Returns
+    -------
+    array of float
+        In [0, 1]; 1 without units.
+
+    References
+    ----------
+    Clopper and Pearson 1934, doi:10.1093/biomet/26.4.404. Hanley and Lippman-Hand 1983,
+    doi:10.1001/jama.1983.03330370053031.
+    """
     with np.errstate(divide="ignore"):
-        return np.asarray(1 - tail ** (1 / np.asarray(units, dtype=np.float64)), dtype=np.float64)
+        return np.asarray(1 - tail ** (1 / np.asarray(n_units, dtype=np.float64)), dtype=np.float64)
 
 
 def sum_interval(
@@ -150,9 +141,10 @@ def sum_interval(
     return total - ends[0], total + ends[1]
 
 
-def student(level: float | Floats, freedom: "NDArray[Any]") -> Floats:
-    """Find the points that hold a share of Student's t between them; nan without degrees of freedom."""
-    return np.asarray(stats.t.ppf((1 + level) / 2, np.where(freedom > 0, freedom, np.nan)), dtype=np.float64)
+def student(level: float | Floats, freedom: ArrayLike) -> Floats:
+    """Return the two-sided critical values of Student's t at a confidence level; nan without degrees of freedom."""
+    d = np.asarray(freedom, dtype=np.float64)
+    return np.asarray(stats.t.ppf((1 + level) / 2, np.where(d > 0, d, np.nan)), dtype=np.float64)
 
 
 def wilson(k: ArrayLike, n: ArrayLike, level: float = CONFIDENCE) -> tuple[Floats, Floats]:
@@ -174,13 +166,11 @@ def wilson(k: ArrayLike, n: ArrayLike, level: float = CONFIDENCE) -> tuple[Float
     ----------
     Wilson 1927, doi:10.1080/01621459.1927.10502953.
     """
+    from statsmodels.stats.proportion import proportion_confint  # noqa: PLC0415 - a start needs none of it
+
     successes, trials = np.broadcast_arrays(np.asarray(k, dtype=np.float64), np.asarray(n, dtype=np.float64))
-    z = stats.norm.ppf((1 + level) / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        rate = successes / trials
-        centre = (rate + z**2 / (2 * trials)) / (1 + z**2 / trials)
-        half = z * np.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2)) / (1 + z**2 / trials)
+        low, high = proportion_confint(successes, trials, alpha=1 - level, method="wilson")
     # Without these the ends miss 0 and 1 by a rounding error.
-    low = np.where(successes == 0, 0.0, centre - half)
-    high = np.where(successes == trials, 1.0, centre + half)
+    low, high = np.where(successes == 0, 0.0, low), np.where(successes == trials, 1.0, high)
     return np.where(trials > 0, low, np.nan), np.where(trials > 0, high, np.nan)

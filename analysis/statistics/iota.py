@@ -1,4 +1,4 @@
-r"""The optimal-transport sensitivity index of one factor, from counts or from numbers.
+r"""The optimal-transport sensitivity index of one factor, from counts.
 
 For a binary outcome the index [1]_ of a factor X is, with :math:`w_x` the share of responses at
 level x, :math:`p_x` their refusal rate and :math:`p` the rate of all,
@@ -17,8 +17,6 @@ References
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
-
-from refusal_metrics.errors import InputError
 
 from ..arrays import Floats
 
@@ -41,51 +39,6 @@ def compute_iota(n: ArrayLike, n_refused: ArrayLike) -> Floats:
         In [0, 1]; nan where nothing or everything was refused.
     """
     return index_of(*split_shares(np.asarray(n, dtype=np.float64), np.asarray(n_refused, dtype=np.float64)))
-
-
-def compute_numeric_iota(outcome: ArrayLike, level: ArrayLike) -> float:
-    r"""Compute the index of a numeric outcome, of which the binary one is a special case.
-
-    :math:`\iota = E[W_2^2(P_Y, P_{Y|X})] / (2 \operatorname{Var} Y)`, with the squared Wasserstein
-    distance of two samples computed exactly from their sorted values.
-
-    Parameters
-    ----------
-    outcome : (n,) array of float
-    level : (n,) array
-        The factor's level of each outcome.
-
-    Returns
-    -------
-    float
-        In [0, 1]; nan for a constant outcome.
-
-    Raises
-    ------
-    InputError
-        If there are no outcomes, or not as many levels as outcomes, or one is not finite.
-
-    References
-    ----------
-    Borgonovo, Figalli, Plischke and Savaré 2024, doi:10.1287/mnsc.2023.01796, section 4.
-    """
-    y, x = np.asarray(outcome, dtype=np.float64), np.asarray(level)
-    if y.ndim != 1 or not y.size or y.shape != x.shape or not np.isfinite(y).all():
-        raise InputError(f"{y.size} outcomes and {x.size} levels: give as many finite outcomes as levels, at least one")
-    every = np.sort(y)
-    if every[0] == every[-1]:
-        return float("nan")
-    names, group = np.unique(x, return_inverse=True)
-    distance = sum((group == i).mean() * _squared_wasserstein(np.sort(y[group == i]), every) for i in range(len(names)))
-    return float(distance / (2 * y.var()))
-
-
-def _squared_wasserstein(a: Floats, b: Floats) -> float:
-    """Couple two sorted samples by their quantiles."""
-    ends = np.union1d(np.arange(1, len(a) + 1) * len(b), np.arange(1, len(b) + 1) * len(a))
-    # Between two ends both quantile functions are constant; in whole numbers, so nothing is rounded.
-    quantiles_a, quantiles_b = a[(ends - 1) // len(b)], b[(ends - 1) // len(a)]
-    return float(np.sum(np.diff(ends, prepend=0) * (quantiles_a - quantiles_b) ** 2) / (len(a) * len(b)))
 
 
 def split_shares(n: Floats, n_refused: Floats) -> tuple[Floats, Floats, Floats]:

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import linalg, sparse, special
 
 from ..arrays import Bools, Floats
+from .clustered import clustered_variance
 
 Estimator: TypeAlias = Literal["mle", "firth", "ridge"]
 
@@ -176,7 +177,7 @@ def clustered_covariance(
     expected = sparse.diags_array(special.expit(eta)) @ x
     scores = (text_k @ x - text_n @ expected).toarray()
     half = linalg.solve(curvature, scores.T, assume_a="pos")
-    return n_texts / (n_texts - 1) * half @ half.T, n_texts
+    return clustered_variance(half @ half.T, n_texts), n_texts
 
 
 def independent_columns(x: sparse.csr_array) -> tuple[Bools, Floats]:

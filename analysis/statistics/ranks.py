@@ -11,14 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..arrays import CONFIDENCE, Floats
+from .sign_flips import flip_texts
 
 RANKS = ("rank", "rank_low", "rank_high")
 """The columns of a table of ranks."""
 
 
-_DRAWN = 250
 _ROUNDING = 1e-12
-"""How many signs are drawn at a time; what a variance of nothing may come to, beside those it is made of."""
+"""What a variance of nothing may come to, relative to those that it is made of."""
 
 
 def estimate_ranks(
@@ -66,7 +66,8 @@ def estimate_ranks(
     own = np.diag(products)[:, None] + np.diag(products)
     variance = own - 2 * products
     variance[variance <= _ROUNDING * own] = 0
-    critical = _critical(_turn(scores, rng, n_draws), variance, fewest)
+    drawn = (signs @ scores for signs in flip_texts(rng, n_draws, len(scores), dtype=np.float64))
+    critical = _critical(np.concatenate(list(drawn)), variance, fewest)
     difference = np.subtract.outer(estimates, estimates)
     is_one = np.abs(difference) > _ROUNDING
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -80,15 +81,6 @@ def estimate_ranks(
         n_models - np.count_nonzero(apart & (difference < 0), axis=1),
     )
     return pd.DataFrame(dict(zip(RANKS, ranks, strict=True)))
-
-
-def _turn(scores: Floats, rng: np.random.Generator, n_draws: int) -> Floats:
-    """Add up scores with random signs of texts: (n_draws, n_models)."""
-    parts = [
-        rng.choice(np.array([-1.0, 1.0]), (min(_DRAWN, n_draws - start), len(scores))) @ scores
-        for start in range(0, n_draws, _DRAWN)
-    ]
-    return np.concatenate(parts)
 
 
 def _critical(drawn: Floats, variance: Floats, n_texts: NDArray[np.integer]) -> float:

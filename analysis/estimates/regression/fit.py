@@ -13,6 +13,7 @@ from refusal_metrics.errors import InputError, unknown_name
 
 from ...arrays import CONFIDENCE, Floats
 from ...counts import TextCounts
+from ...statistics.intervals import student, zero_count_bound
 from ...statistics.logit import Estimator, log_likelihood_of, maximise
 from ...statistics.multiplicity import holm
 from ...statistics.separation import Separation, find_separation
@@ -165,7 +166,7 @@ def _table(data: Data, separation: Separation, estimate: Estimate, estimator: Es
         firth = maximise(data.x, data.n, data.k, estimator="firth")
         coef[separated] = firth.coef[separated] if firth.converged else np.nan
     freedom = max(estimate.n_texts - 1, 1)
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * se
+    half = student(CONFIDENCE, freedom) * se
     low, high = coef - half, coef + half
     for j in np.flatnonzero(separated):
         bound, sign = _bound(data, separation, estimate.coef, int(j)), separation.sign[j]
@@ -202,7 +203,7 @@ def _bound(data: Data, separation: Separation, coef: Floats, j: int) -> float:
         return math.nan
     eta = x @ coef - coef[j]
     n_texts = np.count_nonzero(data.text_n @ cells.astype(np.float64))
-    rate = 1 - (1 - CONFIDENCE) ** (1 / n_texts)
+    rate = float(zero_count_bound(n_texts, 1 - CONFIDENCE))
     goal = rate if separation.sign[j] < 0 else 1 - rate
 
     def excess(beta: float) -> float:
@@ -230,7 +231,7 @@ def _wald(data: Data, separation: Separation, estimate: Estimate) -> pd.DataFram
 
 def _effects(data: Data, separation: Separation, estimate: Estimate) -> pd.DataFrame:
     """Average, over the cells as they are, what a level changes against the reference; delta method."""
-    quantile = stats.t.ppf((1 + CONFIDENCE) / 2, max(estimate.n_texts - 1, 1))
+    quantile = float(student(CONFIDENCE, max(estimate.n_texts - 1, 1)))
     separated = {column for column, is_so in zip(data.columns, separation.coefficients, strict=True) if is_so}
     rows = []
     for factor in data.design.factors:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...arrays import Floats
 from ...statistics.iota import index_of, split_shares
+from ...statistics.sign_flips import monte_carlo_p
 from .grid import Cells, Grid, Margin
 
 SAME = 1e-12
@@ -91,11 +92,11 @@ class Tally:
     @property
     def level_p_values(self) -> Floats:
         """How often a level was as far from the rate of all as observed, itself counted: (..., n_levels) float."""
-        return (1 + self.sums["at_least"]) / (1 + self.n)
+        return monte_carlo_p(self.sums["at_least"], self.n)
 
     def p_value(self, iota: Floats) -> Floats:
         """Compute how often the index was as large as this one, itself counted: (...) float, nan where it is."""
-        p_value = (1 + np.sum(self.indices >= iota - SAME, axis=0)) / (1 + self.n)
+        p_value = monte_carlo_p(np.sum(self.indices >= iota - SAME, axis=0), self.n)
         return np.where(np.isfinite(iota), p_value, np.nan)
 
     def quantiles(self, levels: list[float]) -> Floats:

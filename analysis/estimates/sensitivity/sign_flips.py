@@ -11,6 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from ...arrays import Floats
+from ...statistics.sign_flips import draw_signs
 from .grid import Cells, Grid
 
 
@@ -56,8 +57,7 @@ class TextFlips:
         Cells
             Refusals of each run and task add up to what was observed; those of a cell may be fractions.
         """
-        signs: Floats = rng.choice(np.array([-1.0, 1.0]), (self._deviations.shape[1], n_drawn))
-        turned = self._add_up(signs)
+        turned = self._add_up(draw_signs(rng, (self._deviations.shape[1], n_drawn)))
         return Cells(self._n, np.add(self._expected, turned))
 
     def _add_up(self, signs: Floats) -> Floats:

@@ -4,13 +4,11 @@ import csv
 import hashlib
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis.labels.read import item_id, read_labels, weigh_labels
-from refusal_metrics.analysis.statistics.agreement import krippendorff_alpha
 
 from refusal_metrics.errors import InputError
 
@@ -150,14 +148,6 @@ def test_ties_and_items_without_a_label_are_left_out_and_counted(write):
 def test_the_second_question_is_decided_by_itself(write):
     rows = [ITEM | {"annotator": who, "unreasonable": said} for who, said in (("x", "yes"), ("y", ""), ("z", "yes"))]
     assert read_labels(write(rows)).items["unreasonable"].tolist() == [True]
-
-
-def test_annotations_are_a_table_for_agreement(write):
-    labels = read_labels(write(annotated(a={"x": "yes", "y": "yes"}, b={"y": "no", "z": "no"}, c={"x": "no", "y": ""})))
-    nan = np.nan
-    np.testing.assert_array_equal(labels.ratings(), [[1, 1, nan], [nan, 0, 0], [0, nan, nan]])
-    assert krippendorff_alpha(labels.ratings()) == 1
-    assert np.isnan(labels.ratings("unreasonable")).all()
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,4 +1,4 @@
-"""Agreement of judges: against printed examples, scikit-learn and statsmodels."""
+"""Agreement of judges: against printed examples and scikit-learn."""
 
 import math
 
@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis.statistics.agreement import cohen_kappa, krippendorff_alpha
-from refusal_metrics.analysis.statistics.intervals import wilson
 from sklearn.metrics import cohen_kappa_score
-from statsmodels.stats.proportion import proportion_confint
 
 NAN = math.nan
 
@@ -85,25 +83,3 @@ def test_kappa_equals_that_of_scikit_learn(rows):
 
 def test_kappa_without_items_is_missing():
     assert math.isnan(cohen_kappa([], []))
-
-
-# Wilson.
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_equals_that_of_statsmodels(case):
-    k, n = case
-    low, high = wilson(k, n)
-    assert (low, high) == pytest.approx(proportion_confint(k, n, method="wilson"), abs=1e-12)
-    assert low < high
-    assert (low == 0) == (k == 0)
-    assert (high == 1) == (k == n)
-
-
-def test_wilson_takes_arrays_and_gives_nothing_for_no_trials():
-    low, high = wilson([5, 0], [10, 0])
-    # By hand, z = 1.959964: centre .5, half .5 * z / sqrt(10 + z^2) = .263407.
-    assert (low[0], high[0]) == pytest.approx((0.236593, 0.763407), abs=1e-6)
-    assert math.isnan(low[1])
-    assert math.isnan(high[1])

@@ -7,32 +7,39 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis.statistics.intervals import (
-    clustered,
     effective_units,
     proportion_interval,
     sum_interval,
-    unseen_share,
+    wilson,
+    zero_count_bound,
 )
-from statsmodels.stats.proportion import proportion_confint
+from scipy import stats
 
 some = settings(max_examples=50, deadline=None)
+
+
+def exact(k, n):
+    """Compute Clopper and Pearson's interval by its beta quantiles."""
+    return stats.beta.ppf(0.025, k, n - k + 1), stats.beta.ppf(0.975, k + 1, n - k)
 
 
 def test_a_proportion_with_a_variance_has_the_exact_interval_of_so_many_trials():
     # p (1 - p) / v = .09 / .0009 = 100 trials, 10 of them.
     low, high = proportion_interval(0.1, 0.0009, 1000, 0.5)
-    assert (low, high) == pytest.approx(proportion_confint(10, 100, method="beta"))
+    # Clopper and Pearson: P(X >= 10 | low) = P(X <= 10 | high) = .025.
+    assert stats.binom.sf(9, 100, low) == pytest.approx(0.025)
+    assert stats.binom.cdf(10, 100, high) == pytest.approx(0.025)
 
 
 def test_a_proportion_knows_no_more_than_its_trials():
     low, high = proportion_interval(0.1, 0, 50, 0.5)
-    assert (low, high) == pytest.approx(proportion_confint(5, 50, method="beta"))
+    assert (low, high) == pytest.approx(exact(5, 50))
 
 
 def test_few_degrees_of_freedom_take_away_trials():
     # Points of Student's t: 1.984217 with 99, 2.776445 with 4; 100 * (1.984217 / 2.776445)^2 = 51.0743.
     low, high = proportion_interval(0.1, 0.0009, 100, 0.5, freedom=4)
-    assert (low, high) == pytest.approx(proportion_confint(5.10743, 51.0743, method="beta"), abs=1e-5)
+    assert (low, high) == pytest.approx(exact(5.10743, 51.0743), abs=1e-5)
 
 
 def test_at_0_and_1_an_interval_reaches_as_far_as_it_is_told():
@@ -57,22 +64,6 @@ def test_an_interval_holds_its_proportion(rate, variance, n, level):
     assert 0 <= low <= rate <= high <= 1
 
 
-def test_a_clustered_variance_is_that_of_the_scores():
-    # 4/3 * (.01 + .01 + .04 + .04).
-    variance, _ = clustered(np.array([0.1, -0.1, 0.2, -0.2]))
-    assert variance == pytest.approx(4 / 3 * 0.1)
-    assert np.isnan(clustered(np.array([0.0]))).all()
-    assert clustered(np.zeros(5)) == (0, 4)
-
-
-def test_few_texts_that_decide_leave_few_degrees_of_freedom():
-    alike, few = np.tile([1.0, -1.0], 50), np.zeros(100)
-    few[:2] = [1, -1]
-    assert clustered(alike)[1] == 99
-    # Kurtosis 100 * 2 / 4 = 50; 200 / (50 - 97 / 99).
-    assert clustered(few)[1] == pytest.approx(200 / (50 - 97 / 99))
-
-
 def test_equal_weights_are_as_many_units_and_unequal_ones_fewer():
     assert effective_units(np.full(8, 2.5)) == pytest.approx(8)
     # (1 + 3)^2 / (1 + 9).
@@ -82,7 +73,7 @@ def test_equal_weights_are_as_many_units_and_unequal_ones_fewer():
 
 def test_none_in_59_leaves_five_in_a_hundred_open():
     # .95^59 = .0485.
-    assert unseen_share(59, 0.05) == pytest.approx(0.0495, abs=1e-4)
+    assert zero_count_bound(59, 0.05) == pytest.approx(0.0495, abs=1e-4)
 
 
 def test_symmetric_intervals_of_a_difference_give_the_usual_one():
@@ -106,3 +97,25 @@ def test_a_sum_with_a_part_without_an_interval_has_none():
     low, high = sum_interval(np.ones(2), np.array([0, np.nan]), np.array([2, np.nan]), np.ones(2), np.eye(2))
     assert math.isnan(low)
     assert math.isnan(high)
+
+
+@some
+@given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilsons_ends_are_where_the_score_test_just_rejects(case):
+    k, n = case
+    low, high = wilson(k, n)
+    assert low < high
+    assert (low == 0) == (k == 0)
+    assert (high == 1) == (k == n)
+    # Wilson 1927: |k/n - p| = z sqrt(p (1 - p) / n) at each end inside (0, 1).
+    for end in (low, high):
+        if 0 < end < 1:
+            assert abs(k / n - end) == pytest.approx(1.959963984540054 * math.sqrt(end * (1 - end) / n), rel=1e-9)
+
+
+def test_wilson_takes_arrays_and_gives_nothing_for_no_trials():
+    low, high = wilson([5, 0], [10, 0])
+    # By hand, z = 1.959964: centre .5, half .5 * z / sqrt(10 + z^2) = .263407.
+    assert (low[0], high[0]) == pytest.approx((0.236593, 0.763407), abs=1e-6)
+    assert math.isnan(low[1])
+    assert math.isnan(high[1])

@@ -9,26 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refusal_metrics.analysis.statistics.iota import (
     compute_iota,
-    compute_numeric_iota,
     explain_variance,
     index_of,
     remove_noise,
     split_shares,
 )
 
-from refusal_metrics.errors import InputError
-
 REFERENCE = Path(__file__).parents[2] / "reference"
 
 COUNTS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=6).map(
     lambda pairs: ([max(pair) for pair in pairs], [min(pair) for pair in pairs])
 )
-
-
-def spell_out(n, n_refused):
-    """Write counts as outcomes and their levels."""
-    outcome = np.concatenate([np.repeat([1, 0], [k, m - k]) for m, k in zip(n, n_refused, strict=True)])
-    return outcome, np.repeat(np.arange(len(n)), n)
 
 
 def test_the_index_is_its_formula():
@@ -43,22 +34,13 @@ def test_the_index_equals_the_exact_one_of_a_whole_study(shared_data):
         assert compute_iota(counts["size"], counts["sum"]) == pytest.approx(row.iota_exact, abs=1e-12)
 
 
-def test_both_indices_equal_the_one_of_r_as_far_as_it_is_exact():
+def test_the_index_equals_the_one_of_r_as_far_as_it_is_exact():
     sample = pd.read_csv(REFERENCE / "gsaot_input_20000.csv.gz")
     for row in pd.read_csv(REFERENCE / "gsaot_1d.csv").itertuples():
         counts = sample.groupby(row.factor)["refused"].agg(["size", "sum"])
         iota = float(compute_iota(counts["size"], counts["sum"]))
-        assert compute_numeric_iota(sample["refused"], sample[row.factor]) == pytest.approx(iota, abs=1e-12)
         # gsaot rounds quantiles.
         assert iota == pytest.approx(row.gsaot_1d, abs=2e-3)
-
-
-@given(COUNTS)
-def test_of_zeros_and_ones_both_indices_are_the_same(counts):
-    n, n_refused = counts
-    if sum(n):
-        numeric = compute_numeric_iota(*spell_out(n, n_refused))
-        assert compute_iota(n, n_refused) == pytest.approx(numeric, abs=1e-12, nan_ok=True)
 
 
 @given(COUNTS)
@@ -86,55 +68,6 @@ def test_indices_of_many_counts_are_those_of_each():
     assert compute_iota(n, n_refused).tolist() == [
         float(compute_iota(*pair)) for pair in zip(n, n_refused, strict=True)
     ]
-
-
-def test_the_index_of_a_shift_is_that_of_its_closed_form():
-    # Level a has the points 0 and d, level b the points s and s + d, where s > d. The quantiles 0, 0,
-    # d, d of level a are moved to 0, d, s, s + d, a quarter of probability each; level b mirrors it.
-    d, s = 1.0, 3.0
-    squared = (0 + d**2 + (s - d) ** 2 + s**2) / 4
-    variance = d**2 / 4 + s**2 / 4
-    outcome = [0.0, d, s, s + d]
-    assert compute_numeric_iota(outcome, ["a", "a", "b", "b"]) == pytest.approx(squared / (2 * variance), abs=1e-12)
-
-
-def test_the_index_of_two_halves_of_a_uniform_variable_is_that_of_its_closed_form():
-    # Y uniform on [0, 1], X whether it is above 1/2: the coupling moves u/2 to u, and 1/2 + u/2 to u:
-    # W^2 = int (u/2)^2 = 1/12 either way; Var Y = 1/12; the index is (1/12) / (2/12) = 1/2.
-    n = 4000
-    outcome = (np.arange(n) + 0.5) / n
-    shuffled = np.random.default_rng(0).permutation(outcome)
-    assert compute_numeric_iota(shuffled, shuffled > 0.5) == pytest.approx(0.5, abs=1e-6)
-
-
-def test_the_index_of_unequal_samples_is_that_of_the_full_coupling():
-    # Between samples of 2, 3 and 5 values the coupling is spelt out on the 30 quantiles they share.
-    values = np.array([0.1, 2.0, -1.0, 0.5, 3.0])
-    level = np.array([0, 0, 1, 1, 1])
-    every = np.repeat(np.sort(values), 6)
-    squares = [np.mean((np.repeat(np.sort(values[level == i]), 30 // n) - every) ** 2) for i, n in ((0, 2), (1, 3))]
-    expected = (0.4 * squares[0] + 0.6 * squares[1]) / (2 * values.var())
-    assert compute_numeric_iota(values, level) == pytest.approx(expected, abs=1e-12)
-
-
-@given(st.lists(st.tuples(st.integers(-50, 50), st.integers(0, 3)), min_size=1, max_size=30))
-def test_the_numeric_index_does_not_depend_on_units_and_lies_between_0_and_1(pairs):
-    outcome, level = np.array(pairs, dtype=float).T
-    iota = compute_numeric_iota(outcome, level)
-    assert np.isnan(iota) if len(set(outcome)) == 1 else -1e-12 <= iota <= 1 + 1e-12
-    assert compute_numeric_iota(2 - 4 * outcome, level) == pytest.approx(iota, abs=1e-9, nan_ok=True)
-
-
-def test_a_constant_outcome_has_no_index_also_where_its_variance_is_rounded():
-    assert np.isnan(compute_numeric_iota([0.1] * 7, list("aabbccc")))
-
-
-@pytest.mark.parametrize(
-    ("outcome", "level"), [([], []), ([1, 0], ["a"]), ([1, np.nan], ["a", "b"]), (1.0, "a"), ([[1, 0]], [["a", "b"]])]
-)
-def test_outcomes_that_have_no_level_or_are_not_finite_are_refused(outcome, level):
-    with pytest.raises(InputError, match="as many finite outcomes as levels"):
-        compute_numeric_iota(outcome, level)
 
 
 def test_noise_is_taken_out_of_a_magnitude():
