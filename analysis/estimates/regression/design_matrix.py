@@ -26,22 +26,29 @@ COUNTS = ("n", "n_refused", "n_texts")
 MOST_COEFFICIENTS = 3_000
 """Of a regression: their covariance has as many rows and columns."""
 
+_NAME = re.compile(r"[\w.-]*\w")
+_PARTS = re.compile(r"[\w.-]*\w|\s+|[*]+|.", re.DOTALL)
+"""A factor's name; and the parts of a formula, of which each that is allowed is a name, a space or one sign."""
+
 Term: TypeAlias = tuple[str, ...]
 Codes: TypeAlias = Mapping[str, NDArray[np.int64]]
 
 
 def parse_formula(formula: str | Sequence[str], factors: Sequence[str]) -> tuple[Term, ...]:
-    """Read a formula such as ``"persona * task + model"``.
+    """Parse a formula such as ``"persona * task + model"`` with formulaic.
 
-    ``+`` joins terms, ``a:b`` is an interaction and ``a * b`` stands for ``a + b + a:b``. An
-    interaction always brings the terms it contains: ``a:b`` alone is the same model as ``a * b``.
+    ``+`` joins terms, ``a:b`` is an interaction, ``a * b`` is short for ``a + b + a:b``, and parentheses group. An
+    interaction always brings the terms that it contains: ``a:b`` alone is the same model as ``a * b``.
+
+    Formulas are never evaluated, for formulaic would run any Python that is written in one: only names of factors and
+    the signs above are accepted, formulaic sees placeholders of the names, and only its parser is used.
 
     Parameters
     ----------
     formula : str or sequence of str
         A formula, or terms to be joined by ``+``.
     factors : sequence of str
-        The factors there are.
+        The factors that exist.
 
     Returns
     -------
@@ -53,25 +60,39 @@ def parse_formula(formula: str | Sequence[str], factors: Sequence[str]) -> tuple
     InputError
         For a malformed formula or an unknown factor.
     """
+    from formulaic.errors import FormulaicError  # noqa: PLC0415 - only a regression needs it
+    from formulaic.parser import DefaultFormulaParser  # noqa: PLC0415 - the same
+
     text = formula if isinstance(formula, str) else " + ".join(formula)
-    terms: list[Term] = []
-    for summand in text.split("+"):
-        parts = [tuple(name.strip() for name in part.split(":")) for part in summand.split("*")]
-        for name in itertools.chain(*parts):
-            if not re.fullmatch(r"[\w.-]*\w", name):
-                raise InputError(
-                    f"the formula {text!r} is malformed at {name!r}: "
-                    "write factors joined by +, * or :, as in 'persona * task + model'"
-                )
-            if name not in factors:
-                raise unknown_name("factor", name, factors)
-        terms.append(tuple(dict.fromkeys(itertools.chain(*parts))))
+    parts = _PARTS.findall(text)
+    for part in parts:
+        if not (_NAME.fullmatch(part) or part.isspace() or part in {"+", "*", ":", "(", ")"}):
+            raise _malformed(text, f" at {part!r}")
+    names = list(dict.fromkeys(part for part in parts if _NAME.fullmatch(part)))
+    for name in names:
+        if name not in factors:
+            raise unknown_name("factor", name, factors)
+    hidden = {name: f"f{i}" for i, name in enumerate(names)}
+    try:
+        parsed = DefaultFormulaParser(include_intercept=False).get_terms("".join(hidden.get(p, p) for p in parts))
+    except (FormulaicError, RecursionError) as error:
+        raise _malformed(text) from error
+    terms = [tuple(names[int(str(factor)[1:])] for factor in term.factors) for term in parsed]
+    if not terms:
+        raise _malformed(text)
     position = {name: i for i, name in enumerate(dict.fromkeys(itertools.chain(*terms)))}
     contained = (
         part for term in terms for size in range(1, len(term) + 1) for part in itertools.combinations(term, size)
     )
     unique = dict.fromkeys(tuple(sorted(term, key=position.__getitem__)) for term in contained)
     return tuple(sorted(unique, key=len))
+
+
+def _malformed(formula: str, place: str = "") -> InputError:
+    return InputError(
+        f"the formula {formula!r} is malformed{place}: "
+        "write factors joined by +, * or :, as in 'persona * task + model'"
+    )
 
 
 def without_factors(terms: Sequence[Term], dropped: Sequence[str]) -> tuple[Term, ...]:

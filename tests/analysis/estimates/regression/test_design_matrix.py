@@ -29,6 +29,10 @@ FACTORS = ["model", "task", "persona", "template"]
         (["persona", "model:task"], ["persona", "model", "task", "model:task"]),
         ("persona:persona", ["persona"]),
         (
+            "(persona + task) * model",
+            ["persona", "task", "model", "persona:model", "task:model"],
+        ),
+        (
             "model*task*persona",
             ["model", "task", "persona", "model:task", "model:persona", "task:persona", "model:task:persona"],
         ),
@@ -41,20 +45,37 @@ def test_a_formula_names_its_terms_and_those_they_contain(formula, terms):
 @pytest.mark.parametrize(
     ("formula", "place"),
     [
-        ("", "''"),
-        ([], "''"),
-        ("persona +", "''"),
-        ("persona ** 2", "''"),
-        ("persona::task", "''"),
-        ("persona task", "'persona task'"),
-        ("(persona + task)", "'(persona'"),
-        ("refused ~ persona", "'refused ~ persona'"),
+        ("", ""),
+        ([], ""),
+        ("()", ""),
+        ("persona +", ""),
+        (["persona", ""], ""),
+        ("persona::task", ""),
+        ("persona task", ""),
+        ("(persona + task", ""),
+        ("persona ** 2", " at '**'"),
+        ("refused ~ persona", " at '~'"),
+        ("persona + 'task'", ' at "\'"'),
+        ("`persona`", " at '`'"),
+        ("{persona}", " at '{'"),
+        ("persona @ task", " at '@'"),
     ],
 )
 def test_a_malformed_formula_is_one_sentence_that_says_where_and_what_is_right(formula, place):
     with pytest.raises(InputError) as error:
         parse_formula(formula, FACTORS)
-    assert f"is malformed at {place}: write factors joined by +, * or :" in str(error.value)
+    assert f"is malformed{place}: write factors joined by +, * or :" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "formula",
+    ["persona + open(PATH, 'w')", "__import__('os').mkdir(PATH)", "{__import__('os').mkdir(PATH)}", "C(persona)", "1"],
+)
+def test_no_formula_runs_python(formula, tmp_path):
+    path = tmp_path / "made"
+    with pytest.raises(InputError, match=r"is malformed at|unknown factor"):
+        parse_formula(formula.replace("PATH", repr(str(path))), FACTORS)
+    assert not path.exists()
 
 
 def test_an_unknown_factor_is_told_with_those_there_are():
