@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import get_args
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,9 @@ from ...statistics.separation import Separation, find_separation
 from .coefficients import Estimate, estimate_coefficients
 from .design_matrix import Data, prepare
 from .notes import estimate_notes, estimator_note, separation_notes
+
+if TYPE_CHECKING:
+    from statsmodels.genmod.generalized_linear_model import GLMResultsWrapper
 
 COLUMNS = ("factor", "level", "coef", "se", "ci_low", "ci_high", "p_value", "p_adjusted", "estimator", "separated")
 INTERCEPT = "(Intercept)"
@@ -58,6 +61,10 @@ class Fit:
         Responses, and texts they are about.
     notes : tuple of str
         What must be said beside the numbers, in sentences.
+    data : Data
+        What was fitted.
+    estimated : Estimate
+        The coefficients with their covariance; of separated ones the limit of maximum likelihood.
     """
 
     table: pd.DataFrame
@@ -71,6 +78,32 @@ class Fit:
     n: int
     n_texts: int
     notes: tuple[str, ...]
+    data: Data = field(repr=False, compare=False)
+    estimated: Estimate = field(repr=False, compare=False)
+
+    def to_statsmodels(self) -> "GLMResultsWrapper":
+        """Return the regression as a results object of statsmodels.
+
+        Returns
+        -------
+        statsmodels.genmod.generalized_linear_model.GLMResultsWrapper
+            A binomial GLM of the counts of the cells with the coefficients of `table` and their text-clustered
+            covariance, so that ``summary()``, ``params``, ``bse``, ``conf_int()``, ``cov_params()``, ``t_test()`` and
+            ``wald_test()`` work. Its observations are cells. Columns are named ``persona[T.Black]``. A separated
+            coefficient has a standard error of nan, and ``wald_test`` refuses it. Log-likelihoods are of counts, and
+            so differ by a constant from those of single responses, which `pseudo_r2` uses. Tests of several
+            coefficients are F with G - 1 denominator degrees of freedom; those of `wald` are Hotelling's.
+        """
+        from .statsmodels_results import build_results  # noqa: PLC0415 - statsmodels takes a second
+
+        return build_results(
+            self.data,
+            self.table,
+            self.estimated.covariance,
+            max(self.estimated.n_texts - 1, 1),
+            self.estimator,
+            converged=self.estimated.converged,
+        )
 
 
 def fit(
@@ -153,6 +186,8 @@ def fit(
         n=int(total),
         n_texts=int(np.count_nonzero(data.text_n.sum(axis=1))),
         notes=tuple(notes),
+        data=data,
+        estimated=estimate,
     )
 
 
