@@ -1,4 +1,9 @@
-"""Calls of an OpenAI-compatible server, tried again where that may help."""
+"""Calls of an OpenAI-compatible server, tried again where that may help.
+
+The calls are made with aiohttp, and not with requests and urllib3's ``Retry``, because a call has a limit in seconds for
+all of it. The timeout of requests is for each read from the socket, so a server that sends a byte of its headers now and
+then holds a call for as long as it likes. Nor can the pauses of ``Retry`` be ended from another thread.
+"""
 
 import asyncio
 import base64
