@@ -1,5 +1,4 @@
 import importlib.util
-import io
 import os
 from pathlib import Path
 
@@ -57,12 +56,11 @@ def serve(monkeypatch, tmp_path):
     def start(served):
         opened = []
 
-        def urlopen(url, timeout):
-            assert timeout > 0
+        def get_bytes(url):
             opened.append(url)
-            return io.BytesIO(served[url])
+            return served[url]
 
-        monkeypatch.setattr("refusal_metrics.prompts.download.urllib.request.urlopen", urlopen)
+        monkeypatch.setattr(download, "get_bytes", get_bytes)
         monkeypatch.setattr(download.constants, "HF_HOME", str(tmp_path / "hf"))
         monkeypatch.setattr(download.constants, "HF_HUB_OFFLINE", False)
         return opened

@@ -1,8 +1,8 @@
 """Calls of an OpenAI-compatible server, tried again where that may help.
 
-The calls are made with aiohttp, and not with requests and urllib3's ``Retry``, because a call has a limit in seconds for
-all of it. The timeout of requests is for each read from the socket, so a server that sends a byte of its headers now and
-then holds a call for as long as it likes. Nor can the pauses of ``Retry`` be ended from another thread.
+The calls are made with aiohttp, and not with requests and urllib3's ``Retry``, because a call has a limit in seconds
+for all of it. The timeout of requests is for each read from the socket, so a server that sends a byte of its headers
+now and then holds a call for as long as it likes. Nor can the pauses of ``Retry`` be ended from another thread.
 """
 
 import asyncio

@@ -1,10 +1,7 @@
 """The public data files: pinned, fetched once, checked before use."""
 
 import hashlib
-import http.client
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +15,7 @@ _POPQUORN = (
 )
 _XNLI = "https://huggingface.co/datasets/facebook/xnli/resolve/b8dd5d7af51114dbda02c0e3f6133f332186418e/"
 _TIMEOUT_S = 60
+_BUSY = (429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True)
@@ -146,9 +144,53 @@ def _download(kind: str, file: PublicFile) -> bytes:
     if constants.HF_HUB_OFFLINE:
         raise InputError(f"{file.url}: the {kind} data are not in {cache_dir()} and HF_HUB_OFFLINE is set; {remedy}")
     try:
-        with urllib.request.urlopen(file.url, timeout=_TIMEOUT_S) as response:  # noqa: S310 - a constant above
-            content: bytes = response.read()
-    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
-        reason = getattr(error, "reason", error)
-        raise InputError(f"{file.url}: the {kind} data cannot be downloaded ({reason}); {remedy}") from error
-    return content
+        return get_bytes(file.url)
+    except OSError as error:  # which those of requests are
+        raise InputError(f"{file.url}: the {kind} data cannot be downloaded ({_reason(error)}); {remedy}") from error
+
+
+def get_bytes(url: str) -> bytes:
+    """Download a file, with three more tries if the server is busy.
+
+    Parameters
+    ----------
+    url : str
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    requests.RequestException
+        If there is no connection, the server answers with an error, or the connection ends before the file does.
+    """
+    import requests  # noqa: PLC0415 - a start needs none of it
+    from requests.adapters import HTTPAdapter  # noqa: PLC0415 - the same
+    from urllib3 import Retry  # noqa: PLC0415 - the same
+
+    # Without a network there is an answer at once, and no server decides how long we wait.
+    again = Retry(
+        3,
+        connect=1,
+        backoff_factor=1,
+        status_forcelist=_BUSY,
+        raise_on_status=False,
+        respect_retry_after_header=False,
+    )
+    with requests.Session() as session:
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, HTTPAdapter(max_retries=again))
+        response = session.get(url, timeout=_TIMEOUT_S)
+        response.raise_for_status()
+        content: bytes = response.content
+        return content
+
+
+def _reason(error: OSError) -> str:
+    """Say why a download failed, without the address, which is long and named already."""
+    response = getattr(error, "response", None)
+    if response is not None:
+        return f"HTTP {response.status_code} {response.reason}"
+    inner = error.args[0] if error.args else error
+    return str(getattr(inner, "reason", inner))

@@ -109,9 +109,7 @@ def test_a_download_enters_the_cache_only_if_it_is_xnli(xnli, tmp_path, monkeypa
     pq.write_table(pq.read_table(xnli).slice(0 if complete else 1), content)
     monkeypatch.setattr(download.constants, "HF_HOME", str(tmp_path))
     monkeypatch.setattr(download.constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(
-        "refusal_metrics.prompts.download.urllib.request.urlopen", lambda *_, **__: io.BytesIO(content.getvalue())
-    )
+    monkeypatch.setattr(download, "get_bytes", lambda _: content.getvalue())
     if complete:
         assert len(load_texts("nli")) == 5_010
     else:
@@ -194,17 +192,17 @@ def test_a_disk_that_is_full_leaves_no_part_of_a_file(tmp_path, monkeypatch):
 
 
 def test_without_a_network_what_came_before_is_there(web, tmp_path, monkeypatch):
-    def urlopen(url, timeout):
+    def get_bytes(url):
         if url == PUBLIC_FILES["politeness"].url:
             raise TimeoutError("timed out")
-        return opener(url, timeout)
+        return opener(url)
 
-    opener = download.urllib.request.urlopen
-    monkeypatch.setattr("refusal_metrics.prompts.download.urllib.request.urlopen", urlopen)
+    opener = download.get_bytes
+    monkeypatch.setattr(download, "get_bytes", get_bytes)
     with pytest.raises(InputError, match=f"^{PUBLIC_FILES['politeness'].url}: .*timed out"):
         fetch_texts(tmp_path / "data")
     assert [path.name for path in (tmp_path / "data").iterdir()] == [PUBLIC_FILES["nli"].name]
-    monkeypatch.setattr("refusal_metrics.prompts.download.urllib.request.urlopen", opener)
+    monkeypatch.setattr(download, "get_bytes", opener)
     fetch_texts(tmp_path / "data")
     assert web == [file.url for file in PUBLIC_FILES.values()]
 

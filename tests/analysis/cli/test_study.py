@@ -501,7 +501,7 @@ def test_fetched_data_are_checked_and_enough_where_there_is_no_network(tmp_path,
         f'Now: lm_eval ... --metadata \'{{"data_dir": "{folder}"}}\'',
     ]
     assert sorted(file.name for file in folder.iterdir()) == sorted(names)
-    monkeypatch.setattr("refusal_metrics.prompts.download.urllib.request.urlopen", lambda *_: pytest.fail("opened"))
+    monkeypatch.setattr("refusal_metrics.prompts.download.get_bytes", lambda *_: pytest.fail("opened"))
     assert [len(load_texts(kind, data_dir=folder)) for kind in PUBLIC_FILES] == [5010, 5, 5]
 
 
