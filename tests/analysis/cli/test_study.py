@@ -17,6 +17,7 @@ import pytest
 import yaml
 from refusal_metrics.analysis.cli import app as cli
 from refusal_metrics.analysis.cli import study as cli_study
+from refusal_metrics.analysis.cli import study_progress
 from refusal_metrics.analysis.responses.logs.load import load_responses
 from rich.console import Console
 from typer.testing import CliRunner
@@ -415,7 +416,7 @@ def test_a_signal_before_anything_is_asked_ends_in_a_sentence_and_its_code(tmp_p
 
 
 def test_names_are_no_markup_and_no_commands_to_the_terminal():
-    bars = cli_study._Bars()
+    bars = study_progress.ProgressBars()
     out = io.StringIO()
     bars._console = bars._progress.live.console = Console(file=out, force_terminal=True, width=200)
     with bars:
@@ -577,10 +578,10 @@ def test_answers_of_an_earlier_run_are_reported_with_those_that_cannot_be_used()
     shard = Shard("parrot", TASK, repeat=1, number=3, start=0, stop=9)
     model = StudyModel("parrot", "hf")
     what = {"shard": shard, "n_found": 1700, "n_foreign": 0, "n_damaged": 0}
-    assert cli_study._describe_journal(model, what) == (
+    assert study_progress.describe_journal(model, what) == (
         f"parrot, {TASK}, shard 3: 1,700 answers of an earlier run are used."
     )
-    assert cli_study._describe_journal(model, what | {"n_foreign": 2, "n_damaged": 1}).endswith(
+    assert study_progress.describe_journal(model, what | {"n_foreign": 2, "n_damaged": 1}).endswith(
         "are used; 2 belong to another model, software or study and are not; 1 lines are damaged and their prompts "
         "asked again."
     )
