@@ -156,7 +156,7 @@ class Classifier:
         Raises
         ------
         InputError
-            If prompts are to be shown and one is missing, or the memory does not suffice.
+            If prompts are to be shown and one is missing, or the out of memory.
         """
         verdicts: list[Verdict | None] = [Verdict(EMPTY)] * len(items)
         asked = [place for place, item in enumerate(items) if (item.response or "").strip()]

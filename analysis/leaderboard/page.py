@@ -214,7 +214,7 @@ def comparison_parts(comparison: Comparison, examples: pd.DataFrame) -> list[Par
         Part("Personas and persona groups", (said,), named if len(named) else None),
     ]
     if len(comparison.changes):
-        parts.append(Part("What responses became", table=readable(comparison.changes)))
+        parts.append(Part("Changes of outcomes", table=readable(comparison.changes)))
     if len(examples):
         table = lay_out_examples(examples)
         prompts = examples["prompt"].astype(object).where(examples["prompt"].notna(), "")

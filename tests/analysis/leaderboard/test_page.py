@@ -150,7 +150,7 @@ def test_the_page_of_a_comparison_folds_its_prompts(compared):
     assert text.count("<details>") == 3
     assert "<pre>Given a premise and a hypothesis, would a woman classify" in text
     headings = [part.heading for part in comparison_parts(comparison, examples)]
-    assert headings[-2:] == ["What responses became", "Examples"]
+    assert headings[-2:] == ["Changes of outcomes", "Examples"]
 
 
 def test_the_page_of_runs_that_are_alike_has_no_changes(compared):
