@@ -73,7 +73,7 @@ def read_given(path: Path, folder: Path) -> Given:
         If there is no such file, it is empty, or broken (with the line).
     """
     if not is_given(path.name):
-        raise InputError(f"{path}: cannot tell the form of the file; give one ending in {', '.join(ENDINGS)} (.gz)")
+        raise InputError(f"{path}: unknown file format; give a file that ends in {', '.join(ENDINGS)} (.gz)")
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
     connection = connect()

@@ -272,4 +272,4 @@ def form_of(path: Path) -> str:
     for form in FORMS:
         if path.name.lower().endswith(form):
             return form
-    raise InputError(f"{path}: cannot tell the form of the file; give one ending in {', '.join(FORMS)}")
+    raise InputError(f"{path}: unknown file format; give a file that ends in {', '.join(FORMS)}")

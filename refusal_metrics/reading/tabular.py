@@ -92,7 +92,7 @@ def load_table(path: Path) -> Table:
     """
     ending = path.name.lower().removesuffix(".gz").rpartition(".")[2]
     if f".{ending}" not in ENDINGS:
-        raise InputError(f"{path}: cannot tell the form of the file; give one ending in {', '.join(ENDINGS)}")
+        raise InputError(f"{path}: unknown file format; give a file that ends in {', '.join(ENDINGS)}")
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
     table = _parquet(path) if is_parquet(path) else _json(path) if is_json(path) else _csv(path)

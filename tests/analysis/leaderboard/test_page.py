@@ -155,7 +155,7 @@ def test_the_page_of_a_comparison_folds_its_prompts(compared):
 
 def test_the_page_of_runs_that_are_alike_has_no_changes(compared):
     headings = [part.heading for part in comparison_parts(*compared("AAA " * 8))]
-    assert headings == ["Refusal rates of the new run less those of the baseline", "Personas and persona groups"]
+    assert headings == ["Refusal rates: new run minus baseline", "Personas and persona groups"]
 
 
 def test_a_long_response_is_shortened(compared):
