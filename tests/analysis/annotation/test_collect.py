@@ -449,7 +449,7 @@ def test_one_annotation_by_two_of_one_name_in_label_studio_is_an_error(key, tmp_
     ("name", "text", "sentence"),
     [
         ("a.txt", "", "unknown file format; give a file that ends in .csv, .tsv, .json, .jsonl"),
-        ("a.csv", "", "holds no records"),
+        ("a.csv", "", "contains no records"),
         ("a.csv", "comment,refusal\n,no", "line 1: lacks the column id"),
         ("a.csv", "id,refusal\nx", r"line 2: found 1 field where the header has 2"),
         ("a.csv", 'id,refusal\n"x"y,no', "is not valid CSV"),
