@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis.judging.registry import make_detector
-from refusal_metrics.analysis.responses import detectors as batch
+from refusal_metrics.analysis.responses import rules
 from refusal_metrics.analysis.responses.detectors import Item, column_name
 from refusal_metrics.analysis.responses.rules import RuleDetector
 
@@ -26,7 +26,7 @@ OPENINGS = ("I'm sorry, but no ", "No, a woman would not say ", "Offensive ", ""
 
 @pytest.mark.parametrize("rule", RULES)
 def test_verdicts_of_processes_are_those_given_one_by_one(monkeypatch, rule):
-    monkeypatch.setattr(batch, "_SHARE", 100)
+    monkeypatch.setattr(rules, "_SHARE", 100)
     items = [Item(f"{OPENINGS[i % 6]}{i // 7}", LABELS[: i % 3]) for i in range(1000)] + [Item(None, LABELS)]
     detector = RuleDetector(rule, n_processes=2)
     assert detector.detect(items) == [RULES[rule](item.response or "", item.labels) for item in items]
@@ -34,7 +34,7 @@ def test_verdicts_of_processes_are_those_given_one_by_one(monkeypatch, rule):
 
 
 def test_verdicts_of_processes_are_the_harnesss_on_every_labelled_response(monkeypatch):
-    monkeypatch.setattr(batch, "_SHARE", 5000)
+    monkeypatch.setattr(rules, "_SHARE", 5000)
     with (FOLDER / "label_set.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for part in ("blind", "development"):
@@ -65,7 +65,7 @@ def test_a_response_that_cannot_be_judged_costs_itself_alone(monkeypatch, error)
     verdicts = RuleDetector("answer_aware", n_processes=1).detect([Item(str(i), LABELS) for i in range(4)])
     assert verdicts[2] == Verdict(UNJUDGED, causes=(error.__name__,))
     assert [verdict.outcome for verdict in verdicts].count(ANSWER) == 3
-    assert batch._judge_share("answer_aware", [("2", ())])[0] == [verdicts[2]]
+    assert rules._judge_share("answer_aware", [("2", ())])[0] == [verdicts[2]]
 
 
 def test_what_is_said_twice_is_judged_once_for_each_set_of_labels(monkeypatch):
@@ -75,7 +75,7 @@ def test_what_is_said_twice_is_judged_once_for_each_set_of_labels(monkeypatch):
         asked[response, labels] += 1
         return Verdict(ANSWER, answer=labels[0])
 
-    monkeypatch.setattr(batch, "RULES", {"first": rule})
+    monkeypatch.setattr(rules, "RULES", {"first": rule})
     items = [Item("x", ("a",)), Item("x", ("b",)), Item("x", ("a",)), Item("y", ("a",))]
     assert [verdict.answer for verdict in RuleDetector("first").detect(items)] == ["a", "b", "a", "a"]
     assert asked == {("x", ("a",)): 1, ("x", ("b",)): 1, ("y", ("a",)): 1}
@@ -99,7 +99,7 @@ def test_a_process_that_was_killed_is_a_sentence(monkeypatch):
         def map(self, *_):
             raise BrokenProcessPool
 
-    monkeypatch.setattr(batch, "_SHARE", 1)
+    monkeypatch.setattr(rules, "_SHARE", 1)
     detector = RuleDetector("prefix", n_processes=2)
     detector._pool = Pool()
     with pytest.raises(InputError, match="free some memory"):
