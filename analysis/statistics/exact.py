@@ -160,7 +160,7 @@ def _hypergeometric(n: NDArray[np.int64], n_baseline: NDArray[np.int64], s: NDAr
     least = np.maximum(0, s - n_baseline)
     width = int((np.minimum(n, s) - least).max(initial=0)) + 1
     k = least[:, None] + np.arange(width)
-    weight = stats.hypergeom.pmf(k, (n + n_baseline)[:, None], s[:, None], n[:, None])
+    weight = np.asarray(stats.hypergeom.pmf(k, (n + n_baseline)[:, None], s[:, None], n[:, None]), dtype=np.float64)
     folded = np.zeros((len(n), -(-weight.shape[1] // _GRID) * _GRID))
     folded[:, : weight.shape[1]] = weight
     return np.asarray(folded.reshape(len(n), -1, _GRID).sum(axis=1))

@@ -57,7 +57,8 @@ class TextFlips:
         Cells
             Refusals of each run and task add up to what was observed; those of a cell may be fractions.
         """
-        turned = self._add_up(draw_signs(rng, (self._deviations.shape[1], n_drawn)))
+        signs = np.asarray(draw_signs(rng, (self._deviations.shape[1], n_drawn)), dtype=np.float64)
+        turned = self._add_up(signs)
         return Cells(self._n, np.add(self._expected, turned))
 
     def _add_up(self, signs: Floats) -> Floats:
