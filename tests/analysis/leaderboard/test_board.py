@@ -83,7 +83,7 @@ def test_a_model_without_one_of_the_tasks_has_no_mean_and_stands_last(logs, resu
     # The others are ranked among themselves.
     assert [row_of(board, model)["rank_high"] for model in "ab"] == [2, 2]
     assert "0 has no responses for offensiveness, so it has no mean over tasks and no overall rank." in board.notes
-    assert "nli: models were asked 6 to 12 prompts; texts that both had are compared within." in board.notes
+    assert "nli: models have 6 to 12 prompts; shared texts are compared within texts." in board.notes
 
 
 def test_models_that_share_no_task_have_no_mean_at_all(logs, tmp_path):
