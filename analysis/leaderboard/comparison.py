@@ -30,10 +30,9 @@ import numpy as np
 import pandas as pd
 
 from ..arrays import ALPHA, CONFIDENCE, Floats
-from ..responses.table import quoted
+from ..responses.pairs import Pairs
 from ..statistics.intervals import student
 from ..statistics.multiplicity import adjust
-from .pairs import PAIRED, Pairs
 
 COLUMNS = (
     *("model", "task", "setting", "persona_group", "persona", "estimate", "ci_low", "ci_high", "p_value", "p_adjusted"),
@@ -95,7 +94,7 @@ def compare_runs(pairs: Pairs, rng: np.random.Generator, *, n_flips: int = 9999)
     Parameters
     ----------
     pairs : Pairs
-        See `refusal_metrics.analysis.leaderboard.pairs.pair_runs`.
+        See `refusal_metrics.analysis.responses.pairs.pair_runs`.
     rng : numpy.random.Generator
     n_flips : int
         How often signs are drawn.
@@ -112,7 +111,7 @@ def compare_runs(pairs: Pairs, rng: np.random.Generator, *, n_flips: int = 9999)
         a difference the interval is from -b to b, b = 1 - .025^(1/texts), as for contrasts. One
         text gives no interval.
     """
-    known = {str(name) for name, *_ in pairs.responses.query(f"DESCRIBE {PAIRED}").fetchall()}
+    known = pairs.columns
     levels: list[tuple[str, ...]] = [()]
     levels += [("persona_group",)] * ("persona_group" in known)
     levels += [tuple(name for name in ("persona_group", "persona") if name in known)] * ("persona" in known)
@@ -122,28 +121,18 @@ def compare_runs(pairs: Pairs, rng: np.random.Generator, *, n_flips: int = 9999)
         family = [key if level else key[:1] for key in part[_STUDY].itertuples(index=False, name=None)]
         parts.append(part.assign(p_adjusted=adjust(part["p_value"], family)))
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    changes = pairs.responses.query(
-        f"SELECT model, task, setting, outcome_before, outcome, count(*) AS n FROM {PAIRED} "
-        "WHERE outcome <> outcome_before GROUP BY ALL ORDER BY ALL"
-    ).df()
-    return Comparison(table.reindex(columns=list(COLUMNS)), changes[list(CHANGES)], pairs.rule, pairs.notes)
+    return Comparison(
+        table.reindex(columns=list(COLUMNS)), pairs.count_changes()[list(CHANGES)], pairs.rule, pairs.notes
+    )
 
 
 def _compare(pairs: Pairs, level: tuple[str, ...], rng: np.random.Generator, n_flips: int) -> pd.DataFrame:
     """Compare the runs within each level of some factors."""
     factors = [*_STUDY, *level]
-    asked = [f"{name} IS NOT NULL" for name in level] + ["setting = 'persona'"] * bool(level)
-    studies = f"SELECT DISTINCT {', '.join(_STUDY)} FROM {PAIRED} WHERE {' AND '.join(asked) or 'true'} ORDER BY ALL"
     rows = []
     # One by one, because text by text and persona by persona they take much room.
-    for study in pairs.responses.query(studies).fetchall():
-        of_study = pairs.responses.query(
-            f"SELECT {', '.join([*level, 'text_id'])}, count(*) AS n, count_if(refused) AS k, "
-            "count_if(refused_before) AS k_before, count_if(refused AND NOT refused_before) AS newly, "
-            f"count_if(refused_before AND NOT refused) AS no_longer FROM {PAIRED} "
-            f"WHERE {' AND '.join([*asked, 'model = $1 AND task = $2 AND setting = $3'])} GROUP BY ALL ORDER BY ALL",
-            study,
-        ).df()
+    for study in pairs.list_studies(level):
+        of_study = pairs.count_texts(study, level)
         text, texts = pd.factorize(of_study["text_id"])
         cell = of_study.groupby(list(level), sort=False).ngroup().to_numpy() if level else np.zeros_like(text)
         names = of_study[list(level)].drop_duplicates().itertuples(index=False, name=None) if level else [()]
@@ -263,24 +252,11 @@ def list_examples(pairs: Pairs, rng: np.random.Generator, n: int, *, show_texts:
         Columns ``model, task, setting, persona, template, index, outcome_before, outcome, response_before, response,
         prompt``; those refused now first. Texts that were not read are missing, those not to be shown are `HIDDEN`.
     """
-    run, keys = pairs.responses, ["model", "task", "setting", '"index"']
-    places = []
+    places: list[int] = []
     for now in (True, False):
-        flipped = run.query(
-            f"SELECT rowid FROM {PAIRED} WHERE refused = $1 AND refused_before <> $1 ORDER BY {', '.join(keys)}", [now]
-        ).fetchnumpy()["rowid"]
-        places += sorted(map(int, rng.choice(flipped, min(n, len(flipped)), replace=False)))
-    columns = set(run.columns)
-    said = [name for name in ("response", "prompt") if name in columns]
-    before = {str(name) for name, *_ in run.query(f"DESCRIBE FROM read_parquet({quoted(pairs.before)})").fetchall()}
-    answered_before = ", theirs.response AS response_before" if "response" in before else ""
-    rows = run.query(
-        f"SELECT paired.*{''.join(f', ours.{name}' for name in said)}{answered_before} "
-        f"FROM (SELECT unnest($1::BIGINT[]) AS place, generate_subscripts($1::BIGINT[], 1) AS nth) AS chosen "
-        f"JOIN {PAIRED} ON {PAIRED}.rowid = place JOIN responses AS ours USING ({', '.join(keys)}) "
-        f"JOIN read_parquet({quoted(pairs.before)}) AS theirs USING ({', '.join(keys)}) ORDER BY nth",
-        [places],
-    ).df()
+        changed = pairs.find_changed(refused=now)
+        places += sorted(map(int, rng.choice(changed, min(n, len(changed)), replace=False))) if changed else []
+    rows = pairs.read_places(places)
     rows = rows.reindex(columns=[*EXAMPLES, "refused", "refused_before"]).astype(dict.fromkeys(EXAMPLES[-3:], object))
     if not show_texts:
         offensive = rows["task"] == "offensiveness"

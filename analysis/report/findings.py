@@ -8,15 +8,15 @@ from ..arrays import ALPHA
 from ..display.numbers import percent
 from ..display.sentences import counted
 from ..responses.usable import MUCH
-from .study_tables import Estimates
+from .study_tables import StudyEstimates
 
 
-def list_findings(estimates: Estimates) -> Iterable[str]:
+def list_findings(estimates: StudyEstimates) -> Iterable[str]:
     """Say in a sentence each what the tables of the persona setting show.
 
     Parameters
     ----------
-    estimates : Estimates
+    estimates : StudyEstimates
 
     Yields
     ------

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -20,11 +20,10 @@ from ...figures.export import to_spec
 from ...figures.figure import Figure
 from ...labels.validate import Validation
 from ...responses.origin import Origin
-from ...responses.provenance import read_provenance, read_tasks
 from ..cautions import list_cautions
-from ..study_tables import Estimates, Options
+from ..study_tables import ReportOptions, StudyEstimates
 from .citation import PAPER, cite, list_versions
-from .explorer import MOST_OF_TEXT, Sample
+from .explorer import MOST_OF_TEXT, ExplorerSample
 from .first_screen import find_all, headline
 from .tables import GROUPS, PageTable, lay_out_tables, lay_out_validation
 
@@ -57,19 +56,16 @@ class Content:
 
     Attributes
     ----------
-    estimates : Estimates
+    estimates : StudyEstimates
     origin : Origin
-    files : sequence of path or str
-        What was read.
-    options : Options
-    notes : sequence of str
-        What was left out when it was read.
+        What was read, and how it was run.
+    options : ReportOptions
     tables : mapping of str to pandas.DataFrame
         Files of the report, ``tables/NAME.csv``, that the page shows besides those of `estimates`.
     figures : sequence of Figure
     figure_files : sequence of str
         Files of the figures, relative to the page.
-    sample : Sample or None
+    sample : ExplorerSample or None
         Responses to read, where there are texts.
     without : str
         Why there are none, where there are none.
@@ -80,15 +76,13 @@ class Content:
     made : datetime
     """
 
-    estimates: Estimates
+    estimates: StudyEstimates
     origin: Origin
-    files: Sequence[Path | str] = ()
-    options: Options = field(default_factory=Options)
-    notes: Sequence[str] = ()
+    options: ReportOptions = field(default_factory=ReportOptions)
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     figures: Sequence[Figure] = ()
     figure_files: Sequence[str] = ()
-    sample: Sample | None = None
+    sample: ExplorerSample | None = None
     without: str = ""
     everything: str | None = None
     validation: Validation | None = None
@@ -98,7 +92,7 @@ class Content:
 def first_screen(content: Content) -> dict[str, Any]:
     """Give the template what stands on the first screen."""
     estimates = content.estimates
-    cautions = list_cautions(estimates, content.origin, content.notes, content.validation)
+    cautions = list_cautions(estimates, content.origin, content.validation)
     placed: dict[str, list[str]] = defaultdict(list)
     for caution in cautions:
         placed[caution.place].append(caution.text)
@@ -248,7 +242,7 @@ def _table(number: int, table: PageTable) -> dict[str, Any]:
     return {**vars(table), "key": number, "json": embed(table.payload())}
 
 
-def _sample_said(sample: Sample) -> str:
+def _sample_said(sample: ExplorerSample) -> str:
     cut = f"texts of more than {MOST_OF_TEXT:,} characters are cut."
     if sample.n == sample.n_all:
         return f"All {sample.n:,} responses; {cut}"
@@ -264,8 +258,8 @@ def _origin_tables(content: Content) -> list[dict[str, Any]]:
     runs = origin.runs.drop(columns=[name for name in origin.runs if origin.runs[name].isna().all()])
     made = {
         "Runs": ("From the harness's results beside the samples.", runs),
-        "Studies": ("From the record that persona-refusal run kept.", read_provenance(content.files)),
-        "What studies asked": ("From the same record; the checksum is of the texts' file.", read_tasks(content.files)),
+        "Studies": ("From the record that persona-refusal run kept.", origin.studies),
+        "What studies asked": ("From the same record; the checksum is of the texts' file.", origin.asked),
         "Tables that were read": ("With their checksums.", origin.tables),
         "Designs": (
             _OF_DESIGNS,

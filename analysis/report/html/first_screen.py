@@ -9,7 +9,7 @@ from ...arrays import ALPHA
 from ...columns import TASKS
 from ...display.numbers import interval, percent
 from ..findings import count_families, family_of, list_findings, of_rule
-from ..study_tables import Estimates
+from ..study_tables import StudyEstimates
 
 _FEW = 3
 """How many differences, and how many models and tasks, a sentence names."""
@@ -17,12 +17,12 @@ LARGE = 0.1
 """A study that would find only larger differences 8 times in 10 is called blind; a convention, no result."""
 
 
-def find_all(estimates: Estimates) -> list[str]:
+def find_all(estimates: StudyEstimates) -> list[str]:
     """Say in a sentence each what was found, and where nothing could have been.
 
     Parameters
     ----------
-    estimates : Estimates
+    estimates : StudyEstimates
 
     Returns
     -------
@@ -41,7 +41,7 @@ def find_all(estimates: Estimates) -> list[str]:
     return found
 
 
-def _other_rules(estimates: Estimates) -> Iterable[str]:
+def _other_rules(estimates: StudyEstimates) -> Iterable[str]:
     """Say in one sentence what the other rules took for refused."""
     shares = []
     for rule in estimates.rules:
@@ -53,12 +53,12 @@ def _other_rules(estimates: Estimates) -> Iterable[str]:
         yield f"The other rules took for refused: {', '.join(shares)}."
 
 
-def headline(estimates: Estimates) -> pd.DataFrame:
+def headline(estimates: StudyEstimates) -> pd.DataFrame:
     """Give the rates of the first screen.
 
     Parameters
     ----------
-    estimates : Estimates
+    estimates : StudyEstimates
 
     Returns
     -------

@@ -9,7 +9,8 @@ from refusal_metrics.analysis.labels.detection_errors import VALIDATION
 from refusal_metrics.analysis.labels.validate import Validation
 from refusal_metrics.analysis.report.html.content import Content, below, first_screen
 from refusal_metrics.analysis.report.html.explorer import draw_sample
-from refusal_metrics.analysis.report.study_tables import Options, estimate_study
+from refusal_metrics.analysis.report.study_tables import ReportOptions
+from refusal_metrics.analysis.report.write import estimate_responses
 from refusal_metrics.analysis.responses.logs.load import load_responses
 from refusal_metrics.analysis.responses.origin import read_origin
 
@@ -23,9 +24,9 @@ def content(logs, tmp_path_factory):
     logs.write_run(folder, "RNA RAA")
     logs.write_run(folder, "RAA NEA", setting="neutral")
     responses = load_responses([folder], texts=True)
-    estimates = estimate_study(responses, Options(n_replicates=20))
+    estimates = estimate_responses(responses, ReportOptions(n_replicates=20))
     sample = draw_sample(responses, estimates.rule)
-    return Content(estimates, read_origin(responses), responses.files, sample=sample, made=MADE)
+    return Content(estimates, read_origin(responses), sample=sample, made=MADE)
 
 
 def test_the_first_screen_says_what_was_studied(content):
