@@ -66,7 +66,9 @@ def test_popquorn_rows_have_ids_of_their_own_and_texts_those_of_the_file(popquor
 
 
 def test_a_data_dir_without_the_politeness_file_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"popquorn_politeness\.csv: no such file; data_dir must hold a copy of http"):
+    with pytest.raises(
+        InputError, match=r"popquorn_politeness\.csv: no such file; data_dir must contain a copy of http"
+    ):
         load_texts("politeness", data_dir=tmp_path)
 
 
@@ -333,7 +335,7 @@ def test_a_record_without_a_text_id_is_refused_with_its_line(tmp_path):
 
 def test_a_record_without_a_text_is_refused_with_its_line(tmp_path):
     path = save(tmp_path / "a.csv", PAIRS | {"hypothesis": ["h", " ", "i"]})
-    with pytest.raises(InputError, match=f"^{path}, line 3: column 'hypothesis' must hold a text, found ' '"):
+    with pytest.raises(InputError, match=f"^{path}, line 3: column 'hypothesis' must contain text, found ' '"):
         load_texts("nli", path)
 
 
@@ -356,7 +358,7 @@ def test_an_unknown_key_of_columns_is_refused_with_the_nearest(tmp_path, kind, k
 def test_an_empty_file_is_refused(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     path.touch()
-    with pytest.raises(InputError, match=f"^{path}: holds no records"):
+    with pytest.raises(InputError, match=f"^{path}: contains no records"):
         load_texts("politeness", str(path))
 
 

@@ -240,13 +240,15 @@ def test_items_without_an_answer_are_counted_by_annotator(fill, key):
 
 def test_an_untouched_sheet_beside_a_filled_one_is_said_to_be_empty(exported, fill, key):
     annotations = read_annotations([fill(), exported / "items_2.csv"], key)
-    assert annotations.notes == (f"{exported / 'items_2.csv'}: nothing is answered.",)
+    assert annotations.notes == (f"{exported / 'items_2.csv'}: no question has been answered.",)
 
 
 def test_reasonableness_of_what_is_no_refusal_is_left_out_and_counted(fill, key):
     annotations = read_annotations([fill(said=dict.fromkeys(IDS, ("no", "yes")))], key)
     assert set(annotations.answers["unreasonable"]) == {""}
-    assert annotations.notes == ("8 answers to 'unreasonable' of what is no refusal left out.",)
+    assert annotations.notes == (
+        "8 answers to 'unreasonable' left out, because the response is not labelled as a refusal.",
+    )
 
 
 # Agreement.
@@ -446,8 +448,8 @@ def test_one_annotation_by_two_of_one_name_in_label_studio_is_an_error(key, tmp_
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [
-        ("a.txt", "", "cannot tell the form of the file; give one ending in .csv, .tsv, .json, .jsonl"),
-        ("a.csv", "", "holds no records"),
+        ("a.txt", "", "unknown file format; give a file that ends in .csv, .tsv, .json, .jsonl"),
+        ("a.csv", "", "contains no records"),
         ("a.csv", "comment,refusal\n,no", "line 1: lacks the column id"),
         ("a.csv", "id,refusal\nx", r"line 2: found 1 field where the header has 2"),
         ("a.csv", 'id,refusal\n"x"y,no', "is not valid CSV"),

@@ -222,7 +222,7 @@ def test_a_prompt_that_a_model_answered_twice_is_refused(study):
 
 
 def test_nothing_flagged_is_an_error(study):
-    with pytest.raises(InputError, match="prefix calls no response a refusal; leave out --only flagged"):
+    with pytest.raises(InputError, match="prefix flags no response as a refusal; leave out --only flagged"):
         draw_items(study([{}]), 1, rng(), flagged_by="prefix")
 
 

@@ -73,13 +73,13 @@ def judge(tmp_path):
         (
             rows("a" * 9) + rows("a" * 9, model="n") + rows("a" * 9, model="n", task="x"),
             rows("a" * 9) + rows("a" * 9, model="n") + rows("a" * 9, task="x") + rows("a" * 9, model="n", task="x"),
-            ["m, x (persona): is in the baseline and not in the results."],
+            ["m, x (persona): is in the baseline but not in the results."],
         ),
         # A task that was asked, and of which no verdict is there.
         (
             rows("a" * 9) + rows("?" * 9, task="x"),
             rows("a" * 9) + rows("a" * 9, task="x"),
-            ["m, x (persona): is in the baseline and not in the results."],
+            ["m, x (persona): is in the baseline but not in the results."],
         ),
         # Too little can be read, of either.
         (rows("e" * 10), rows("a" * 10), ["m, nli (persona): 10 of 10 responses are empty: too many"]),

@@ -150,12 +150,12 @@ def test_the_page_of_a_comparison_folds_its_prompts(compared):
     assert text.count("<details>") == 3
     assert "<pre>Given a premise and a hypothesis, would a woman classify" in text
     headings = [part.heading for part in comparison_parts(comparison, examples)]
-    assert headings[-2:] == ["What responses became", "Examples"]
+    assert headings[-2:] == ["Changes of outcomes", "Examples"]
 
 
 def test_the_page_of_runs_that_are_alike_has_no_changes(compared):
     headings = [part.heading for part in comparison_parts(*compared("AAA " * 8))]
-    assert headings == ["Refusal rates of the new run less those of the baseline", "Personas and persona groups"]
+    assert headings == ["Refusal rates: new run minus baseline", "Personas and persona groups"]
 
 
 def test_a_long_response_is_shortened(compared):
