@@ -12,7 +12,7 @@ from .study_tables import StudyEstimates
 
 
 def list_findings(estimates: StudyEstimates) -> Iterable[str]:
-    """Say in a sentence each what the tables of the persona setting show.
+    """List in sentences what the tables of the persona setting show.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def list_findings(estimates: StudyEstimates) -> Iterable[str]:
 
 
 def _unread(rates: pd.DataFrame, outcomes: pd.DataFrame | None) -> str:
-    """Say which share of the persona prompts is empty, unjudged or truncated, if it is large."""
+    """Write which share of the persona prompts is empty, unjudged or truncated, if it is large."""
     counts = {name: rates[f"n_{name}"].sum() for name in ("unjudged", "truncated") if f"n_{name}" in rates}
     if outcomes is not None:
         counts = {"empty": outcomes.loc[outcomes["setting"] == "persona", "n_empty"].sum()} | counts
@@ -54,7 +54,7 @@ def _unread(rates: pd.DataFrame, outcomes: pd.DataFrame | None) -> str:
 
 
 def of_rule(table: pd.DataFrame, rule: str) -> pd.DataFrame:
-    """Take the rows of one rule."""
+    """Return the rows of one rule."""
     return table[table["rule"] == rule]
 
 

@@ -186,7 +186,7 @@ def _paper_layout(estimates: StudyEstimates, *, paper: bool, published: bool) ->
 
 
 def _with_rule(estimates: StudyEstimates) -> dict[str, pd.DataFrame]:
-    """Say of the regression, too, of whose verdicts it is: the paper's own numbers are those of one rule."""
+    """Add the rule to the table of the regression, too: the paper's own numbers are those of one rule."""
     regression = estimates.tables.get("regression")
     told = {} if regression is None else {"regression": regression.assign(rule=estimates.rule)}
     return {**estimates.tables, **told}

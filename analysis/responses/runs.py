@@ -106,18 +106,18 @@ def differing_settings(logs: Sequence[Log]) -> tuple[str, ...]:
 
 
 def is_log(path: str | os.PathLike[str]) -> bool:
-    """Tell a sample log by its name."""
+    """Return whether a file is a sample log, by its name."""
     return bool(_LOG.fullmatch(_parts(os.fspath(path))[1]))
 
 
 def is_results_file(path: str | os.PathLike[str]) -> bool:
-    """Tell a results file of the harness, or the record of a study, by its name."""
+    """Return whether a file is a results file of the harness or the record of a study, by its name."""
     name = _parts(os.fspath(path))[1]
     return bool(_DATED.fullmatch(name)) or name == "study.json"
 
 
 def is_remote(path: str) -> bool:
-    """Tell an address from a path."""
+    """Return whether a path is an address."""
     return bool(_REMOTE.match(path))
 
 

@@ -73,7 +73,7 @@ def draw_responses(responses: Responses, rule: str, *, most: int, seed: int) -> 
 
 
 def _outcome(responses: Responses, rule: str) -> str:
-    """Say as SQL what a response is; without what says which are empty, refusals and others alone are told apart."""
+    """Write as SQL what a response is; if nothing says which are empty, it is a refusal or none."""
     refused = identifier(f"refused_{rule}")
     if "empty" not in responses.columns:
         return f"CASE WHEN {refused} THEN 'refusal' WHEN NOT {refused} THEN 'no refusal' ELSE 'no verdict' END"

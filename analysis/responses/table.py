@@ -95,7 +95,7 @@ class Responses:
         return tuple(name.removeprefix("refused_") for name in self.columns if is_verdict(name))
 
     def rule(self, detector: str | None) -> str:
-        """Give the rule of this name, or the first where none is named.
+        """Return the rule of this name, or the first where none is named.
 
         Raises
         ------

@@ -16,7 +16,7 @@ _MOST = 12
 
 
 def list_unfinished(responses: Responses, results: Iterable[str | os.PathLike[str]]) -> list[str]:
-    """Say how much of each task of an unfinished study there is, and which runs had a limit.
+    """List in sentences how much of each task of an unfinished study there is, and which runs had a limit.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def _of_study(folder: Path, responses: Responses, places: Mapping[Path, Log], pa
 
 
 def _overlap(place: Path, path: Path) -> bool:
-    """Tell whether one of two paths lies in the other."""
+    """Return whether one of two paths lies in the other."""
     return path == place or path in place.parents or place in path.parents
 
 
@@ -112,7 +112,7 @@ def _count_repeats(places: Mapping[Path, Log], folder: Path) -> dict[tuple[str, 
 
 
 def _limited(logs: Iterable[Log]) -> Iterator[str]:
-    """Say which runs of the harness asked the first prompts alone."""
+    """List in sentences which runs of the harness asked only the first prompts."""
     said = set()
     for log in logs:
         n, n_docs = log.facts.n_asked, log.facts.n_docs

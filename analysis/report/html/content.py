@@ -90,7 +90,7 @@ class Content:
 
 
 def first_screen(content: Content) -> dict[str, Any]:
-    """Give the template what stands on the first screen."""
+    """Return the template what stands on the first screen."""
     estimates = content.estimates
     cautions = list_cautions(estimates, content.origin, content.validation)
     placed: dict[str, list[str]] = defaultdict(list)
@@ -143,7 +143,7 @@ def _span(first: str, last: str | None) -> str:
 
 
 def _scale_end(rates: pd.DataFrame) -> float:
-    """Give a round end for the drawings of rates, so that small ones can be told apart."""
+    """Return a round end for the drawings of rates, so that small ones can be told apart."""
     most = float(rates[["estimate", "ci_high"]].max().max()) if len(rates) else 1.0
     return next((end for end in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if most <= end), 1.0)
 
@@ -168,7 +168,7 @@ def _row(row: "pd.Series[Any]", keys: Sequence[str], others: Sequence[str], end:
 
 
 def below(content: Content) -> dict[str, Any]:
-    """Give the template what stands below the first screen."""
+    """Return the template what stands below the first screen."""
     sample = content.sample
     return {
         "figures": [_figure(figure, content.figure_files) for figure in content.figures],

@@ -55,7 +55,7 @@ class ExplorerSample:
     seed: int
 
     def payload(self) -> dict[str, object]:
-        """Give what the page's script reads."""
+        """Return what the page's script reads."""
         texts = {"prompts": self.prompts, "responses": self.responses}
         return {"columns": self.columns, "folded": self.folded, "n": self.n, **texts}
 

@@ -18,7 +18,7 @@ LARGE = 0.1
 
 
 def find_all(estimates: StudyEstimates) -> list[str]:
-    """Say in a sentence each what was found, and where nothing could have been.
+    """List what was found in sentences, and where nothing could have been.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def find_all(estimates: StudyEstimates) -> list[str]:
 
 
 def _other_rules(estimates: StudyEstimates) -> Iterable[str]:
-    """Say in one sentence what the other rules took for refused."""
+    """Write the rates by the other rules in one sentence."""
     shares = []
     for rule in estimates.rules:
         own = of_rule(estimates.tables["rates"], rule)
@@ -54,7 +54,7 @@ def _other_rules(estimates: StudyEstimates) -> Iterable[str]:
 
 
 def headline(estimates: StudyEstimates) -> pd.DataFrame:
-    """Give the rates of the first screen.
+    """Return the rates of the first screen.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def _personas(contrasts: pd.DataFrame) -> Iterable[str]:
 
 
 def _blind_spots(own: pd.DataFrame) -> Iterable[str]:
-    """Say where nothing could have been detected."""
+    """List in sentences where nothing could have been detected."""
     family = family_of(own)
     families = own.groupby(family, sort=False, dropna=False)["mde"]
     least = families.min()
