@@ -1,5 +1,6 @@
 """The report's page: what is said of a study, in which order, and that names in it are names only."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -197,6 +198,14 @@ def test_the_page_says_what_was_read_and_what_was_left_out(estimates):
     page = write_markdown(where, estimates, {})
     assert "800 responses (`acme/parrot`), read from 2 files." in page
     assert items(page, "False refusals under persona prompts") == ["3 lines repeated a doc.", "Another thing."]
+
+
+def test_how_a_study_was_run_is_taken_from_the_origin(estimates):
+    studies, asked = pd.DataFrame({"model": ["m"], "engine": ["vllm 1"]}), pd.DataFrame({"task": ["t"], "n_docs": [9]})
+    page = write_markdown(replace(ORIGIN, studies=studies, asked=asked), estimates, {})
+    assert "How it was run" in headings(page)
+    assert "| m | vllm 1 |" in re.sub(" +", " ", page)
+    assert "How it was run" not in headings(write_markdown(ORIGIN, estimates, {}))
 
 
 def test_interactions_beyond_chance_are_shown_and_others_counted(estimates):

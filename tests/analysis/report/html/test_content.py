@@ -95,6 +95,15 @@ def test_runs_and_designs_are_told_with_the_date_of_the_report(content):
     assert runs["rows"][0][0] == "acme/parrot-7b"
 
 
+def test_how_studies_were_run_and_what_they_asked_is_taken_from_the_origin(content):
+    studies, asked = pd.DataFrame({"model": ["m"], "engine": ["vllm 1"]}), pd.DataFrame({"task": ["t"], "n_docs": [9]})
+    of_study = replace(content, origin=replace(content.origin, studies=studies, asked=asked))
+    tables = {table["title"]: table for table in below(of_study)["origin_tables"]}
+    assert list(tables) == ["Runs", "Studies", "What studies asked", "Designs"]
+    assert tables["Studies"]["rows"] == [["m", "vllm 1"]]
+    assert tables["What studies asked"]["rows"] == [["t", "9"]]
+
+
 def test_what_could_not_be_estimated_is_said_where_its_tables_would_stand(content):
     groups = dict(below(content)["groups"])
     assert groups["Across models"] == []
