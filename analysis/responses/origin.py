@@ -224,4 +224,4 @@ def _hardware(hardware: Mapping[str, Any]) -> str:
 
 def _rate(run: Mapping[str, Any], counted: str, digits: int) -> float:
     seconds = run.get("seconds") or float("nan")
-    return round(run.get(counted, 0) / seconds, digits)
+    return float(round(run.get(counted, 0) / seconds, digits))
