@@ -55,7 +55,7 @@ def test_a_second_call_changes_nothing_and_says_that_it_was_done_already(harness
     registry.register()
     before = listing(harness)
     (said,) = registry.register()
-    assert "linked already" in said
+    assert "already linked" in said
     assert listing(harness) == before
 
 

@@ -43,7 +43,7 @@ class Sample:
 
 
 def allocate(sizes: ArrayLike, weights: ArrayLike, n: int) -> NDArray[np.int64]:
-    """Say how many items to draw from each stratum: in proportion to weights, within bounds.
+    """Report how many items to draw from each stratum: in proportion to weights, within bounds.
 
     Parameters
     ----------

@@ -139,7 +139,7 @@ def test_a_figure_stands_in_the_page_as_it_is():
 def test_personas_that_changed_are_named_with_their_groups(compared):
     # 8 of 8 texts one way: 2 in 256, for 3 personas 6 in 256.
     said, named = lay_out_named(compared("RAA " * 8)[0])
-    assert said == "2 of 6 changes of a persona or persona group are beyond chance (adjusted p at most 0.05)."
+    assert said == "2 of 6 changes of a persona or persona group are significant (adjusted p at most 0.05)."
     assert named["persona"].tolist() == ["(all)", "woman"]
     assert named["points"].tolist() == ["+100.00"] * 2
 
