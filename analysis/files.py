@@ -335,7 +335,8 @@ def _meanwhile(out: Path) -> str:
 
 def _sync(path: Path) -> None:
     """Have a file on the disk before its name is, so that a power cut leaves the old one or the new."""
-    with path.open("rb") as file:
+    # Windows puts on the disk only what is open for writing.
+    with path.open("r+b") as file:
         os.fsync(file.fileno())
 
 

@@ -75,6 +75,9 @@ def sources() -> dict[str, Path]:
     return found
 
 
+# Only these rooms know DuckDB: what others need to know of responses they ask of a function of `responses`.
+ASKING = ("responses", "judging")
+
 SOURCES = sources()
 
 
@@ -148,3 +151,23 @@ def test_no_module_imports_itself_by_a_detour():
 def test_no_module_is_longer_than_a_reader_can_hold():
     lengths = {module: len(path.read_text(encoding="utf-8").splitlines()) for module, path in SOURCES.items()}
     assert {module: n for module, n in lengths.items() if n > LONGEST} == {}
+
+
+def asks_the_database(module: str) -> list[str]:
+    """List where a module imports DuckDB, holds a connection, or asks a query."""
+    found = []
+    for node in ast.walk(ast.parse(SOURCES[module].read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+        if any(name.partition(".")[0] == "duckdb" for name in names):
+            found.append(f"{module}:{node.lineno} imports duckdb")
+        if isinstance(node, ast.Attribute) and node.attr in ("query", "connection"):
+            found.append(f"{module}:{node.lineno} has .{node.attr}")
+    return found
+
+
+def test_only_responses_and_judging_ask_the_database():
+    asked = {module: asks_the_database(module) for module in SOURCES if room_of(module) not in ASKING}
+    assert [place for places in asked.values() for place in places] == []
+    # It would see one.
+    assert asks_the_database("analysis.responses.table")

@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 from refusal_metrics.analysis.cli import app as cli
-from refusal_metrics.analysis.report.study_tables import Options
+from refusal_metrics.analysis.report.study_tables import ReportOptions
 from refusal_metrics.analysis.report.write import write_report
 from refusal_metrics.analysis.responses.logs.load import load_responses
 from typer.testing import CliRunner
@@ -50,7 +50,7 @@ def report(logs, tmp_path_factory):
     with log.open("ab") as file:
         file.write(b'{"doc": "\xff\xfe broken UTF-8"}\n')
     responses = load_responses([folder / "results"], texts=True)
-    write_report(responses, folder / "out", Options(n_replicates=20))
+    write_report(responses, folder / "out", ReportOptions(n_replicates=20))
     return folder / "out" / "report.html"
 
 

@@ -1,6 +1,5 @@
 """Responses drawn for people to read."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,15 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 from refusal_metrics.errors import InputError
 
 from ..labels.read import item_id
-from ..responses.table import Responses, count, identifier
+from ..responses.items import find_ambiguous, has_item_ids
+from ..responses.strata import count_flagged, count_strata, read_places
+from ..responses.table import Responses
 
 FEWEST = 5
 """As many items are drawn from each stratum, or all of a smaller one."""
 
-_KNOWN = (
-    *("model", "task", "setting", "persona", "persona_group", "template", "response_type"),
-    *("text_id", "row_id", "design_id", "index", "prompt", "response", "labels"),
-)
 _DISAGREEMENT = 2.0
 
 
@@ -114,15 +111,15 @@ def draw_items(responses: Responses, n: int, rng: np.random.Generator, *, flagge
     """
     source = ", ".join(str(file) for file in responses.files[:3]) + ", ..." * (len(responses.files) > 3)
     _check(responses, source)
-    where = f"WHERE {identifier(f'refused_{responses.rule(flagged_by)}')}" if flagged_by else ""
-    n_responses = count(responses.connection, f"SELECT count(*) FROM responses {where}")
+    flagged_by = responses.rule(flagged_by) if flagged_by else None
+    n_responses = count_flagged(responses, flagged_by)
     if not n_responses:
         raise InputError(f"{source}: {flagged_by} flags no response as a refusal; leave out --only flagged")
     notes = [f"There are only {n_responses:,} such responses; all of them were drawn."] * (n_responses < n)
     if "prompt" not in responses.columns:
         notes.append("There is no column prompt, so annotators do not see the prompts.")
     drawn = min(n, n_responses)
-    factors, strata = _stratify(responses, where, drawn)
+    factors, strata = _stratify(responses, flagged_by, drawn)
     sizes = strata["n"].to_numpy(dtype=np.int64)
     # Among patterns like "010", one with both digits is a disagreement.
     disagree = strata["pattern"].str.contains("0") & strata["pattern"].str.contains("1")
@@ -130,7 +127,7 @@ def draw_items(responses: Responses, n: int, rng: np.random.Generator, *, flagge
     starts = np.cumsum(sizes) - sizes
     places = [start + rng.choice(size, k, replace=False) for start, size, k in zip(starts, sizes, n_drawn, strict=True)]
     stratum = np.repeat(np.arange(len(sizes)), n_drawn)
-    items = _fetch(responses, where, factors, np.concatenate(places))
+    items = read_places(responses, np.concatenate(places).tolist(), factors, flagged_by)
     ids = [item_id(m, d, i) for m, d, i in zip(items["model"], items["design_id"], items["index"], strict=True)]
     items.insert(0, "id", ids)
     probability = (n_drawn / sizes)[stratum]
@@ -146,15 +143,12 @@ def _check(responses: Responses, source: str) -> None:
             f"{source}: lacks the column response, which annotators need; give the folder named in "
             "lm_eval --output_path, or the table that ingest --texts or detect wrote"
         )
-    if not {"design_id", "index"} <= set(responses.columns):
+    if not has_item_ids(responses):
         raise InputError(
             f"{source}: lacks the columns design_id and index, which match labels to responses; give the "
             "folder named in lm_eval --output_path, or a table made from it"
         )
-    wrong = responses.query(
-        'SELECT model, design_id, "index" FROM responses GROUP BY ALL '
-        'HAVING count(*) > 1 OR design_id IS NULL OR "index" IS NULL ORDER BY ALL LIMIT 1'
-    ).fetchone()
+    wrong = find_ambiguous(responses)
     if wrong:
         raise InputError(
             f"{source}: {wrong[0]} has several responses of design_id {wrong[1]} and index {wrong[2]}, or one without "
@@ -162,23 +156,10 @@ def _check(responses: Responses, source: str) -> None:
         )
 
 
-def _columns(responses: Responses, factors: Sequence[str]) -> dict[str, str]:
-    """Return the SQL of what tells strata apart, by name."""
-    verdicts = [f"{identifier(f'refused_{rule}')}::INT::VARCHAR" for rule in responses.rules]
-    # Without a verdict: neither.
-    pattern = " || ".join(f"coalesce({verdict}, '-')" for verdict in verdicts)
-    return {"pattern": pattern} | {name: f"coalesce({name}, '')" for name in factors}
-
-
-def _count_strata(responses: Responses, where: str, factors: Sequence[str]) -> pd.DataFrame:
-    listed = ", ".join(f"{sql} AS {name}" for name, sql in _columns(responses, factors).items())
-    return responses.query(f"SELECT {listed}, count(*) AS n FROM responses {where} GROUP BY ALL ORDER BY ALL").df()
-
-
-def _stratify(responses: Responses, where: str, n: int) -> tuple[list[str], pd.DataFrame]:
+def _stratify(responses: Responses, flagged_by: str | None, n: int) -> tuple[list[str], pd.DataFrame]:
     """Choose what tells strata apart, and count their responses."""
     factors: list[str] = []
-    strata = _count_strata(responses, where, factors)
+    strata = count_strata(responses, factors, flagged_by)
     needed = int(strata["n"].clip(upper=FEWEST).sum())
     if needed > n:
         raise InputError(
@@ -188,34 +169,8 @@ def _stratify(responses: Responses, where: str, n: int) -> tuple[list[str], pd.D
         )
     for names in (("persona", "persona_group"), ("model",), ("task",)):
         for name in names:
-            finer = _count_strata(responses, where, [*factors, name]) if name in responses.columns else None
+            finer = count_strata(responses, [*factors, name], flagged_by) if name in responses.columns else None
             if finer is not None and len(finer) > len(strata) and finer["n"].clip(upper=FEWEST).sum() <= n:
                 factors, strata = [*factors, name], finer
                 break
     return factors, strata
-
-
-def _fetch(responses: Responses, where: str, factors: Sequence[str], places: NDArray[np.int64]) -> pd.DataFrame:
-    """Read the responses at places in the order of the strata."""
-    order = ", ".join([*_columns(responses, factors).values(), "model", "design_id", '"index"'])
-    # The texts stay out of the sort, which would take memory for all of them.
-    keys = responses.query(
-        f'SELECT * FROM (SELECT model, design_id, "index", row_number() OVER (ORDER BY {order}) - 1 AS place '
-        f"FROM responses {where}) WHERE place IN (SELECT unnest($1))",
-        [places.tolist()],
-    ).df()
-    keys["position"] = keys["place"].map({place: position for position, place in enumerate(places.tolist())})
-    # An empty response comes from CSV as nothing.
-    texts = {name: f"coalesce(responses.{name}, '') AS {name}" for name in ("response", "prompt")}
-    known = [texts.get(name, f"responses.{identifier(name)}") for name in _KNOWN if name in responses.columns]
-    verdicts = [f"{identifier(f'refused_{rule}')}::INT AS {identifier(f'refused_{rule}')}" for rule in responses.rules]
-    responses.connection.register("drawn", keys)
-    try:
-        items: pd.DataFrame = responses.query(
-            f"SELECT {', '.join([*known, *verdicts])} FROM responses JOIN drawn USING (model, design_id, "
-            '"index") ORDER BY position'
-        ).df()
-        # Not floats, where one has no verdict.
-        return items.astype({f"refused_{rule}": "Int64" for rule in responses.rules})
-    finally:
-        responses.connection.unregister("drawn")

@@ -38,8 +38,9 @@ def stopped_by_signals() -> Iterator[list[int]]:
             signal.signal(other, signal.SIG_IGN)
         raise Stopped(number)
 
-    # Signals are handled by the main thread alone.
-    asked = (signal.SIGTERM, signal.SIGHUP) if threading.current_thread() is threading.main_thread() else ()
+    # Signals are handled by the main thread alone, and Windows has no SIGHUP.
+    known = [number for number in (signal.SIGTERM, getattr(signal, "SIGHUP", None)) if number is not None]
+    asked = known if threading.current_thread() is threading.main_thread() else []
     # A command under nohup ignores SIGHUP, and goes on.
     before = {number: signal.getsignal(number) for number in asked if signal.getsignal(number) is not signal.SIG_IGN}
     for number in before:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..leaderboard.comparison import Comparison
     from ..leaderboard.gate import Gate
     from ..leaderboard.page import Part
-    from ..leaderboard.pairs import Pairs
+    from ..responses.pairs import Pairs
 
 app = typer.Typer()
 
@@ -212,8 +212,8 @@ def _write_board(out: Path, board: "Board", column: str, models: Path | None, *,
 def _pair(
     results: Sequence[str], baseline: Sequence[str], detector: str | None, *, texts: bool, exclude: bool
 ) -> "Pairs":
-    from ..leaderboard.pairs import pair_runs
     from ..responses.logs.load import load_responses
+    from ..responses.pairs import pair_runs
     from ..responses.provider import exclude_provider
 
     with busy("Reading the responses of both runs"):

@@ -88,7 +88,7 @@ def report(
     from ..display.tables import print_readable, print_table, to_markdown
     from ..figures.figure import check_formats
     from ..labels.mapping import read_label_map
-    from ..report.study_tables import Options
+    from ..report.study_tables import ReportOptions
     from ..report.write import check_out, main_table, write_report
     from ..responses.logs.load import load_responses
 
@@ -107,7 +107,7 @@ def report(
         responses = load_responses(results, all_runs=all_runs, run_factors=run_factors, texts=with_texts)
         responses = noted(responses, detector, exclude=exclude_provider)
     say(responses.notes)
-    options = Options(detector, run_factors, replicates, seed, column, models)
+    options = ReportOptions(detector, run_factors, replicates, seed, column, models)
     with busy("Making every table and figure"):
         tables = write_report(
             responses,

@@ -28,7 +28,7 @@ def draw_figures(
     Parameters
     ----------
     tables : mapping of str to pandas.DataFrame
-        Of `refusal_metrics.analysis.report.study_tables.Estimates`.
+        Of `refusal_metrics.analysis.report.study_tables.StudyEstimates`.
     rules : sequence of str
         Those that rates are told apart by.
     rule : str

@@ -1,7 +1,6 @@
-"""Labelled items found among the responses that they are of."""
+"""Labels compared with the responses that they are of: whether they are of the same answers."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,53 +9,14 @@ import pandas as pd
 from refusal_metrics.errors import InputError
 
 from ..display.numbers import plain
-from ..responses.table import Responses, identifier
+from ..responses.items import find_answers, has_item_ids
+from ..responses.table import Responses
 from .read import Labels
-
-ITEM_ID = 'left(sha256(model || chr(0) || design_id || chr(0) || "index"::VARCHAR), 16)'
-"""`refusal_metrics.analysis.labels.read.item_id` of a response, as SQL."""
 
 # What programs add, drop or replace in a text that they show or keep: marks without a form, and those in their place.
 _FORMLESS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffd]+")
 _LONGEST_CELL = 32_000
 """Characters up to which a text surely was kept whole: spreadsheet programs cut it at 32,767."""
-
-
-def has_item_ids(responses: Responses) -> bool:
-    """Tell whether responses can be told apart as label files tell them: by model, design_id and index."""
-    return {"design_id", "index"} <= set(responses.columns)
-
-
-def match_labels(responses: Responses, item_ids: Sequence[str]) -> pd.DataFrame:
-    """Find the responses that labelled items are of, and their verdicts.
-
-    Parameters
-    ----------
-    responses : Responses
-        Of which `has_item_ids` is true.
-    item_ids : sequence of str
-        The column ``item_id`` of `refusal_metrics.analysis.labels.read.Labels`, each once.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row an item, in the order given: ``n``, how many responses it could be of (0 where it is of
-        none of these, more than 1 where several runs answered its prompt), and the verdict of each rule
-        R on them, ``refused_R``: True, False, or None where there is none.
-    """
-    flags = [f"refused_{rule}" for rule in responses.rules]
-    columns = ", ".join(map(identifier, flags))
-    verdicts = ", ".join(f"any_value({identifier(flag)})" for flag in flags)
-    responses.connection.register("asked_items", pd.DataFrame({"item_id": pd.Series(item_ids, dtype=object)}))
-    try:
-        found = responses.query(
-            f"SELECT item_id, count(found), {verdicts} FROM asked_items LEFT JOIN "
-            f"(SELECT {columns}, 1 AS found, {ITEM_ID} AS item_id FROM responses) USING (item_id) GROUP BY item_id"
-        ).fetchall()
-    finally:
-        responses.connection.unregister("asked_items")
-    rows = {item: values for item, *values in found}
-    return pd.DataFrame([rows[item] for item in item_ids], columns=["n", *flags]).astype(dict.fromkeys(flags, object))
 
 
 def check_texts(responses: Responses, labels: Labels) -> tuple[Labels, tuple[str, ...]]:
@@ -88,7 +48,7 @@ def check_texts(responses: Responses, labels: Labels) -> tuple[Labels, tuple[str
     labelled = labels.items.get("response", pd.Series([""] * len(ids), dtype=object)).tolist()
     # A column of nothing but empty texts is one that was left out.
     has_texts = any(labelled) and "response" in responses.columns
-    answers = _find_answers(responses, ids, texts=has_texts)
+    answers = find_answers(responses, ids, texts=has_texts)
     if not has_texts:
         lack = "it has no texts of responses" if not any(labelled) else "the responses given have no texts"
         unverified = f"{labels.path}: {lack}, so it is not verified that its labels are of these answers."
@@ -120,20 +80,6 @@ def check_texts(responses: Responses, labels: Labels) -> tuple[Labels, tuple[str
         ),
         (note,),
     )
-
-
-def _find_answers(responses: Responses, item_ids: Sequence[str], *, texts: bool) -> dict[str, list[str]]:
-    """Find the texts of items among the responses, several where several runs answered."""
-    text = "coalesce(response::VARCHAR, '')" if texts else "''"
-    responses.connection.register("asked_items", pd.DataFrame({"item_id": pd.Series(item_ids, dtype=object)}))
-    try:
-        found = responses.query(
-            f"SELECT item_id, list(answer) FROM (SELECT {ITEM_ID} AS item_id, {text} AS answer FROM responses) "
-            "JOIN asked_items USING (item_id) GROUP BY item_id"
-        ).fetchall()
-    finally:
-        responses.connection.unregister("asked_items")
-    return dict(found)
 
 
 def _is_same(labelled: str, answer: str) -> bool:

@@ -10,10 +10,11 @@ from refusal_metrics.errors import InputError, unknown_name
 
 from ..columns import STUDY_COLUMNS, run_factors_among
 from ..contracts import check_run_factors
-from ..responses.table import Responses, count, identifier
+from ..responses.items import has_item_ids, list_verdicts, match_items, sum_items
+from ..responses.table import Responses
 from .corrected import SUMS
 from .formats import shortened
-from .match import ITEM_ID, check_texts, has_item_ids, match_labels
+from .match import check_texts
 from .read import Labels, weigh_labels
 
 _MARGIN = 0.02
@@ -88,26 +89,17 @@ def sum_labels(
     rule = responses.rule(detector)
     _check_ids(responses, labels)
     labels, notes_of_texts = check_texts(responses, labels)
-    weighted, notes = weigh_labels(labels, count(responses.connection, "SELECT count(*) FROM responses"))
+    weighted, notes = weigh_labels(labels, responses.n)
     kept = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
     known = [name for name in responses.columns if not name.startswith("refused")]
     for name in kept:
         if name not in known:
             raise unknown_name("factor", name, known)
-    named = ", ".join(map(identifier, kept))
     n_lost = _check_joined(responses, labels, rule, weighted)
     lost = f"{labels.path}: {rule} gave {n_lost:,} of {len(weighted):,} labelled items no verdict; they are left out."
     notes = (*notes, *notes_of_texts, *(lost,) * (n_lost > 0))
-    connection = responses.connection
-    connection.register("labels_frame", weighted[["item_id", "label", "weight"]])
-    as_text = ", ".join(f"{identifier(name)}::VARCHAR AS {identifier(name)}" for name in kept)
-    judged = f"SELECT {as_text}, text_id, {identifier(f'refused_{rule}')} AS refused, {ITEM_ID} AS item_id"
-    summed = ", ".join(f"{_SUMS[name]} AS {name}" for name in SUMS)
-    sums = connection.execute(
-        f"SELECT {named}, task || '/' || text_id AS text_id, {summed} FROM ({judged} FROM responses) "
-        "LEFT JOIN labels_frame USING (item_id) WHERE refused IS NOT NULL GROUP BY ALL ORDER BY ALL"
-    ).df()
-    connection.unregister("labels_frame")
+    labelled = weighted[["item_id", "label", "weight"]]
+    sums = sum_items(responses, rule, labelled, {name: _SUMS[name] for name in SUMS}, factors)
     sums[list(SUMS)] = sums[list(SUMS)].astype(np.float64)
     return LabelSums(sums, notes)
 
@@ -126,7 +118,7 @@ def _check_ids(responses: Responses, labels: Labels) -> None:
 def _check_joined(responses: Responses, labels: Labels, rule: str, weighted: pd.DataFrame) -> int:
     """Check that each label is of one response, and that together they stand for all; count those without a verdict."""
     flag = f"refused_{rule}"
-    found = match_labels(responses, weighted["item_id"].tolist())
+    found = match_items(responses, weighted["item_id"].tolist())
     times = found["n"].to_numpy()
     n_unknown = int(np.sum(times == 0))
     if n_unknown:
@@ -143,13 +135,12 @@ def _check_joined(responses: Responses, labels: Labels, rule: str, weighted: pd.
     labelled = set(found[flag].dropna())
     if not labelled:
         raise InputError(f"{labels.path}: has labels only of responses without a verdict of {rule}; name another")
-    there = responses.query(f"SELECT DISTINCT {identifier(flag)} FROM responses WHERE {identifier(flag)} IS NOT NULL")
-    for missing in {value for (value,) in there.fetchall()} - labelled:
+    for missing in list_verdicts(responses, rule) - labelled:
         raise InputError(
             f"{labels.path}: has labels only of responses that {rule} calls {'other' if missing else 'refusals'}; a "
             "corrected rate needs a sample of the others too, which `annotate export` without --only draws"
         )
-    n, weight = count(responses.connection, "SELECT count(*) FROM responses"), weighted["weight"].to_numpy()
+    n, weight = responses.n, weighted["weight"].to_numpy()
     deviation = float(np.sqrt(np.sum(weight * np.maximum(weight - 1, 0))))
     if abs(weight.sum() - n) > max(_MARGIN * n, _DEVIATIONS * deviation):
         raise InputError(

@@ -11,10 +11,11 @@ from refusal_metrics.detection.verdict import OTHER, OUTCOMES, REFUSAL
 from refusal_metrics.errors import InputError, unknown_name
 
 from ..responses.detectors import Detector, Item
+from ..responses.items import has_item_ids, match_items
 from ..responses.table import Responses
 from .detection_errors import VALIDATION, estimate_validation
 from .mapping import LabelMap
-from .match import check_texts, has_item_ids, match_labels
+from .match import check_texts
 from .persona_gap import GAP, estimate_persona_gap
 from .read import Labels, read_labels, weigh_labels
 
@@ -194,7 +195,7 @@ def _take(
             [f"The responses have no design_id and index that tell whether {labels.path} is of them{unknown}."],
             None,
         )
-    found = match_labels(responses, items["item_id"].tolist())
+    found = match_items(responses, items["item_id"].tolist())
     times = found["n"].to_numpy()
     n, n_there, n_unclear = len(items), int(np.sum(times > 0)), int(np.sum(times > 1))
     if not n_there:

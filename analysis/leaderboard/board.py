@@ -23,8 +23,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from refusal_metrics.detection.rules import ANSWERS_BY
-
 from ..arrays import ALPHA, Floats
 from ..columns import BASELINES, OTHERS, STUDY
 from ..contracts import LEADERBOARD
@@ -35,7 +33,8 @@ from ..estimates.rates import estimate_rates
 from ..estimates.spread import estimate_spread
 from ..responses.count import count_responses
 from ..responses.harness_metrics import read_metrics
-from ..responses.table import Responses, identifier
+from ..responses.outcomes import count_others
+from ..responses.table import Responses
 from ..responses.usable import note_unusable
 from ..statistics.clustered import cluster_correction
 from ..statistics.multiplicity import adjust
@@ -148,16 +147,8 @@ def make_board(
 
 def _others(studies: Sequence[Responses], rule: str) -> pd.DataFrame:
     """Count responses that are neither refusal nor answer, where it is known of all of them."""
-    parts = [pd.DataFrame(columns=[*STUDY, "n_other"])]
-    for study in studies:
-        if rule == ANSWERS_BY and "answered" in study.columns:
-            refused = identifier(f"refused_{rule}")
-            counted = study.query(
-                f"SELECT model, task, count_if(NOT {refused} AND NOT answered)::BIGINT AS n_other FROM responses "
-                f"WHERE setting = 'persona' AND {refused} IS NOT NULL GROUP BY ALL HAVING count(*) = count(answered)"
-            )
-            parts.append(counted.df())
-    return pd.concat(parts[1:] or parts, ignore_index=True)
+    parts = [counted for study in studies if (counted := count_others(study, rule)) is not None]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*STUDY, "n_other"])
 
 
 def _personas(counted: Sequence[Counts], rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame, str]:

@@ -32,12 +32,11 @@ import pandas as pd
 from ..arrays import ALPHA, CONFIDENCE, Floats
 from ..columns import STUDY_COLUMNS
 from ..contracts import CHANGES, RUN_COMPARISON
-from ..responses.table import quoted
+from ..responses.pairs import Pairs
 from ..statistics.clustered import variance_of_scores
 from ..statistics.intervals import student, zero_count_bound
 from ..statistics.multiplicity import adjust
 from ..statistics.sign_flips import flip_texts, monte_carlo_p
-from .pairs import PAIRED, Pairs
 
 COLUMNS = (*RUN_COMPARISON.keys, *RUN_COMPARISON.estimates)
 """The columns of a comparison."""
@@ -93,7 +92,7 @@ def compare_runs(pairs: Pairs, rng: np.random.Generator, *, n_flips: int = 9999)
     Parameters
     ----------
     pairs : Pairs
-        See `refusal_metrics.analysis.leaderboard.pairs.pair_runs`.
+        See `refusal_metrics.analysis.responses.pairs.pair_runs`.
     rng : numpy.random.Generator
     n_flips : int
         How often signs are drawn.
@@ -110,7 +109,7 @@ def compare_runs(pairs: Pairs, rng: np.random.Generator, *, n_flips: int = 9999)
         a difference the interval is from -b to b, b = 1 - .025^(1/texts), as for contrasts. One
         text gives no interval.
     """
-    known = {str(name) for name, *_ in pairs.responses.query(f"DESCRIBE {PAIRED}").fetchall()}
+    known = pairs.columns
     levels: list[tuple[str, ...]] = [()]
     levels += [("persona_group",)] * ("persona_group" in known)
     levels += [tuple(name for name in ("persona_group", "persona") if name in known)] * ("persona" in known)
@@ -120,10 +119,7 @@ def compare_runs(pairs: Pairs, rng: np.random.Generator, *, n_flips: int = 9999)
         family = [key if level else key[:1] for key in part[list(STUDY_COLUMNS)].itertuples(index=False, name=None)]
         parts.append(part.assign(p_adjusted=adjust(part["p_value"], family)))
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    changes = pairs.responses.query(
-        f"SELECT model, task, setting, outcome_before, outcome, count(*) AS n FROM {PAIRED} "
-        "WHERE outcome <> outcome_before GROUP BY ALL ORDER BY ALL"
-    ).df()
+    changes = pairs.count_changes()
     return Comparison(
         table.reindex(columns=list(COLUMNS)), changes[[*CHANGES.keys, *CHANGES.estimates]], pairs.rule, pairs.notes
     )
@@ -132,20 +128,10 @@ def compare_runs(pairs: Pairs, rng: np.random.Generator, *, n_flips: int = 9999)
 def _compare(pairs: Pairs, level: tuple[str, ...], rng: np.random.Generator, n_flips: int) -> pd.DataFrame:
     """Compare the runs within each level of some factors."""
     factors = [*STUDY_COLUMNS, *level]
-    asked = [f"{name} IS NOT NULL" for name in level] + ["setting = 'persona'"] * bool(level)
-    studies = (
-        f"SELECT DISTINCT {', '.join(STUDY_COLUMNS)} FROM {PAIRED} WHERE {' AND '.join(asked) or 'true'} ORDER BY ALL"
-    )
     rows = []
     # One by one, because text by text and persona by persona they take much room.
-    for study in pairs.responses.query(studies).fetchall():
-        of_study = pairs.responses.query(
-            f"SELECT {', '.join([*level, 'text_id'])}, count(*) AS n, count_if(refused) AS k, "
-            "count_if(refused_before) AS k_before, count_if(refused AND NOT refused_before) AS newly, "
-            f"count_if(refused_before AND NOT refused) AS no_longer FROM {PAIRED} "
-            f"WHERE {' AND '.join([*asked, 'model = $1 AND task = $2 AND setting = $3'])} GROUP BY ALL ORDER BY ALL",
-            study,
-        ).df()
+    for study in pairs.list_studies(level):
+        of_study = pairs.count_texts(study, level)
         text, texts = pd.factorize(of_study["text_id"])
         cell = of_study.groupby(list(level), sort=False).ngroup().to_numpy() if level else np.zeros_like(text)
         names = of_study[list(level)].drop_duplicates().itertuples(index=False, name=None) if level else [()]
@@ -253,24 +239,11 @@ def list_examples(pairs: Pairs, rng: np.random.Generator, n: int, *, show_texts:
         Columns ``model, task, setting, persona, template, index, outcome_before, outcome, response_before, response,
         prompt``; those refused now first. Texts that were not read are missing, those not to be shown are `HIDDEN`.
     """
-    run, keys = pairs.responses, ["model", "task", "setting", '"index"']
-    places = []
+    places: list[int] = []
     for now in (True, False):
-        flipped = run.query(
-            f"SELECT rowid FROM {PAIRED} WHERE refused = $1 AND refused_before <> $1 ORDER BY {', '.join(keys)}", [now]
-        ).fetchnumpy()["rowid"]
-        places += sorted(map(int, rng.choice(flipped, min(n, len(flipped)), replace=False)))
-    columns = set(run.columns)
-    said = [name for name in ("response", "prompt") if name in columns]
-    before = {str(name) for name, *_ in run.query(f"DESCRIBE FROM read_parquet({quoted(pairs.before)})").fetchall()}
-    answered_before = ", theirs.response AS response_before" if "response" in before else ""
-    rows = run.query(
-        f"SELECT paired.*{''.join(f', ours.{name}' for name in said)}{answered_before} "
-        f"FROM (SELECT unnest($1::BIGINT[]) AS place, generate_subscripts($1::BIGINT[], 1) AS nth) AS chosen "
-        f"JOIN {PAIRED} ON {PAIRED}.rowid = place JOIN responses AS ours USING ({', '.join(keys)}) "
-        f"JOIN read_parquet({quoted(pairs.before)}) AS theirs USING ({', '.join(keys)}) ORDER BY nth",
-        [places],
-    ).df()
+        changed = pairs.find_changed(refused=now)
+        places += sorted(map(int, rng.choice(changed, min(n, len(changed)), replace=False))) if changed else []
+    rows = pairs.read_places(places)
     rows = rows.reindex(columns=[*EXAMPLES, "refused", "refused_before"]).astype(dict.fromkeys(EXAMPLES[-3:], object))
     if not show_texts:
         offensive = rows["task"] == "offensiveness"

@@ -13,7 +13,7 @@ def paper_figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]
     Parameters
     ----------
     tables : mapping of str to pandas.DataFrame
-        Of `refusal_metrics.analysis.report.study_tables.Estimates`.
+        Of `refusal_metrics.analysis.report.study_tables.StudyEstimates`.
 
     Returns
     -------

@@ -11,7 +11,7 @@ from ..display.sentences import counted
 from ..labels.validate import Validation
 from ..responses.origin import Origin
 from .findings import of_rule
-from .study_tables import Estimates
+from .study_tables import StudyEstimates
 
 FEW_TEXTS = 30
 """With fewer, intervals over texts rest on little; a convention, no result."""
@@ -49,17 +49,13 @@ class Caution:
     text: str
 
 
-def list_cautions(
-    estimates: Estimates, origin: Origin, notes: Iterable[str] = (), validation: Validation | None = None
-) -> list[Caution]:
+def list_cautions(estimates: StudyEstimates, origin: Origin, validation: Validation | None = None) -> list[Caution]:
     """List what must be known before the numbers are quoted.
 
     Parameters
     ----------
-    estimates : Estimates
+    estimates : StudyEstimates
     origin : Origin
-    notes : iterable of str
-        What was left out when the responses were read.
     validation : Validation, optional
         The rules beside labels, where there are any.
 
@@ -70,7 +66,7 @@ def list_cautions(
     tables = estimates.tables
     rates = of_rule(tables["rates"], estimates.rule)
     return [
-        *(Caution("rates", note) for note in notes),
+        *(Caution("rates", note) for note in origin.notes),
         *_of_texts(rates),
         *_of_sizes(rates),
         # By a rule that knows no answers, all that it does not flag would be neither.
@@ -118,7 +114,7 @@ def _of_outcomes(outcomes: pd.DataFrame | None) -> Iterable[Caution]:
         )
 
 
-def _of_baselines(estimates: Estimates) -> Iterable[Caution]:
+def _of_baselines(estimates: StudyEstimates) -> Iterable[Caution]:
     rates, contrasts = estimates.tables["rates"], estimates.tables["contrasts"]
     if not (rates["setting"] == "persona").any():
         yield Caution("differences", "No persona task was run: nothing can be said of personas.")
@@ -144,7 +140,7 @@ def _of_separation(regression: pd.DataFrame | None) -> Iterable[Caution]:
         )
 
 
-def _of_detector(estimates: Estimates, validation: Validation | None) -> Iterable[Caution]:
+def _of_detector(estimates: StudyEstimates, validation: Validation | None) -> Iterable[Caution]:
     models = list(estimates.tables["rates"]["model"].unique())
     if estimates.rule != ANSWERS_BY:
         yield Caution(

@@ -9,15 +9,15 @@ from ..columns import STUDY
 from ..display.numbers import percent
 from ..display.sentences import counted
 from ..responses.usable import MUCH
-from .study_tables import Estimates
+from .study_tables import StudyEstimates
 
 
-def list_findings(estimates: Estimates) -> Iterable[str]:
-    """Say in a sentence each what the tables of the persona setting show.
+def list_findings(estimates: StudyEstimates) -> Iterable[str]:
+    """List in sentences what the tables of the persona setting show.
 
     Parameters
     ----------
-    estimates : Estimates
+    estimates : StudyEstimates
 
     Yields
     ------
@@ -46,7 +46,7 @@ def list_findings(estimates: Estimates) -> Iterable[str]:
 
 
 def _unread(rates: pd.DataFrame, outcomes: pd.DataFrame | None) -> str:
-    """Say which share of the persona prompts is empty, unjudged or truncated, if it is large."""
+    """Write which share of the persona prompts is empty, unjudged or truncated, if it is large."""
     counts = {name: rates[f"n_{name}"].sum() for name in ("unjudged", "truncated") if f"n_{name}" in rates}
     if outcomes is not None:
         counts = {"empty": outcomes.loc[outcomes["setting"] == "persona", "n_empty"].sum()} | counts
@@ -56,7 +56,7 @@ def _unread(rates: pd.DataFrame, outcomes: pd.DataFrame | None) -> str:
 
 
 def of_rule(table: pd.DataFrame, rule: str) -> pd.DataFrame:
-    """Take the rows of one rule."""
+    """Return the rows of one rule."""
     return table[table["rule"] == rule]
 
 

@@ -1,9 +1,7 @@
-"""The report's page in Markdown: what was found, how sure we are, and how to read it."""
+"""The report in Markdown: what was found, how sure we are, and how to read it."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
@@ -15,41 +13,26 @@ from ..display.sentences import counted
 from ..display.tables import readable, to_markdown
 from ..labels.tables import readable_confusion, readable_gaps, readable_slices, readable_validation
 from ..labels.validate import Validation
-from ..responses.provenance import read_provenance, read_tasks
+from ..responses.origin import Origin
 from .findings import list_findings, name_personas
 from .layout import drawn, grid, side_by_side
 from .reading import READING, READING_ON, RULES
-from .study_tables import Estimates
+from .study_tables import StudyEstimates
 
 _MOST, _FEW = 20, 5
 """Rows shown of personas that differ, and of interactions."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """What a report is about.
-
-    Attributes
-    ----------
-    files : tuple of Path or str
-        What was read.
-    notes : tuple of str
-        What was left out of it.
-    """
-
-    files: tuple[Path | str, ...]
-    notes: tuple[str, ...]
-
-
-def write_page(
-    source: Source, estimates: Estimates, extra: Mapping[str, pd.DataFrame], validation: Validation | None = None
+def write_markdown(
+    origin: Origin, estimates: StudyEstimates, extra: Mapping[str, pd.DataFrame], validation: Validation | None = None
 ) -> str:
-    """Write the page.
+    """Write the report in Markdown.
 
     Parameters
     ----------
-    source : Source
-    estimates : Estimates
+    origin : Origin
+        What was read, and how it was run.
+    estimates : StudyEstimates
     extra : mapping of str to pandas.DataFrame
         ``published`` and the paper's tables, where they were asked for.
     validation : Validation, optional
@@ -65,12 +48,12 @@ def write_page(
     asked = ((rates["setting"] == "persona") & (rates["rule"] == estimates.rule)).any()
     # A rule may not have judged all of them.
     n_responses, models = int(rates.groupby("rule")["n"].sum().max()), rates["model"].unique()
-    n_files = len(source.files)
+    n_files = len(origin.files)
     parts = [
         "# False refusals under persona prompts\n",
         f"{n_responses:,} responses ({_cell_list(models)}), read from {counted(n_files, 'file')}.\n",
         "How to read the numbers is said at the end.\n",
-        _list(source.notes),
+        _list(origin.notes),
     ]
     if asked:
         parts += ["## In short\n", _list(list_findings(estimates))]
@@ -86,12 +69,12 @@ def write_page(
     if "outcomes" in tables:
         parts += [f"## What responses are\n\nBy the rule {escape(name_rule(estimates.rule))}.\n"]
         parts += [to_markdown(readable(tables["outcomes"], OUTCOMES))]
-    if len(runs := read_provenance(source.files)):
+    if len(origin.studies):
         parts += [
             "## How it was run\n",
             "From the record that `persona-refusal run` kept.\n",
-            to_markdown(readable(runs)),
-            to_markdown(readable(read_tasks(source.files))),
+            to_markdown(readable(origin.studies)),
+            to_markdown(readable(origin.asked)),
         ]
     if validation:
         parts += ["## How well the rules find refusals\n", *_validation_parts(validation)]
@@ -118,7 +101,7 @@ def main_table(tables: Mapping[str, pd.DataFrame], run_factors: Sequence[str] = 
     Parameters
     ----------
     tables : mapping of str to pandas.DataFrame
-        Of `refusal_metrics.analysis.report.study_tables.Estimates`.
+        Of `refusal_metrics.analysis.report.study_tables.StudyEstimates`.
     run_factors : sequence of str
         Settings of runs that they are broken down by.
 
@@ -135,7 +118,7 @@ def _rules_in(table: pd.DataFrame) -> list[str]:
     return list(table["rule"].unique())
 
 
-def _rates_parts(estimates: Estimates) -> Iterable[str]:
+def _rates_parts(estimates: StudyEstimates) -> Iterable[str]:
     rates = estimates.tables["rates"]
     asked = rates[rates["setting"] == "persona"]
     if asked.empty:
@@ -149,7 +132,7 @@ def _rates_parts(estimates: Estimates) -> Iterable[str]:
         yield to_markdown(grid(asked, ["model", *estimates.run_factors], "task", rule))
 
 
-def _settings_parts(estimates: Estimates) -> Iterable[str]:
+def _settings_parts(estimates: StudyEstimates) -> Iterable[str]:
     rates = estimates.tables["rates"]
     yield "Rates by setting, in percent:\n"
     for rule in _rules_in(rates):
@@ -157,7 +140,7 @@ def _settings_parts(estimates: Estimates) -> Iterable[str]:
         yield to_markdown(grid(rates, [*STUDY, *estimates.run_factors], "setting", rule))
 
 
-def _persona_parts(estimates: Estimates) -> Iterable[str]:
+def _persona_parts(estimates: StudyEstimates) -> Iterable[str]:
     tables = estimates.tables
     yield "## Persona against neutral and persona-free prompts\n"
     yield from _contrast_parts(estimates)
@@ -176,7 +159,7 @@ def _persona_parts(estimates: Estimates) -> Iterable[str]:
             yield to_markdown(grid(of_model, rows, "task", rule))
 
 
-def _difference_parts(estimates: Estimates) -> Iterable[str]:
+def _difference_parts(estimates: StudyEstimates) -> Iterable[str]:
     tables = estimates.tables
     for rule in estimates.rules:
         if found := name_personas(tables["contrasts_by_persona"], rule, estimates.run_factors):
@@ -201,7 +184,7 @@ def _named_parts(sentence: str, named: pd.DataFrame) -> Iterable[str]:
         yield to_markdown(readable(named[columns].head(_MOST), CONTRASTS))
 
 
-def _level_parts(estimates: Estimates) -> Iterable[str]:
+def _level_parts(estimates: StudyEstimates) -> Iterable[str]:
     tables = estimates.tables
     rows = [*STUDY, *estimates.run_factors]
     for name, heading in {"response_type": "response type", "stratum": "rating or class of the text"}.items():
@@ -227,7 +210,7 @@ def _drawn_parts(tables: Mapping[str, pd.DataFrame]) -> Iterable[str]:
         yield to_markdown(drawn(table, factor))
 
 
-def _contrast_parts(estimates: Estimates) -> Iterable[str]:
+def _contrast_parts(estimates: StudyEstimates) -> Iterable[str]:
     contrasts = estimates.tables["contrasts"]
     if contrasts.empty:
         yield (
@@ -240,7 +223,7 @@ def _contrast_parts(estimates: Estimates) -> Iterable[str]:
     yield from _settings_parts(estimates)
 
 
-def _sensitivity_parts(estimates: Estimates) -> Iterable[str]:
+def _sensitivity_parts(estimates: StudyEstimates) -> Iterable[str]:
     yield _list(estimates.notes["sensitivity"])
     table = estimates.tables.get("sensitivity")
     if table is None:
@@ -266,7 +249,7 @@ def _sensitivity_parts(estimates: Estimates) -> Iterable[str]:
         yield to_markdown(readable(largest.drop(columns=["p_value", "n_texts"]), INTERACTIONS))
 
 
-def _regression_parts(estimates: Estimates) -> Iterable[str]:
+def _regression_parts(estimates: StudyEstimates) -> Iterable[str]:
     yield f"Rule {escape(name_rule(estimates.rule))}, errors clustered by text.\n"
     yield _list(estimates.notes["regression"])
     if estimates.fit is None:
@@ -279,7 +262,7 @@ def _regression_parts(estimates: Estimates) -> Iterable[str]:
     yield to_markdown(readable(fitted.table.drop(columns=["p_value", "estimator"]), REGRESSION))
 
 
-def _trend_parts(estimates: Estimates) -> Iterable[str]:
+def _trend_parts(estimates: StudyEstimates) -> Iterable[str]:
     yield _list(estimates.notes["trend"])
     if "trend" not in estimates.tables:
         return

@@ -1,6 +1,9 @@
-"""Every table of a study's report."""
+"""Every table of a study's report, made from its counts.
 
-from collections.abc import Callable, Sequence
+Nothing here asks the database: counts and outcomes in, tables out.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -10,8 +13,7 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 import pandas as pd
 
-from refusal_metrics.detection.rules import ANSWERS_BY
-from refusal_metrics.errors import InputError
+from refusal_metrics.errors import InputError, unknown_name
 
 from ..columns import BASELINES, OTHERS, REGRESSED, STUDY, STUDY_COLUMNS
 from ..contracts import INTERACTIONS
@@ -24,8 +26,6 @@ from ..estimates.regression.fit import Fit, fit
 from ..estimates.sensitivity.estimate import N_THREADS, estimate_sensitivity
 from ..estimates.spread import estimate_spread
 from ..estimates.trend import estimate_trend
-from ..responses.count import count_responses
-from ..responses.table import Responses, identifier
 
 Estimated = TypeVar("Estimated")
 Job: TypeAlias = Callable[[], pd.DataFrame]
@@ -35,7 +35,7 @@ _INTERACTIONS = (("model", "response_type"), ("persona", "response_type"), ("per
 
 
 @dataclass(frozen=True)
-class Options:
+class ReportOptions:
     """What may be chosen about a report.
 
     Attributes
@@ -61,7 +61,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Estimates:
+class StudyEstimates:
     """All estimates of a study.
 
     Attributes
@@ -88,26 +88,34 @@ class Estimates:
     run_factors: tuple[str, ...] = ()
 
 
-def estimate_study(responses: Responses, options: Options = Options()) -> Estimates:
+def estimate_study(
+    counts: Mapping[str, Counts], outcomes: pd.DataFrame | None = None, options: ReportOptions = ReportOptions()
+) -> StudyEstimates:
     """Compute every table of the report.
 
     Parameters
     ----------
-    responses : Responses
-    options : Options
+    counts : mapping of str to Counts
+        By the names of the rules, with the factors of runs in `options`; see
+        `refusal_metrics.analysis.responses.count.count_responses`.
+    outcomes : pandas.DataFrame, optional
+        What the responses are by the rule of `options`, see
+        `refusal_metrics.analysis.responses.outcomes.count_outcomes`.
+    options : ReportOptions
 
     Returns
     -------
-    Estimates
+    StudyEstimates
 
     Raises
     ------
     InputError
-        For an unknown rule or factor. What cannot be estimated from these responses is a note.
+        For an unknown rule or property of models. What cannot be estimated from these counts is a note.
     """
-    rule = responses.rule(options.detector)
+    rule = options.detector or next(iter(counts))
+    if rule not in counts:
+        raise unknown_name("detector", rule, list(counts))
     read_properties(options.column, options.properties)  # a mistake there is better known at once
-    counts = count_responses(responses, options.run_factors)
     asked = counts[rule].where(setting="persona")
     jobs = _rates_jobs(counts, options.run_factors) | _contrast_jobs(counts, options)
     notes: dict[str, tuple[str, ...]] = {}
@@ -132,7 +140,7 @@ def estimate_study(responses: Responses, options: Options = Options()) -> Estima
                     threads=threads,
                 )
             )
-        tables = {name: made[name].result() for name in jobs} | _count_tables(responses, rule, counts[rule])
+        tables = {name: made[name].result() for name in jobs} | _count_tables(counts[rule], outcomes)
     if len(asked.n):
         fitted, notes["regression"] = regression.result()
         if fitted:
@@ -149,7 +157,7 @@ def estimate_study(responses: Responses, options: Options = Options()) -> Estima
         if sensitivity:
             tables |= {"sensitivity": sensitivity.indices, "deviations": sensitivity.deviations}
             notes["sensitivity"] = sensitivity.notes
-    return Estimates(tables, rule, tuple(counts), notes, fitted, options.run_factors)
+    return StudyEstimates(tables, rule, tuple(counts), notes, fitted, options.run_factors)
 
 
 def fit_study(counts: Counts, run_factors: Sequence[str] = ()) -> Fit:
@@ -172,7 +180,7 @@ def _attempt(estimate: Callable[[], Estimated]) -> tuple[Estimated | None, tuple
         return None, (f"Not estimated: {str(error).rstrip('.')}.",)
 
 
-def _rates_jobs(counts: dict[str, Counts], run_factors: Sequence[str]) -> dict[str, Job]:
+def _rates_jobs(counts: Mapping[str, Counts], run_factors: Sequence[str]) -> dict[str, Job]:
     levels = next(iter(counts.values())).levels
     study = [*STUDY_COLUMNS, *run_factors]
     by = {
@@ -191,7 +199,7 @@ def _rates_jobs(counts: dict[str, Counts], run_factors: Sequence[str]) -> dict[s
     return jobs
 
 
-def _contrast_jobs(counts: dict[str, Counts], options: Options) -> dict[str, Job]:
+def _contrast_jobs(counts: Mapping[str, Counts], options: ReportOptions) -> dict[str, Job]:
     run_factors = options.run_factors
 
     def over_settings(of_rule: Counts) -> pd.DataFrame:
@@ -211,31 +219,22 @@ def _contrast_jobs(counts: dict[str, Counts], options: Options) -> dict[str, Job
     return jobs
 
 
-def _by_rule(counts: dict[str, Counts], estimate: Callable[[Counts], pd.DataFrame], by: Sequence[str]) -> pd.DataFrame:
+def _by_rule(
+    counts: Mapping[str, Counts], estimate: Callable[[Counts], pd.DataFrame], by: Sequence[str]
+) -> pd.DataFrame:
     """Estimate by each rule; the rule stands beside the other factors, before the estimates."""
     parts = [estimate(of_rule).assign(rule=rule) for rule, of_rule in share(counts).items()]
     table = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     return table[[*by, "rule", *(c for c in table.columns if c not in {*by, "rule"})]]
 
 
-def _count_tables(responses: Responses, rule: str, counts: Counts) -> dict[str, pd.DataFrame]:
+def _count_tables(counts: Counts, outcomes: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
     tables = {}
     for name in ("persona", "template"):
         if name in counts.levels:
             cells = count_cells(counts, [*STUDY_COLUMNS, name])
             tables[f"counts_by_{name}"] = cells.dropna(subset=name)[[*STUDY_COLUMNS, name, "n"]].reset_index(drop=True)
-    if "empty" in responses.columns:
-        refused = identifier(f"refused_{rule}")
-        # Only one rule knows answers; what another does not flag is neither.
-        answered = f"answered AND NOT {refused} AND NOT empty" if rule == ANSWERS_BY else "false"
-        tables["outcomes"] = responses.query(
-            "SELECT model, task, setting, n_answer, n_refused, n - n_answer - n_refused - n_empty AS n_other, n_empty, "
-            f"n FROM (SELECT model, task, setting, count_if({answered})::BIGINT AS n_answer, "
-            f"count_if({refused})::BIGINT AS n_refused, count_if(empty)::BIGINT AS n_empty, count(*) AS n "
-            # Whether a response is an answer or empty is said by whoever judged last, and may be of some alone.
-            f"FROM responses WHERE {refused} IS NOT NULL AND empty IS NOT NULL GROUP BY ALL) ORDER BY ALL"
-        ).df()
-    return tables
+    return tables if outcomes is None else tables | {"outcomes": outcomes}
 
 
 def _interactions(counts: Counts) -> pd.DataFrame:

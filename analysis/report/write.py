@@ -1,7 +1,11 @@
-"""The report's files: a page to open, the same in Markdown, tidy tables, figures, and all responses."""
+"""The report's files: a page to open, the same in Markdown, tidy tables, figures, and all responses.
+
+Everything runs one way: responses are counted, tables are made of the counts, figures and pages of the tables, and
+files of these.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -17,32 +21,23 @@ from ..labels.validate import Validation, validate
 from ..paper.compare import compare_published as set_beside_published
 from ..paper.figures import paper_figures
 from ..paper.tables import paper_tables
+from ..responses.count import count_responses
+from ..responses.origin import read_origin
+from ..responses.outcomes import count_outcomes
 from ..responses.rules import RuleDetector
 from ..responses.table import Responses
 from ..responses.usable import note_unusable
 from .files import MARKDOWN, RESPONSES, find_report
-from .markdown import Source, main_table, write_page
-from .study_tables import Estimates, Options, estimate_study
+from .markdown import main_table, write_markdown
+from .study_tables import ReportOptions, StudyEstimates, estimate_study
 
-__all__ = ["check_out", "main_table", "write_report"]
-
-
-@dataclass(frozen=True)
-class _Made:
-    """What is written, besides the page and what it draws."""
-
-    responses: Responses
-    estimates: Estimates
-    options: Options
-    extra: Mapping[str, pd.DataFrame]
-    files: Mapping[str, pd.DataFrame]
-    validation: Validation | None
+__all__ = ["check_out", "estimate_responses", "main_table", "write_report"]
 
 
 def write_report(
     responses: Responses,
     out: Path,
-    options: Options | None = None,
+    options: ReportOptions | None = None,
     *,
     force: bool = False,
     paper: bool = False,
@@ -61,7 +56,7 @@ def write_report(
     out : Path
         The folder. All files are made elsewhere and moved here when they are complete; if that fails, it
         is left as it was.
-    options : Options, optional
+    options : ReportOptions, optional
     force : bool
         Whether to replace the report that the folder contains. All that it consists of is removed; other
         files stay.
@@ -87,7 +82,7 @@ def write_report(
     Returns
     -------
     dict of str to pandas.DataFrame
-        The tables, see `refusal_metrics.analysis.report.study_tables.Estimates`.
+        The tables, see `refusal_metrics.analysis.report.study_tables.StudyEstimates`.
 
     Raises
     ------
@@ -96,7 +91,8 @@ def write_report(
         command, or cannot be written; for an unknown form of figures; or if factors of runs shall be told
         apart in the paper's tables, which have no place for them.
     """
-    if (paper or compare_published) and options and options.run_factors:
+    options = options or ReportOptions()
+    if (paper or compare_published) and options.run_factors:
         raise InputError(
             f"the paper's tables have no place for {', '.join(options.run_factors)}; leave out --factors, or leave out "
             "--paper and --compare-published"
@@ -104,14 +100,61 @@ def write_report(
     check_formats(formats)
     _check_not_read(responses, out)
     with replace_folder(out, force=force, find_ours=find_report) as folder:
-        made = _estimate(
-            responses, options or Options(), labels, names, paper=paper, compare_published=compare_published
-        )
+        # First, because it is soon done, and wrong labels are soon said.
+        validation = _validate(responses, labels, names) if labels else None
+        responses = note_unusable(responses, options.detector)
+        origin = read_origin(responses)
+        estimates = estimate_responses(responses, options)
+        of_paper = _paper_layout(estimates, paper=paper, published=compare_published)
+        tables = _name_files(estimates, of_paper, validation, paper=paper)
         try:
-            _write_into(folder, made, formats, texts=texts, page=page)
+            for file, table in tables.items():
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                (folder / file).write_text(to_csv(table), encoding="utf-8")
+            markdown = write_markdown(origin, estimates, of_paper, validation)
+            (folder / MARKDOWN).write_text(markdown, encoding="utf-8")
+            if page:
+                # What draws takes half a second, and tables need none.
+                from .html.bundle import write_html_files  # noqa: PLC0415 - see above
+
+                write_html_files(
+                    folder,
+                    responses,
+                    estimates,
+                    origin,
+                    options,
+                    tables={_file_of(name): table for name, table in of_paper.items()},
+                    validation=validation,
+                    formats=formats,
+                    texts=texts,
+                )
         except InputError as error:
             raise InputError(str(error).replace(str(folder), str(out))) from error
-    return made.estimates.tables
+    return estimates.tables
+
+
+def estimate_responses(responses: Responses, options: ReportOptions | None = None) -> StudyEstimates:
+    """Count responses, and compute every table of the report.
+
+    Parameters
+    ----------
+    responses : Responses
+    options : ReportOptions, optional
+
+    Returns
+    -------
+    StudyEstimates
+
+    Raises
+    ------
+    InputError
+        For an unknown rule or property of models. What cannot be estimated from these responses is a note.
+    """
+    options = options or ReportOptions()
+    rule = responses.rule(options.detector)
+    counts = count_responses(responses, options.run_factors)
+    outcomes = count_outcomes(responses, rule)
+    return estimate_study(counts, outcomes, replace(options, detector=rule))
 
 
 def check_out(out: Path, *, force: bool) -> None:
@@ -128,67 +171,40 @@ def _check_not_read(responses: Responses, out: Path) -> None:
         )
 
 
-def _estimate(
-    responses: Responses,
-    options: Options,
-    labels: Path | None,
-    names: LabelMap | None,
-    *,
-    paper: bool,
-    compare_published: bool,
-) -> _Made:
-    # First, because it is soon done, and wrong labels are soon said.
+def _validate(responses: Responses, labels: Path, names: LabelMap | None) -> Validation:
     rules = [RuleDetector(rule) for rule in responses.rules if rule in RULES]
-    validation = validate(labels, rules, responses=responses, names=names) if labels else None
-    responses = note_unusable(responses, options.detector)
-    estimates = estimate_study(responses, options)
-    extra = _paper_layout(estimates) if paper else {}
-    if compare_published:
-        references = estimates.fit.references if estimates.fit else None
-        extra["published"] = set_beside_published(_with_rule(estimates), references)
-    files = {f"tables/{stem}.csv": table for stem, table in estimates.tables.items()}
-    files |= {f"tables/{'' if stem == 'published' else 'paper/'}{stem}.csv": table for stem, table in extra.items()}
-    if validation:
-        files["tables/validation.csv"] = validation.table
-    if paper:
-        files |= {f"tables/paper/{stem}.csv": table for stem, table in paper_figures(estimates.tables).items()}
-    return _Made(responses, estimates, options, extra, files, validation)
+    return validate(labels, rules, responses=responses, names=names)
 
 
-def _paper_layout(estimates: Estimates) -> dict[str, pd.DataFrame]:
+def _paper_layout(estimates: StudyEstimates, *, paper: bool, published: bool) -> dict[str, pd.DataFrame]:
+    """Make the paper's tables of the measured numbers, and set its numbers beside these, as far as asked for."""
     tables = _with_rule(estimates)
-    return paper_tables(estimates.tables, estimates.tables, tables.get("regression"))
+    made = paper_tables(estimates.tables, estimates.tables, tables.get("regression")) if paper else {}
+    if published:
+        made["published"] = set_beside_published(tables, estimates.fit.references if estimates.fit else None)
+    return made
 
 
-def _with_rule(estimates: Estimates) -> dict[str, pd.DataFrame]:
-    """Say of the regression, too, of whose verdicts it is: the paper's own numbers are those of one rule."""
+def _with_rule(estimates: StudyEstimates) -> dict[str, pd.DataFrame]:
+    """Add the rule to the table of the regression, too: the paper's own numbers are those of one rule."""
     regression = estimates.tables.get("regression")
     told = {} if regression is None else {"regression": regression.assign(rule=estimates.rule)}
     return {**estimates.tables, **told}
 
 
-def _write_into(folder: Path, made: _Made, formats: Sequence[str], *, texts: bool, page: bool) -> None:
-    responses, estimates = made.responses, made.estimates
-    for file, table in made.files.items():
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        (folder / file).write_text(to_csv(table), encoding="utf-8")
-    markdown = write_page(Source(responses.files, responses.notes), estimates, made.extra, made.validation)
-    (folder / MARKDOWN).write_text(markdown, encoding="utf-8")
-    if page:
-        from .html.bundle import write_html_files  # noqa: PLC0415 - what draws takes half a second, and tables need none
-
-        of_paper = {file: table for file, table in made.files.items() if _is_of_paper(file)}
-        write_html_files(
-            folder,
-            responses,
-            estimates,
-            made.options,
-            tables=of_paper,
-            validation=made.validation,
-            formats=formats,
-            texts=texts,
-        )
+def _name_files(
+    estimates: StudyEstimates, of_paper: Mapping[str, pd.DataFrame], validation: Validation | None, *, paper: bool
+) -> dict[str, pd.DataFrame]:
+    """Name the files of all tables, relative to the report's folder."""
+    files = {f"tables/{name}.csv": table for name, table in estimates.tables.items()}
+    files |= {_file_of(name): table for name, table in of_paper.items()}
+    if validation:
+        files["tables/validation.csv"] = validation.table
+    if paper:
+        files |= {_file_of(name): table for name, table in paper_figures(estimates.tables).items()}
+    return files
 
 
-def _is_of_paper(file: str) -> bool:
-    return file == "tables/published.csv" or (file.startswith("tables/paper/") and "/figure" not in file)
+def _file_of(name: str) -> str:
+    """Name the file of one of the paper's tables."""
+    return f"tables/{name}.csv" if name == "published" else f"tables/paper/{name}.csv"

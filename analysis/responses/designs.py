@@ -58,7 +58,7 @@ def load_studies(results: Iterable[str | os.PathLike[str]]) -> tuple[Responses, 
 
 
 def _designs(responses: Responses) -> dict[str, str]:
-    """Give the mark of each task's sample."""
+    """Return the mark of each task's sample."""
     if "design_id" not in responses.columns:
         return {}
     found = responses.query("SELECT DISTINCT task, split_part(design_id, '-', 1) FROM responses").fetchall()

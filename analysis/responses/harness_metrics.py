@@ -7,13 +7,14 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from glob import glob
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from refusal_metrics.errors import InputError
 
+from .model_names import name_model
 from .runs import find_logs, is_remote
 from .table import is_table
 
@@ -74,7 +75,7 @@ def read_metrics(
             continue
         model = _match(named.get((str(file.parent), _date(file))), run.get("model_name"), models)
         if model is None:
-            strangers.add(str(run.get("model_name") or file.parent.name))
+            strangers.add(name_model(str(run.get("model_name") or file.parent.name)))
             continue
         rows |= {(model, row["metric"]): {"model": model} | row for row in found}
     for row in rows.values():
@@ -139,10 +140,7 @@ def _names(paths: Sequence[str]) -> dict[tuple[str, str], str]:
 def _match(of_run: str | None, given: object, models: Collection[str]) -> str | None:
     """Find a run's model on the board; None where it is not there."""
     name = str(given or "").rstrip("/")
-    candidates = [of_run, name]
-    # A model given by its path goes by the folder's name, as in the logs.
-    if name.startswith((".", "/", "~")) or name.count("/") > 1:
-        candidates.append(PurePosixPath(name).name)
+    candidates = [of_run, name, name_model(name)]
     return next((candidate for candidate in candidates if candidate in models), None)
 
 

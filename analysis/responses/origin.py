@@ -1,28 +1,36 @@
-"""Where a report's responses come from: the runs, their versions and designs, and the files' checksums."""
+"""Where responses come from: what was read, and how it was run.
+
+Everything that a report says of this is read here, once: of the results of runs, which `find_logs` has read
+(`responses.run_results`), of the records of studies, and of the responses themselves.
+"""
 
 import hashlib
-import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from .provenance import SOFTWARE, software_of
-from .runs import is_remote
+from .runs import Log, is_remote
+from .study_records import find_studies, mapping, read_counted
 from .table import Responses, identifier
 
 VERSIONS = ("lm_eval_version", "transformers_version", "git_hash", "task_version")
 """What runs are told apart by: `git_hash` is of the folder in which the harness ran."""
 
+_WEIGHTS = ("model_revision", "model_sha", "model_dtype")
+
+SOFTWARE = ("persona-refusal", "rules", "lm_eval", "vllm", "transformers", "torch", *_WEIGHTS)
+"""What a results file may name besides its task's version."""
+
 SOFTWARE_OF_RUNS = {name: name.replace("-", "_") for name in SOFTWARE if name not in ("lm_eval", "transformers")}
 """The columns of what `persona-refusal run` notes of each shard besides."""
 
 RUNS = ("model", "task", "date", *VERSIONS, *SOFTWARE_OF_RUNS.values(), "chat_template", "samples")
-_LOG = re.compile(r"samples_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl(\.gz|\.zst)?")
+_ENGINES = ("vllm", "transformers")
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d)T")
 _SHORT = 12
 """How many digits of a checksum are shown."""
@@ -35,13 +43,27 @@ class Origin:
     Attributes
     ----------
     runs : pandas.DataFrame
-        Columns: `RUNS`, one row a log that has the harness's results beside it. What those do not say is None.
+        Columns: `RUNS`, one row a log. What the results beside it do not say is None.
     designs : pandas.DataFrame
         Columns: ``task, setting, design_id, models, n, texts``; without ``design_id`` where nobody says.
     tables : pandas.DataFrame
         Of responses tables: ``file, bytes, sha256``.
     first, last : str or None
         Dates of the runs, as in the names of their files: ``2026-01-02``.
+    studies : pandas.DataFrame
+        How the models of studies were run, one row a model: ``model, revision, dtype, chat_template`` (the
+        beginning of its SHA-256), ``persona_refusal, rules`` (versions of the package and of its detection rules),
+        ``lm_eval, engine``, each with all versions that its shards name, ``hardware, n_prompts`` (that were
+        logged), ``n_asked`` (of them, equal ones being asked once), ``prompts_per_second, tokens_per_second`` (new
+        tokens; of one server, where a model has several), and of a repeat check ``n_checked, texts_changed,
+        refusals_changed``, shares. Empty where no log is of a study.
+    asked : pandas.DataFrame
+        What studies asked, one row a task: ``task, version, design_id, n_docs, source, checksum``, the last of its
+        texts. Empty where no log is of a study.
+    files : tuple of Path or str
+        What was read.
+    notes : tuple of str
+        What was left out of it, and what must be known of it.
     """
 
     runs: pd.DataFrame
@@ -49,6 +71,10 @@ class Origin:
     tables: pd.DataFrame
     first: str | None
     last: str | None
+    studies: pd.DataFrame = field(default_factory=pd.DataFrame)
+    asked: pd.DataFrame = field(default_factory=pd.DataFrame)
+    files: tuple[Path | str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def read_origin(responses: Responses) -> Origin:
@@ -61,55 +87,51 @@ def read_origin(responses: Responses) -> Origin:
     Returns
     -------
     Origin
-        A results file that cannot be read says nothing.
+        A results file or a record that cannot be read says nothing.
     """
-    logs = [Path(file) for file in responses.files if not is_remote(str(file)) and _LOG.fullmatch(Path(file).name)]
-    known: dict[Path, Mapping[str, Any]] = {}
-    runs = pd.DataFrame([_row(log, known) for log in logs], columns=list(RUNS))
-    given = [Path(file) for file in responses.files if Path(file) not in logs and not is_remote(str(file))]
-    tables = pd.DataFrame([_checked(file) for file in given], columns=["file", "bytes", "sha256"])
-    days = sorted({match[1] for text in _dated(responses, logs) if (match := _DATE.search(text))})
-    return Origin(runs, _designs(responses), tables, days[0] if days else None, days[-1] if days else None)
+    logs = responses.logs
+    paths = {log.path for log in logs}
+    given = [Path(file) for file in responses.files if str(file) not in paths and not is_remote(str(file))]
+    days = sorted({match[1] for text in _dated(responses) if (match := _DATE.search(text))})
+    records = [
+        (folder, record)
+        for folder in find_studies(Path(log.path) for log in logs if not is_remote(log.path))
+        if (record := read_counted(folder))
+    ]
+    return Origin(
+        runs=pd.DataFrame([_of_run(log) for log in logs], columns=list(RUNS)),
+        designs=_designs(responses),
+        tables=pd.DataFrame([_checked(file) for file in given], columns=["file", "bytes", "sha256"]),
+        first=days[0] if days else None,
+        last=days[-1] if days else None,
+        studies=pd.DataFrame(list(_of_studies(records, logs))),
+        asked=pd.DataFrame(list(_of_tasks(records))).drop_duplicates(ignore_index=True),
+        files=responses.files,
+        notes=responses.notes,
+    )
 
 
-def _row(log: Path, known: dict[Path, Mapping[str, Any]]) -> dict[str, object]:
-    match = _LOG.fullmatch(log.name)
-    task, date = (match["task"], match["date"]) if match else ("", "")
-    results = _results(log.parent, date, known)
-    versions = results.get("versions")
-    template = results.get("chat_template_sha")
-    software = software_of(results)
+def _of_run(log: Log) -> dict[str, object]:
+    facts = log.facts
+    told = _software(log)
     return {
-        "model": _named(results.get("model_name")) or log.parent.name,
-        "task": task,
-        "date": date.partition("T")[0],
-        **{name: _text(results.get(name)) or software.get(name.removesuffix("_version")) for name in VERSIONS[:-1]},
-        **{column: software.get(name) for name, column in SOFTWARE_OF_RUNS.items()},
-        "task_version": _text(versions.get(task)) if isinstance(versions, dict) else None,
-        "chat_template": template[:_SHORT] if isinstance(template, str) else None,
-        "samples": _text(results.get("samples_blake2b"), _SHORT),
+        "model": log.model,
+        "task": log.task,
+        "date": log.date.partition("T")[0],
+        "lm_eval_version": told.get("lm_eval"),
+        "transformers_version": told.get("transformers"),
+        "git_hash": facts.git_hash,
+        "task_version": facts.task_version,
+        **{column: told.get(name) for name, column in SOFTWARE_OF_RUNS.items()},
+        "chat_template": facts.chat_template and facts.chat_template[:_SHORT],
+        "samples": facts.checksum and facts.checksum[:_SHORT],
     }
 
 
-def _named(model: object) -> str | None:
-    """Give a model's name; of one that was given by its path, the folder's, as the path is nobody's business."""
-    text = _text(model)
-    return PurePosixPath(text).name if text and text.startswith((".", "/", "~")) else text
-
-
-def _results(folder: Path, date: str, known: dict[Path, Mapping[str, Any]]) -> Mapping[str, Any]:
-    file = folder / f"results_{date}.json"
-    if file not in known:
-        try:
-            read = json.loads(file.read_text(encoding="utf-8", errors="replace"))
-        except (OSError, ValueError):
-            read = {}
-        known[file] = read if isinstance(read, dict) else {}
-    return known[file]
-
-
-def _text(value: object, most: int = 100) -> str | None:
-    return str(value)[:most] if isinstance(value, str | int | float) and value != "" else None
+def _software(log: Log) -> dict[str, str]:
+    """List the versions of software, rules and weights that the results of a run name."""
+    told = {**log.facts.software, **log.facts.weights}
+    return {name: told[name] for name in SOFTWARE if name in told}
 
 
 def _checked(file: Path) -> dict[str, object]:
@@ -124,9 +146,9 @@ def _checked(file: Path) -> dict[str, object]:
         return {"file": file.name, "bytes": None, "sha256": None}
 
 
-def _dated(responses: Responses, logs: Sequence[Path]) -> Iterable[str]:
-    yield from (log.name for log in logs)
-    if not logs and "run" in responses.columns:
+def _dated(responses: Responses) -> Iterable[str]:
+    yield from (log.date for log in responses.logs)
+    if not responses.logs and "run" in responses.columns:
         yield from (name for (name,) in responses.query("SELECT DISTINCT run FROM responses").fetchall() if name)
 
 
@@ -137,3 +159,69 @@ def _designs(responses: Responses) -> pd.DataFrame:
         f"SELECT {listed}, count(DISTINCT model) AS models, count(*) AS n, count(DISTINCT text_id) AS texts "
         f"FROM responses GROUP BY {listed} ORDER BY ALL"
     ).df()
+
+
+def _of_tasks(records: Iterable[tuple[Path, Mapping[str, Any]]]) -> Iterator[dict[str, object]]:
+    for _, record in records:
+        designs = mapping(mapping(record.get("asked")).get("designs"))
+        for task, told in mapping(record.get("tasks")).items():
+            said = mapping(told)
+            yield {
+                "task": task,
+                "version": said.get("version"),
+                "design_id": designs.get(task),
+                **{name: said.get(name) for name in ("n_docs", "source", "checksum")},
+            }
+
+
+def _of_studies(records: Iterable[tuple[Path, Mapping[str, Any]]], logs: Sequence[Log]) -> Iterator[dict[str, object]]:
+    for folder, record in records:
+        for model, run in mapping(record.get("runs")).items():
+            # With what each of its shards was asked, each different answer once.
+            shards: list[dict[str, str]] = []
+            for log in logs:
+                told = _software(log) if folder / model in Path(log.path).parents else {}
+                shards += [told] * (bool(told) and told not in shards)
+            yield _of_model(model, run, shards)
+
+
+def _of_model(model: str, run: Mapping[str, Any], shards: Sequence[Mapping[str, Any]]) -> dict[str, object]:
+    # The record names what ran last.
+    told = [*shards, {**{name: run.get(name) for name in _WEIGHTS}, **mapping(run.get("versions"))}]
+
+    def each(name: str) -> str | None:
+        return ", ".join(dict.fromkeys(str(of[name]) for of in told if of.get(name) not in (None, ""))) or None
+
+    row: dict[str, object] = {
+        "model": model,
+        "revision": each("model_revision"),
+        "dtype": each("model_dtype"),
+        "chat_template": str(run.get("chat_template_sha256") or "")[:_SHORT],
+        "persona_refusal": each("persona-refusal"),
+        "rules": each("rules"),
+        "lm_eval": each("lm_eval"),
+        "engine": next((f"{name} {versions}" for name in _ENGINES if (versions := each(name))), None),
+        "hardware": _hardware(mapping(run.get("hardware"))),
+        "n_prompts": run.get("n_prompts"),
+        "n_asked": run.get("n_asked"),
+        "prompts_per_second": _rate(run, "n_prompts", 2),
+        "tokens_per_second": _rate(run, "n_tokens", 1),
+    }
+    check = mapping(run.get("repeat_check"))
+    if n := check.get("n"):
+        row |= {
+            "n_checked": n,
+            "texts_changed": check.get("n_texts_changed", float("nan")) / n,
+            "refusals_changed": check.get("n_refusals_changed", float("nan")) / n,
+        }
+    return row
+
+
+def _hardware(hardware: Mapping[str, Any]) -> str:
+    devices = hardware.get("accelerators") or [f"{hardware.get('n_cores')} cores, {hardware.get('machine')}"]
+    return f"{len(devices)} x {devices[0]}" if len(devices) > 1 else str(devices[0])
+
+
+def _rate(run: Mapping[str, Any], counted: str, digits: int) -> float:
+    seconds = run.get("seconds") or float("nan")
+    return float(round(run.get(counted, 0) / seconds, digits))

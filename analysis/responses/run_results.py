@@ -28,6 +28,8 @@ _OF_SAMPLING = frozenset({"temperature", "top_p", "top_k", "min_p", "typical_p",
 
 _WEIGHTS = ("model_sha", "model_revision", "model_num_parameters", "model_dtype")
 _PACKAGES = ("persona-refusal", "lm_eval", "vllm", "transformers", "torch", "datasets", "rules")
+_LONGEST = 100
+"""How many characters of a version are kept."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,16 @@ class Facts:
     weights : mapping of str to str
         What identifies the model's weights.
     software : mapping of str to str
-        Versions.
+        Versions of packages and of the detection rules.
+    git_hash : str or None
+        Of the folder in which the harness ran.
+    task_version : str or None
+    chat_template : str or None
+        SHA-256 of the chat template.
+    n_asked, n_docs : int or None
+        How many docs of the task were asked, and how many there are.
+    limited : bool
+        Whether the run was made with a limit.
     unreadable : bool
         Whether there is a results file that cannot be read.
     of_study : bool
@@ -66,6 +77,12 @@ class Facts:
     checksum: str | None = None
     weights: Mapping[str, str] = field(default_factory=dict)
     software: Mapping[str, str] = field(default_factory=dict)
+    git_hash: str | None = None
+    task_version: str | None = None
+    chat_template: str | None = None
+    n_asked: int | None = None
+    n_docs: int | None = None
+    limited: bool = False
     unreadable: bool = False
     of_study: bool = False
 
@@ -207,27 +224,43 @@ def _facts(run: Mapping[str, Any], task: str, *, is_damaged: bool) -> Facts:
     model = run.get("model_name")
     checksum = run.get("samples_blake2b")
     metadata = _mapping(of_task.get("metadata")) | _mapping(config.get("metadata"))
+    template = run.get("chat_template_sha")
+    sizes = _mapping(_mapping(run.get("n-samples")).get(task))
     return Facts(
-        (model.rstrip("/") or model) if isinstance(model, str) and model else None,
-        str(config.get("model") or run.get("model_source") or ""),
-        shown,
-        generation,
-        any(str(metadata.get(name)).endswith((".yaml", ".yml")) for name in ("personas", "templates")),
-        checksum if isinstance(checksum, str) else None,
-        _weights(run, config),
-        _software(run),
-        is_damaged,
-        "repeat" in run,
+        model=(model.rstrip("/") or model) if isinstance(model, str) and model else None,
+        source=str(config.get("model") or run.get("model_source") or ""),
+        settings=shown,
+        generation=generation,
+        own_design=any(str(metadata.get(name)).endswith((".yaml", ".yml")) for name in ("personas", "templates")),
+        checksum=checksum if isinstance(checksum, str) else None,
+        weights=_weights(run, config),
+        software=_software(run),
+        git_hash=_version(run.get("git_hash")),
+        task_version=_version(_mapping(run.get("versions")).get(task)),
+        chat_template=template if isinstance(template, str) else None,
+        n_asked=_whole(sizes.get("effective")),
+        n_docs=_whole(sizes.get("original")),
+        limited=bool(config.get("limit")),
+        unreadable=is_damaged,
+        of_study="repeat" in run,
     )
 
 
+def _version(value: object) -> str | None:
+    return str(value)[:_LONGEST] if isinstance(value, str | int | float) and value != "" else None
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) else None
+
+
 def _weights(run: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, str]:
-    known = {name: config.get(name) for name in _WEIGHTS} | {
+    known = {name: run.get(name) or config.get(name) for name in _WEIGHTS} | {
         f"model_{name.removeprefix('model_')}": value
         for name, value in _mapping(run.get("versions")).items()
         if name in ("model_revision", "model_dtype", "model_sha", "weights")
     }
-    return {name: str(value) for name, value in known.items() if isinstance(value, str | int) and str(value)}
+    return {name: version for name, value in known.items() if (version := _version(value))}
 
 
 def _software(run: Mapping[str, Any]) -> dict[str, str]:
@@ -236,7 +269,7 @@ def _software(run: Mapping[str, Any]) -> dict[str, str]:
     known = {name: told[name] for name in _PACKAGES if name in told}
     for name in ("lm_eval", "transformers"):
         known.setdefault(name, run.get(f"{name}_version"))
-    return {name: str(value) for name, value in known.items() if isinstance(value, str | int | float)}
+    return {name: version for name, value in known.items() if (version := _version(value))}
 
 
 def differing_facts(facts: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:

@@ -2,17 +2,17 @@
 
 import os
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from glob import glob
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import duckdb
 
 from refusal_metrics.errors import InputError
 
 from ..files import reason
+from .model_names import name_models
 from .run_results import Facts, ResultsFiles, settings_in_effect
 
 _STAMP = r"\d{4}-\d\d-\d\dT[\d.-]+"
@@ -32,7 +32,7 @@ class Log:
     date : str
         When its run was written, as in the file's name.
     model : str
-        As the results of the run say, else as its folder is called.
+        What it is called, see `name_models`: as the results of the run say, else as its folder is called.
     settings : mapping of str to str
         What the run was asked with besides its docs, as it took effect: arguments of the model and of
         generation, the system prompt.
@@ -89,8 +89,12 @@ def find_logs(results: Iterable[str | os.PathLike[str]]) -> list[Log]:
         )
     files = ResultsFiles()
     facts = {path: files.of(_parts(path)[0], _date(path), _task(path)) for path in found}
-    models = _short_names({path: _given_model(path, facts[path]) for path in found})
-    logs = [Log(path, _date(path), models[path], settings_in_effect(facts[path], None), facts[path]) for path in found]
+    given_models = {path: _given_model(path, facts[path]) for path in found}
+    names = name_models(given_models.values())
+    logs = [
+        Log(path, _date(path), names[given_models[path]], settings_in_effect(facts[path], None), facts[path])
+        for path in found
+    ]
     return sorted(logs, key=lambda log: (log.date, log.path))
 
 
@@ -102,18 +106,18 @@ def differing_settings(logs: Sequence[Log]) -> tuple[str, ...]:
 
 
 def is_log(path: str | os.PathLike[str]) -> bool:
-    """Tell a sample log by its name."""
+    """Return whether a file is a sample log, by its name."""
     return bool(_LOG.fullmatch(_parts(os.fspath(path))[1]))
 
 
 def is_results_file(path: str | os.PathLike[str]) -> bool:
-    """Tell a results file of the harness, or the record of a study, by its name."""
+    """Return whether a file is a results file of the harness or the record of a study, by its name."""
     name = _parts(os.fspath(path))[1]
     return bool(_DATED.fullmatch(name)) or name == "study.json"
 
 
 def is_remote(path: str) -> bool:
-    """Tell an address from a path."""
+    """Return whether a path is an address."""
     return bool(_REMOTE.match(path))
 
 
@@ -199,15 +203,3 @@ def _given_model(path: str, facts: Facts) -> str:
     above, name = _parts(folder)
     # A study's folders are MODEL/TASK.
     return (_parts(above)[1] or name) if name == _task(path) else name
-
-
-def _short_names(given: Mapping[str, str]) -> dict[str, str]:
-    """Let a model that was given by the path of a folder go by the folder's name, unless two do."""
-    short = {name: PurePosixPath(name).name if _is_path(name) else name for name in set(given.values())}
-    n_alike = Counter(short.values())
-    return {path: short[name] if short[name] and n_alike[short[name]] == 1 else name for path, name in given.items()}
-
-
-def _is_path(model: str) -> bool:
-    """Tell the path of a folder from ORGANISATION/NAME."""
-    return model.startswith((".", "/", "~")) or model.count("/") > 1

@@ -33,7 +33,7 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 
 def count(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()) -> int:
-    """Give the one number that a query counts; 0 for a sum of nothing."""
+    """Return the one number that a query counts; 0 for a sum of nothing."""
     # All rows, because a result that is not read to its end keeps the connection busy.
     rows = connection.execute(sql, parameters).fetchall()
     return int(rows[0][0] or 0) if rows else 0
@@ -64,7 +64,7 @@ def for_spreadsheets(connection: duckdb.DuckDBPyConnection, query: str) -> str:
 
 
 def as_text(name: str, kind: str) -> str:
-    """Give a column as text; 3.0 as 3, because whole numbers with a gap among them become floats in pandas."""
+    """Return a column as text; 3.0 as 3, because whole numbers with a gap among them become floats in pandas."""
     column = identifier(name)
     if kind not in _FLOATS:
         return f"{column}::VARCHAR"
@@ -75,12 +75,12 @@ def as_text(name: str, kind: str) -> str:
 
 
 def as_index(kind: str) -> str:
-    """Give the column ``index`` as a whole number, which programs write as 7, 7.0 or 007; null if there is none."""
+    """Return the column ``index`` as a whole number, which programs write as 7, 7.0 or 007; null if there is none."""
     return f"try_cast({as_text('index', kind)} AS BIGINT)"
 
 
 def as_verdict(name: str, kind: str) -> str:
-    """Give a column of verdicts as true or false; null for what is neither of 0 and 1, true and false."""
+    """Return a column of verdicts as true or false; null for what is neither of 0 and 1, true and false."""
     if kind == "BOOLEAN":
         return identifier(name)
     text = as_text(name, kind)

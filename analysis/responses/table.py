@@ -12,7 +12,7 @@ from refusal_metrics.errors import InputError, unknown_name
 
 from ..columns import FACTORS, FLAGS, REQUIRED, STUDY_COLUMNS, is_verdict
 from ..files import check_new, reason, replace_file
-from .runs import is_remote
+from .runs import Log, is_remote
 from .sql import Folder, check_verdicts, connect, count, for_spreadsheets, identifier, literal, quoted
 from .tables.checks import check_header, check_verdict_words
 from .tables.columns import fill_responses
@@ -64,6 +64,8 @@ class Responses:
         A Parquet file that holds them as `write_responses` writes them, where there is one.
     keep : object
         What must live as long as that file shall.
+    logs : tuple of Log
+        The sample logs among `files`, with what the results of their runs say.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -71,6 +73,7 @@ class Responses:
     notes: tuple[str, ...]
     table: Path | None = None
     keep: object = None
+    logs: tuple[Log, ...] = ()
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> duckdb.DuckDBPyConnection:
         """Run a query over ``responses``."""
@@ -82,12 +85,17 @@ class Responses:
         return tuple(name for name, *_ in self.query("DESCRIBE responses").fetchall())
 
     @property
+    def n(self) -> int:
+        """The number of responses."""
+        return count(self.connection, "SELECT count(*) FROM responses")
+
+    @property
     def rules(self) -> tuple[str, ...]:
         """The rules whose verdicts there are, each of at least one response."""
         return tuple(name.removeprefix("refused_") for name in self.columns if is_verdict(name))
 
     def rule(self, detector: str | None) -> str:
-        """Give the rule of this name, or the first where none is named.
+        """Return the rule of this name, or the first where none is named.
 
         Raises
         ------
@@ -116,7 +124,9 @@ def outcome_of(rule: str) -> str:
     return f"CASE WHEN {refused} IS NOT NULL THEN CASE {known} END END"
 
 
-def write_responses(responses: Responses, out: Path, *, detector: str | None = None, force: bool = False) -> int:
+def write_responses(
+    responses: Responses, out: Path, *, detector: str | None = None, force: bool = False, ordered: bool = True
+) -> int:
     """Write a responses table.
 
     Parameters
@@ -130,6 +140,8 @@ def write_responses(responses: Responses, out: Path, *, detector: str | None = N
         The rule whose verdicts are the column ``refused``; by default the first.
     force : bool
         Whether to replace a file that is there.
+    ordered : bool
+        Whether rows keep their order, which takes memory for all of them: a gigabyte for a million with texts.
 
     Returns
     -------
@@ -148,7 +160,7 @@ def write_responses(responses: Responses, out: Path, *, detector: str | None = N
     form = "FORMAT parquet, COMPRESSION zstd" if out.suffix == ".parquet" else "FORMAT csv"
     kept = f"* EXCLUDE ({', '.join(FLAGS)})" if "empty" in responses.columns else "*"
     added = f", {outcome_of(rule)} AS outcome" if "empty" in responses.columns else ""
-    n_rows = count(responses.connection, "SELECT count(*) FROM responses")
+    n_rows = responses.n
     try:
         with replace_file(out, force=force) as made:
             if responses.table and out.suffix == ".parquet" and rule == responses.rules[0]:
@@ -156,6 +168,7 @@ def write_responses(responses: Responses, out: Path, *, detector: str | None = N
             else:
                 written = f"SELECT {kept}, {identifier(f'refused_{rule}')} AS refused{added} FROM responses"
                 written = for_spreadsheets(responses.connection, written) if out.suffix == ".csv" else written
+                responses.query(f"SET preserve_insertion_order = {str(ordered).lower()}")
                 responses.query(f"COPY ({written}) TO {quoted(made)} ({form})")
     except duckdb.IOException as error:
         raise InputError(f"{out}: cannot be written ({reason(error)}); name a file that can be") from error

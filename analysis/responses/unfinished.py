@@ -1,6 +1,5 @@
 """Studies and runs that did not ask all of their prompts."""
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,18 +7,16 @@ from typing import Any
 
 from refusal_metrics.studies.record import RECORD
 
-from .runs import is_remote
+from .runs import Log, is_remote
+from .study_records import DEPTH, find_studies, mapping, read_asked
 from .table import Responses
 
-_DEPTH = 3
-"""A log is at most so many folders below its study's."""
-_DATED = "results_*.json"
 _MOST = 12
 """So many models and tasks are listed."""
 
 
 def list_unfinished(responses: Responses, results: Iterable[str | os.PathLike[str]]) -> list[str]:
-    """Say how much of each task of an unfinished study there is, and which runs had a limit.
+    """List in sentences how much of each task of an unfinished study there is, and which runs had a limit.
 
     Parameters
     ----------
@@ -35,32 +32,25 @@ def list_unfinished(responses: Responses, results: Iterable[str | os.PathLike[st
         finished one.
     """
     paths = [Path(os.path.realpath(path)) for path in results if not is_remote(os.fspath(path))]
-    logs = [Path(file) for file in responses.files if not is_remote(str(file))]
+    places = {Path(log.path): log for log in responses.logs if not is_remote(log.path)}
     notes: list[str] = []
-    studies = _studies([*logs, *paths])
+    studies = find_studies([*places, *paths], below=True)
     for folder in studies:
-        notes += _of_study(folder, responses, logs, paths)
-    alone = [log for log in logs if not any(folder in log.parents for folder in studies)]
-    return [*notes, *_limited(alone)]
+        notes += _of_study(folder, responses, places, paths)
+    of_studies = {log.path for place, log in places.items() if any(folder in place.parents for folder in studies)}
+    return [*notes, *_limited(log for log in responses.logs if log.path not in of_studies)]
 
 
-def _studies(places: Sequence[Path]) -> list[Path]:
-    """List the folders of studies above some logs, and those right below what was given."""
-    above = {folder for place in places for folder in [place, *place.parents][: _DEPTH + 1]}
-    below = {record.parent for place in places if place.is_dir() for record in place.glob(f"*/{RECORD}")}
-    return sorted(below | {folder for folder in above if (folder / RECORD).is_file()})
-
-
-def _of_study(folder: Path, responses: Responses, logs: Sequence[Path], paths: Sequence[Path]) -> Iterator[str]:
-    record = _read(folder / RECORD)
-    asked, tasks = _mapping(record, "asked"), _mapping(record, "tasks")
-    models = list(_mapping(asked, "models"))
+def _of_study(folder: Path, responses: Responses, places: Mapping[Path, Log], paths: Sequence[Path]) -> Iterator[str]:
+    record = read_asked(folder)
+    asked, tasks = mapping(record.get("asked")), mapping(record.get("tasks"))
+    models = list(mapping(asked.get("models")))
     if not models or not tasks:
         yield f"{folder / RECORD}: does not say what the study asks, so whether it is finished is not known."
         return
     repeats = asked.get("repeats")
     n_repeats = repeats if isinstance(repeats, int) and repeats > 1 else 1
-    found = _count(responses, _mapping(asked, "designs")) if n_repeats == 1 else _count_repeats(logs, folder)
+    found = _count(responses, mapping(asked.get("designs"))) if n_repeats == 1 else _count_repeats(places, folder)
     lacking = []
     for model in models:
         wanted = {
@@ -85,7 +75,7 @@ def _of_study(folder: Path, responses: Responses, logs: Sequence[Path], paths: S
 
 
 def _overlap(place: Path, path: Path) -> bool:
-    """Tell whether one of two paths lies in the other."""
+    """Return whether one of two paths lies in the other."""
     return path == place or path in place.parents or place in path.parents
 
 
@@ -111,45 +101,21 @@ def _is_of(task: str, kind: str, setting: str) -> bool:
     return own == f"{kind}{suffix}" or not own.startswith(kind)
 
 
-def _count_repeats(logs: Iterable[Path], folder: Path) -> dict[tuple[str, str], int]:
+def _count_repeats(places: Mapping[Path, Log], folder: Path) -> dict[tuple[str, str], int]:
     """Count the prompts of the shards that there are: of repeats only one answer to each prompt is read."""
     found: dict[tuple[str, str], int] = {}
-    for log in logs:
-        if folder not in log.parents or len(log.relative_to(folder).parts) != _DEPTH:
-            continue
-        model, task, name = log.relative_to(folder).parts
-        results = _read(log.with_name(f"results_{name.partition(f'samples_{task}_')[2].partition('.jsonl')[0]}.json"))
-        n = _mapping(_mapping(results, "n-samples"), task).get("effective")
-        found[model, task] = found.get((model, task), 0) + (n if isinstance(n, int) else 0)
+    for place, log in places.items():
+        if folder in place.parents and len(place.relative_to(folder).parts) == DEPTH:
+            model, task, _ = place.relative_to(folder).parts
+            found[model, task] = found.get((model, task), 0) + (log.facts.n_asked or 0)
     return found
 
 
-def _limited(logs: Iterable[Path]) -> Iterator[str]:
-    """Say which runs of the harness asked the first prompts alone."""
+def _limited(logs: Iterable[Log]) -> Iterator[str]:
+    """List in sentences which runs of the harness asked only the first prompts."""
     said = set()
-    for folder in sorted({log.parent for log in logs}):
-        for file in sorted(folder.glob(_DATED)):
-            results = _read(file)
-            if not _mapping(results, "config").get("limit"):
-                continue
-            for task, numbers in _mapping(results, "n-samples").items():
-                sizes = numbers if isinstance(numbers, dict) else {}
-                n, n_docs = sizes.get("effective"), sizes.get("original")
-                known = isinstance(n, int) and isinstance(n_docs, int) and n < n_docs
-                if "persona_refusal" in task and known:
-                    model = results.get("model_name") or folder.name
-                    said.add(f"{model}, {task}: {n:,} of {n_docs:,} prompts asked (--limit).")
+    for log in logs:
+        n, n_docs = log.facts.n_asked, log.facts.n_docs
+        if log.facts.limited and n is not None and n_docs is not None and n < n_docs:
+            said.add(f"{log.model}, {log.task}: {n:,} of {n_docs:,} prompts asked (--limit).")
     yield from sorted(said)
-
-
-def _read(file: Path) -> Mapping[str, Any]:
-    try:
-        read = json.loads(file.read_text(encoding="utf-8", errors="replace"))
-    except (OSError, ValueError, RecursionError):
-        return {}  # what cannot be read says nothing of responses that can
-    return read if isinstance(read, dict) else {}
-
-
-def _mapping(told: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = told.get(key)
-    return value if isinstance(value, dict) else {}

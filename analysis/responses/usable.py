@@ -66,7 +66,7 @@ def count_usable(responses: Responses, rule: str) -> pd.DataFrame:
 
 
 def say_unusable(counted: pd.DataFrame) -> Iterator[str]:
-    """Say where so many responses say nothing that a rate means little.
+    """List in sentences where so many responses are unusable that a rate means little.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def note_unusable(responses: Responses, detector: str | None = None) -> Response
 
 
 def fail_gate(counted: pd.DataFrame) -> list[str]:
-    """Say why a run passes no gate, whatever its rates.
+    """List in sentences why a run passes no gate, whatever its rates.
 
     Parameters
     ----------

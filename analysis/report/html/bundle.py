@@ -8,12 +8,13 @@ import pandas as pd
 from ...figures.every import draw_figures
 from ...figures.export import write_figures
 from ...labels.validate import Validation
-from ...responses.origin import read_origin
+from ...responses.origin import Origin
+from ...responses.sample import has_texts
 from ...responses.table import Responses, write_responses
 from ..files import PAGE, RESPONSES
-from ..study_tables import Estimates, Options
+from ..study_tables import ReportOptions, StudyEstimates
 from .content import Content
-from .explorer import draw_sample, has_texts
+from .explorer import draw_sample
 from .page import write_html
 
 _NO_TEXTS = (
@@ -26,8 +27,9 @@ _LEFT_OUT = "Prompts and responses were left out, as was asked for with --no-tex
 def write_html_files(
     folder: Path,
     responses: Responses,
-    estimates: Estimates,
-    options: Options,
+    estimates: StudyEstimates,
+    origin: Origin,
+    options: ReportOptions,
     *,
     tables: Mapping[str, pd.DataFrame],
     validation: Validation | None,
@@ -40,8 +42,9 @@ def write_html_files(
     ----------
     folder : Path
     responses : Responses
-    estimates : Estimates
-    options : Options
+    estimates : StudyEstimates
+    origin : Origin
+    options : ReportOptions
         That they were made with.
     tables : mapping of str to pandas.DataFrame
         Files of the report that the page shows besides those of `estimates`.
@@ -55,15 +58,11 @@ def write_html_files(
     there = has_texts(responses)
     shown = there and texts
     if shown:
-        # To keep the order of the rows would take a gigabyte, and nothing depends on it.
-        responses.query("SET preserve_insertion_order = false")
-        write_responses(responses, folder / RESPONSES, detector=estimates.rule)
+        write_responses(responses, folder / RESPONSES, detector=estimates.rule, ordered=False)
     content = Content(
         estimates=estimates,
-        origin=read_origin(responses),
-        files=responses.files,
+        origin=origin,
         options=options,
-        notes=responses.notes,
         tables=tables,
         figures=figures,
         figure_files=[path.relative_to(folder).as_posix() for path in drawn],

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -21,11 +21,10 @@ from ...figures.export import to_spec
 from ...figures.figure import Figure
 from ...labels.validate import Validation
 from ...responses.origin import Origin
-from ...responses.provenance import read_provenance, read_tasks
 from ..cautions import list_cautions
-from ..study_tables import Estimates, Options
+from ..study_tables import ReportOptions, StudyEstimates
 from .citation import PAPER, cite, list_versions
-from .explorer import MOST_OF_TEXT, Sample
+from .explorer import MOST_OF_TEXT, ExplorerSample
 from .first_screen import find_all, headline
 from .tables import GROUPS, PageTable, lay_out_tables, lay_out_validation
 
@@ -58,19 +57,16 @@ class Content:
 
     Attributes
     ----------
-    estimates : Estimates
+    estimates : StudyEstimates
     origin : Origin
-    files : sequence of path or str
-        What was read.
-    options : Options
-    notes : sequence of str
-        What was left out when it was read.
+        What was read, and how it was run.
+    options : ReportOptions
     tables : mapping of str to pandas.DataFrame
         Files of the report, ``tables/NAME.csv``, that the page shows besides those of `estimates`.
     figures : sequence of Figure
     figure_files : sequence of str
         Files of the figures, relative to the page.
-    sample : Sample or None
+    sample : ExplorerSample or None
         Responses to read, where there are texts.
     without : str
         Why there are none, where there are none.
@@ -81,15 +77,13 @@ class Content:
     made : datetime
     """
 
-    estimates: Estimates
+    estimates: StudyEstimates
     origin: Origin
-    files: Sequence[Path | str] = ()
-    options: Options = field(default_factory=Options)
-    notes: Sequence[str] = ()
+    options: ReportOptions = field(default_factory=ReportOptions)
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     figures: Sequence[Figure] = ()
     figure_files: Sequence[str] = ()
-    sample: Sample | None = None
+    sample: ExplorerSample | None = None
     without: str = ""
     everything: str | None = None
     validation: Validation | None = None
@@ -97,9 +91,9 @@ class Content:
 
 
 def first_screen(content: Content) -> dict[str, Any]:
-    """Give the template what stands on the first screen."""
+    """Return the template what stands on the first screen."""
     estimates = content.estimates
-    cautions = list_cautions(estimates, content.origin, content.notes, content.validation)
+    cautions = list_cautions(estimates, content.origin, content.validation)
     placed: dict[str, list[str]] = defaultdict(list)
     for caution in cautions:
         placed[caution.place].append(caution.text)
@@ -148,7 +142,7 @@ def _span(first: str, last: str | None) -> str:
 
 
 def _scale_end(rates: pd.DataFrame) -> float:
-    """Give a round end for the drawings of rates, so that small ones can be told apart."""
+    """Return a round end for the drawings of rates, so that small ones can be told apart."""
     most = float(rates[["estimate", "ci_high"]].max().max()) if len(rates) else 1.0
     return next((end for end in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if most <= end), 1.0)
 
@@ -173,7 +167,7 @@ def _row(row: "pd.Series[Any]", keys: Sequence[str], others: Sequence[str], end:
 
 
 def below(content: Content) -> dict[str, Any]:
-    """Give the template what stands below the first screen."""
+    """Return the template what stands below the first screen."""
     sample = content.sample
     return {
         "figures": [_figure(figure, content.figure_files) for figure in content.figures],
@@ -247,7 +241,7 @@ def _table(number: int, table: PageTable) -> dict[str, Any]:
     return {**vars(table), "key": number, "json": embed(table.payload())}
 
 
-def _sample_said(sample: Sample) -> str:
+def _sample_said(sample: ExplorerSample) -> str:
     cut = f"texts of more than {MOST_OF_TEXT:,} characters are cut."
     if sample.n == sample.n_all:
         return f"All {sample.n:,} responses; {cut}"
@@ -263,8 +257,8 @@ def _origin_tables(content: Content) -> list[dict[str, Any]]:
     runs = origin.runs.drop(columns=[name for name in origin.runs if origin.runs[name].isna().all()])
     made = {
         "Runs": ("From the harness's results beside the samples.", runs),
-        "Studies": ("From the record that persona-refusal run kept.", read_provenance(content.files)),
-        "What studies asked": ("From the same record; the checksum is of the texts' file.", read_tasks(content.files)),
+        "Studies": ("From the record that persona-refusal run kept.", origin.studies),
+        "What studies asked": ("From the same record; the checksum is of the texts' file.", origin.asked),
         "Tables that were read": ("With their checksums.", origin.tables),
         "Designs": (
             _OF_DESIGNS,

@@ -9,7 +9,7 @@ from ...arrays import ALPHA
 from ...columns import STUDY, STUDY_COLUMNS, TASKS
 from ...display.numbers import interval, percent
 from ..findings import count_families, list_findings, of_rule
-from ..study_tables import Estimates
+from ..study_tables import StudyEstimates
 
 _FEW = 3
 """How many differences, and how many models and tasks, a sentence names."""
@@ -17,12 +17,12 @@ LARGE = 0.1
 """A study that would find only larger differences 8 times in 10 is called blind; a convention, no result."""
 
 
-def find_all(estimates: Estimates) -> list[str]:
-    """Say in a sentence each what was found, and where nothing could have been.
+def find_all(estimates: StudyEstimates) -> list[str]:
+    """List what was found in sentences, and where nothing could have been.
 
     Parameters
     ----------
-    estimates : Estimates
+    estimates : StudyEstimates
 
     Returns
     -------
@@ -41,8 +41,8 @@ def find_all(estimates: Estimates) -> list[str]:
     return found
 
 
-def _other_rules(estimates: Estimates) -> Iterable[str]:
-    """Say in one sentence what the other rules took for refused."""
+def _other_rules(estimates: StudyEstimates) -> Iterable[str]:
+    """Write the rates by the other rules in one sentence."""
     shares = []
     for rule in estimates.rules:
         own = of_rule(estimates.tables["rates"], rule)
@@ -53,12 +53,12 @@ def _other_rules(estimates: Estimates) -> Iterable[str]:
         yield f"The other rules took for refused: {', '.join(shares)}."
 
 
-def headline(estimates: Estimates) -> pd.DataFrame:
-    """Give the rates of the first screen.
+def headline(estimates: StudyEstimates) -> pd.DataFrame:
+    """Return the rates of the first screen.
 
     Parameters
     ----------
-    estimates : Estimates
+    estimates : StudyEstimates
 
     Returns
     -------
@@ -148,7 +148,7 @@ def _personas(contrasts: pd.DataFrame, family: list[str]) -> Iterable[str]:
 
 
 def _blind_spots(own: pd.DataFrame, family: list[str]) -> Iterable[str]:
-    """Say where nothing could have been detected."""
+    """List in sentences where nothing could have been detected."""
     families = own.groupby(family, sort=False, dropna=False)["mde"]
     least = families.min()
     blind, unknown = least[least > LARGE], least[least.isna()]

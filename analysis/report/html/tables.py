@@ -76,7 +76,7 @@ class PageTable:
     rows: list[list[str]]
 
     def payload(self) -> dict[str, object]:
-        """Give what the page's script reads."""
+        """Return what the page's script reads."""
         return {"columns": self.columns, "rows": self.rows}
 
 
@@ -129,7 +129,7 @@ def lay_out_validation(validation: Validation) -> list[PageTable]:
 
 
 def _texts(shown: pd.DataFrame) -> tuple[list[dict[str, object]], list[list[str]]]:
-    """Give columns and rows as the page's script reads them."""
+    """Return columns and rows as the page's script reads them."""
     texts = shown.astype(str)
     columns: list[dict[str, object]] = [
         {"name": visible(str(column)), "numeric": bool(texts[column].str.match(_NUMBER).all())} for column in texts

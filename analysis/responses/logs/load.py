@@ -210,15 +210,15 @@ class _Reader:
         table = self._keep(telling, judged)
         notes += telling.runs(compared=compared)
         logs = {number for (number,) in self._connection.execute("SELECT DISTINCT log_number FROM usable").fetchall()}
-        paths = [log.path for number, log in enumerate(self._logs, start=1) if number in logs]
+        read = sorted((log for number, log in enumerate(self._logs, 1) if number in logs), key=lambda log: log.path)
         responses = read_responses([table], trusted=True)
         self._connection.execute("DROP VIEW usable")
         for file in self._folder.path.iterdir():
             if file != table and file.is_file():
                 file.unlink()
-        files = tuple(path if is_remote(path) else Path(path) for path in sorted(paths))
+        files = tuple(log.path if is_remote(log.path) else Path(log.path) for log in read)
         every = (*notes, *responses.notes)
-        return Responses(responses.connection, files, every, table=table, keep=self._folder)
+        return Responses(responses.connection, files, every, table=table, keep=self._folder, logs=tuple(read))
 
     def _check_prompts(self) -> None:
         """Find the lines whose prompts are of other docs: the table ``wrong``, and ``frames``, of all."""

@@ -8,7 +8,8 @@ import pytest
 import vl_convert
 from refusal_metrics.analysis.figures.every import draw_figures
 from refusal_metrics.analysis.figures.export import to_spec
-from refusal_metrics.analysis.report.study_tables import Options, estimate_study
+from refusal_metrics.analysis.report.study_tables import ReportOptions
+from refusal_metrics.analysis.report.write import estimate_responses
 from refusal_metrics.analysis.responses.table import read_responses
 
 MARK = "Zorp"
@@ -42,8 +43,8 @@ def study(folder, models, personas, *, tasks=("nli", "offensiveness"), factor=No
     ]
     file = folder / "responses.parquet"
     pd.DataFrame(rows).to_parquet(file, index=False)
-    options = Options(n_replicates=20, run_factors=(factor,) if factor else ())
-    return estimate_study(read_responses([file]), options)
+    options = ReportOptions(n_replicates=20, run_factors=(factor,) if factor else ())
+    return estimate_responses(read_responses([file]), options)
 
 
 def draw(estimates):

@@ -1,10 +1,12 @@
 """What must be known before a number is quoted is said, and only where it holds."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from refusal_metrics.analysis.labels.validate import Validation
 from refusal_metrics.analysis.report.cautions import list_cautions
-from refusal_metrics.analysis.report.study_tables import Estimates
+from refusal_metrics.analysis.report.study_tables import StudyEstimates
 from refusal_metrics.analysis.responses.origin import RUNS, Origin
 
 
@@ -24,7 +26,7 @@ def study(
         "contrasts": pd.DataFrame({"baseline": list(baselines)}),
     }
     tables |= {name: table for name, table in (("regression", regression), ("outcomes", outcomes)) if table is not None}
-    return Estimates(tables, rule, (rule,), {}, None)
+    return StudyEstimates(tables, rule, (rule,), {}, None)
 
 
 def origin(designs=("d0",), **runs):
@@ -42,7 +44,8 @@ LABELLED = labels("m")
 
 
 def cautions(estimates, where=None, notes=(), validation=LABELLED):
-    return [(c.place, c.text) for c in list_cautions(estimates, where or origin(), notes, validation)]
+    known = replace(where or origin(), notes=tuple(notes))
+    return [(c.place, c.text) for c in list_cautions(estimates, known, validation)]
 
 
 def test_a_sound_study_asks_for_no_caution():

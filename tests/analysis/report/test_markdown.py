@@ -1,5 +1,6 @@
 """The report's page: what is said of a study, in which order, and that names in it are names only."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,11 +9,19 @@ import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 from refusal_metrics.analysis.report.findings import list_findings
-from refusal_metrics.analysis.report.markdown import Source, main_table, write_page
-from refusal_metrics.analysis.report.study_tables import Options, estimate_study
+from refusal_metrics.analysis.report.markdown import main_table, write_markdown
+from refusal_metrics.analysis.report.study_tables import ReportOptions
+from refusal_metrics.analysis.report.write import estimate_responses
+from refusal_metrics.analysis.responses.origin import Origin
 from refusal_metrics.analysis.responses.table import read_responses
 
-SOURCE = Source((Path("responses.parquet"),), ())
+
+def origin(*files, notes=()):
+    """Make an origin of which only files and notes are known."""
+    return Origin(pd.DataFrame(), pd.DataFrame(), pd.DataFrame(), None, None, files=files, notes=tuple(notes))
+
+
+ORIGIN = origin(Path("responses.parquet"))
 PERSONAS = ("atheist", "black", "man", "woman")
 
 
@@ -38,7 +47,7 @@ def study(folder, *, settings=("persona", "neutral"), effect=0.6):
     ]
     file = folder / "responses.parquet"
     pd.DataFrame(rows).to_parquet(file, index=False)
-    return estimate_study(read_responses([file]), Options(n_replicates=20))
+    return estimate_responses(read_responses([file]), ReportOptions(n_replicates=20))
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +85,7 @@ def headings(page):
 
 
 def test_what_was_found_stands_first_and_how_to_read_it_last(estimates):
-    assert headings(write_page(SOURCE, estimates, {})) == [
+    assert headings(write_markdown(ORIGIN, estimates, {})) == [
         "False refusals under persona prompts",
         "In short",
         "Refusal rates",
@@ -138,7 +147,7 @@ def test_where_no_factor_is_beyond_chance_none_is_named(estimates):
 def test_no_more_than_20_personas_are_shown(estimates):
     row = estimates.tables["contrasts_by_persona"].query("persona == 'woman' and baseline == 'neutral'")
     many = pd.concat([row] * 25, ignore_index=True).assign(persona=[f"p{i}" for i in range(25)], p_adjusted=0.01)
-    page = write_page(SOURCE, replace(estimates, tables=estimates.tables | {"contrasts_by_persona": many}), {})
+    page = write_markdown(ORIGIN, replace(estimates, tables=estimates.tables | {"contrasts_by_persona": many}), {})
     text = page.split("## By persona")[1].split("How much personas")[0]
     assert "25 of 25 comparisons" in text
     assert "The 20 largest; all rows: `tables/contrasts_by_persona.csv`." in text
@@ -157,7 +166,7 @@ def test_what_responses_are_stands_before_how_to_read_where_it_is_known(estimate
             "n": 10,
         }
     )
-    page = write_page(SOURCE, replace(estimates, tables=estimates.tables | {"outcomes": outcomes}), {})
+    page = write_markdown(ORIGIN, replace(estimates, tables=estimates.tables | {"outcomes": outcomes}), {})
     assert headings(page)[-2:] == ["What responses are", "How to read the numbers"]
     found = [text for under, _, text in parse(page)[0] if under == "What responses are"]
     assert found[1:] == [
@@ -168,12 +177,12 @@ def test_what_responses_are_stands_before_how_to_read_where_it_is_known(estimate
 
 
 def test_the_rules_that_were_used_are_explained(estimates):
-    of_table = items(write_page(SOURCE, estimates, {}), "How to read the numbers")
+    of_table = items(write_markdown(ORIGIN, estimates, {}), "How to read the numbers")
 
     def explained(rule):
         rates = {name: table.assign(rule=rule) for name, table in estimates.tables.items() if "rule" in table}
         of_rule = replace(estimates, rule=rule, rules=(rule,), tables=estimates.tables | rates)
-        return items(write_page(SOURCE, of_rule, {}), "How to read the numbers")
+        return items(write_markdown(ORIGIN, of_rule, {}), "How to read the numbers")
 
     of_paper, of_default = explained("prefix"), explained("answer_aware")
     assert any(item.startswith("your refused column are the verdicts") for item in of_table)
@@ -185,19 +194,27 @@ def test_the_rules_that_were_used_are_explained(estimates):
 
 
 def test_the_page_says_what_was_read_and_what_was_left_out(estimates):
-    source = Source((Path("a"), "s3://b"), ("3 lines repeated a doc.", "Another thing."))
-    page = write_page(source, estimates, {})
+    where = origin(Path("a"), "s3://b", notes=["3 lines repeated a doc.", "Another thing."])
+    page = write_markdown(where, estimates, {})
     assert "800 responses (`acme/parrot`), read from 2 files." in page
     assert items(page, "False refusals under persona prompts") == ["3 lines repeated a doc.", "Another thing."]
+
+
+def test_how_a_study_was_run_is_taken_from_the_origin(estimates):
+    studies, asked = pd.DataFrame({"model": ["m"], "engine": ["vllm 1"]}), pd.DataFrame({"task": ["t"], "n_docs": [9]})
+    page = write_markdown(replace(ORIGIN, studies=studies, asked=asked), estimates, {})
+    assert "How it was run" in headings(page)
+    assert "| m | vllm 1 |" in re.sub(" +", " ", page)
+    assert "How it was run" not in headings(write_markdown(ORIGIN, estimates, {}))
 
 
 def test_interactions_beyond_chance_are_shown_and_others_counted(estimates):
     table = estimates.tables["interactions"]
     named = int((table["p_adjusted"] <= 0.05).sum())
-    page = write_page(SOURCE, estimates, {})
+    page = write_markdown(ORIGIN, estimates, {})
     assert f"{named} of {len(table)} combinations of two factors" in page
     all_named = replace(estimates, tables=estimates.tables | {"interactions": table.assign(p_adjusted=0.01)})
-    assert "The 5 largest:" in write_page(SOURCE, all_named, {})
+    assert "The 5 largest:" in write_markdown(ORIGIN, all_named, {})
 
 
 def test_settings_of_runs_are_told_apart_in_rates_and_differences(estimates):
@@ -208,7 +225,7 @@ def test_settings_of_runs_are_told_apart_in_rates_and_differences(estimates):
         if name.startswith(("rates", "contrasts"))
     }
     of_runs = replace(estimates, tables=estimates.tables | told, run_factors=("temperature",))
-    page = write_page(SOURCE, of_runs, {})
+    page = write_markdown(ORIGIN, of_runs, {})
     assert "| model | task | temperature | baseline |" in page
     assert "of a model, a task and a temperature" in page
     assert "temperature" in main_table(of_runs.tables, of_runs.run_factors)
@@ -231,14 +248,14 @@ def test_published_numbers_are_judged_by_the_papers_own_rule(estimates):
     published = pd.DataFrame(
         [row | {"rule": "prefix", "agrees": True}, row | {"rule": "prefix_strict", "agrees": False}]
     )
-    page = write_page(SOURCE, estimates, {"published": published})
+    page = write_markdown(ORIGIN, estimates, {"published": published})
     assert "1 of 1 published numbers lie in the intervals" in page
 
 
 def test_the_main_table_is_empty_without_persona_prompts(tmp_path):
     neutral = study(tmp_path, settings=("neutral",))
     assert main_table(neutral.tables).empty
-    assert "In short" not in headings(write_page(SOURCE, neutral, {}))
+    assert "In short" not in headings(write_markdown(ORIGIN, neutral, {}))
 
 
 # Hostile names.
@@ -277,9 +294,9 @@ def test_no_note_or_level_or_rule_can_be_more_than_text(estimates, name):
         notes=dict.fromkeys(estimates.notes, (f"{name} left out: it was not asked.",)),
         fit=replace(estimates.fit, references={"persona": name}, table=fill(estimates.fit.table)),
     )
-    page = write_page(Source(SOURCE.files, (f"{name} was left out.",)), hostile, {})
+    page = write_markdown(replace(ORIGIN, notes=(f"{name} was left out.",)), hostile, {})
     found, kinds = parse(page)
-    harmless = write_page(Source(SOURCE.files, ("m was left out.",)), estimates, {})
+    harmless = write_markdown(replace(ORIGIN, notes=("m was left out.",)), estimates, {})
     assert headings(page) == headings(harmless)
     assert not {
         kind for kind in kinds if kind.startswith(("html", "fence", "code_block", "image", "link", "hr", "block"))

@@ -5,15 +5,15 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.report.study_tables import Options, estimate_study, fit_study
-from refusal_metrics.analysis.report.write import write_report
+from refusal_metrics.analysis.report.study_tables import ReportOptions, estimate_study, fit_study
+from refusal_metrics.analysis.report.write import estimate_responses, write_report
 from refusal_metrics.analysis.responses.logs.load import load_responses
 from refusal_metrics.analysis.responses.table import read_responses
 
 from refusal_metrics.errors import InputError
 
 STUDY = ["model", "task", "setting"]
-FEW = Options(n_replicates=20)
+FEW = ReportOptions(n_replicates=20)
 PEOPLE = {
     "persona": {"woman": "gender", "man": "gender", "black": "race"},
     "neutral": {"person": "neutral"},
@@ -70,7 +70,7 @@ def estimate(folder, table, options=FEW):
     """Estimate a study from its responses table; a warning of any kind is an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return estimate_study(read(folder, table), options)
+        return estimate_responses(read(folder, table), options)
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ def test_interactions_are_of_three_pairs_of_factors(study):
 
 def test_all_rules_are_in_tables_of_rates_and_one_in_the_others(tmp_path, table):
     both = table.drop(columns="refused").assign(refused_a=table["refused"], refused_b=1 - table["refused"])
-    found = estimate(tmp_path, both, Options("b", n_replicates=20))
+    found = estimate(tmp_path, both, ReportOptions("b", n_replicates=20))
     assert (found.rule, found.rules) == ("b", ("a", "b"))
     sums = found.tables["rates"].groupby("rule")["n_refused"].sum()
     assert sums.to_dict() == {"a": table["refused"].sum(), "b": len(table) - table["refused"].sum()}
@@ -149,7 +149,7 @@ def test_all_rules_are_in_tables_of_rates_and_one_in_the_others(tmp_path, table)
 
 def test_an_unknown_rule_is_refused(tmp_path, table):
     with pytest.raises(InputError, match="unknown detector 'prefix': allowed are given"):
-        estimate(tmp_path, table, Options("prefix"))
+        estimate(tmp_path, table, ReportOptions("prefix"))
 
 
 # Determinism.
@@ -157,7 +157,7 @@ def test_an_unknown_rule_is_refused(tmp_path, table):
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_the_same_estimates(tmp_path, table, study):
     again = estimate(tmp_path, table)
-    other = estimate(tmp_path, table, Options(n_replicates=20, seed=1))
+    other = estimate(tmp_path, table, ReportOptions(n_replicates=20, seed=1))
     for name, own in study.tables.items():
         assert own.to_csv() == again.tables[name].to_csv(), name
     assert study.tables["sensitivity"].to_csv() != other.tables["sensitivity"].to_csv()
@@ -176,7 +176,7 @@ def test_the_order_of_logs_changes_nothing(logs, tmp_path):
         results, [("a/one", "persona"), ("b/two", "persona"), ("a/one", "neutral")], strict=True
     ):
         logs.write_run(folder, "RNA RAA AAN", model=model, setting=setting)
-    first, second = (estimate_study(load_responses(order), FEW).tables for order in (results, results[::-1]))
+    first, second = (estimate_responses(load_responses(order), FEW).tables for order in (results, results[::-1]))
     for name, own in first.items():
         pd.testing.assert_frame_equal(own, second[name], rtol=1e-9, atol=1e-12, obj=name)
 
@@ -191,8 +191,8 @@ def by_temperature(logs, tmp_path_factory):
     for date, temperature, answers in ((logs.DATE, 0.0, "RNA RAA AAA"), (logs.LATER, 1.0, "AAA RNA ANR")):
         asked = {"configs": logs.generation(task, temperature=temperature)}
         logs.write_run(out, answers, date=date, asked=asked)
-    options = Options(run_factors=("temperature",), n_replicates=20)
-    return estimate_study(load_responses([out], run_factors=["temperature"]), options)
+    options = ReportOptions(run_factors=("temperature",), n_replicates=20)
+    return estimate_responses(load_responses([out], run_factors=["temperature"]), options)
 
 
 @pytest.mark.parametrize("name", sorted(name for name in ALWAYS if name.startswith("rates")))
@@ -295,14 +295,14 @@ def test_the_regression_has_the_papers_factors_as_far_as_there_are_any(make_coun
     assert list(fit_study(make_counts(asked), ["stratum"]).references)[-1] == "stratum"
 
 
-def test_outcomes_are_of_responses_of_which_somebody_said_one(table, tmp_path):
-    # The judge, whose outcomes they are, gave none to the first three of them: what they are to others nobody says.
-    n = len(table) - 3
-    said = {"outcome": [None] * 3 + ["answer"] * n, "refused_judge_x": [None] * 3 + [False] * n}
-    known = table.assign(refused_answer_aware=False, **said)
-    known.drop(columns="refused").to_parquet(tmp_path / "table.parquet")
-    responses = read_responses([tmp_path / "table.parquet"])
-    for rule in ("answer_aware", "judge_x"):
-        outcomes = estimate_study(responses, Options(detector=rule, n_replicates=2)).tables["outcomes"]
-        assert outcomes["n"].sum() == n
-        assert outcomes["n_answer" if rule == "answer_aware" else "n_other"].sum() == n
+def test_tables_are_made_of_counts_and_outcomes_alone_and_an_unknown_rule_is_refused(table, tmp_path, make_counts):
+    counts = {"given": make_counts(table)}
+    outcomes = pd.DataFrame({"n": [1]})
+    made = estimate_study(counts, outcomes, FEW)
+    read_ones = estimate(tmp_path, table)
+    assert made.tables["outcomes"] is outcomes
+    assert "outcomes" not in estimate_study(counts, None, FEW).tables
+    for name, expected in read_ones.tables.items():
+        pd.testing.assert_frame_equal(made.tables[name], expected)
+    with pytest.raises(InputError, match="unknown detector 'givne': allowed are given; did you mean 'given'"):
+        estimate_study(counts, None, ReportOptions(detector="givne"))

@@ -17,8 +17,8 @@ from refusal_metrics.analysis.labels.read import item_id
 from refusal_metrics.analysis.report import write as report_module
 from refusal_metrics.analysis.report.html import bundle as html_files
 from refusal_metrics.analysis.report.html import page as html_page
-from refusal_metrics.analysis.report.study_tables import Options, estimate_study
-from refusal_metrics.analysis.report.write import main_table, write_report
+from refusal_metrics.analysis.report.study_tables import ReportOptions
+from refusal_metrics.analysis.report.write import estimate_responses, main_table, write_report
 from refusal_metrics.analysis.responses.logs.load import load_responses
 from refusal_metrics.analysis.responses.table import read_responses
 
@@ -46,7 +46,7 @@ OF_PERSONAS = {
     "regression_wald": ["factor", "statistic", "df", "p_value"],
     "regression_effects": ["factor", "level", "estimate", "ci_low", "ci_high"],
 }
-FEW = Options(n_replicates=20)
+FEW = ReportOptions(n_replicates=20)
 RATES = [name for name in CONTRACT if name.startswith("rates")]
 
 
@@ -125,13 +125,13 @@ def small_report(small, tmp_path_factory):
 def write(small, small_estimates, monkeypatch):
     """Write the small study's report into a folder, its tables being computed once: for tests of the folder."""
     responses = load_responses([small])
-    monkeypatch.setattr(report_module, "estimate_study", lambda *_: small_estimates)
+    monkeypatch.setattr(report_module, "estimate_responses", lambda *_: small_estimates)
     return lambda out, **options: write_report(responses, out, **options)
 
 
 @pytest.fixture(scope="module")
 def small_estimates(small):
-    return estimate_study(load_responses([small]), FEW)
+    return estimate_responses(load_responses([small]), FEW)
 
 
 @pytest.fixture(scope="module")
@@ -437,7 +437,7 @@ def test_no_model_name_can_break_the_page(
     write, small_report, small_estimates, small_tables, monkeypatch, tmp_path, name
 ):
     hostile = {stem: table.replace("acme/parrot-7b", name) for stem, table in small_tables.items()}
-    monkeypatch.setattr(report_module, "estimate_study", lambda *_: replace(small_estimates, tables=hostile))
+    monkeypatch.setattr(report_module, "estimate_responses", lambda *_: replace(small_estimates, tables=hostile))
     write(tmp_path / "out")
     page, harmless = Page(tmp_path / "out"), small_report[0]
     assert page.headings == harmless.headings
@@ -625,7 +625,9 @@ def test_where_no_model_is_the_papers_the_page_says_so(small, tmp_path):
 @pytest.mark.parametrize("asked", ["paper", "compare_published"])
 def test_the_papers_tables_have_no_place_for_factors_of_runs(small, tmp_path, asked):
     with pytest.raises(InputError, match="no place for temperature; leave out --factors"):
-        write_report(load_responses([small]), tmp_path / "out", Options(run_factors=("temperature",)), **{asked: True})
+        write_report(
+            load_responses([small]), tmp_path / "out", ReportOptions(run_factors=("temperature",)), **{asked: True}
+        )
     assert not (tmp_path / "out").exists()
 
 
@@ -704,7 +706,7 @@ def test_a_rule_that_judged_no_persona_prompt_leaves_the_page_to_the_others(smal
 def test_labels_are_set_beside_every_detector_whose_verdicts_the_responses_carry(
     judged, small_estimates, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(report_module, "estimate_study", lambda *_: small_estimates)
+    monkeypatch.setattr(report_module, "estimate_responses", lambda *_: small_estimates)
     path = labelled(tmp_path, i0="yes", i1="no", i2="yes", i5="no")
     write_report(judged, tmp_path / "out", labels=path)
     table = pd.read_csv(tmp_path / "out" / "tables" / "validation.csv").set_index("detector")
@@ -719,7 +721,7 @@ def test_labels_are_set_beside_every_detector_whose_verdicts_the_responses_carry
 def test_the_report_says_where_labels_are_not_or_not_all_of_its_responses(
     judged, small_estimates, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(report_module, "estimate_study", lambda *_: small_estimates)
+    monkeypatch.setattr(report_module, "estimate_responses", lambda *_: small_estimates)
     path = labelled(tmp_path, i0="yes", i1="no", i77="no")
     write_report(judged, tmp_path / "part", labels=path)
     said = Page(tmp_path / "part").paragraphs["How well the rules find refusals"]
@@ -785,7 +787,7 @@ def test_a_full_disk_while_figures_are_written_leaves_nothing_and_names_the_fold
 
 def test_tables_may_be_written_alone(logs, tmp_path):
     responses = load_responses([logs.write_run(tmp_path / "results", "RNAE").parent])
-    write_report(responses, tmp_path / "out", Options(n_replicates=20), page=False)
+    write_report(responses, tmp_path / "out", ReportOptions(n_replicates=20), page=False)
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == [".persona-refusal.json", "report.md", "tables"]
 
@@ -825,7 +827,7 @@ def study_with_texts(tmp_path, monkeypatch):
 
 
 def write_again(table, out, **options):
-    write_report(read_responses([table]), out, Options(n_replicates=100), **options)
+    write_report(read_responses([table]), out, ReportOptions(n_replicates=100), **options)
 
 
 def test_a_new_report_removes_what_the_old_one_wrote_and_nothing_of_the_users(study_with_texts, tmp_path):

@@ -128,20 +128,11 @@ def test_addresses_keep_their_slashes_and_a_log_without_results_goes_by_its_fold
 # Models.
 
 
-@pytest.mark.parametrize(
-    ("models", "names"),
-    [
-        (("acme/a__b", "acme__a/b"), {"acme/a__b", "acme__a/b"}),
-        (("/x/parrot", "acme/parrot"), {"parrot", "acme/parrot"}),
-        (("/x/parrot", "parrot"), {"/x/parrot", "parrot"}),
-        (("/x/parrot", "/y/parrot"), {"/x/parrot", "/y/parrot"}),
-        (("/x/parrot", "/x/parrot/"), {"parrot"}),
-    ],
-)
-def test_models_go_by_short_names_unless_two_would_share_one(logs, tmp_path, models, names):
-    for model, date in zip(models, (logs.DATE, logs.LATER), strict=True):
+def test_models_go_by_their_names_in_all_results_together(logs, tmp_path):
+    given = {logs.DATE: "/x/parrot", logs.LATER: "/y/parrot", "2026-01-04T03-04-05.678901": "/y/parrot/"}
+    for date, model in given.items():
         logs.write_run(tmp_path, "RA", model=model, date=date)
-    assert {log.model for log in find_logs([tmp_path])} == names
+    assert [log.model for log in find_logs([tmp_path])] == ["x/parrot", "y/parrot", "y/parrot"]
 
 
 # Settings.

@@ -9,7 +9,8 @@ from refusal_metrics.analysis.labels.detection_errors import VALIDATION
 from refusal_metrics.analysis.labels.validate import Validation
 from refusal_metrics.analysis.report.html.content import Content, below, first_screen
 from refusal_metrics.analysis.report.html.explorer import draw_sample
-from refusal_metrics.analysis.report.study_tables import Options, estimate_study
+from refusal_metrics.analysis.report.study_tables import ReportOptions
+from refusal_metrics.analysis.report.write import estimate_responses
 from refusal_metrics.analysis.responses.logs.load import load_responses
 from refusal_metrics.analysis.responses.origin import read_origin
 
@@ -23,9 +24,9 @@ def content(logs, tmp_path_factory):
     logs.write_run(folder, "RNA RAA")
     logs.write_run(folder, "RAA NEA", setting="neutral")
     responses = load_responses([folder], texts=True)
-    estimates = estimate_study(responses, Options(n_replicates=20))
+    estimates = estimate_responses(responses, ReportOptions(n_replicates=20))
     sample = draw_sample(responses, estimates.rule)
-    return Content(estimates, read_origin(responses), responses.files, sample=sample, made=MADE)
+    return Content(estimates, read_origin(responses), sample=sample, made=MADE)
 
 
 def test_the_first_screen_says_what_was_studied(content):
@@ -92,6 +93,15 @@ def test_runs_and_designs_are_told_with_the_date_of_the_report(content):
     # What no run says is left out.
     assert runs["columns"] == ["model", "task", "date"]
     assert runs["rows"][0][0] == "acme/parrot-7b"
+
+
+def test_how_studies_were_run_and_what_they_asked_is_taken_from_the_origin(content):
+    studies, asked = pd.DataFrame({"model": ["m"], "engine": ["vllm 1"]}), pd.DataFrame({"task": ["t"], "n_docs": [9]})
+    of_study = replace(content, origin=replace(content.origin, studies=studies, asked=asked))
+    tables = {table["title"]: table for table in below(of_study)["origin_tables"]}
+    assert list(tables) == ["Runs", "Studies", "What studies asked", "Designs"]
+    assert tables["Studies"]["rows"] == [["m", "vllm 1"]]
+    assert tables["What studies asked"]["rows"] == [["t", "9"]]
 
 
 def test_what_could_not_be_estimated_is_said_where_its_tables_would_stand(content):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from refusal_metrics.analysis.report.html.first_screen import find_all, headline
-from refusal_metrics.analysis.report.study_tables import Estimates
+from refusal_metrics.analysis.report.study_tables import StudyEstimates
 
 
 def rates(rows):
@@ -15,7 +15,7 @@ def rates(rows):
 def study(rates_rows, **tables):
     contrasts = pd.DataFrame(columns=["model", "task", "baseline", "rule", "estimate", "p_adjusted"])
     table = rates(rates_rows)
-    return Estimates(
+    return StudyEstimates(
         {"rates": table, "contrasts": contrasts, **tables}, "aware", tuple(table["rule"].unique()), {}, None
     )
 

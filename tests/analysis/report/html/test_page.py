@@ -17,7 +17,8 @@ from refusal_metrics.analysis.report.html import page as html_page
 from refusal_metrics.analysis.report.html.content import Content
 from refusal_metrics.analysis.report.html.explorer import draw_sample
 from refusal_metrics.analysis.report.html.page import write_html
-from refusal_metrics.analysis.report.study_tables import Options, estimate_study
+from refusal_metrics.analysis.report.study_tables import ReportOptions
+from refusal_metrics.analysis.report.write import estimate_responses
 from refusal_metrics.analysis.responses.logs.load import load_responses
 from refusal_metrics.analysis.responses.origin import read_origin
 from refusal_metrics.analysis.responses.table import read_responses
@@ -70,12 +71,12 @@ class Page(HTMLParser):
 
 def content(results, **extra):
     responses = load_responses(results, texts=True) if isinstance(results, list) else results
-    estimates = estimate_study(responses, Options(n_replicates=20))
+    estimates = estimate_responses(responses, ReportOptions(n_replicates=20))
     figures = draw_figures(estimates.tables, estimates.rules, estimates.rule)
     files = [f"figures/{figure.name}.csv" for figure in figures]
     sample = draw_sample(responses, estimates.rule) if "response" in responses.columns else None
-    made = {"notes": responses.notes, "figures": figures, "figure_files": files, "sample": sample, **extra}
-    return Content(estimates, read_origin(responses), responses.files, **made)
+    made = {"figures": figures, "figure_files": files, "sample": sample, **extra}
+    return Content(estimates, read_origin(responses), **made)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -251,8 +252,7 @@ def test_no_name_can_be_more_than_text(small, page, name):
     hostile = replace(
         small,
         estimates=replace(small.estimates, tables=tables),
-        notes=(f"{name} was left out.",),
-        origin=replace(small.origin, runs=small.origin.runs.assign(model=name)),
+        origin=replace(small.origin, runs=small.origin.runs.assign(model=name), notes=(f"{name} was left out.",)),
         figures=list(draw_rates(tables, small.estimates.rules)),
         sample=replace(small.sample, columns=columns, responses=[visible(name)] * small.sample.n),
     )

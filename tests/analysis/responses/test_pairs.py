@@ -2,9 +2,9 @@
 
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.leaderboard.pairs import PAIRED, pair_runs
 from refusal_metrics.analysis.responses.designs import load_studies
 from refusal_metrics.analysis.responses.logs.load import load_responses
+from refusal_metrics.analysis.responses.pairs import PAIRED, pair_runs
 from refusal_metrics.analysis.responses.table import read_responses, write_responses
 
 from refusal_metrics.errors import InputError

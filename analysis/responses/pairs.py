@@ -1,22 +1,21 @@
-"""Results read so that they can be set beside each other: models of one design, or two runs on the same prompts."""
+"""Two runs on the same prompts, paired by prompt in one table of the database."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from refusal_metrics.errors import InputError
 
-from ..responses.table import Folder, Responses, count, identifier, outcome_of, quoted
-from ..responses.usable import count_usable, say_unusable
-
-if TYPE_CHECKING:
-    import pandas as pd
+from .table import Folder, Responses, count, identifier, outcome_of, quoted
+from .usable import count_usable, say_unusable
 
 PAIRED = "paired"
 """The table of prompts that both runs were asked."""
 
 _KEYS = ("model", "task", "setting", "index")
+_KEYED = ("model", "task", "setting", '"index"')
 _DOC = ("text_id", "row_id", "persona", "persona_group", "template", "response_type", "stratum")
 
 
@@ -81,8 +80,78 @@ class Pairs:
     models: dict[str, str]
     notes: tuple[str, ...]
     overlaps: tuple[Overlap, ...]
-    usable_before: "pd.DataFrame"
+    usable_before: pd.DataFrame
     keep: object
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of ``paired``."""
+        return tuple(str(name) for name, *_ in self.responses.query(f"DESCRIBE {PAIRED}").fetchall())
+
+    def list_studies(self, by: Sequence[str] = ()) -> list[tuple[str, str, str]]:
+        """List the models, tasks and settings; see `count_texts` for `by`."""
+        where = " AND ".join(_asked(by)) or "true"
+        return self.responses.query(
+            f"SELECT DISTINCT model, task, setting FROM {PAIRED} WHERE {where} ORDER BY ALL"
+        ).fetchall()
+
+    def count_texts(self, study: tuple[str, str, str], by: Sequence[str] = ()) -> pd.DataFrame:
+        """Count prompts and refusals of a model, task and setting, text by text.
+
+        Parameters
+        ----------
+        study : tuple of (model, task, setting)
+        by : sequence of str
+            Factors to keep apart. With any, only prompts of the persona setting that have a level of each are counted.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The factors, ``text_id``, ``n`` prompts, ``k`` of them refused in the new run and ``k_before`` in the old
+            one, ``newly`` and ``no_longer`` refused.
+        """
+        where = " AND ".join([*_asked(by), "model = $1 AND task = $2 AND setting = $3"])
+        return self.responses.query(
+            f"SELECT {', '.join([*by, 'text_id'])}, count(*) AS n, count_if(refused) AS k, "
+            "count_if(refused_before) AS k_before, count_if(refused AND NOT refused_before) AS newly, "
+            f"count_if(refused_before AND NOT refused) AS no_longer FROM {PAIRED} WHERE {where} "
+            "GROUP BY ALL ORDER BY ALL",
+            study,
+        ).df()
+
+    def count_changes(self) -> pd.DataFrame:
+        """Count the responses whose outcome changed: ``model, task, setting, outcome_before, outcome, n``."""
+        return self.responses.query(
+            f"SELECT model, task, setting, outcome_before, outcome, count(*) AS n FROM {PAIRED} "
+            "WHERE outcome <> outcome_before GROUP BY ALL ORDER BY ALL"
+        ).df()
+
+    def find_changed(self, *, refused: bool) -> list[int]:
+        """Return the places in ``paired`` of prompts that are refused now (or are not) and were not (or were)."""
+        found = self.responses.query(
+            f"SELECT rowid FROM {PAIRED} WHERE refused = $1 AND refused_before <> $1 ORDER BY {', '.join(_KEYED)}",
+            [refused],
+        ).fetchall()
+        return [int(place) for (place,) in found]
+
+    def read_places(self, places: Sequence[int]) -> pd.DataFrame:
+        """Read prompts by their places in ``paired``, in the order given, with the texts of both runs if known."""
+        columns = set(self.responses.columns)
+        said = [name for name in ("response", "prompt") if name in columns]
+        of_before = self.responses.query(f"DESCRIBE FROM read_parquet({quoted(self.before)})").fetchall()
+        before = ", theirs.response AS response_before" if "response" in {name for name, *_ in of_before} else ""
+        keys = ", ".join(_KEYED)
+        return self.responses.query(
+            f"SELECT paired.*{''.join(f', ours.{name}' for name in said)}{before} "
+            f"FROM (SELECT unnest($1::BIGINT[]) AS place, generate_subscripts($1::BIGINT[], 1) AS nth) AS chosen "
+            f"JOIN {PAIRED} ON {PAIRED}.rowid = place JOIN responses AS ours USING ({keys}) "
+            f"JOIN read_parquet({quoted(self.before)}) AS theirs USING ({keys}) ORDER BY nth",
+            [list(places)],
+        ).df()
+
+
+def _asked(by: Sequence[str]) -> list[str]:
+    return [f"{name} IS NOT NULL" for name in by] + ["setting = 'persona'"] * bool(by)
 
 
 def pair_runs(new: Responses, old: Responses, detector: str | None = None) -> Pairs:
@@ -239,7 +308,7 @@ def _overlaps(new: Responses, old: Responses, rule: str, models: Mapping[str, st
 
 
 def _missing(overlaps: Iterable[Overlap], models: Mapping[str, str]) -> Iterator[str]:
-    """Report where one run lacks prompts of the other, or a verdict; tasks of one run alone were named before."""
+    """List in sentences where one run lacks prompts of the other, or a verdict, in the tasks that both have."""
     every = list(overlaps)
     ours = {(each.task, each.setting) for each in every if each.n_new}
     theirs = {(each.task, each.setting) for each in every if each.n_baseline}
