@@ -58,6 +58,8 @@ def write_parquet(table: pd.DataFrame, path: Path, what: str) -> None:
     InputError
         If two columns have one name, or one has values that no file can hold, named as `what`.
     """
+    if not len(table.columns):
+        raise InputError(f"{what}: has no columns; give a row a response")
     named = table.set_axis([str(name) for name in table.columns], axis=1)
     if named.columns.has_duplicates:
         raise InputError(f"{what}: has two columns {named.columns[named.columns.duplicated()][0]!r}; rename one")

@@ -156,6 +156,9 @@ def _read_labels(given: object, n_texts: int) -> list[tuple[str, ...]]:
         if not labels:
             raise InputError("labels: is an empty list; give the answers offered, or None if the requests were open")
         return [tuple(labels)] * n_texts
+    for place, own in enumerate(labels, start=1):
+        if not (own is None or isinstance(own, float | Iterable)):
+            raise InputError(f"labels: item {place:,} is {quoted(own)}; give the answers offered as texts")
     if len(labels) != n_texts:
         raise InputError(
             f"labels: are {len(labels):,} lists for {n_texts:,} texts; give one list of texts for all, or one for each"

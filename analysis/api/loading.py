@@ -1,7 +1,7 @@
 """Results as a study."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import pandas as pd
@@ -78,6 +78,9 @@ def load(
 
 
 def _paths(results: object) -> list[str]:
+    allowed = "give a path, a list of paths or a pandas DataFrame"
+    if results is None or isinstance(results, Mapping):
+        raise InputError(f"results: is of type {type(results).__name__}; {allowed}")
     paths = list_of(results, "results")
     if not paths:
         raise InputError("results: is an empty list; give a folder of results or a responses table")
@@ -85,9 +88,7 @@ def _paths(results: object) -> list[str]:
         if isinstance(path, pd.DataFrame):
             raise InputError("results: is a list that contains a data frame; join them with pandas.concat and give one")
         if not isinstance(path, str | os.PathLike):
-            raise InputError(
-                f"results: is of type {type(path).__name__}; give a path, a list of paths or a pandas DataFrame"
-            )
+            raise InputError(f"results: is of type {type(path).__name__}; {allowed}")
     return [str(path) for path in paths]
 
 
