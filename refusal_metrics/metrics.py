@@ -282,5 +282,5 @@ def _read(values: Sequence[Any], read: Callable[[Any], T]) -> list[T]:
         with contextlib.suppress(*_UNREADABLE):
             rows.append(read(value))
     if len(rows) < len(values):
-        log.warning("%d of %d values are not of this version's form: left out", len(values) - len(rows), len(values))
+        log.warning("%d of %d values have an unknown format and are left out", len(values) - len(rows), len(values))
     return rows

@@ -73,7 +73,7 @@ def read_given(path: Path, folder: Path) -> Given:
         If there is no such file, it is empty, or broken (with the line).
     """
     if not is_given(path.name):
-        raise InputError(f"{path}: cannot tell the form of the file; give one ending in {', '.join(ENDINGS)} (.gz)")
+        raise InputError(f"{path}: unknown file format; give a file that ends in {', '.join(ENDINGS)} (.gz)")
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
     connection = connect()
@@ -89,9 +89,9 @@ def read_given(path: Path, folder: Path) -> Given:
         columns = {str(name): str(kind) for name, kind, *_ in connection.execute(f"DESCRIBE FROM {scan}").fetchall()}
         n = count(connection, f"SELECT count(*) FROM {scan}")
     except (duckdb.Error, OSError) as error:
-        raise InputError(f"{path}: cannot be read ({plain(reason(error))[:200]}); write the file anew") from error
+        raise InputError(f"{path}: cannot be read ({plain(reason(error))[:200]}); write the file again") from error
     if not n:
-        raise InputError(f"{path}: holds no records; give a file with at least one")
+        raise InputError(f"{path}: contains no records; give a file with at least one")
     if of_json:
         columns = dict.fromkeys(columns, "JSON")
     return Given(path, table, columns, n, tuple(notes))
@@ -123,7 +123,7 @@ def text_column(given: Given, name: str) -> str:
     )
     if row:
         raise InputError(
-            f"{given.path}, record {row[0] + 1}: column {name!r} must hold a text, found {plain(row[1])[:80]}; "
+            f"{given.path}, record {row[0] + 1}: column {name!r} must contain text, found {plain(row[1])[:80]}; "
             "name the column of the responses with --column"
         )
     return text

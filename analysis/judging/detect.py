@@ -121,8 +121,8 @@ def detect_file(
         taken = [name for name in read.columns if name.lower() in VERDICT_COLUMNS]
         if taken and not is_table:
             raise InputError(
-                f"{path}: has the column{'s' * (len(taken) > 1)} {', '.join(taken)} already, and detect adds "
-                f"{', '.join(VERDICT_COLUMNS)}; drop or rename what is there"
+                f"{path}: already has the column{'s' * (len(taken) > 1)} {', '.join(taken)}, and detect adds "
+                f"{', '.join(VERDICT_COLUMNS)}; drop or rename them"
             )
         added = (*_added(detector), *["refused_by"] * ("refused_by" in read.columns)) if is_table else VERDICT_COLUMNS
         form = form_of(out)
@@ -212,7 +212,7 @@ def _added(detector: Detector) -> tuple[str, ...]:
 
 def _check_out(out: Path, forms: Sequence[str], *, force: bool) -> None:
     if not out.name.endswith(tuple(forms)):
-        raise InputError(f"{out}: cannot be written in the form of its ending; name a file in {', '.join(forms)}")
+        raise InputError(f"{out}: unknown file format; choose a name that ends in {', '.join(forms)}")
     check_new(out, force=force)
 
 
@@ -223,7 +223,7 @@ def _near(out: Path, *, force: bool) -> Iterator[Path]:
         try:
             yield target
         except (pa.ArrowException, duckdb.IOException) as error:
-            raise InputError(f"{out}: cannot be written ({plain(reason(error))[:200]}); make room there") from error
+            raise InputError(f"{out}: cannot be written ({plain(reason(error))[:200]}); free some space") from error
 
 
 def _is_results(path: str | os.PathLike[str]) -> bool:
@@ -272,4 +272,4 @@ def form_of(path: Path) -> str:
     for form in FORMS:
         if path.name.lower().endswith(form):
             return form
-    raise InputError(f"{path}: cannot tell the form of the file; give one ending in {', '.join(FORMS)}")
+    raise InputError(f"{path}: unknown file format; give a file that ends in {', '.join(FORMS)}")

@@ -265,5 +265,5 @@ class Judge:
             kept = f"; the replies so far are kept in {self._replies.path}" if self._replies.path else ""
             raise InputError(
                 f"{self._endpoint.address}: failed {self._n_failed_on_end} calls on end, the last with {plain(error)}"
-                f"{kept}; see to the server and run again"
+                f"{kept}; check the server and run the command again"
             ) from error

@@ -48,7 +48,7 @@ EXAMPLES = (
     *("response", "prompt"),
 )
 
-HIDDEN = "(hidden: may hold an offensive text)"
+HIDDEN = "(hidden: may contain an offensive text)"
 
 _STUDY = ["model", "task", "setting"]
 _ESTIMATES = ("estimate", "ci_low", "ci_high", "p_value", "n", "n_texts")

@@ -119,7 +119,7 @@ class Design:
         selected = tuple(p for p in own if chosen is None or p.id in chosen)
         if wanted and not selected and setting == "persona":
             raise InputError(
-                f"personas {', '.join(wanted)} are neutral ones and leave none for a persona task: "
+                f"personas {', '.join(wanted)} are all neutral, so a persona task has none: "
                 "name at least one persona of another group, or run the neutral task"
             )
         return selected or own

@@ -176,7 +176,7 @@ def _read_header(path: Path) -> tuple[list[str], str, str, int]:
         raise InputError(f"{path}, line {first}: {_fault(error, '')}") from error
     if header is None:
         raise InputError(
-            f"{path}: holds no records; give a file with at least one, the columns named in its first line"
+            f"{path}: contains no records; give a file with at least one, the columns named in its first line"
         )
     return header, separator, encoding, first
 
@@ -324,4 +324,4 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except (OSError, EOFError, zlib.error) as error:
         said = " ".join(str(getattr(error, "strerror", None) or error).split())[:200]
-        raise InputError(f"{path}: cannot be read ({said}); check the file, or copy it anew") from error
+        raise InputError(f"{path}: cannot be read ({said}); check the file, or copy it again") from error

@@ -73,7 +73,7 @@ class LogNotes:
         if changed:
             notes.append(
                 f"{_listed(changed)}: not what was written (the checksum in the results file differs): edited or "
-                "damaged since; restore it, or run the study again to ask these prompts anew."
+                "damaged since; restore it, or run the study again to repeat these prompts."
             )
         unreadable = [self._labels[place] for place in sorted(ours) if self._logs[place].facts.unreadable]
         if unreadable:
@@ -97,10 +97,10 @@ class LogNotes:
         self.filters = [name for (name,) in self._rows(filters)]
         if len(self.filters) > 1:
             names = ", ".join(map(plain, self.filters))
-            notes.append(f"The logs hold several filters ({names}); {plain(self.filters[0])} was taken.")
+            notes.append(f"The logs contain several filters ({names}); {plain(self.filters[0])} was used.")
         self.n_repeated = self._count_repeated()
         if self.n_repeated:
-            notes.append(f"{n_lines(self.n_repeated)} repeated a doc; the newest of each was taken.")
+            notes.append(f"{n_lines(self.n_repeated)} repeated a doc; the newest of each was used.")
         return notes
 
     def judged(self) -> list[str]:
@@ -206,7 +206,8 @@ class LogNotes:
                 best = "repeat" if "repeat" in differ else differ[0]
                 yield (
                     f"{plain(model)}, {plain(task)} ({plain(setting)}): runs that differ in {', '.join(differ)} were "
-                    "pooled, the newest answer to each prompt; is that meant? ingest, rates, sensitivity, regression "
+                    "pooled, using the newest response to each prompt. If this is not intended: ingest, rates, "
+                    "sensitivity, regression "
                     f"and report keep them separate with --factors {best}."
                 )
 

@@ -101,7 +101,7 @@ def _copy_records(connection: duckdb.DuckDBPyConnection, path: Path, copy: Path)
     source = f"read_parquet({quoted(literal(values))})"
     names = [str(name) for name, *_ in connection.execute(f"DESCRIBE FROM {source}").fetchall()]
     if names == ["json"]:  # as DuckDB calls nothing
-        raise InputError(f"{path}: holds no records; give a table with at least one row")
+        raise InputError(f"{path}: contains no records; give a table with at least one row")
     if set(names) >= _OF_A_LOG:
         raise InputError(
             f"{path}: is a sample log of lm_eval under another name; name it samples_TASK_DATE.jsonl, as lm_eval did"
