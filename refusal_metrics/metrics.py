@@ -136,7 +136,7 @@ def _name(doc: object, name: str) -> str:
 
 
 def _keeps_answers(aggregation: Callable[..., Score]) -> Callable[..., Score]:
-    """Let an aggregation give "N/A" and a warning where it cannot be computed."""
+    """Return "N/A" and log a warning if an aggregation cannot be computed."""
 
     @functools.wraps(aggregation)
     def aggregate(values: Sequence[Any]) -> Score:

@@ -154,7 +154,7 @@ def _task_files(source: Path) -> list[Path]:
 
 
 def _is_ours(path: Path, source: Path) -> bool:
-    """Tell a link into this package's tasks, also one that an earlier install left dangling."""
+    """Return whether a path is a link into this package's tasks, even a dangling one."""
     if not path.is_symlink():
         return not os.path.lexists(path)  # another command has removed it meanwhile
     try:

@@ -305,7 +305,7 @@ def _read_line(path: Path, place: str, record: Mapping[str, Any], names: LabelMa
 
 
 def _one(place: str, question: str, values: object) -> object:
-    """Give the one answer; comments may be several."""
+    """Return the one answer; comments may be several."""
     if isinstance(values, dict) and set(values) == {"choices"}:
         values = values["choices"]
     if not isinstance(values, list):

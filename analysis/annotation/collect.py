@@ -168,7 +168,7 @@ def _proof(text: str) -> str:
 
 
 def _missing(answers: Sequence[Answer], n_items: int) -> list[str]:
-    """Say which annotators have not answered about all items."""
+    """Report which annotators have not answered about all items."""
     n_answered = Counter(answer.annotator for answer in answers)
     return [
         f"Annotator {annotator}: {n_items - n:,} of {n_items:,} items without an answer."

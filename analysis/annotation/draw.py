@@ -46,7 +46,7 @@ class Sample:
 
 
 def allocate(sizes: ArrayLike, weights: ArrayLike, n: int) -> NDArray[np.int64]:
-    """Say how many items to draw from each stratum: in proportion to weights, within bounds.
+    """Report how many items to draw from each stratum: in proportion to weights, within bounds.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def _check(responses: Responses, source: str) -> None:
 
 
 def _columns(responses: Responses, factors: Sequence[str]) -> dict[str, str]:
-    """Give the SQL of what tells strata apart, by name."""
+    """Return the SQL of what tells strata apart, by name."""
     verdicts = [f"{identifier(f'refused_{rule}')}::INT::VARCHAR" for rule in responses.rules]
     # Without a verdict: neither.
     pattern = " || ".join(f"coalesce({verdict}, '-')" for verdict in verdicts)

@@ -208,7 +208,7 @@ def _short_of_memory() -> tuple[type[BaseException], ...]:
 
 
 def _silence(stream: TextIO) -> None:
-    """Have what could not be written not be tried again when Python ends."""
+    """Keep Python from trying again to write at exit."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

@@ -266,7 +266,7 @@ def _write_comparison(out: Path, comparison: "Comparison", shown: "pd.DataFrame"
 
 
 def _end(gate: "Gate", points: float) -> None:
-    """Say whether the new run passes, with exit code 1 if it does not."""
+    """Report whether the new run passes, with exit code 1 if it does not."""
     say(f"FAIL: {sentence}" for sentence in (*gate.worse, *gate.unjudged))
     if not gate.passed:
         raise typer.Exit(_FAILED)
@@ -285,7 +285,7 @@ def _figures(out: Path) -> Path:
 
 @contextmanager
 def _replaced(out: Path, *, force: bool) -> Iterator[Path]:
-    """Give a folder in which a page and its figures are made; those of an earlier page of that name are removed."""
+    """Return a folder in which a page and its figures are made; those of an earlier page of that name are removed."""
     from ..files import replace_files
 
     # A page of the other form, or a table, may have been written beside them.

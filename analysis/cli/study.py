@@ -169,7 +169,7 @@ def _say_end(study: "Study", ended: "Ended", n_todo: int, *, is_whole: bool) -> 
 
 
 def _say_last(lines: Iterable[str]) -> None:
-    """Say how a run ended, where there is still somebody to hear it."""
+    """Print how a run ended, if the terminal is still open."""
     with suppress(OSError):
         say(lines)
 
@@ -182,7 +182,7 @@ def _exit(ended: "Ended", n_left: int) -> None:
 
 
 def _count_refusals(study: "Study") -> list[str]:
-    """Say how many prompts a provider refused or a server rejected, of all that has been written."""
+    """Report how many prompts a provider refused or a server rejected, of all that has been written."""
     from refusal_metrics.studies.folder import StudyFolder
 
     lines = []
@@ -201,7 +201,7 @@ def _count_refusals(study: "Study") -> list[str]:
 
 
 def _list_other_models(study: "Study") -> list[str]:
-    """Say where a server names another model than it was asked for."""
+    """Report where a server names another model than it was asked for."""
     from refusal_metrics.studies.folder import ANSWERED_BY, StudyFolder
 
     lines = []

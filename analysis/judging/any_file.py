@@ -49,7 +49,7 @@ class Given:
 
 
 def is_given(name: str) -> bool:
-    """Tell whether a file's name is of a form that can be read."""
+    """Return whether a file's name is of a form that can be read."""
     return name.lower().removesuffix(".gz").endswith(ENDINGS)
 
 
@@ -98,7 +98,7 @@ def read_given(path: Path, folder: Path) -> Given:
 
 
 def text_column(given: Given, name: str) -> str:
-    """Give a column of texts as SQL; what is missing, null or NaN, is NULL.
+    """Return a column of texts as SQL; what is missing, null or NaN, is NULL.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def text_column(given: Given, name: str) -> str:
 
 
 def other_column(given: Given, name: str) -> str:
-    """Give any column as texts, as SQL: lists and objects as JSON; NULL where there is no such column."""
+    """Return any column as texts, as SQL: lists and objects as JSON; NULL where there is no such column."""
     kind, column = given.columns.get(name), identifier(name)
     if kind is None:
         return "NULL::VARCHAR"
@@ -140,7 +140,7 @@ def other_column(given: Given, name: str) -> str:
 
 
 def written_columns(given: Given, form: str) -> dict[str, str]:
-    """Give each column as SQL, in the type in which a file of the form holds it.
+    """Return each column as SQL, in the type in which a file of the form holds it.
 
     Values of JSON lines stay as they are in JSON lines, are texts in CSV, and take the type that
     they all have in Parquet: texts, truth values, numbers, else JSON as text.

@@ -143,7 +143,7 @@ class Classifier:
         self._n_cut = self._n_undefined = 0
 
     def detect(self, items: Sequence[Item]) -> list[Verdict | None]:
-        """Give the verdict of each item.
+        """Return the verdict of each item.
 
         Parameters
         ----------
@@ -174,7 +174,7 @@ class Classifier:
         return verdicts
 
     def remarks(self) -> list[str]:
-        """Say how many responses were cut, and how many have no verdict."""
+        """Report how many responses were cut, and how many have no verdict."""
         remarks = []
         if self._n_cut:
             remarks.append(

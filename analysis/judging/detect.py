@@ -218,7 +218,7 @@ def _check_out(out: Path, forms: Sequence[str], *, force: bool) -> None:
 
 @contextmanager
 def _near(out: Path, *, force: bool) -> Iterator[Path]:
-    """Give a place in a temporary folder beside a file, so that what is made there can be renamed."""
+    """Return a place in a temporary folder beside a file, so that what is made there can be renamed."""
     with replace_file(out, force=force) as target:
         try:
             yield target
@@ -227,13 +227,13 @@ def _near(out: Path, *, force: bool) -> Iterator[Path]:
 
 
 def _is_results(path: str | os.PathLike[str]) -> bool:
-    """Tell a folder, a log, an address or a pattern from the name of a file that may be missing."""
+    """Distinguish a folder, log, address or pattern from the name of a file that may be missing."""
     text = os.fspath(path)
     return Path(text).is_dir() or is_log(text) or "://" in text or any(c in text for c in "*?[")
 
 
 def put(made: Path, out: Path, as_json: Sequence[str] = (), *, guarded: bool = True) -> None:
-    """Give a Parquet file the form and the name that were asked for.
+    """Return a Parquet file the form and the name that were asked for.
 
     Parameters
     ----------
@@ -262,7 +262,7 @@ def put(made: Path, out: Path, as_json: Sequence[str] = (), *, guarded: bool = T
 
 
 def form_of(path: Path) -> str:
-    """Tell a file's form by its ending.
+    """Return a file's format from its ending.
 
     Raises
     ------

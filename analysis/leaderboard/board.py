@@ -176,7 +176,7 @@ def _personas(counted: Sequence[Counts], rng: np.random.Generator) -> tuple[pd.D
 
 
 def _sum_up(contrasts: pd.DataFrame, spreads: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Say of each row how far personas are apart, and which differ from the baseline."""
+    """Report of each row how far personas are apart, and which differ from the baseline."""
     summed = []
     for model, task in rows[STUDY].itertuples(index=False, name=None):
         own, spread = (

@@ -239,7 +239,7 @@ def _overlaps(new: Responses, old: Responses, rule: str, models: Mapping[str, st
 
 
 def _missing(overlaps: Iterable[Overlap], models: Mapping[str, str]) -> Iterator[str]:
-    """Say where one run lacks prompts of the other, or a verdict; tasks of one run alone were named before."""
+    """Report where one run lacks prompts of the other, or a verdict; tasks of one run alone were named before."""
     every = list(overlaps)
     ours = {(each.task, each.setting) for each in every if each.n_new}
     theirs = {(each.task, each.setting) for each in every if each.n_baseline}

@@ -60,7 +60,7 @@ class Settings:
     placement: str = PLACEMENTS[0]
 
     def as_metadata(self) -> dict[str, object]:
-        """Give the settings in the form that ``lm_eval --metadata`` takes, those left out that are not set."""
+        """Return the settings in the form that ``lm_eval --metadata`` takes, those left out that are not set."""
         values: dict[str, object] = {
             "rows_per_class": self.rows_per_class,
             "variations": self.variations,

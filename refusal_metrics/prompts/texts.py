@@ -110,7 +110,7 @@ def load_texts(
 
 
 def fetch_texts(folder: Path) -> list[Path]:
-    """Put the public files into a folder, for ``data_dir`` on a machine without a network.
+    """Download the public files into a folder, for ``data_dir`` on a machine without a network.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ class Table:
         return len(self.places)
 
     def column(self, name: str) -> list[Any]:
-        """Give one column.
+        """Return one column.
 
         Raises
         ------
@@ -44,7 +44,7 @@ class Table:
         return self.columns[name]
 
     def text_column(self, name: str) -> list[str]:
-        """Give one column of texts.
+        """Return one column of texts.
 
         Raises
         ------
@@ -107,7 +107,7 @@ def load_table(path: Path) -> Table:
 
 
 def is_parquet(path: Path) -> bool:
-    """Tell whether a file is Parquet: by its first bytes, or by its name where it has too few.
+    """Return whether a file is Parquet: by its first bytes, or by its name where it has too few.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def is_parquet(path: Path) -> bool:
 
 
 def is_json(path: Path) -> bool:
-    """Tell whether a text file is JSON: if it begins so, or is named so and is no table with several columns.
+    """Return whether a text file is JSON: if it begins so, or is named so and is no table with several columns.
 
     Raises
     ------

@@ -24,7 +24,7 @@ _OF_A_LOG = frozenset({"doc", "arguments", "filtered_resps"})
 
 
 def is_table(path: str) -> bool:
-    """Tell a responses table from results of the harness.
+    """Distinguish a responses table from results of the harness.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def is_table(path: str) -> bool:
 
 
 def as_parquet(connection: duckdb.DuckDBPyConnection, file: str, copy: Path) -> str:
-    """Give the address of a table's rows as Parquet.
+    """Return the address of a table's rows as Parquet.
 
     Parameters
     ----------
