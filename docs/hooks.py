@@ -1,4 +1,4 @@
-"""What is made while the documentation is built: the pages of commands and modules, and formulas as MathML."""
+"""What is made while the documentation is built: the page of commands, and formulas as MathML."""
 # ruff: noqa: INP001 - mkdocs loads this file by its path
 
 import importlib.util
@@ -10,12 +10,10 @@ import tempfile
 from html import unescape
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.plugins import event_priority
-from mkdocs.structure.files import File, Files
 
 _HERE = Path(__file__).parent
 _PARTS = {"refusal_metrics": "refusal_metrics", "analysis": "refusal_metrics.analysis"}
@@ -27,26 +25,12 @@ _stage = tempfile.TemporaryDirectory(prefix="persona-refusal-docs-")
 
 @event_priority(100)  # before that of mkdocstrings, which reads the paths
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Name the modules' pages, and show mkdocstrings the package as it is once it is installed."""
+    """Show mkdocstrings the package as it is once it is installed."""
     for part, package in _PARTS.items():
         folder = Path(_stage.name, *package.split("."))
-        folder.mkdir(exist_ok=True)
-        for path in Path(_HERE.parent, part).glob("*.py"):
-            shutil.copy(path, folder)
+        shutil.copytree(_HERE.parent / part, folder, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
     config.plugins["mkdocstrings"].config.handlers["python"]["paths"] = [_stage.name]  # type: ignore[attr-defined]
-    nav: list[dict[str, list[Any]]] = config.nav or []
-    pages = next(item["Python"] for item in nav if "Python" in item)
-    pages += [{name: [{stem: _page(part, stem)} for stem in _modules(part)]} for part, name in _PARTS.items()]
     return config
-
-
-def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add a page for each module."""
-    for part, package in _PARTS.items():
-        for stem in _modules(part):
-            content = f"# {package}.{stem}\n\n::: {package}.{stem}\n"
-            files.append(File.generated(config, _page(part, stem), content=content))
-    return files
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
@@ -61,22 +45,12 @@ def on_page_content(html: str, **_: object) -> str:
     return _FORMULA.sub(_formula, html)
 
 
-def _modules(part: str) -> list[str]:
-    """List the modules of a part, but for those of the command line, which has a page of its own."""
-    stems = sorted(path.stem for path in Path(_HERE.parent, part).glob("*.py"))
-    return [stem for stem in stems if not stem.startswith(("_", "cli"))]
-
-
-def _page(part: str, stem: str) -> str:
-    return f"reference/python/{part}/{stem}.md"
-
-
 def _write_commands() -> str:
     """Write down every command from what its ``--help`` says; the list of commands with cut sentences is left out."""
     asked = ["refusal_metrics.analysis.cli.app", "utils", "docs", "--name", "persona-refusal"]
     command = [sys.executable, "-m", "typer", *asked]
     written = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 - our own
-    written = written[written.index("\n## ") :].replace("* `--help`: Show this message and exit.\n", "")
+    written = written[written.index("\n## ") :].replace("* `-h, --help`: Show this message and exit.\n", "")
     # The name of the program before each heading says nothing.
     return re.sub(
         r"^(#+) `persona-refusal (.*)`$", r"\1 \2", written.replace("**Options**:\n\n\n", ""), flags=re.MULTILINE

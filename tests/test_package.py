@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
-from importlib.metadata import requires
+from importlib.metadata import requires, version
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from refusal_metrics.analysis import api
 
 import refusal_metrics
 
@@ -33,9 +34,31 @@ def test_the_core_install_asks_for_neither_torch_nor_vllm():
     assert not [r for r in core if r.startswith(("torch", "vllm", "transformers"))]
 
 
+def test_the_public_names_are_there_and_no_other():
+    assert {*refusal_metrics.__all__} <= {*dir(refusal_metrics)}
+    assert {*api.__all__} | {"__version__"} == {*refusal_metrics.__all__}
+    for name in api.__all__:
+        assert getattr(refusal_metrics, name) is getattr(api, name)
+    with pytest.raises(AttributeError, match="has no attribute 'lod'"):
+        refusal_metrics.lod  # noqa: B018 - to look is what is tested
+
+
+def test_the_version_is_that_of_the_installed_package():
+    assert refusal_metrics.__version__ == version("persona-refusal")
+
+
+@pytest.mark.parametrize("command", [["-m", "refusal_metrics"], ["-m", "refusal_metrics.analysis.cli.app"]])
+def test_the_command_is_that_of_the_module(command):
+    asked = [sys.executable, *command, "--version"]
+    printed = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    assert printed == f"persona-refusal {refusal_metrics.__version__}\n"
+
+
 @pytest.mark.parametrize(
     ("module", "strangers"),
     [
+        ("refusal_metrics", ["numpy", "pandas", "duckdb", "pyarrow", "lm_eval", "refusal_metrics.analysis"]),
+        ("refusal_metrics.analysis.api", ["altair", "datasets", "lm_eval", "statsmodels", "torch", "vl_convert"]),
         ("refusal_metrics.detection.rules", ["numpy", "pandas", "datasets", "lm_eval"]),
         ("refusal_metrics.prompts.sampler", ["datasets", "lm_eval", "pyarrow"]),
         ("refusal_metrics.docs", ["lm_eval", "refusal_metrics.analysis", "torch"]),

@@ -13,6 +13,7 @@ from typing import Annotated, TextIO
 
 import typer
 
+from refusal_metrics import __version__
 from refusal_metrics import register as registry
 from refusal_metrics.errors import InputError
 
@@ -41,9 +42,26 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Measure false refusals of language models under persona prompts.\n\n"
     "`lm_eval` runs the evaluations; these commands do the rest.",
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"persona-refusal {__version__}")  # noqa: T201 - the result
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Read the options that come before a command."""
 
 
 @app.command("tasks-path")

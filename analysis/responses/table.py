@@ -124,6 +124,13 @@ def outcome_of(rule: str) -> str:
     return f"CASE WHEN {refused} IS NOT NULL THEN CASE {known} END END"
 
 
+def written_columns(responses: Responses, rule: str) -> str:
+    """Write as SQL the columns of a responses table, whose ``refused`` is the verdict of a rule."""
+    kept = f"* EXCLUDE ({', '.join(FLAGS)})" if "empty" in responses.columns else "*"
+    added = f", {outcome_of(rule)} AS outcome" if "empty" in responses.columns else ""
+    return f"{kept}, {identifier(f'refused_{rule}')} AS refused{added}"
+
+
 def write_responses(
     responses: Responses, out: Path, *, detector: str | None = None, force: bool = False, ordered: bool = True
 ) -> int:
@@ -158,15 +165,13 @@ def write_responses(
     check_new(out, force=force)
     rule = responses.rule(detector)
     form = "FORMAT parquet, COMPRESSION zstd" if out.suffix == ".parquet" else "FORMAT csv"
-    kept = f"* EXCLUDE ({', '.join(FLAGS)})" if "empty" in responses.columns else "*"
-    added = f", {outcome_of(rule)} AS outcome" if "empty" in responses.columns else ""
     n_rows = responses.n
     try:
         with replace_file(out, force=force) as made:
             if responses.table and out.suffix == ".parquet" and rule == responses.rules[0]:
                 shutil.copyfile(responses.table, made)
             else:
-                written = f"SELECT {kept}, {identifier(f'refused_{rule}')} AS refused{added} FROM responses"
+                written = f"SELECT {written_columns(responses, rule)} FROM responses"
                 written = for_spreadsheets(responses.connection, written) if out.suffix == ".csv" else written
                 responses.query(f"SET preserve_insertion_order = {str(ordered).lower()}")
                 responses.query(f"COPY ({written}) TO {quoted(made)} ({form})")

@@ -1,0 +1,10 @@
+"""What a notebook imports, as ``import refusal_metrics as rm``: `load`, `detect` and what they return."""
+
+from refusal_metrics.errors import InputError
+
+from .judged import detect
+from .loading import load
+from .results import DetectorValidation, RegressionFit, SensitivityIndices
+from .study import Study
+
+__all__ = ["DetectorValidation", "InputError", "RegressionFit", "SensitivityIndices", "Study", "detect", "load"]

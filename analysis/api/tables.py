@@ -1,0 +1,252 @@
+"""The tables that are estimated from the responses of a study in a notebook."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from refusal_metrics.errors import InputError
+
+from ..columns import STUDY_COLUMNS
+from ..estimates.contrasts import estimate_contrasts
+from ..estimates.interactions import estimate_interactions
+from ..estimates.rates import estimate_rates
+from ..estimates.spread import estimate_spread
+from ..estimates.trend import estimate_trend
+from .arguments import AnyPath, Names, as_file, label_map, list_of, names_of
+from .corrected import corrected_contrasts, corrected_rates
+from .selection import Selection
+
+AnyTable: TypeAlias = AnyPath | pd.DataFrame
+AnyMap: TypeAlias = str | Mapping[str, str]
+
+
+class Tables(Selection):
+    """Responses, and what is estimated from them as one table."""
+
+    def rates(
+        self,
+        by: Names = (),
+        *,
+        labels: AnyTable | None = None,
+        columns: AnyMap = "",
+        values: AnyMap = "",
+        detector: str | None = None,
+    ) -> pd.DataFrame:
+        """Estimate refusal rates with 95% confidence intervals clustered by text.
+
+        Parameters
+        ----------
+        by : str or list of str
+            Factors to break rates down by besides model, task and setting.
+        labels : path or pandas.DataFrame, optional
+            People's labels of a sample of the responses, by which the rates are corrected.
+        columns, values : str or mapping, optional
+            What a label file of another tool calls its columns, and what its values mean.
+        detector : str, optional
+            By default the first of `detectors`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a model, task, setting and level: ``estimate, ci_low, ci_high, n, n_texts, n_refused, ...``.
+
+        Raises
+        ------
+        InputError
+            For an unknown factor or detector, or labels that cannot be used.
+
+        Examples
+        --------
+        >>> study.rates(by="persona").query("model == 'owl' and task == 'nli' and setting == 'persona'")[
+        ...     ["persona", "estimate", "n"]
+        ... ].round(2).values.tolist()
+        [['farmer', 0.1, 10], ['nurse', 0.4, 10], ['pilot', 0.3, 10]]
+        """
+        factors = names_of(by, "by")
+        broken_down = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
+        if labels is not None:
+            self._added(factors)
+            names = label_map(columns, values)
+            return corrected_rates(self._responses, labels, names, broken_down, detector)
+        return self._told(estimate_rates(self._counts(factors, detector), broken_down), detector)
+
+    def contrasts(
+        self,
+        against: Names = "neutral",
+        by: Names = (),
+        *,
+        labels: AnyTable | None = None,
+        columns: AnyMap = "",
+        values: AnyMap = "",
+        detector: str | None = None,
+    ) -> pd.DataFrame:
+        """Estimate each persona's difference from a baseline, compared within texts.
+
+        Parameters
+        ----------
+        against : str or list of str
+            The baseline: ``neutral`` or ``persona-free`` prompts, ``others`` (all other personas), or a persona.
+        by : str or list of str
+            Settings of runs (``temperature``, ...) whose levels are compared separately.
+        labels, columns, values, detector
+            As of `rates`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a model, task, persona and baseline: ``estimate`` (a difference of proportions), its 95%
+            confidence interval, ``odds_ratio``, ``p_value``, ``p_adjusted`` (corrected for multiple comparisons),
+            ``mde``, .... Models and tasks without the baseline are left out.
+
+        Raises
+        ------
+        InputError
+            For an unknown baseline, factor or detector.
+
+        Examples
+        --------
+        >>> study.contrasts(against="neutral").query("model == 'owl' and task == 'nli'")[
+        ...     ["persona", "estimate", "n_texts"]
+        ... ].round(2).values.tolist()
+        [['farmer', 0.0, 10], ['nurse', 0.3, 10], ['pilot', 0.2, 10]]
+        """
+        factors = self._run_factors(by, "contrasts compare")
+        baselines = [str(name) for name in list_of(against, "against")]
+        if labels is not None:
+            self._added(factors)
+            names = label_map(columns, values)
+            return corrected_contrasts(self._responses, labels, names, baselines, detector)
+        counts = self._counts([*factors, "persona"], detector)
+        table = estimate_contrasts(counts, *baselines, apart=factors)
+        return self._told(table, detector, [_no_contrast(baselines)] * table.empty)
+
+    def spread(self, by: Names = (), *, seed: int = 0, detector: str | None = None) -> pd.DataFrame:
+        """Estimate the variation between personas' refusal rates beyond sampling noise.
+
+        Parameters
+        ----------
+        by : str or list of str
+            Settings of runs whose levels are estimated separately.
+        seed : int
+            Random seed of the permutation test.
+        detector : str, optional
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a model and task: ``estimate``, a standard deviation over personas, and its ``p_value``.
+
+        Raises
+        ------
+        InputError
+            For an unknown factor or detector.
+
+        Examples
+        --------
+        >>> study.spread()[["model", "task", "n"]].values.tolist()[0]
+        ['owl', 'nli', 30]
+        """
+        factors = self._run_factors(by, "spread compares")
+        counts = self._counts([*factors, "persona"], detector)
+        table = estimate_spread(counts, factors, rng=np.random.default_rng(seed))
+        return self._told(table, detector, ["No persona task was run."] * table.empty)
+
+    def trend(
+        self,
+        column: str = "released",
+        models: AnyTable | None = None,
+        by: Names = (),
+        *,
+        each: bool = False,
+        detector: str | None = None,
+    ) -> pd.DataFrame:
+        """Estimate whether personas matter less to newer (or larger, ...) models.
+
+        Parameters
+        ----------
+        column : str
+            The property of models: a date or a number.
+        models : path or pandas.DataFrame, optional
+            A table with the columns ``model``, ``family`` and the property. By default the paper's models, with
+            ``released`` and ``parameters_b``.
+        by : str or list of str
+            Settings of runs: a trend for each of their levels.
+        each : bool
+            Whether to return each model's spread of persona effects instead of the slopes.
+        detector : str, optional
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a regression: ``outcome``, ``family`` (empty for all models), ``slope`` and its errors.
+
+        Raises
+        ------
+        InputError
+            If fewer than three models can be compared, or the table cannot be read.
+
+        Examples
+        --------
+        >>> sizes = pd.DataFrame({"model": ["owl", "parrot"], "family": ["birds", "birds"], "size": [7, 13]})
+        >>> study.trend("size", sizes)
+        Traceback (most recent call last):
+            ...
+        refusal_metrics.errors.InputError: a trend over size needs at least 3 models, and 2 can be used...
+        """
+        factors = self._run_factors(by, "trend compares")
+        counts = self._counts(factors, detector).where(setting="persona")
+        with ExitStack() as stack:
+            path = None if models is None else stack.enter_context(as_file(models, "models", ".csv"))
+            found = estimate_trend(counts, column, path, factors)
+        return self._told(found.models if each else found.trends, detector, found.notes)
+
+    def interactions(self, factors: Names, *, detector: str | None = None) -> pd.DataFrame:
+        """Estimate how far each combination of two factors differs from their sum.
+
+        Parameters
+        ----------
+        factors : str or list of str
+            Two factors, e.g. ``"model,response_type"``.
+        detector : str, optional
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a combination: a difference of differences of refusal rates among the prompts with personas. Empty
+            if a factor has one level, or some combination was not asked.
+
+        Raises
+        ------
+        InputError
+            If not two factors are named, or for an unknown factor or detector.
+
+        Examples
+        --------
+        >>> study.interactions(["model", "persona"])[["level", "other_level", "estimate"]].round(2).values.tolist()[0]
+        ['owl', 'farmer', -0.04]
+        """
+        named = names_of(factors, "factors")
+        if len(named) != 2:
+            raise InputError(f"factors: are {len(named)}; give two, e.g. ['model', 'persona']")
+        counts = self._counts(named, detector).where(setting="persona")
+        table = estimate_interactions(counts, named[0], named[1])
+        nothing = f"Nothing to compare: {' or '.join(named)} has one level, or some combination was not asked."
+        return self._told(table, detector, [nothing] * table.empty)
+
+    def _told(self, table: pd.DataFrame, detector: str | None, notes: Sequence[str] = ()) -> pd.DataFrame:
+        """Put what must be said beside a table into its attributes."""
+        table.attrs |= {"detector": self._responses.rule(detector), "notes": tuple(notes)}
+        return table
+
+
+def _no_contrast(baselines: Sequence[str]) -> str:
+    tasks = {"neutral": "persona_refusal_neutral", "persona-free": "persona_refusal_persona_free"}
+    wanted = [tasks[name] for name in baselines if name in tasks]
+    return (
+        f"No task was run in both settings: add {' and '.join(wanted)} to lm_eval --tasks."
+        if wanted
+        else "There are no other personas."
+    )
