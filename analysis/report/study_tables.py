@@ -16,7 +16,6 @@ from refusal_metrics.errors import InputError
 from ..columns import BASELINES, OTHERS, REGRESSED
 from ..counts import Counts, count_by_text, count_cells, share
 from ..estimates.contrasts import estimate_contrasts, estimate_setting_contrasts
-from ..estimates.interactions import INTERACTIONS, estimate_interactions
 from ..estimates.model_properties import read_properties
 from ..estimates.rates import estimate_rates
 from ..estimates.regression.fit import Fit, fit
@@ -25,12 +24,10 @@ from ..estimates.spread import estimate_spread
 from ..estimates.trend import estimate_trend
 from ..responses.count import count_responses
 from ..responses.table import STUDY_COLUMNS, Responses, identifier
+from .estimators import ESTIMATORS
 
 Estimated = TypeVar("Estimated")
 Job: TypeAlias = Callable[[], pd.DataFrame]
-
-
-_INTERACTIONS = (("model", "response_type"), ("persona", "response_type"), ("persona", "task"))
 
 
 @dataclass(frozen=True)
@@ -110,7 +107,7 @@ def estimate_study(responses: Responses, options: Options = Options()) -> Estima
     fitted = None
     with ThreadPoolExecutor(N_THREADS) as threads:
         if len(asked.n):
-            jobs["interactions"] = partial(_interactions, asked)
+            jobs |= {estimator.name: partial(estimator.estimate, asked) for estimator in ESTIMATORS}
             regression = threads.submit(_attempt, partial(fit_study, asked, options.run_factors))
             trended = (options.column, options.properties, options.run_factors)
             trend = threads.submit(_attempt, partial(estimate_trend, asked, *trended))
@@ -232,10 +229,3 @@ def _count_tables(responses: Responses, rule: str, counts: Counts) -> dict[str, 
             f"FROM responses WHERE {refused} IS NOT NULL AND empty IS NOT NULL GROUP BY ALL) ORDER BY ALL"
         ).df()
     return tables
-
-
-def _interactions(counts: Counts) -> pd.DataFrame:
-    pairs = [pair for pair in _INTERACTIONS if set(pair) <= set(counts.levels)]
-    parts = [estimate_interactions(counts, *pair) for pair in pairs]
-    filled = [part for part in parts if len(part)]
-    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(INTERACTIONS))

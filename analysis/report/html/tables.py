@@ -9,6 +9,7 @@ from ...display.html import clip, visible
 from ...display.tables import readable
 from ...labels.tables import readable_confusion, readable_gaps, readable_slices, readable_validation
 from ...labels.validate import Validation
+from ..estimators import ESTIMATORS
 
 MOST_ROWS = 2500
 """How many rows of a table the page holds; the file beside it holds all."""
@@ -28,7 +29,7 @@ _TITLES = {
     "persona_spread": ("Differences", "How far personas are apart beyond noise", "Standard deviations, in points."),
     "sensitivity": ("Factors", "Sensitivity indices", "An empty model or task means the whole study."),
     "separations": ("Factors", "Each level's distance from the whole", ""),
-    "interactions": ("Factors", "Combinations of two factors less the sum of the two", "In points."),
+    **{table.name: (table.group, table.title, table.caption) for table in ESTIMATORS},
     "regression": ("Regression", "Coefficients", "Log odds ratios."),
     "regression_wald": ("Regression", "Joint tests of the factors", ""),
     "regression_effects": ("Regression", "Average marginal effects", "In points."),
@@ -44,7 +45,9 @@ GROUPS = ("Rates", "Differences", "Factors", "Regression", "Across models", "Res
 """What tables are of, in the order of the page."""
 _LATER = ("odds_ratio", "or_low", "or_high", "p_value", "equiv_low", "equiv_high")
 """Columns of differences that stand behind what is to be read first."""
-_SIGNED = frozenset({"contrasts", "contrasts_by_persona", "interactions", "regression_effects"})
+_SIGNED = frozenset(
+    {"contrasts", "contrasts_by_persona", "regression_effects", *(table.name for table in ESTIMATORS if table.signed)}
+)
 
 
 @dataclass(frozen=True)
