@@ -1,6 +1,7 @@
 """The rooms of the code, and which way imports run: docs/architecture.md says why."""
 
 import ast
+import re
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -147,3 +148,15 @@ def test_no_module_imports_itself_by_a_detour():
 def test_no_module_is_longer_than_a_reader_can_hold():
     lengths = {module: len(path.read_text(encoding="utf-8").splitlines()) for module, path in SOURCES.items()}
     assert {module: n for module, n in lengths.items() if n > LONGEST} == {}
+
+
+def test_the_page_of_the_architecture_has_the_same_lists():
+    page = Path(__file__).resolve().parents[1] / "docs" / "architecture.md"
+    for heading, rooms in {"## Rooms of the evaluation": EVALUATION, "## Rooms of the analysis": ANALYSIS}.items():
+        section = page.read_text(encoding="utf-8").partition(heading)[2].partition("\n## ")[0]
+        rows = re.findall(r"^\| `(\w+)` \|.*\| ([^|]*) \|$", section, flags=re.MULTILINE)
+        listed = [f"| `{room}` | ... | {cell} |" for room, cell in rows]
+        assert listed == [
+            f"| `{room}` | ... | {', '.join(f'`{other}`' for other in allowed) or '-'} |"
+            for room, allowed in rooms.items()
+        ]
