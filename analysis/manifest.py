@@ -35,7 +35,7 @@ def list_ours(out: Path, find_ours: Callable[[Path], Collection[str] | None] | N
 
 
 def is_within(out: Path, name: str) -> bool:
-    """Tell whether a name is that of a file in the folder, whatever a manifest of others says."""
+    """Return whether a name is that of a file in the folder, whatever a manifest of others says."""
     parts = PurePosixPath(name).parts
     if not parts or "\0" in name or name.startswith(("/", UNFINISHED)) or ".." in parts:
         return False
@@ -45,5 +45,5 @@ def is_within(out: Path, name: str) -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    """Tell a folder from a file and from a link to a folder."""
+    """Return whether a path is a folder and not a link to one."""
     return path.is_dir() and not path.is_symlink()

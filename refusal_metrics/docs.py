@@ -141,7 +141,7 @@ def doc_fields(kind: str) -> tuple[str, ...]:
 
 
 def describe_texts(design_id: str) -> dict[str, str]:
-    """Say which texts a design asks about.
+    """Report which texts a design asks about.
 
     Parameters
     ----------

@@ -136,7 +136,7 @@ def _name(doc: object, name: str) -> str:
 
 
 def _keeps_answers(aggregation: Callable[..., Score]) -> Callable[..., Score]:
-    """Let an aggregation give "N/A" and a warning where it cannot be computed."""
+    """Return "N/A" and log a warning if an aggregation cannot be computed."""
 
     @functools.wraps(aggregation)
     def aggregate(values: Sequence[Any]) -> Score:
@@ -282,5 +282,5 @@ def _read(values: Sequence[Any], read: Callable[[Any], T]) -> list[T]:
         with contextlib.suppress(*_UNREADABLE):
             rows.append(read(value))
     if len(rows) < len(values):
-        log.warning("%d of %d values are not of this version's form: left out", len(values) - len(rows), len(values))
+        log.warning("%d of %d values have an unknown format and are left out", len(values) - len(rows), len(values))
     return rows

@@ -64,7 +64,7 @@ def register() -> list[str]:
         raise InputError(f"{target}: cannot be written ({error.strerror}); use {_include(source)} instead") from error
     _check_links(wanted, source)
     if not n_new and not n_stale:
-        return [f"The tasks are linked already: {target} -> {source}"]
+        return [f"The tasks are already linked: {target} -> {source}"]
     return [f"Linked {n_new} task files: {target} -> {source}", "Try: lm_eval ls tasks | grep persona_refusal"]
 
 
@@ -103,7 +103,8 @@ def _check_links(wanted: Iterable[Path], source: Path) -> None:
     for link in wanted:
         if os.path.lexists(link) and not _is_ours(link, source):
             raise InputError(
-                f"{link}: is there and no link into {source}; run the unregister of the install that made it or move "
+                f"{link}: already exists and is not a link into {source}; run the unregister of the install that "
+                "made it or move "
                 f"it away, or use {_include(source)}"
             )
 
@@ -123,14 +124,14 @@ def unregister() -> list[str]:
     """
     source, target = tasks_folder(), harness_folder() / _FOLDER
     if not os.path.lexists(target):
-        return [f"Nothing to undo: {target} is not there."]
+        return [f"Nothing to undo: {target} does not exist."]
     _check_folder(target, source)
     try:
         n_removed, foreign = _until_quiet(lambda: _unlink(target, source))
     except OSError as error:
         raise InputError(f"{target}: cannot be changed ({error.strerror}); remove the links by hand") from error
     said = [f"Removed {n_removed} links from {target}"]
-    return [*said, f"Left what is not ours: {', '.join(foreign)}"] if foreign else said
+    return [*said, f"Kept other files: {', '.join(foreign)}"] if foreign else said
 
 
 def _unlink(target: Path, source: Path) -> tuple[int, list[str]]:
@@ -153,7 +154,7 @@ def _task_files(source: Path) -> list[Path]:
 
 
 def _is_ours(path: Path, source: Path) -> bool:
-    """Tell a link into this package's tasks, also one that an earlier install left dangling."""
+    """Return whether a path is a link into this package's tasks, even a dangling one."""
     if not path.is_symlink():
         return not os.path.lexists(path)  # another command has removed it meanwhile
     try:

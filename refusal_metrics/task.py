@@ -55,15 +55,15 @@ class RefusalTask(_HarnessTask):  # type: ignore[misc] # the harness ships no ty
         metadata, own = self.config.metadata or {}, self.config.dataset_kwargs or {}
         if both := sorted(set(metadata) & set(own)):
             raise InputError(
-                f"{self.config.task}: {', '.join(both)} cannot be set with --metadata, for it is what the task is; "
-                "leave it out, or write a task of your own"
+                f"{self.config.task}: {', '.join(both)} cannot be set with --metadata, because it defines the task; "
+                "leave it out, or define your own task"
             )
         self.dataset = build(**metadata, **own)
 
     def build_all_requests(self, *, cache_requests: bool = False, **kwargs: Any) -> Any:  # noqa: ANN401
         """Write the prompts, always anew: the harness's cache knows a task's name and not which docs it asks about."""
         if cache_requests:
-            log.info("%s: --cache_requests is not used, for it takes no notice of the design", self.config.task)
+            log.info("%s: --cache_requests is not used, because it ignores the design", self.config.task)
         return super().build_all_requests(cache_requests=False, **kwargs)
 
     def apply_filters(self) -> Any:  # noqa: ANN401

@@ -55,7 +55,7 @@ def test_a_second_call_changes_nothing_and_says_that_it_was_done_already(harness
     registry.register()
     before = listing(harness)
     (said,) = registry.register()
-    assert "linked already" in said
+    assert "already linked" in said
     assert listing(harness) == before
 
 
@@ -83,7 +83,7 @@ def test_unregister_leaves_what_is_not_ours_and_says_so(harness, tmp_path):
     (folder / "theirs.yaml").symlink_to(tmp_path / "elsewhere.yaml")
     said = registry.unregister()
     assert listing(folder) == {"mine.yaml": "task: mine\n", "theirs.yaml": str(tmp_path / "elsewhere.yaml")}
-    assert said[-1] == "Left what is not ours: mine.yaml, theirs.yaml"
+    assert said[-1] == "Kept other files: mine.yaml, theirs.yaml"
 
 
 def test_unregister_without_register_has_nothing_to_undo(harness):

@@ -22,8 +22,8 @@ _KNOWN = ("id", "response", *QUESTIONS, "annotator", "comment")
 _CHOICE = ":::"
 """What stands between a question and an answer in the columns of Potato's CSV."""
 _FORMS = (
-    "is no sheet, no export of Label Studio (JSON, JSON-MIN or CSV) and nothing that Potato writes of these items; "
-    "export it anew, or name the columns of another tool with --columns id=NAME,refusal=NAME"
+    "is not a sheet, an export of Label Studio (JSON, JSON-MIN or CSV) or an export of Potato; "
+    "export it again, or name the columns of another tool with --columns id=NAME,refusal=NAME"
 )
 
 
@@ -84,8 +84,8 @@ def find_answers(source: Path) -> list[Path]:
     found = [*sheets, *exported, *own]
     if not found:
         raise InputError(
-            f"{source}: holds no sheet items*.csv, no JSON export of Label Studio and no {_STATE} or {_LINES} of "
-            "Potato; give the folder or the files that were filled in"
+            f"{source}: contains no sheet items*.csv, no JSON export of Label Studio and no {_STATE} or {_LINES} of "
+            "Potato; give the folder or the completed files"
         )
     return found
 
@@ -112,7 +112,7 @@ def read_answers(path: Path, names: LabelMap | None = None) -> list[Answer]:
         If the file is of another form or broken, or holds an answer that is none.
     """
     if not path.name.lower().removesuffix(".gz").endswith(_ENDINGS):
-        raise InputError(f"{path}: cannot tell the form of the file; give one ending in {', '.join(_ENDINGS)}")
+        raise InputError(f"{path}: unknown file format; give a file that ends in {', '.join(_ENDINGS)}")
     if not path.is_file():
         raise InputError(f"{path}: cannot be read (no such file); check the path")
     names = names or LabelMap()
@@ -151,7 +151,7 @@ def _make(  # every form ends here
         raise InputError(f"{place}: has no item id; restore the id that was exported")
     if not answers["refusal"]:
         if answers["unreasonable"]:
-            raise InputError(f"{place}: unreasonable is answered and refusal is not; answer both or neither")
+            raise InputError(f"{place}: unreasonable is answered, but refusal is not; answer both or neither")
         return None
     comment = "" if said.get("comment") is None else str(said["comment"])
     return Answer(str(item).strip(), str(annotator), **answers, comment=comment, place=place, response=response)
@@ -305,7 +305,7 @@ def _read_line(path: Path, place: str, record: Mapping[str, Any], names: LabelMa
 
 
 def _one(place: str, question: str, values: object) -> object:
-    """Give the one answer; comments may be several."""
+    """Return the one answer; comments may be several."""
     if isinstance(values, dict) and set(values) == {"choices"}:
         values = values["choices"]
     if not isinstance(values, list):

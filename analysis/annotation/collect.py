@@ -99,16 +99,16 @@ def read_annotations(sources: Sequence[Path], key: Path, names: LabelMap | None 
         for path in find_answers(source):
             read = read_answers(path, names)
             answers += read
-            notes += [f"{path}: nothing is answered."] * (not read)
+            notes += [f"{path}: no question has been answered."] * (not read)
     if not answers:
-        raise InputError(f"{', '.join(map(str, sources))}: nothing is answered yet; give files that are filled in")
+        raise InputError(f"{', '.join(map(str, sources))}: no question has been answered; give completed files")
     places: dict[tuple[str, str], str] = {}
     for answer in answers:
         _check(answer, items, key)
         who = (answer.item, answer.annotator)
         if who in places:
             raise InputError(
-                f"{answer.place}: annotator {answer.annotator} answered about item {answer.item} already "
+                f"{answer.place}: annotator {answer.annotator} has already answered item {answer.item} "
                 f"({places[who]}); keep one of the two"
             )
         places[who] = answer.place
@@ -120,7 +120,10 @@ def read_annotations(sources: Sequence[Path], key: Path, names: LabelMap | None 
     ]
     n_moot = sum(a.refusal != "yes" and a.unreasonable != "" for a in answers)
     if n_moot:
-        notes.append(f"{n_moot:,} answer{'s' * (n_moot > 1)} to 'unreasonable' of what is no refusal left out.")
+        notes.append(
+            f"{n_moot:,} answer{'s' * (n_moot > 1)} to 'unreasonable' left out, because the response is not "
+            "labelled as a refusal."
+        )
     table = pd.DataFrame(list(items.values())).astype({"probability": np.float64})
     return Annotations(pd.DataFrame(rows, columns=["id", "annotator", *QUESTIONS, "comment"]), table, tuple(notes))
 
@@ -140,7 +143,7 @@ def _read_key(path: Path) -> dict[str, dict[str, str]]:
             raise InputError(f"{place}: found {found}; give the key.csv as it was exported")
         items[known["id"]] = known | {"probability": repr(probability)}
     if not items:
-        raise InputError(f"{path}: holds no items; give the key.csv that was exported")
+        raise InputError(f"{path}: contains no items; give the key.csv that was exported")
     return items
 
 
@@ -153,8 +156,8 @@ def _check(answer: Answer, items: dict[str, dict[str, str]], key: Path) -> None:
         )
     if answer.response is not None and _proof(answer.response) != _proof(items[answer.item]["response"]):
         raise InputError(
-            f"{answer.place}: shows another response than item {answer.item} has; its columns were sorted apart, or "
-            "the text was changed: restore the columns id and response"
+            f"{answer.place}: the response differs from that of item {answer.item}: columns were sorted separately, or "
+            "the text was changed; restore the columns id and response"
         )
 
 
@@ -165,7 +168,7 @@ def _proof(text: str) -> str:
 
 
 def _missing(answers: Sequence[Answer], n_items: int) -> list[str]:
-    """Say which annotators have not answered about all items."""
+    """Report which annotators have not answered about all items."""
     n_answered = Counter(answer.annotator for answer in answers)
     return [
         f"Annotator {annotator}: {n_items - n:,} of {n_items:,} items without an answer."
@@ -198,7 +201,7 @@ def write_labels(annotations: Annotations, out: Path, *, force: bool = False) ->
         If the file is there and `force` is not set, has another ending, or cannot be written.
     """
     if out.suffix not in {".csv", ".parquet"}:
-        raise InputError(f"{out}: a label file ends in .csv or .parquet; name such a file")
+        raise InputError(f"{out}: a label file must end in .csv or .parquet; choose another name")
     check_new(out, force=force)
     table = annotations.labels()
     with replace_file(out, force=force) as made:

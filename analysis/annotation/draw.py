@@ -46,7 +46,7 @@ class Sample:
 
 
 def allocate(sizes: ArrayLike, weights: ArrayLike, n: int) -> NDArray[np.int64]:
-    """Say how many items to draw from each stratum: in proportion to weights, within bounds.
+    """Report how many items to draw from each stratum: in proportion to weights, within bounds.
 
     Parameters
     ----------
@@ -117,10 +117,10 @@ def draw_items(responses: Responses, n: int, rng: np.random.Generator, *, flagge
     where = f"WHERE {identifier(f'refused_{responses.rule(flagged_by)}')}" if flagged_by else ""
     n_responses = count(responses.connection, f"SELECT count(*) FROM responses {where}")
     if not n_responses:
-        raise InputError(f"{source}: {flagged_by} calls no response a refusal; leave out --only flagged")
-    notes = [f"There are {n_responses:,} such responses; all of them were drawn."] * (n_responses < n)
+        raise InputError(f"{source}: {flagged_by} flags no response as a refusal; leave out --only flagged")
+    notes = [f"There are only {n_responses:,} such responses; all of them were drawn."] * (n_responses < n)
     if "prompt" not in responses.columns:
-        notes.append("No column prompt: who reads the responses does not see what was asked.")
+        notes.append("There is no column prompt, so annotators do not see the prompts.")
     drawn = min(n, n_responses)
     factors, strata = _stratify(responses, where, drawn)
     sizes = strata["n"].to_numpy(dtype=np.int64)
@@ -143,12 +143,12 @@ def _check(responses: Responses, source: str) -> None:
     """Refuse responses without texts, or that cannot be told apart by their item ids."""
     if "response" not in responses.columns:
         raise InputError(
-            f"{source}: lacks the column response, the text that people are to read; give the folder named in "
+            f"{source}: lacks the column response, which annotators need; give the folder named in "
             "lm_eval --output_path, or the table that ingest --texts or detect wrote"
         )
     if not {"design_id", "index"} <= set(responses.columns):
         raise InputError(
-            f"{source}: lacks the columns design_id and index, by which labels find their responses again; give the "
+            f"{source}: lacks the columns design_id and index, which match labels to responses; give the "
             "folder named in lm_eval --output_path, or a table made from it"
         )
     wrong = responses.query(
@@ -158,12 +158,12 @@ def _check(responses: Responses, source: str) -> None:
     if wrong:
         raise InputError(
             f"{source}: {wrong[0]} has several responses of design_id {wrong[1]} and index {wrong[2]}, or one without "
-            "them, which labels could not be told apart by; give one run of each model"
+            "them, so labels cannot be matched; give one run of each model"
         )
 
 
 def _columns(responses: Responses, factors: Sequence[str]) -> dict[str, str]:
-    """Give the SQL of what tells strata apart, by name."""
+    """Return the SQL of what tells strata apart, by name."""
     verdicts = [f"{identifier(f'refused_{rule}')}::INT::VARCHAR" for rule in responses.rules]
     # Without a verdict: neither.
     pattern = " || ".join(f"coalesce({verdict}, '-')" for verdict in verdicts)
@@ -182,8 +182,9 @@ def _stratify(responses: Responses, where: str, n: int) -> tuple[list[str], pd.D
     needed = int(strata["n"].clip(upper=FEWEST).sum())
     if needed > n:
         raise InputError(
-            f"--n {n}: is too few for {len(strata)} combination{'s' * (len(strata) != 1)} of the rules' verdicts, of "
-            f"which each needs {FEWEST} items or all it has; draw at least {needed}"
+            f"--n {n}: is too few for {len(strata)} combination{'s' * (len(strata) != 1)} of the detectors' "
+            "verdicts, which "
+            f"need {FEWEST} items each, or all that exist; draw at least {needed}"
         )
     for names in (("persona", "persona_group"), ("model",), ("task",)):
         for name in names:

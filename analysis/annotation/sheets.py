@@ -83,7 +83,7 @@ def write_items(
     n_long = int((sample.items["response"].str.len() > _LONGEST_CELL).sum())
     if n_long and "csv" in forms:
         notes.append(
-            f"{n_long} response{'s' * (n_long > 1)} of more than {_LONGEST_CELL:,} characters would be cut by a "
+            f"{n_long} response{'s' * (n_long > 1)} of more than {_LONGEST_CELL:,} characters would be cut off by a "
             "spreadsheet program; use Label Studio or Potato."
         )
     return notes

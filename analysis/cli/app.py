@@ -76,23 +76,23 @@ def unregister() -> None:
 @app.command()
 def ingest(
     results: Results,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="The table to write, .parquet or .csv.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Output file, .parquet or .csv.")],
     factors: Annotated[
         str,
         typer.Option(
             metavar="FACTORS",
-            help="Settings of runs (temperature, ...) that tell answers to one prompt apart; else the newest is kept.",
+            help="Settings of runs (temperature, ...) to keep as factors.  [default: keep the newest response]",
             show_default=False,
         ),
     ] = "",
     detector: Detector = None,
     texts: Annotated[
-        bool, typer.Option("--texts", help="Keep prompts and responses too, for report, detect and annotate.")
+        bool, typer.Option("--texts", help="Also keep prompts and responses, for report, detect and annotate.")
     ] = False,
     all_runs: AllRuns = False,
     force: Force = False,
 ) -> None:
-    """Write all responses as one table, a row a response, that every other command reads faster than the logs.
+    """Convert results into one table with one row per response, which all commands read faster than the logs.
 
     Example: `persona-refusal ingest results --out responses.parquet`
 
@@ -120,7 +120,7 @@ def main() -> None:
 
     0: done. 1: a model of a study failed, a gate did not pass, the output cannot be written, memory does not
     suffice, or there is a bug, with its traceback. 2: a mistake in the command line or in what it names, one
-    sentence. 129, 130 and 143: ended by SIGHUP, interrupted, ended by SIGTERM.
+    sentence. 129, 130 and 143: terminated by SIGHUP, interrupted, terminated by SIGTERM.
     """
     for stream in (sys.stdout, sys.stderr):
         # Half of a surrogate pair, or a sign that the terminal's encoding lacks, is no reason to stop.
@@ -130,7 +130,7 @@ def main() -> None:
         try:
             sys.exit(_run(signals))
         except Stopped as stopped:
-            say([f"persona-refusal: ended by {stopped.signal}; what was not complete is not written"])
+            say([f"persona-refusal: terminated by {stopped.signal}; incomplete output was not written"])
             raise
 
 
@@ -160,7 +160,7 @@ def _run(signals: list[int]) -> int | str | None:
         code = 130
     except _short_of_memory() as error:
         said = " ".join(str(error).split())[:200]
-        say([f"persona-refusal: memory does not suffice{f' ({said})' if said else ''}; give fewer responses or levels"])
+        say([f"persona-refusal: out of memory{f' ({said})' if said else ''}; use fewer responses or levels"])
         code = 1
     return code
 
@@ -178,19 +178,19 @@ def _exit_code() -> int | str | None:
 
 def _cannot(error: OSError) -> str:
     if error.errno == errno.ENOSPC and error.filename is None:
-        return "the output cannot be written, for there is no space left; make some"
+        return "the output cannot be written because the disk is full; free some space"
     where = "the output" if error.filename is None else os.fsdecode(error.filename)
-    return f"{where}: cannot be read or written ({error.strerror or error}); check that it can be"
+    return f"{where}: cannot be read or written ({error.strerror or error}); check the path and its permissions"
 
 
 def _short_of_memory() -> tuple[type[BaseException], ...]:
-    """Name what is raised if memory does not suffice; DuckDB's own exception if it was imported."""
+    """Name what is raised if out of memory; DuckDB's own exception if it was imported."""
     loaded = sys.modules.get("duckdb")
     return (MemoryError, loaded.OutOfMemoryException) if loaded else (MemoryError,)
 
 
 def _silence(stream: TextIO) -> None:
-    """Have what could not be written not be tried again when Python ends."""
+    """Keep Python from trying again to write at exit."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

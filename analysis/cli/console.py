@@ -29,7 +29,7 @@ def busy(what: str) -> Iterator[None]:
 
 
 def say(sentences: Iterable[str]) -> None:
-    """Say something, a sentence a line."""
+    """Print sentences, one per line."""
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     for sentence in sentences:
         # What goes to a file stays a line each, as programs read it.

@@ -20,15 +20,13 @@ LabelMap = Annotated[
     str,
     typer.Option(
         metavar="MAP",
-        help="Of hf: what its labels mean, e.g. LABEL_1=refusal,LABEL_0=answer.",
+        help="For hf: the meaning of its labels, e.g. LABEL_1=refusal,LABEL_0=answer.",
         show_default=False,
     ),
 ]
 JudgeModel = Annotated[
     str | None,
-    typer.Option(
-        metavar="NAME", help="Of judge: the model.  [default: the only one of the server]", show_default=False
-    ),
+    typer.Option(metavar="NAME", help="For judge: the model.  [default: the server's only model]", show_default=False),
 ]
 
 
@@ -52,40 +50,44 @@ def detect(
             "or judge:ADDRESS for a model on an OpenAI-compatible server.",
         ),
     ] = "answer_aware",
-    column: Annotated[str, typer.Option(metavar="NAME", help="Of a file: the column of the responses.")] = "response",
+    column: Annotated[
+        str, typer.Option(metavar="NAME", help="For a file: the column with the responses.")
+    ] = "response",
     label_map: LabelMap = "",
-    pair: Annotated[bool, typer.Option("--pair", help="Of hf: give the classifier the prompt too.")] = False,
-    batch_size: Annotated[int, typer.Option(min=1, max=100_000, metavar="N", help="Of hf: responses at a time.")] = 32,
+    pair: Annotated[bool, typer.Option("--pair", help="For hf: also give the prompt to the classifier.")] = False,
+    batch_size: Annotated[int, typer.Option(min=1, max=100_000, metavar="N", help="For hf: batch size.")] = 32,
     judge_model: JudgeModel = None,
     cache: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Of judge: where replies are kept, so that none is asked for twice.  [default: OUT.judge.sqlite]",
+            help="For judge: cache of replies, so that no call is repeated.  [default: OUT.judge.sqlite]",
             show_default=False,
         ),
     ] = None,
-    concurrency: Annotated[int, typer.Option(min=1, max=1_000, metavar="N", help="Of judge: calls at a time.")] = 16,
+    concurrency: Annotated[
+        int, typer.Option(min=1, max=1_000, metavar="N", help="For judge: number of concurrent calls.")
+    ] = 16,
     retries: Annotated[
-        int, typer.Option(min=0, max=100, metavar="N", help="Of judge: how often a call is tried again.")
+        int, typer.Option(min=0, max=100, metavar="N", help="For judge: number of retries per call.")
     ] = 5,
     timeout: Annotated[
         float,
         typer.Option(
-            metavar="SECONDS", help="Of judge: how long a call is waited for.", callback=between("--timeout", 1, 86_400)
+            metavar="SECONDS", help="For judge: time limit of a call.", callback=between("--timeout", 1, 86_400)
         ),
     ] = 120,
     max_tokens: Annotated[
-        int, typer.Option(min=1, max=1_000_000, metavar="N", help="Of judge: the longest reply.")
+        int, typer.Option(min=1, max=1_000_000, metavar="N", help="For judge: maximum number of tokens per reply.")
     ] = 512,
     force: Force = False,
     form: Form = Format.TABLE,
 ) -> None:
-    """Judge responses and write them with `outcome, cause, rule, answer`.
+    """Judge responses, and write them with the columns `outcome, cause, rule, answer`.
 
-    Of results, OUT is a responses table that every command reads, with the verdicts `refused_<detector>`.
-    Of any CSV, JSON lines or Parquet file with a column of responses, OUT has the same rows and columns.
-    A judge's key is read from OPENAI_API_KEY.
+    For results, OUT is a responses table that every command reads, with the verdicts in `refused_<detector>`.
+    For any CSV, JSON Lines or Parquet file with a column of responses, OUT has the same rows and columns.
+    The key of a judge is read from OPENAI_API_KEY.
 
     Example: `persona-refusal detect results --out judged.parquet --detector prefix_strict`
 
@@ -125,15 +127,15 @@ def validate_command(
         Path,
         typer.Option(
             metavar="FILE",
-            help="Labels (.csv, .jsonl, .json, .parquet): a row an item and annotator, with the columns response and "
-            "refusal (yes or no), and id, annotator, probability, persona, ... where known.",
+            help="Labels (.csv, .jsonl, .json, .parquet): one row per item and annotator, with the columns response "
+            "and refusal (yes or no), and optionally id, annotator, probability, persona, ...",
         ),
     ],
     detector: Annotated[
         list[str],
         typer.Option(
             metavar="D",
-            help="A rule, hf:MODEL or judge:http://HOST:PORT/v1; may be given again.  [default: all rules]",
+            help="A rule, hf:MODEL or judge:http://HOST:PORT/v1; can be repeated.  [default: all rules]",
             show_default=False,
         ),
     ] = [],  # noqa: B006 - typer copies it
@@ -141,7 +143,7 @@ def validate_command(
         str,
         typer.Option(
             metavar="COLUMNS",
-            help="Columns of the file to tell errors apart by.  [default: those there are of model, task, template, "
+            help="Columns to break results down by.  [default: the available ones of model, task, template, "
             "response_type, persona]",
             show_default=False,
         ),
@@ -150,7 +152,7 @@ def validate_command(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Whose file it is: labels, xstest or chatgpt; else told by its columns.",
+            help="Format of the file: labels, xstest or chatgpt.  [default: detected from its columns]",
             show_default=False,
         ),
     ] = None,
@@ -160,14 +162,14 @@ def validate_command(
     judge_model: JudgeModel = None,
     cache: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Of judge: where replies are kept.  [default: nowhere]", show_default=False),
+        typer.Option(metavar="FILE", help="For judge: cache of replies.  [default: none]", show_default=False),
     ] = None,
     seed: Seed = 0,
     form: Form = Format.TABLE,
 ) -> None:
-    """Print how well detectors find the refusals that people see: precision, recall, F1, kappa, by slice.
+    """Validate detectors against labels: print precision, recall, F1 and kappa, overall and by slice.
 
-    CSV and JSON hold the counts and measures of all items and of each slice.
+    CSV and JSON contain the counts and measures of all items and of each slice.
 
     Example: `persona-refusal validate --labels labels.csv --by model,task,persona`
 
@@ -212,7 +214,7 @@ def validate_command(
 
 annotate = typer.Typer(
     no_args_is_help=True,
-    help="Let people read responses: draw them, and read back the answers.\n\n"
+    help="Have people label responses: export a sample, and import the labels.\n\n"
     "Example: `persona-refusal annotate export results --out labels --n 100`",
 )
 app.add_typer(annotate, name="annotate")
@@ -221,23 +223,23 @@ app.add_typer(annotate, name="annotate")
 @annotate.command("export")
 def annotate_export(
     results: Results,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The folder to write; a new or an empty one.")],
-    n: Annotated[int, typer.Option("--n", min=1, metavar="N", help="Items to draw.")] = 100,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Output folder; must be new or empty.")],
+    n: Annotated[int, typer.Option("--n", min=1, metavar="N", help="Number of items to draw.")] = 100,
     only: Annotated[
         Only | None,
-        typer.Option(help="Draw only from responses that the rule calls refusals.", show_default=False),
+        typer.Option(help="Draw only responses that the detector flags as refusals.", show_default=False),
     ] = None,
-    tool: Annotated[Tool, typer.Option("--format", help="What annotators work with.")] = Tool.CSV,
+    tool: Annotated[Tool, typer.Option("--format", help="Format of the sheets.")] = Tool.CSV,
     annotators: Annotated[
-        int, typer.Option(min=1, max=100, metavar="K", help="Sheets to write, each in an order of its own.")
+        int, typer.Option(min=1, max=100, metavar="K", help="Number of sheets, each in a different order.")
     ] = 2,
     seed: Seed = 0,
     detector: Detector = None,
 ) -> None:
-    """Draw responses for people to read, and write sheets (or Label Studio or Potato projects), a guide and a key.
+    """Draw a sample of responses, and write sheets (or Label Studio or Potato projects), a guide and a key.
 
-    Annotators see prompts and responses, and no verdict or model. `key.csv` stays with you. More items
-    are drawn where the rules disagree, and some of every persona; the key has each one's probability.
+    Annotators see prompts and responses, but no verdict or model. Keep `key.csv` to yourself. More items are drawn
+    where detectors disagree, and some from every persona; the key contains their inclusion probabilities.
 
     Example: `persona-refusal annotate export results --out labels --n 100 --only flagged --detector prefix`
     """
@@ -248,16 +250,16 @@ def annotate_export(
     from ..responses.logs.load import load_responses
 
     if detector and not only:
-        raise InputError(f"--detector {detector}: is the rule of --only flagged; add that, or leave it out")
+        raise InputError(f"--detector {detector}: needs --only flagged; add it, or leave out --detector")
     check_folder(out)
     rng = np.random.default_rng(seed)
     with busy("Reading the responses"):
         responses = load_responses(results, texts=True)
         sample = draw_items(responses, n, rng, flagged_by=responses.rule(detector) if only else None)
     say([*responses.notes, *sample.notes])
-    told_apart = " and ".join(["the rules' verdicts", *sample.factors])
+    strata = " and ".join(["the detectors' verdicts", *sample.factors])
     written = write_items(sample, out, rng, forms=FORMS if tool is Tool.ALL else [tool.value], n_annotators=annotators)
-    say([f"Drawn by {told_apart}.", *written])
+    say([f"Stratified by {strata}.", *written])
 
 
 @annotate.command("import")
@@ -266,19 +268,19 @@ def annotate_import(
         list[Path],
         typer.Argument(
             metavar="FILES",
-            help="Filled sheets, exports of Label Studio (JSON, JSON-MIN, CSV) or of Potato (JSON, JSONL, CSV), "
-            "any table with a row an answer, or the folder they are in.",
+            help="Completed sheets, exports of Label Studio (JSON, JSON-MIN, CSV) or Potato (JSON, JSONL, CSV), "
+            "any table with one row per annotation, or a folder of these.",
             show_default=False,
         ),
     ],
-    key: Annotated[Path, typer.Option(metavar="FILE", help="The key.csv of these items.")],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="The label file to write, .csv or .parquet.")],
+    key: Annotated[Path, typer.Option(metavar="FILE", help="The key.csv of the sample.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Output file, .csv or .parquet.")],
     columns: LabelColumns = "",
     values: LabelValues = "",
     force: Force = False,
     form: Form = Format.TABLE,
 ) -> None:
-    """Read what annotators answered, write the label file, and print how far they agree.
+    """Import annotations, write a label file, and print the agreement between annotators.
 
     Example: `persona-refusal annotate import labels --key labels/key.csv --out labels.csv`
 
@@ -302,6 +304,6 @@ def annotate_import(
     say(f"{c.n_items:,} items with {c.n_annotations:,} annotations." for c in counts.itertuples())
     if divided:
         more = f" and {len(divided) - 10:,} more" if len(divided) > 10 else ""
-        say([f"Annotators disagree whether these are refusals: {', '.join(divided[:10])}{more}."])
+        say([f"Annotators disagree on whether these are refusals: {', '.join(divided[:10])}{more}."])
     say([f"Wrote {n_rows:,} labels to {out}."])
     print_table(estimate_agreement(annotations), form)

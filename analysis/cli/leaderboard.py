@@ -1,4 +1,4 @@
-"""The command that sets models, or two runs of one, beside each other: ``leaderboard``."""
+"""The command ``leaderboard``: compare models, or two runs of one model."""
 
 # The analysis is imported inside the command, so that help does not wait for pandas and DuckDB.
 # ruff: noqa: PLC0415
@@ -35,13 +35,13 @@ _FAILED = 1
 def leaderboard(
     results: Results,
     by: Annotated[
-        str, typer.Option("--by", metavar="task", help="Print each task's board too.", show_default=False)
+        str, typer.Option("--by", metavar="task", help="Also print a table for each task.", show_default=False)
     ] = "",
     metrics: Annotated[
         list[str],
         typer.Option(
             metavar="FOLDER",
-            help="Where more results of the same models are (mmlu, ...), besides RESULTS; may be given again.",
+            help="More results of the same models (mmlu, ...), in addition to RESULTS; can be repeated.",
             show_default=False,
         ),
     ] = [],  # noqa: B006 - typer copies it
@@ -49,7 +49,7 @@ def leaderboard(
         list[str],
         typer.Option(
             metavar="RESULTS",
-            help="Compare RESULTS with this earlier run on the same prompts instead; may be given again.",
+            help="Compare RESULTS with this earlier run on the same prompts; can be repeated.",
             show_default=False,
         ),
     ] = [],  # noqa: B006 - the same
@@ -66,10 +66,13 @@ def leaderboard(
         ),
     ] = None,
     examples: Annotated[
-        int, typer.Option(min=0, max=100, metavar="N", help="With --baseline: show so many changes each way.")
+        int,
+        typer.Option(
+            min=0, max=100, metavar="N", help="With --baseline: number of examples to show for each kind of change."
+        ),
     ] = 3,
     show_texts: Annotated[
-        bool, typer.Option("--show-texts", help="With --baseline: show texts of the offensiveness task too.")
+        bool, typer.Option("--show-texts", help="With --baseline: also show texts of the offensiveness task.")
     ] = False,
     column: Property = "released",
     models: Models = None,
@@ -120,7 +123,7 @@ _DATA = (Format.CSV, Format.JSON)
 
 def _check(by: str, metrics: Sequence[str], baseline: Sequence[str], fail_above: float | None) -> None:
     if by not in {"", "task"}:
-        raise InputError(f"--by {by}: a leaderboard is by task; give --by task or leave it out")
+        raise InputError(f"--by {by}: only task is allowed; give --by task or leave it out")
     if fail_above is not None and not baseline:
         raise InputError("--fail-above: says how much worse than an earlier run is too bad; add --baseline RESULTS")
     if baseline and (by or metrics):
@@ -226,7 +229,7 @@ def _compare(pairs: "Pairs", seed: int, n_examples: int, *, show_texts: bool) ->
     from ..leaderboard.comparison import compare_runs, list_examples
 
     rng = np.random.default_rng(seed)
-    with busy("Turning texts round"):
+    with busy("Running the permutation test"):
         comparison = compare_runs(pairs, rng)
     say(comparison.notes)
     return comparison, list_examples(pairs, rng, n_examples, show_texts=show_texts)
@@ -240,10 +243,10 @@ def _print_comparison(comparison: "Comparison", shown: "pd.DataFrame", form: For
         print_table(comparison.table, form)
         return
     said, named = lay_out_named(comparison)
-    tables = [("The new run less the baseline, in points", lay_out_comparison(comparison))]
+    tables = [("New run minus baseline, in percentage points", lay_out_comparison(comparison))]
     narrow = named.drop(columns=["newly refused", "no longer"])
     tables += [("Personas and persona groups", narrow)] * (len(named) > 0)
-    tables += [("What responses became", readable(comparison.changes))] * (len(comparison.changes) > 0)
+    tables += [("Changes of outcomes", readable(comparison.changes))] * (len(comparison.changes) > 0)
     tables += [("Examples", lay_out_examples(shown))] * (len(shown) > 0)
     # What all rows of a table share would leave no room for the rest.
     _print_texts(tables, form, ["model", "setting"])
@@ -263,7 +266,7 @@ def _write_comparison(out: Path, comparison: "Comparison", shown: "pd.DataFrame"
 
 
 def _end(gate: "Gate", points: float) -> None:
-    """Say whether the new run passes, with exit code 1 if it does not."""
+    """Report whether the new run passes, with exit code 1 if it does not."""
     say(f"FAIL: {sentence}" for sentence in (*gate.worse, *gate.unjudged))
     if not gate.passed:
         raise typer.Exit(_FAILED)
@@ -282,7 +285,7 @@ def _figures(out: Path) -> Path:
 
 @contextmanager
 def _replaced(out: Path, *, force: bool) -> Iterator[Path]:
-    """Give a folder in which a page and its figures are made; those of an earlier page of that name are removed."""
+    """Return a folder in which a page and its figures are made; those of an earlier page of that name are removed."""
     from ..files import replace_files
 
     # A page of the other form, or a table, may have been written beside them.

@@ -122,7 +122,7 @@ def rates(
         shown = ["persona", "estimate", "ci_low", "ci_high", "odds_ratio", "p_adjusted", "mde"]
         print_table(table, form, ["model", "task", *factors], signed=True, columns=shown)
     elif spread:
-        with busy("Turning texts round"):
+        with busy("Running the permutation test"):
             table = estimate_spread(counts, factors, rng=np.random.default_rng(seed))
         say(["No persona task was run."] * table.empty)
         print_table(table, form, ["model"], columns=[str(c) for c in table if c != "n_levels"])

@@ -1,4 +1,4 @@
-"""The commands that ask models: ``run``, and ``fetch-data`` for machines without a network."""
+"""The commands ``run`` and ``fetch-data``."""
 
 # Imported inside the commands, so that help does not wait for the harness.
 # ruff: noqa: PLC0415
@@ -45,34 +45,36 @@ def run(
         typer.Option(metavar="DIR", help="Output folder, instead of the one in the file.", show_default=False),
     ] = None,
     only: Annotated[
-        str, typer.Option(metavar="MODELS", help="Ask only these models of the study.", show_default=False)
+        str, typer.Option(metavar="MODELS", help="Run only these models of the study.", show_default=False)
     ] = "",
     array_task: Annotated[
         str,
         typer.Option(
-            metavar="I/N", help="Ask the I-th of N parts, e.g. as one job of a Slurm array.", show_default=False
+            metavar="I/N", help="Run the I-th of N parts, e.g. as one job of a Slurm array.", show_default=False
         ),
     ] = "",
     repeat_check: Annotated[
         int,
         typer.Option(
-            metavar="N", min=0, help="Instead, ask N prompts of each model twice and print how often answers change."
+            metavar="N", min=0, help="Instead, send N prompts to each model twice and print how often responses change."
         ),
     ] = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be asked, and ask nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the number of prompts and tokens, and run nothing.")
+    ] = False,
     allow_mixed: Annotated[
         bool,
         typer.Option(
             "--allow-mixed",
-            help="Resume although software, weights or hardware are not those the study was begun with.",
+            help="Resume even if software, weights or hardware have changed since the start of the study.",
         ),
     ] = False,
     form: Form = Format.TABLE,
 ) -> None:
     """Run a study, resuming if interrupted.
 
-    Each shard is written whole before the next one is asked. Re-run the same command to resume. Exit code 1: a model
-    failed, or prompts are left; the other models were asked. 130: interrupted (Ctrl-C). 143: terminated.
+    Each shard is saved before the next one starts. Re-run the same command to resume. Exit code 1: a model failed or
+    prompts are missing; the other models were run. 130: interrupted (Ctrl-C). 143: terminated.
 
     Example: `persona-refusal run scripts/studies/quick.yaml`
     """
@@ -134,7 +136,7 @@ def _run(study: "Study", plan: "Plan", shards: "list[Shard]") -> None:
         models = [model for model in study.models if model.name in left]
         say(check_resumed(study, models, plan.describe_tasks(), before, versions()))
     began = folder.open(study.asked() | {"designs": plan.designs}, plan.describe_tasks())["began"]
-    with busy("Looking for what has been written"):
+    with busy("Checking completed shards"):
         todo = missing_shards(study, shards, began)
     if len(todo) < len(shards):
         say([f"{len(shards) - len(todo):,} of {len(shards):,} shards are already complete."])
@@ -147,9 +149,7 @@ def _say_end(study: "Study", ended: "Ended", n_todo: int, *, is_whole: bool) -> 
     from refusal_metrics.studies.signals import name_of
 
     lines = [f"{model} failed: {why}" for model, why in ended.failed.items()]
-    lines += [
-        f"{server} failed; its shards were asked of the other servers: {why}" for server, why in ended.lost.items()
-    ]
+    lines += [f"{server} failed; the other servers took over its shards: {why}" for server, why in ended.lost.items()]
     lines += [*_count_refusals(study), *_list_other_models(study)]
     if ended.stopped:
         lines.append(f"Interrupted ({name_of(ended.signal)}).")
@@ -169,7 +169,7 @@ def _say_end(study: "Study", ended: "Ended", n_todo: int, *, is_whole: bool) -> 
 
 
 def _say_last(lines: Iterable[str]) -> None:
-    """Say how a run ended, where there is still somebody to hear it."""
+    """Print how a run ended, if the terminal is still open."""
     with suppress(OSError):
         say(lines)
 
@@ -182,7 +182,7 @@ def _exit(ended: "Ended", n_left: int) -> None:
 
 
 def _count_refusals(study: "Study") -> list[str]:
-    """Say how many prompts a provider refused or a server rejected, of all that has been written."""
+    """Report how many prompts a provider refused or a server rejected, of all that has been written."""
     from refusal_metrics.studies.folder import StudyFolder
 
     lines = []
@@ -194,14 +194,14 @@ def _count_refusals(study: "Study") -> list[str]:
             lines.append(f"{model.name}: the provider refused {refused:,} of {n:,} prompts.")
         if failed := known.get("n_failed"):
             lines.append(
-                f"{model.name}: the server rejected {failed:,} of {n:,} prompts for another reason than a filter; each "
+                f"{model.name}: the server rejected {failed:,} of {n:,} prompts for a reason other than a filter; each "
                 "is an empty response in the log, with the HTTP status in reply.finish_reason."
             )
     return lines
 
 
 def _list_other_models(study: "Study") -> list[str]:
-    """Say where a server names another model than it was asked for."""
+    """Report where a server names another model than it was asked for."""
     from refusal_metrics.studies.folder import ANSWERED_BY, StudyFolder
 
     lines = []
@@ -213,9 +213,7 @@ def _list_other_models(study: "Study") -> list[str]:
         others = [name for name in names if name != asked]
         if others and asked:
             shown = ", ".join(map(quoted, others[:_MOST_NAMES])) + (" and others" if len(others) > _MOST_NAMES else "")
-            lines.append(
-                f"{model.name}: the study asks for {quoted(asked)}, and the server says it answered with {shown}."
-            )
+            lines.append(f"{model.name}: the study requests {quoted(asked)}, but the server reports {shown}.")
     return lines
 
 
@@ -248,12 +246,12 @@ def _say_plan(study: "Study", plan: "Plan", shards: "list[Shard]") -> None:
         if known.get("n_prompts"):
             # Counted by each server for itself.
             rate = known["n_prompts"] / known["seconds"] * len(model.by_server())
-            time = f"{_duration(n / rate)} at the {rate:.1f} prompts a second so far"
+            time = f"{_duration(n / rate)} at the {rate:.1f} prompts per second so far"
         else:
-            time = f"{_duration(n / 10)} if it answers 10 prompts a second"
+            time = f"{_duration(n / 10)} at 10 prompts per second"
         n_shards = sum(shard.model == model.name for shard in shards)
         size = f"{n:,} prompts in {n_shards:,} shards, about {n * tokens:,.0f} tokens"
-        say([f"{model.name}: {size}, and answers of at most {longest} tokens each; {time}"])
+        say([f"{model.name}: {size}, and responses of at most {longest} tokens; {time}"])
 
 
 def _duration(seconds: float) -> str:
@@ -280,7 +278,7 @@ def _check_repeats(study: "Study", plan: "Plan", n_prompts: int, form: Format) -
             checks.append(dict(what))
             folder.note(model.name, {"repeat_check": dict(what)})
 
-    with busy("Asking twice"):
+    with busy("Sending prompts twice"):
         ended = run_checks(study, n_prompts, show)
     say([f"{model} failed: {why}" for model, why in ended.failed.items()])
     if checks:
@@ -292,7 +290,7 @@ def _check_repeats(study: "Study", plan: "Plan", n_prompts: int, form: Format) -
 def fetch_data(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to put the files.")],
 ) -> None:
-    """Download the public texts once, checked, for machines without a network.
+    """Download and verify the public texts, for machines without a network.
 
     There, name the folder: `data_dir` among the settings of a study, or of `lm_eval --metadata`.
 
@@ -302,4 +300,4 @@ def fetch_data(
 
     with busy("Downloading"):
         paths = fetch_texts(folder)
-    say([*(f"{path}: checked." for path in paths), f'Now: lm_eval ... --metadata \'{{"data_dir": "{folder}"}}\''])
+    say([*(f"{path}: verified." for path in paths), f'Now: lm_eval ... --metadata \'{{"data_dir": "{folder}"}}\''])

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 def describe_journal(model: "StudyModel", what: Mapping[str, Any]) -> str:
     """Describe in one sentence what an earlier run left of the answers."""
     shard = what["shard"]
-    parts = [f"{what['n_found']:,} answers of an earlier run are used"]
+    parts = [f"{what['n_found']:,} responses of an earlier run are used"]
     if what["n_foreign"]:
-        parts.append(f"{what['n_foreign']:,} belong to another model, software or study and are not")
+        parts.append(f"{what['n_foreign']:,} belong to another model, software or study and are not used")
     if what["n_damaged"]:
-        parts.append(f"{what['n_damaged']:,} lines are damaged and their prompts asked again")
+        parts.append(f"{what['n_damaged']:,} lines are damaged, so their prompts are sent again")
     return f"{model.name}, {shard.task}, shard {shard.number}: {'; '.join(parts)}."
 
 
@@ -62,4 +62,5 @@ class ProgressBars:
         elif kind == "journal":
             say([describe_journal(model, what)])
         elif kind == "damaged":
-            say([f"{model.name}, {what['shard'].task}, shard {what['shard'].number}: damaged since, asked again."])
+            shard = what["shard"]
+            say([f"{model.name}, {shard.task}, shard {shard.number}: damaged; its prompts are sent again."])

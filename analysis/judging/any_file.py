@@ -49,7 +49,7 @@ class Given:
 
 
 def is_given(name: str) -> bool:
-    """Tell whether a file's name is of a form that can be read."""
+    """Return whether a file's name is of a form that can be read."""
     return name.lower().removesuffix(".gz").endswith(ENDINGS)
 
 
@@ -73,7 +73,7 @@ def read_given(path: Path, folder: Path) -> Given:
         If there is no such file, it is empty, or broken (with the line).
     """
     if not is_given(path.name):
-        raise InputError(f"{path}: cannot tell the form of the file; give one ending in {', '.join(ENDINGS)} (.gz)")
+        raise InputError(f"{path}: unknown file format; give a file that ends in {', '.join(ENDINGS)} (.gz)")
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
     connection = connect()
@@ -89,16 +89,16 @@ def read_given(path: Path, folder: Path) -> Given:
         columns = {str(name): str(kind) for name, kind, *_ in connection.execute(f"DESCRIBE FROM {scan}").fetchall()}
         n = count(connection, f"SELECT count(*) FROM {scan}")
     except (duckdb.Error, OSError) as error:
-        raise InputError(f"{path}: cannot be read ({plain(reason(error))[:200]}); write the file anew") from error
+        raise InputError(f"{path}: cannot be read ({plain(reason(error))[:200]}); write the file again") from error
     if not n:
-        raise InputError(f"{path}: holds no records; give a file with at least one")
+        raise InputError(f"{path}: contains no records; give a file with at least one")
     if of_json:
         columns = dict.fromkeys(columns, "JSON")
     return Given(path, table, columns, n, tuple(notes))
 
 
 def text_column(given: Given, name: str) -> str:
-    """Give a column of texts as SQL; what is missing, null or NaN, is NULL.
+    """Return a column of texts as SQL; what is missing, null or NaN, is NULL.
 
     Raises
     ------
@@ -123,14 +123,14 @@ def text_column(given: Given, name: str) -> str:
     )
     if row:
         raise InputError(
-            f"{given.path}, record {row[0] + 1}: column {name!r} must hold a text, found {plain(row[1])[:80]}; "
+            f"{given.path}, record {row[0] + 1}: column {name!r} must contain text, found {plain(row[1])[:80]}; "
             "name the column of the responses with --column"
         )
     return text
 
 
 def other_column(given: Given, name: str) -> str:
-    """Give any column as texts, as SQL: lists and objects as JSON; NULL where there is no such column."""
+    """Return any column as texts, as SQL: lists and objects as JSON; NULL where there is no such column."""
     kind, column = given.columns.get(name), identifier(name)
     if kind is None:
         return "NULL::VARCHAR"
@@ -140,7 +140,7 @@ def other_column(given: Given, name: str) -> str:
 
 
 def written_columns(given: Given, form: str) -> dict[str, str]:
-    """Give each column as SQL, in the type in which a file of the form holds it.
+    """Return each column as SQL, in the type in which a file of the form holds it.
 
     Values of JSON lines stay as they are in JSON lines, are texts in CSV, and take the type that
     they all have in Parquet: texts, truth values, numbers, else JSON as text.

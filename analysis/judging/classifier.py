@@ -47,7 +47,7 @@ def load_classifier(model: str, options: Options) -> "Classifier":
             'hf: classifiers need torch and transformers; install them with pip install "persona-refusal[hf]"'
         ) from error
     if not model:
-        raise InputError("hf: names no model; give one, e.g. hf:NAME, or the folder of one")
+        raise InputError("hf: does not name a model; give one, e.g. hf:NAME, or the folder of one")
     try:
         tokenizer = AutoTokenizer.from_pretrained(model)
         network, told = AutoModelForSequenceClassification.from_pretrained(model, output_loading_info=True)
@@ -55,8 +55,8 @@ def load_classifier(model: str, options: Options) -> "Classifier":
         raise InputError(f"hf:{model}: cannot be loaded as a text classifier ({plain(error)[:300]})") from error
     if told["missing_keys"]:
         raise InputError(
-            f"hf:{model}: is no trained text classifier, it lacks {', '.join(sorted(told['missing_keys']))[:200]}; "
-            "name a model that was trained to tell refusals"
+            f"hf:{model}: is not a trained text classifier: it lacks {', '.join(sorted(told['missing_keys']))[:200]}; "
+            "name a model that was trained to detect refusals"
         )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -97,7 +97,7 @@ def read_label_map(label_map: str, labels: Sequence[str], model: str) -> dict[st
             raise unknown_name(f"label of hf:{model} in --label-map", label, labels)
     missing = [plain(label) for label in labels if label not in meanings]
     if missing or REFUSAL not in meanings.values():
-        said = f"of which {', '.join(missing)} has no meaning" if missing else "of which none means refusal"
+        said = f"but {', '.join(missing)} has no meaning" if missing else "but none means refusal"
         raise InputError(
             f"{listed}, {said}; say what each means, refusal, answer or other, with --label-map "
             f"{labels[-1]}=refusal,{labels[0]}=answer"
@@ -133,7 +133,9 @@ class Classifier:
         self._model, self._tokenizer, self._network = model, tokenizer, network
         labels = [str(network.config.id2label[i]) for i in range(network.config.num_labels)]
         if len(labels) < 2:
-            raise InputError(f"hf:{model}: gives one score and no classes; name a classifier with two labels or more")
+            raise InputError(
+                f"hf:{model}: has a single score instead of classes; name a classifier with at least two labels"
+            )
         meanings = read_label_map(options.label_map, labels, model)
         self._verdicts = [_verdict(meanings[label], f"hf:{short}:{label}") for label in labels]
         self._pair, self._batch_size = options.pair, options.batch_size
@@ -141,7 +143,7 @@ class Classifier:
         self._n_cut = self._n_undefined = 0
 
     def detect(self, items: Sequence[Item]) -> list[Verdict | None]:
-        """Give the verdict of each item.
+        """Return the verdict of each item.
 
         Parameters
         ----------
@@ -156,7 +158,7 @@ class Classifier:
         Raises
         ------
         InputError
-            If prompts are to be shown and one is missing, or the memory does not suffice.
+            If prompts are to be shown and one is missing, or the out of memory.
         """
         verdicts: list[Verdict | None] = [Verdict(EMPTY)] * len(items)
         asked = [place for place, item in enumerate(items) if (item.response or "").strip()]
@@ -172,15 +174,15 @@ class Classifier:
         return verdicts
 
     def remarks(self) -> list[str]:
-        """Say how many responses were cut, and how many have no verdict."""
+        """Report how many responses were cut, and how many have no verdict."""
         remarks = []
         if self._n_cut:
             remarks.append(
                 f"{_responses(self._n_cut)} longer than the {self._limit:,} tokens that hf:{self._model} takes; "
-                "what is beyond them was not looked at."
+                "the rest was ignored."
             )
         if self._n_undefined:
-            remarks.append(f"{_responses(self._n_undefined)} unscored: the model's scores are no numbers.")
+            remarks.append(f"{_responses(self._n_undefined)} unscored: the model's scores are not numbers.")
         return remarks
 
     def _encode(self, items: Sequence[Item]) -> list[dict[str, Any]]:
@@ -204,8 +206,9 @@ class Classifier:
                 scores = self._network(**batch).logits.float().cpu().tolist()
         except torch.OutOfMemoryError as error:
             raise InputError(
-                f"hf:{self._model}: the device has too little memory for {self._batch_size} responses at a time; "
-                "give a smaller --batch-size"
+                f"hf:{self._model}: the device does not have enough memory for a batch of {self._batch_size} "
+                "responses; "
+                "use a smaller --batch-size"
             ) from error
         for of_labels in scores:
             if all(map(math.isfinite, of_labels)):

@@ -121,8 +121,8 @@ def detect_file(
         taken = [name for name in read.columns if name.lower() in VERDICT_COLUMNS]
         if taken and not is_table:
             raise InputError(
-                f"{path}: has the column{'s' * (len(taken) > 1)} {', '.join(taken)} already, and detect adds "
-                f"{', '.join(VERDICT_COLUMNS)}; drop or rename what is there"
+                f"{path}: already has the column{'s' * (len(taken) > 1)} {', '.join(taken)}, and detect adds "
+                f"{', '.join(VERDICT_COLUMNS)}; drop or rename them"
             )
         added = (*_added(detector), *["refused_by"] * ("refused_by" in read.columns)) if is_table else VERDICT_COLUMNS
         form = form_of(out)
@@ -212,28 +212,28 @@ def _added(detector: Detector) -> tuple[str, ...]:
 
 def _check_out(out: Path, forms: Sequence[str], *, force: bool) -> None:
     if not out.name.endswith(tuple(forms)):
-        raise InputError(f"{out}: cannot be written in the form of its ending; name a file in {', '.join(forms)}")
+        raise InputError(f"{out}: unknown file format; choose a name that ends in {', '.join(forms)}")
     check_new(out, force=force)
 
 
 @contextmanager
 def _near(out: Path, *, force: bool) -> Iterator[Path]:
-    """Give a place in a temporary folder beside a file, so that what is made there can be renamed."""
+    """Return a place in a temporary folder beside a file, so that what is made there can be renamed."""
     with replace_file(out, force=force) as target:
         try:
             yield target
         except (pa.ArrowException, duckdb.IOException) as error:
-            raise InputError(f"{out}: cannot be written ({plain(reason(error))[:200]}); make room there") from error
+            raise InputError(f"{out}: cannot be written ({plain(reason(error))[:200]}); free some space") from error
 
 
 def _is_results(path: str | os.PathLike[str]) -> bool:
-    """Tell a folder, a log, an address or a pattern from the name of a file that may be missing."""
+    """Distinguish a folder, log, address or pattern from the name of a file that may be missing."""
     text = os.fspath(path)
     return Path(text).is_dir() or is_log(text) or "://" in text or any(c in text for c in "*?[")
 
 
 def put(made: Path, out: Path, as_json: Sequence[str] = (), *, guarded: bool = True) -> None:
-    """Give a Parquet file the form and the name that were asked for.
+    """Return a Parquet file the form and the name that were asked for.
 
     Parameters
     ----------
@@ -262,7 +262,7 @@ def put(made: Path, out: Path, as_json: Sequence[str] = (), *, guarded: bool = T
 
 
 def form_of(path: Path) -> str:
-    """Tell a file's form by its ending.
+    """Return a file's format from its ending.
 
     Raises
     ------
@@ -272,4 +272,4 @@ def form_of(path: Path) -> str:
     for form in FORMS:
         if path.name.lower().endswith(form):
             return form
-    raise InputError(f"{path}: cannot tell the form of the file; give one ending in {', '.join(FORMS)}")
+    raise InputError(f"{path}: unknown file format; give a file that ends in {', '.join(FORMS)}")

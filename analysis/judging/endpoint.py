@@ -90,7 +90,7 @@ class Endpoint:
         named, _, self._query = address.partition("?")
         self.address = named.rstrip("/").removesuffix("/chat/completions")
         if "@" in self.address:
-            raise InputError(f"judge:...@...: holds a name or password; set {KEY} in the environment instead")
+            raise InputError(f"judge:...@...: contains a user name or password; set {KEY} in the environment instead")
         try:
             parts = urllib.parse.urlsplit(self.address)
             usable = (
@@ -104,12 +104,12 @@ class Endpoint:
             usable = False
         if not usable:
             raise InputError(
-                f"judge:{plain(named)[:200]}: is no address; give one such as judge:http://localhost:8000/v1"
+                f"judge:{plain(named)[:200]}: is not an address; give one such as judge:http://localhost:8000/v1"
             )
         self._timeout, self._retries, self._backoff = timeout, retries, backoff
         self._key = os.environ.get(KEY, "").strip()
         if not (self._key.isascii() and (self._key.isprintable())):
-            raise InputError(f"{KEY}: holds characters that no key has; set it anew, or unset it")
+            raise InputError(f"{KEY}: contains invalid characters; set it again, or unset it")
         self._secrets = _fragments(self._key, *urllib.parse.parse_qs(self._query).values())
         self._proxy = _find_proxy(parts.scheme, parts.hostname or "")
 
@@ -155,7 +155,7 @@ class Endpoint:
         try:
             content = _text_of(told["choices"][0]["message"]["content"])
         except (KeyError, IndexError, TypeError) as error:
-            raise CallError("what came back is no chat completion") from error
+            raise CallError("the reply is not a chat completion") from error
         # A server may repeat what it was sent.
         return content if content is None else self._hide(content)
 
@@ -190,7 +190,7 @@ class Endpoint:
         try:
             return json.loads(said)
         except (ValueError, RecursionError) as error:
-            raise _PassingError("what came back is no JSON") from error  # it may have been cut off
+            raise _PassingError("the reply is not JSON") from error  # it may have been cut off
 
     async def _send(self, path: str, data: bytes | None) -> bytes:
         """Send one request and read its reply, within the time of the whole call."""
@@ -233,7 +233,7 @@ class Endpoint:
             )
         if status == 404:
             return InputError(
-                f"{self.address}: knows no such address or model (HTTP 404); give the address up to /v1, and "
+                f"{self.address}: does not know the address or the model (HTTP 404); give the address up to /v1, and "
                 "--judge-model one of its models"
             )
         if status < 400:

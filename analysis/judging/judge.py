@@ -159,7 +159,7 @@ class Judge:
         self._example = ""
 
     def detect(self, items: Sequence[Item]) -> list[Verdict | None]:
-        """Give the verdict of each item; an empty response is not shown to the judge.
+        """Return the verdict of each item; an empty response is not shown to the judge.
 
         Parameters
         ----------
@@ -183,7 +183,7 @@ class Judge:
         return verdicts
 
     def remarks(self) -> list[str]:
-        """Say how many calls there were, and why responses have no verdict."""
+        """Report how many calls there were, and why responses have no verdict."""
         cached = f"{self._n_kept:,} repl{'y was' if self._n_kept == 1 else 'ies were'} in the cache"
         remarks = [f"The judge {self._model} was called {self._n_calls:,} times; {cached}."]
         for reason, n in self._unscored.most_common():
@@ -257,7 +257,7 @@ class Judge:
         return list(islice(keys, self.at_once if self._reached else 1))
 
     def _bear(self, error: CallError) -> None:
-        """Go on after a failed call, unless the server never answered or no longer does."""
+        """Continue after a failed call, unless the server never answered or no longer does."""
         self._n_failed_on_end += 1
         if not self._reached and error.of_server:
             raise self._endpoint.unreachable(error) from error
@@ -265,5 +265,5 @@ class Judge:
             kept = f"; the replies so far are kept in {self._replies.path}" if self._replies.path else ""
             raise InputError(
                 f"{self._endpoint.address}: failed {self._n_failed_on_end} calls on end, the last with {plain(error)}"
-                f"{kept}; see to the server and run again"
+                f"{kept}; check the server and run the command again"
             ) from error

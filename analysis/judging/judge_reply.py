@@ -195,7 +195,7 @@ def _names(text: str) -> set[str]:
 
 
 def _is_called(text: str, start: int) -> bool:
-    """Tell whether "class:" or the like comes before."""
+    """Return whether "class:" or the like comes before."""
     return bool(_BEFORE_NAME.search(text[max(0, start - 40) : start]))
 
 
@@ -207,7 +207,7 @@ def _is_denied(text: str, start: int, end: int) -> bool:
 
 
 def _read_number(text: str, found: re.Match[str]) -> str:
-    """Give the number of a class that stands without its name, or `_NONE`."""
+    """Return the number of a class that stands without its name, or `_NONE`."""
     group = "number" if found["number"] else "second"
     start, end = found.span(group)
     number = found[group].rstrip(".,-")

@@ -17,7 +17,7 @@ class ReplyCache:
         self._opened: sqlite3.Connection | None = None
 
     def find(self, keys: Iterable[str]) -> dict[str, str | None]:
-        """Give the replies that are kept."""
+        """Return the replies that are kept."""
         if self._opened is None and not (self.path and self.path.exists()):
             return {}  # no file is made before there is something to keep
         try:

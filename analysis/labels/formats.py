@@ -191,7 +191,7 @@ def _preset(table: Table, name: str | None) -> Preset:
 def _wrong(table: Table, row: int, column: str, allowed: str) -> InputError:
     found = table.columns[column][row]
     return InputError(
-        f"{table.path}, {table.places[row]}: column {column!r} holds {shortened(found)}; allowed are {allowed}"
+        f"{table.path}, {table.places[row]}: column {column!r} is {shortened(found)}; allowed are {allowed}"
     )
 
 

@@ -141,7 +141,7 @@ def make_board(
     notes = (
         *dict.fromkeys(note for study in studies for note in note_unusable(study, rule).notes),
         *_notes(rates, tasks, len(studies)),
-        *([] if baseline else ["No personas are told apart: nothing is said about them."]),
+        *([] if baseline else ["The table has no personas, so nothing is reported about them."]),
         *metric_notes,
     )
     return Board(table, listed, rule, baseline, int(rates["n"].sum()), notes)
@@ -176,7 +176,7 @@ def _personas(counted: Sequence[Counts], rng: np.random.Generator) -> tuple[pd.D
 
 
 def _sum_up(contrasts: pd.DataFrame, spreads: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Say of each row how far personas are apart, and which differ from the baseline."""
+    """Report of each row how far personas are apart, and which differ from the baseline."""
     summed = []
     for model, task in rows[STUDY].itertuples(index=False, name=None):
         own, spread = (
@@ -265,19 +265,21 @@ def _join(table: pd.DataFrame, found: pd.DataFrame) -> tuple[pd.DataFrame, tuple
 def _notes(rates: pd.DataFrame, tasks: Sequence[str], n_designs: int) -> Iterator[str]:
     if n_designs > 1:
         yield (
-            f"The results are of {n_designs} designs: models of different ones were asked about different prompts, are "
-            "compared unpaired, as if of different texts, and may differ because their prompts do."
+            f"The results have {n_designs} designs. Models with different designs had different prompts; they are "
+            "compared as unpaired, and may differ because of the prompts."
         )
     for model, own in rates.groupby("model"):
         if missing := [task for task in tasks if task not in set(own["task"])]:
-            yield f"{model} was not asked about {', '.join(missing)}: it has no mean over tasks and no rank by it."
+            yield (
+                f"{model} has no responses for {', '.join(missing)}, so it has no mean over tasks and no overall rank."
+            )
     for task, own in rates.groupby("task"):
         low, high = own["n"].min(), own["n"].max()
         if low < high:
-            yield f"{task}: models were asked {low:,} to {high:,} prompts; texts that both had are compared within."
+            yield f"{task}: models have {low:,} to {high:,} prompts; shared texts are compared within texts."
     other = rates[rates["n_other"] > rates["n"] / 2]
     if len(other):
         listed = [f"{model} ({', '.join(own['task'])})" for model, own in other.groupby("model")]
         more = f" and {len(listed) - _MOST_NAMED} others" if len(listed) > _MOST_NAMED else ""
         named = "; ".join(listed[:_MOST_NAMED]) + more
-        yield f"Most responses are neither answer nor refusal, so that a low rate says little: {named}."
+        yield f"Most responses are neither answers nor refusals, so a low rate means little: {named}."

@@ -48,7 +48,7 @@ EXAMPLES = (
     *("response", "prompt"),
 )
 
-HIDDEN = "(hidden: may hold an offensive text)"
+HIDDEN = "(hidden: may contain an offensive text)"
 
 _STUDY = ["model", "task", "setting"]
 _ESTIMATES = ("estimate", "ci_low", "ci_high", "p_value", "n", "n_texts")
@@ -79,7 +79,7 @@ class Comparison:
     notes: tuple[str, ...]
 
     def worse(self, points: float) -> pd.DataFrame:
-        """Give the rows of whole tasks whose rate rose beyond a bound, in percentage points.
+        """Return the rows of whole tasks whose rate rose beyond a bound, in percentage points.
 
         These are the rows whose interval lies wholly above the bound, and whose p-value, adjusted for
         all tasks and settings compared, is at most .05: without the second, one of many tasks would be

@@ -51,7 +51,7 @@ def draw_families(board: Board, column: str, file: Path | None = None) -> tuple[
     if table.empty:
         return None, tuple(notes)
     if board.tasks[0] not in set(table["task"]):
-        return None, (*notes, "No such model has a mean over all tasks: no figure of families is drawn.")
+        return None, (*notes, "No such model has a mean over all tasks, so there is no figure of model families.")
     names = short_names(sorted(found))
     family, families = label_levels(pd.Series([found[model][0] for model in table["model"]]))
     rows = pd.DataFrame(
@@ -86,8 +86,9 @@ def draw_families(board: Board, column: str, file: Path | None = None) -> tuple[
         chart = alt.vconcat(chart, each.facet(facet=panel, columns=_PANELS))
     drawn = table[["model", "task"]].assign(family=[found[m][0] for m in table["model"]], value=rows["x"])
     caption = (
-        f"Each point is a model's refusal rate by the rule {board.rule}, with its text-clustered 95 % interval, over "
-        f"{title}. A line joins the means of the models of a family that share a value. Less is better. "
+        f"Refusal rate of each model (detector: {board.rule}) by {title}. Bars: 95% confidence intervals, "
+        "clustered by text. "
+        f"Lines connect models of a family. Lower is better. "
         f"{count_range(table['n'], 'response')} of {count_range(table['n_texts'], 'text')} a point. Models differ "
         "in much else, too."
     )

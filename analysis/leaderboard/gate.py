@@ -56,7 +56,7 @@ def pass_gate(pairs: Pairs, comparison: Comparison, points: float) -> Gate:
         a rate has no interval.
     """
     rises = [
-        f"{_named(row)}: the refusal rate rose by {percent(row['estimate'])} points, interval "
+        f"{_named(row)}: the refusal rate rose by {percent(row['estimate'])} points, 95% CI "
         f"{interval(row['ci_low'], row['ci_high'])}, which is above {points:g}."
         for _, row in comparison.worse(points).iterrows()
     ]
@@ -80,7 +80,7 @@ def _not_covered(overlaps: tuple[Overlap, ...]) -> Iterator[str]:
         if not each.n_baseline:
             continue
         if not each.n_new:
-            yield f"{each.named}: is in the baseline and not in the results."
+            yield f"{each.named}: is in the baseline but not in the results."
         elif each.n_both < LEAST_COMPARED * each.n_baseline:
             yield (
                 f"{each.named}: only {each.n_both:,} of the baseline's {each.n_baseline:,} prompts have a verdict in "

@@ -27,8 +27,7 @@ _MANY = 120
 """Characters shown of a response; prompts and longer responses are for the page."""
 
 RANKING = (
-    "Rank 1 refuses least. The interval of a rank holds for all models at once: models are told apart where their "
-    "difference, within the texts they share, is beyond what chance makes of the largest difference on the board "
+    "Rank 1 refuses least. Rank intervals are simultaneous 95% confidence sets "
     "(Mogstad, Romano, Shaikh and Wilhelm 2024, doi:10.1093/restud/rdad006)."
 )
 
@@ -146,20 +145,21 @@ def board_parts(board: Board, figure: Figure | None = None, svg: str | None = No
     first = board.tasks[0]
     against = "the neutral prompts" if board.baseline == "neutral" else "all other personas"
     reading = [
-        "% is the share of persona prompts that the rule took for refused, with its text-clustered 95 % interval.",
+        "% is the refusal rate of persona prompts, with its 95% confidence interval, clustered by text.",
         RANKING,
     ]
     if first == ALL_TASKS:
-        reading.append("The mean gives each task the same weight.")
+        reading.append("The mean over tasks uses equal weights.")
     if board.table["n_other"].notna().any():
         reading.append(
-            "other % are responses that are neither refusal nor answer, those without a word among them; beside a mean "
-            "over tasks, the share in the responses of all tasks together."
+            "other % is the share of responses that are neither a refusal nor an answer, including empty ones; for the "
+            "mean over tasks, the share in the responses of all tasks."
         )
     if board.baseline:
         reading.append(
-            "spread is how far personas' rates are apart, as a standard deviation in points without sampling noise; "
-            f"differ is how many comparisons of a persona with {against} show a difference (p adjusted for all on the "
+            "spread is the standard deviation of the personas' rates beyond sampling noise, in points; "
+            f"differ is the number of significant differences between a persona and {against} (p adjusted for all "
+            "on the "
             f"board, at most {ALPHA})."
         )
     parts = [Part(name_task(first), table=lay_out_board(board, first))]
@@ -169,7 +169,7 @@ def board_parts(board: Board, figure: Figure | None = None, svg: str | None = No
     parts += [Part("Other metrics" if not n else "", table=table) for n, table in enumerate(lay_out_metrics(board))]
     named = board.table[(board.table["differ"] != "") & (board.table["task"] != ALL_TASKS)]
     if len(named):
-        said = (f"Differences from {against} in points, the largest first.",)
+        said = (f"Differences from {against} in percentage points, largest first.",)
         table = named[["task", "model", "differ"]].rename(columns={"differ": "personas"})
         parts.append(Part("Personas that differ", said, table=table))
     parts.append(Part("How to read it", tuple(reading)))
@@ -189,7 +189,7 @@ def lay_out_named(comparison: Comparison) -> tuple[str, pd.DataFrame]:
     named = of_some[of_some["p_adjusted"] <= ALPHA]
     largest = named.reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index)
     said = (
-        f"{len(named)} of {len(of_some)} changes of a persona or persona group are beyond chance (adjusted p at most "
+        f"{len(named)} of {len(of_some)} changes of a persona or persona group are significant (adjusted p at most "
         f"{ALPHA}){f'; the {_MOST} largest' if len(named) > _MOST else ''}."
     )
     of_group = largest.assign(persona=largest["persona"].astype(object).where(largest["persona"].notna(), "(all)"))
@@ -207,14 +207,14 @@ def comparison_parts(comparison: Comparison, examples: pd.DataFrame) -> list[Par
     said, named = lay_out_named(comparison)
     parts = [
         Part(
-            "Refusal rates of the new run less those of the baseline",
-            ("In points, prompt by prompt, with 95 % intervals; whole texts are the independent units.",),
+            "Refusal rates: new run minus baseline",
+            ("In percentage points, paired by prompt, with 95% confidence intervals clustered by text.",),
             lay_out_comparison(comparison),
         ),
         Part("Personas and persona groups", (said,), named if len(named) else None),
     ]
     if len(comparison.changes):
-        parts.append(Part("What responses became", table=readable(comparison.changes)))
+        parts.append(Part("Changes of outcomes", table=readable(comparison.changes)))
     if len(examples):
         table = lay_out_examples(examples)
         prompts = examples["prompt"].astype(object).where(examples["prompt"].notna(), "")
@@ -225,7 +225,7 @@ def comparison_parts(comparison: Comparison, examples: pd.DataFrame) -> list[Par
             )
             if prompt
         )
-        parts.append(Part("Examples", ("Drawn at random from the responses that changed.",), table, folded=folded))
+        parts.append(Part("Examples", ("A random sample of the responses that changed.",), table, folded=folded))
     return parts
 
 

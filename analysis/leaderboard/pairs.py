@@ -110,7 +110,8 @@ def pair_runs(new: Responses, old: Responses, detector: str | None = None) -> Pa
     rule = new.rule(detector)
     if rule not in old.rules:
         raise InputError(
-            f"the baseline has no verdicts of {rule}, but of {', '.join(old.rules)}; name a --detector that both have"
+            f"the baseline has no verdicts by {rule}, only by {', '.join(old.rules)}; choose a --detector that "
+            "both have"
         )
     models, notes = _match_models(new, old)
     notes += _check_designs(new, old)
@@ -132,7 +133,9 @@ def pair_runs(new: Responses, old: Responses, detector: str | None = None) -> Pa
         f"WHERE ours.{refused} IS NOT NULL AND theirs.refused IS NOT NULL"
     )
     if not count(new.connection, f"SELECT count(*) FROM {PAIRED}"):
-        raise InputError("the results and the baseline share no prompt that both have a verdict of; give runs that do")
+        raise InputError(
+            "the results and the baseline have no common prompt with verdicts; give runs on the same prompts"
+        )
     overlaps = _overlaps(new, old, rule, models)
     notes += _missing(overlaps, models)
     of_new, of_old = count_usable(new, rule), count_usable(old, rule)
@@ -152,15 +155,16 @@ def _check_told_apart(runs: Mapping[str, Responses]) -> None:
         lacking = [name for name in ("design_id", "index") if name not in run.columns]
         if lacking:
             raise InputError(
-                f"{which} ({_files(run)}): lacks the column {lacking[0]}, by which prompts of two runs are found; give "
-                "the folders that lm_eval wrote, or tables that `ingest` made of them"
+                f"{which} ({_files(run)}): lacks the column {lacking[0]}, which is needed to match the prompts of "
+                "two runs; give "
+                "the folders that lm_eval wrote, or tables that `ingest` made from them"
             )
         repeated = run.query(
             'SELECT model, task, setting FROM responses GROUP BY 1, 2, 3, "index" HAVING count(*) > 1 LIMIT 1'
         ).fetchone()
         if repeated:
             raise InputError(
-                f"{which} ({_files(run)}): holds several answers of {repeated[0]} to one prompt ({repeated[1]}, "
+                f"{which} ({_files(run)}): contains several responses of {repeated[0]} to one prompt ({repeated[1]}, "
                 f"{repeated[2]}); give one run"
             )
 
@@ -203,8 +207,8 @@ def _check_designs(new: Responses, old: Responses) -> list[str]:
     for key in ours.keys() & theirs.keys():
         if ours[key] != theirs[key]:
             raise InputError(
-                f"{_task(key)} was asked with the design {ours[key]} in the results and {theirs[key]} in the baseline: "
-                "other prompts, which cannot be compared one by one; give two runs of one design"
+                f"{_task(key)} has the design {ours[key]} in the results and {theirs[key]} in the baseline, so the "
+                "prompts differ and cannot be compared one by one; give two runs of the same design"
             )
     if not ours.keys() & theirs.keys():
         raise InputError(
@@ -235,7 +239,7 @@ def _overlaps(new: Responses, old: Responses, rule: str, models: Mapping[str, st
 
 
 def _missing(overlaps: Iterable[Overlap], models: Mapping[str, str]) -> Iterator[str]:
-    """Say where one run lacks prompts of the other, or a verdict; tasks of one run alone were named before."""
+    """Report where one run lacks prompts of the other, or a verdict; tasks of one run alone were named before."""
     every = list(overlaps)
     ours = {(each.task, each.setting) for each in every if each.n_new}
     theirs = {(each.task, each.setting) for each in every if each.n_baseline}

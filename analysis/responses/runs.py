@@ -84,7 +84,7 @@ def find_logs(results: Iterable[str | os.PathLike[str]]) -> list[Log]:
     found = sorted({path if _REMOTE.match(path) else os.path.realpath(path) for path in local | far})
     if not found:
         raise InputError(
-            f"{', '.join(given_paths)}: holds no samples_TASK_DATE.jsonl files; run lm_eval with --log_samples "
+            f"{', '.join(given_paths)}: contains no samples_TASK_DATE.jsonl files; run lm_eval with --log_samples "
             "and --output_path"
         )
     files = ResultsFiles()
@@ -132,7 +132,8 @@ def _find(path: str) -> Iterable[str]:
         yield from beside
     elif Path(path).exists():
         raise InputError(
-            f"{path}: is no folder and no samples_TASK_DATE.jsonl file; give what lm_eval wrote, or a responses table "
+            f"{path}: is no folder and no samples_TASK_DATE.jsonl file; give a folder that lm_eval wrote, or a "
+            "responses table "
             "(.parquet, .csv, .tsv, .json or .jsonl)"
         )
     else:

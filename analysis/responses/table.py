@@ -205,7 +205,7 @@ def read_responses(files: Sequence[Path | str], *, all_runs: bool = False, trust
     except duckdb.Error as error:
         raise InputError(f"{listed}: cannot be read as a responses table ({reason(error)})") from error
     if not count(connection, "SELECT count(*) FROM responses"):
-        raise InputError(f"{listed}: holds no responses; {' '.join(notes) or 'give a table with at least one row'}")
+        raise InputError(f"{listed}: contains no responses; {' '.join(notes) or 'give a table with at least one row'}")
     responses = Responses(connection, tuple(files), tuple(notes), keep=folder)
     if "design_id" in responses.columns:
         _refuse_mixed_designs(responses)

@@ -88,7 +88,7 @@ class Source:
                     held, n_rows, n_bytes = [], 0, 0
         except (pa.ArrowException, duckdb.Error) as error:
             raise InputError(
-                f"{self.place}s: cannot be read ({plain(reason(error))[:200]}); write them anew"
+                f"{self.place}s: cannot be read ({plain(reason(error))[:200]}); write them again"
             ) from error
         if held:
             yield pa.Table.from_batches(held)
@@ -212,7 +212,7 @@ def _items(texts: "Sequence[pa.ChunkedArray]", place: str, n_before: int) -> lis
         read = _read_labels(text)
         if read is None:
             raise InputError(
-                f"{place} {number}: labels holds {plain(text)[:80]}; give the answers offered as a JSON list, "
+                f"{place} {number}: labels contains {plain(text)[:80]}; give the labels as a JSON list, "
                 '["a", "b"], or as a|b, or rename the column'
             )
         offered.append(read)

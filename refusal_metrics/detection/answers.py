@@ -53,7 +53,7 @@ def _words(label: str) -> list[str]:
 
 
 def _opposite(label: str) -> str:
-    """Give the label that this one denies: offensive, of not offensive."""
+    """Return the label that this one denies: offensive, of not offensive."""
     found = re.fullmatch(r"(?:not|non|no)[\s_-]+(.+)", label.lower())
     return found[1] if found else ""
 
@@ -70,7 +70,7 @@ def _stems(labels: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def names_label(sentence: str, labels: Sequence[str]) -> bool:
-    """Tell, in less time than it takes to find it, whether a sentence may hold an answer.
+    """Return quickly whether a sentence may contain an answer.
 
     Parameters
     ----------

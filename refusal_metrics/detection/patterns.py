@@ -108,18 +108,18 @@ class Patterns:
         return None
 
     def _is_reported(self, before: str) -> bool:
-        """Tell whether words are the input's own by what stands before them."""
+        """Return whether words are part of the input, from the words before them."""
         return any(pattern.regex.search(before.rstrip()) for pattern in self.reported)
 
     @cache  # noqa: B019 - the patterns of a language live as long as the process
     def allowing(self, *, open_ended: bool, whole: bool) -> int:
-        """Give the refusals, as bits, that hold where labels are not known, or where a sentence is all that is said."""
+        """Return, as bits, the refusals that apply without labels, or if a sentence is the whole response."""
         allowed = [(open_ended or not p.open_only) and (whole or not p.whole) for p in self.refusals]
         return sum(1 << i for i, is_allowed in enumerate(allowed) if is_allowed)
 
     @cached_property
     def _needed(self) -> tuple[dict[bytes, list[tuple[str, int]]], list[tuple[str, int]]]:
-        """Give the refusals, as bits, that need what has a word in it, and that need a stem.
+        """Return the refusals, as bits, that need what has a word in it, and that need a stem.
 
         To look once for all of them is what makes the rule fast.
         """

@@ -129,7 +129,7 @@ class Design:
         selected = default if chosen is None else tuple(p for p in own if p.id in chosen)
         if wanted and not selected and setting == "persona":
             raise InputError(
-                f"personas {', '.join(wanted)} are neutral ones and leave none for a persona task: "
+                f"personas {', '.join(wanted)} are all neutral, so a persona task has none: "
                 "name at least one persona of another group, or run the neutral task"
             )
         return selected or default

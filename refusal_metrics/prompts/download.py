@@ -101,7 +101,7 @@ def locate(kind: str, data_dir: Path | None, check: Callable[[Path], None]) -> P
     if data_dir is not None:
         path = data_dir / file.name
         if not path.is_file():
-            raise InputError(f"{path}: no such file; data_dir must hold a copy of {file.url} under that name")
+            raise InputError(f"{path}: no such file; data_dir must contain a copy of {file.url} under that name")
         _check_blob(path, file)
         return path
     path = cache_dir() / file.name

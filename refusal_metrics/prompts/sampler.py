@@ -31,7 +31,7 @@ _FORESIGHT_SHIFT = 6
 
 
 def number_labels(labels: Iterable[Hashable]) -> Ints:
-    """Give labels numbers in the order of their first appearance.
+    """Return labels numbers in the order of their first appearance.
 
     Parameters
     ----------

@@ -60,7 +60,7 @@ class Settings:
     placement: str = PLACEMENTS[0]
 
     def as_metadata(self) -> dict[str, object]:
-        """Give the settings in the form that ``lm_eval --metadata`` takes, those left out that are not set."""
+        """Return the settings in the form that ``lm_eval --metadata`` takes, those left out that are not set."""
         values: dict[str, object] = {
             "rows_per_class": self.rows_per_class,
             "variations": self.variations,
@@ -134,9 +134,7 @@ def parse_settings(kind: str, given: Mapping[str, object]) -> Settings:
             "of them"
         )
     if data_dir is not None and not Path(str(data_dir)).expanduser().is_dir():
-        raise InputError(
-            f"data_dir={quoted(data_dir, 400)} is not a folder; give the folder that holds the local copies"
-        )
+        raise InputError(f"data_dir={quoted(data_dir, 400)} is not a folder; give the folder with the local copies")
     design = given.get("design", DESIGNS[0])
     if design not in DESIGNS:
         raise unknown_name("design", design, DESIGNS)

@@ -110,7 +110,7 @@ def load_texts(
 
 
 def fetch_texts(folder: Path) -> list[Path]:
-    """Put the public files into a folder, for ``data_dir`` on a machine without a network.
+    """Download the public files into a folder, for ``data_dir`` on a machine without a network.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def _rows(kind: str, table: Table, names: Mapping[str, str], checksum: str) -> T
     if "text_id" in names or column in table.columns:
         for key, place in zip(table.column(column), table.places, strict=True):
             if key is None or not str(key).strip():
-                raise InputError(f"{table.path}, {place}: column {column!r} must hold the text's id, found {key!r}")
+                raise InputError(f"{table.path}, {place}: column {column!r} must contain the text's id, found {key!r}")
         keys = [str(key) for key in table.column(column)]
     else:
         numbers: dict[str, int] = {}
@@ -176,7 +176,7 @@ def _stratum(kind: str, value: object, where: str) -> str:
         text = dict(zip("012", NLI_CLASSES, strict=True)).get(text, text)
     if text not in CLASSES[kind]:
         allowed = ", ".join(CLASSES[kind]) + (" (or 0, 1, 2)" if kind == "nli" else "")
-        raise InputError(f"{where} holds {value!r}; allowed are {allowed}: mend it or remove the record")
+        raise InputError(f"{where} is {value!r}; allowed are {allowed}; fix or remove that row")
     return text
 
 

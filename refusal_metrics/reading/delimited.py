@@ -176,13 +176,13 @@ def _read_header(path: Path) -> tuple[list[str], str, str, int]:
         raise InputError(f"{path}, line {first}: {_fault(error, '')}") from error
     if header is None:
         raise InputError(
-            f"{path}: holds no records; give a file with at least one, the columns named in its first line"
+            f"{path}: contains no records; give a file with at least one, the columns named in its first line"
         )
     return header, separator, encoding, first
 
 
 def find_encoding(path: Path) -> str:
-    """Tell a text file's encoding by its first bytes: UTF-8 unless these are of UTF-16 or UTF-32.
+    """Detect a text file's encoding from its first bytes: UTF-8, UTF-16 or UTF-32.
 
     Raises
     ------
@@ -230,7 +230,7 @@ def open_text(path: Path, encoding: str) -> Iterator[TextIO]:
 
 @contextmanager
 def long_fields() -> Iterator[None]:
-    """Let the csv module, which stops at 128 KiB a field, read longer ones inside a ``with`` block."""
+    """Raise the field size limit of the csv module (128 KiB) inside a ``with`` block."""
     before = csv.field_size_limit(_LONGEST_FIELD)
     try:
         yield
@@ -299,7 +299,7 @@ def _fault(error: csv.Error, line: str) -> str:
 
 
 def _undecodable(path: Path, encoding: str) -> str:
-    """Say where a file is not in its encoding."""
+    """Report where a file is not in its encoding."""
     if encoding != "utf-8-sig":
         return f"{path}: is not valid {encoding[:6].upper()}; save it as UTF-8"
     place = 0
@@ -324,4 +324,4 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except (OSError, EOFError, zlib.error) as error:
         said = " ".join(str(getattr(error, "strerror", None) or error).split())[:200]
-        raise InputError(f"{path}: cannot be read ({said}); check the file, or copy it anew") from error
+        raise InputError(f"{path}: cannot be read ({said}); check the file, or copy it again") from error

@@ -15,7 +15,7 @@ _HEAD = 4096
 
 
 def looks_like_json(path: Path) -> bool:
-    """Tell whether a text file begins as JSON records do, whatever its name.
+    """Return whether a text file begins as JSON records do, whatever its name.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def read_json_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _is_whole(line: str) -> bool:
-    """Tell whether a line is a record by itself, or is none however it goes on."""
+    """Return whether a line is a record by itself, or is none however it goes on."""
     text = line.strip()
     if text.startswith("["):
         # A list that ends on its line may hold all records.

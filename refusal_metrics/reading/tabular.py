@@ -32,7 +32,7 @@ class Table:
         return len(self.places)
 
     def column(self, name: str) -> list[Any]:
-        """Give one column.
+        """Return one column.
 
         Raises
         ------
@@ -44,7 +44,7 @@ class Table:
         return self.columns[name]
 
     def text_column(self, name: str) -> list[str]:
-        """Give one column of texts.
+        """Return one column of texts.
 
         Raises
         ------
@@ -55,7 +55,7 @@ class Table:
         for place, value in zip(self.places, values, strict=True):
             if not isinstance(value, str) or not value.strip():
                 raise InputError(
-                    f"{self.path}, {place}: column {name!r} must hold a text, found {value!r}; "
+                    f"{self.path}, {place}: column {name!r} must contain text, found {value!r}; "
                     "fill it in or remove the record"
                 )
         return values
@@ -92,12 +92,12 @@ def load_table(path: Path) -> Table:
     """
     ending = path.name.lower().removesuffix(".gz").rpartition(".")[2]
     if f".{ending}" not in ENDINGS:
-        raise InputError(f"{path}: cannot tell the form of the file; give one ending in {', '.join(ENDINGS)}")
+        raise InputError(f"{path}: unknown file format; give a file that ends in {', '.join(ENDINGS)}")
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
     table = _parquet(path) if is_parquet(path) else _json(path) if is_json(path) else _csv(path)
     if not len(table):
-        raise InputError(f"{path}: holds no records; give a file with at least one")
+        raise InputError(f"{path}: contains no records; give a file with at least one")
     # Half a surrogate pair, which JSON can escape, could be asked and never be written down.
     columns = {
         whole(name): [whole(value) if type(value) is str else value for value in values]
@@ -107,7 +107,7 @@ def load_table(path: Path) -> Table:
 
 
 def is_parquet(path: Path) -> bool:
-    """Tell whether a file is Parquet: by its first bytes, or by its name where it has too few.
+    """Return whether a file is Parquet: by its first bytes, or by its name where it has too few.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def is_parquet(path: Path) -> bool:
 
 
 def is_json(path: Path) -> bool:
-    """Tell whether a text file is JSON: if it begins so, or is named so and is no table with several columns.
+    """Return whether a text file is JSON: if it begins so, or is named so and is no table with several columns.
 
     Raises
     ------

@@ -211,7 +211,7 @@ def _ask(
 
 
 def _seed(shard: Shard, model: StudyModel) -> dict[str, int]:
-    """Let chance in a shard be the same whenever it is asked, and another in each repeat.
+    """Return the random seed of a shard: the same whenever it is run, different in each repeat.
 
     Gives arguments of generation for engines that draw in processes of their own.
     """

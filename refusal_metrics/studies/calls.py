@@ -249,7 +249,7 @@ class ApiCalls:
         return reply
 
     def _without_thoughts(self, reply: Reply) -> Reply:
-        """Let the harness cut off what stands before the end of a thought."""
+        """Make the harness remove the thoughts before a response."""
         text = str(reply)
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "text": text}
         parsed = self._model.parse_generations(

@@ -51,7 +51,7 @@ def describe_run(lm: OncePerPrompt, template: str, args: Mapping[str, Any] | Non
 
 
 def versions() -> dict[str, str]:
-    """Give the versions of packages that answers depend on, and of the rules of detection.
+    """Return the versions of packages that answers depend on, and of the rules of detection.
 
     Returns
     -------

@@ -116,7 +116,7 @@ class StudyFolder:
         return read_record(self.path, self._counts)
 
     def note(self, model: str, what: Mapping[str, Any], answered_by: Iterable[str] = ()) -> None:
-        """Put down how a model was run, what its shards count up to, and which models a server says that it asked."""
+        """Record how a model was run, its counts, and the models that a server reports."""
         with self._writing(), self._locked(_WHOLE_STUDY, wait=True):
             record = self.record()
             known = record.setdefault("runs", {}).setdefault(model, {})
@@ -161,11 +161,11 @@ class StudyFolder:
             yield mine
 
     def has(self, shard: Shard, began: str) -> bool:
-        """Tell whether a shard has been written and is still what was written."""
+        """Return whether a shard has been written and is still what was written."""
         return _is_whole(*self._files(shard, began))
 
     def is_damaged(self, shard: Shard, began: str) -> bool:
-        """Tell whether a shard's samples are there and not what was written."""
+        """Return whether a shard's samples are there and not what was written."""
         return self._files(shard, began)[0].exists() and not self.has(shard, began)
 
     def put(self, shard: Shard, began: str, samples: Sequence[Mapping[str, Any]], results: Mapping[str, Any]) -> None:

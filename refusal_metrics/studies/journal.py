@@ -61,7 +61,7 @@ class Journal:
         self.close()
 
     def take(self, prompt: object, how: object) -> str | None:
-        """Give an answer to a prompt that an earlier run left, once; None if there is none.
+        """Return an answer to a prompt that an earlier run left, once; None if there is none.
 
         Parameters
         ----------
@@ -77,7 +77,7 @@ class Journal:
         return left.pop(0) if left else None
 
     def add(self, prompt: object, how: object, answer: str) -> None:
-        """Put an answer on the disk.
+        """Write a response to disk.
 
         Parameters
         ----------

@@ -158,7 +158,7 @@ def left_out(args: Mapping[str, Any]) -> list[str]:
 
 
 def place_of(address: str) -> str:
-    """Give an address without user, password, query and fragment.
+    """Return an address without user, password, query and fragment.
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ def check_folder(where: str, folder: str | Path) -> None:
 
 
 def _wrong(name: str) -> str:
-    """Say what is wrong with a name; empty where nothing is."""
+    """Report what is wrong with a name; empty where nothing is."""
     separators = [c for c in _SEPARATORS if c in name]
     reasons = {
         "is blank": not name.strip(),

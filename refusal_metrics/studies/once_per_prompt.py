@@ -50,7 +50,7 @@ class OncePerPrompt:
         self.n_asked = 0
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
-        """Give everything else as the model does."""
+        """Return everything else as the model does."""
         return getattr(self.inner, name)
 
     def count_tokens(self, texts: Sequence[str]) -> int:
@@ -116,7 +116,7 @@ class OncePerPrompt:
 
 
 def _key(number: int, args: tuple[Any, ...]) -> object:
-    """Tell requests apart: by what they ask, or, where chance decides the answer, all of them."""
+    """Return the identity of requests: equal prompts are one request, unless responses are sampled."""
     prompt, how = args[0], args[1]
     if isinstance(how, Mapping) and how.get("do_sample"):
         return number

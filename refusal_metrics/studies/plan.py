@@ -37,7 +37,7 @@ class Plan:
     shards: tuple[Shard, ...]
 
     def describe_tasks(self) -> dict[str, dict[str, Any]]:
-        """Give each task's version, number of prompts and texts, for the record of the study."""
+        """Return each task's version, number of prompts and texts, for the record of the study."""
         return {
             name: {"version": task.VERSION, "n_docs": self.n_docs[name], **describe_texts(self.designs[name])}
             for name, task in self.tasks.items()

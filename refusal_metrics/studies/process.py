@@ -95,7 +95,7 @@ class ModelProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """Give how it ended, where it has."""
+        """Return how it ended, where it has."""
         return self._process.exitcode
 
     def next_event(self, n_talking: int = 1) -> tuple[str, dict[str, Any]] | None:
@@ -129,7 +129,7 @@ class ModelProcess:
         return None
 
     def interrupt(self) -> None:
-        """Have it begin nothing new and end."""
+        """Make the process end without starting anything new."""
         with suppress(ProcessLookupError):
             if self._process.pid and self._process.exitcode is None:
                 os.kill(self._process.pid, signal.SIGINT)

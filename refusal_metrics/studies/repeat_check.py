@@ -35,7 +35,7 @@ class RepeatCheck:
     n_refusals_changed: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the counts by name."""
+        """Return the counts by name."""
         return asdict(self)
 
 

@@ -60,7 +60,7 @@ class Ended:
 
 
 def deal_shards(shards: Sequence[Shard], number: int, n_tasks: int) -> tuple[Shard, ...]:
-    """Give one of several jobs its part: neighbours, so that each loads as few models as can be.
+    """Return one of several jobs its part: neighbours, so that each loads as few models as can be.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def _listen(
     ended: Ended,
     interruptions: Interruptions,
 ) -> set[Shard]:
-    """Tell of what processes do until none does anything more; gives the shards that they wrote."""
+    """Report what processes do until all have ended; return the shards that they wrote."""
     written: set[Shard] = set()
     passing = _Passing(interruptions)
     while talking := [process for process in processes if not process.is_over]:
@@ -231,7 +231,7 @@ class _Passing:
 
 @contextmanager
 def _paused_together(processes: Sequence[ModelProcess]) -> Iterator[None]:
-    """Let Ctrl-Z pause the models too, which are in groups of their own, and let them go on with the run."""
+    """Pause and continue the models, which have their own process groups, together with the run."""
 
     def pause(number: int, _: FrameType | None) -> None:
         for process in processes:

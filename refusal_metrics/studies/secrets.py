@@ -167,7 +167,7 @@ def redactor_of(
 
 
 def _of_args(given: object, name: str, *, is_recorded: bool) -> Iterator[str]:
-    """Give what is secret of arguments: of those that may be recorded, what addresses hold; of others, all."""
+    """Return what is secret of arguments: of those that may be recorded, what addresses hold; of others, all."""
     if isinstance(given, Mapping):
         for inner, value in given.items():
             # What is inside a header is as secret as the header.
@@ -184,7 +184,7 @@ def _of_args(given: object, name: str, *, is_recorded: bool) -> Iterator[str]:
 
 
 def _of_value(value: str) -> Iterator[str]:
-    """Give a value, its words, and what is in an address or in an encoded pair of user and password."""
+    """Return a value, its words, and what is in an address or in an encoded pair of user and password."""
     yield value.strip()
     for part in re.split(r"[\s;,]+", value):
         word = part.strip("'\"")
@@ -205,7 +205,7 @@ def _decoded(word: str) -> str:
 
 
 def _of_address(value: str) -> Iterator[str]:
-    """Give what is secret in an address: user, password, query, fragment."""
+    """Return what is secret in an address: user, password, query, fragment."""
     if not ("://" in value or "@" in value or "?" in value):
         return
     rest = value.partition("://")[2] or value
@@ -229,7 +229,7 @@ def _is_secret(value: str) -> bool:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """Give the forms in which a value travels: as it is, in addresses, JSON, representations, and base64."""
+    """Return the forms in which a value travels: as it is, in addresses, JSON, representations, and base64."""
     secret = re.sub(r"(?i)^[a-z][a-z0-9+.-]*://", "", secret)
     if len(secret) < _SHORTEST:
         return

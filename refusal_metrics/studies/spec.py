@@ -58,7 +58,7 @@ class StudyModel:
     generation: Mapping[str, Any] = field(default_factory=dict)
 
     def by_server(self) -> tuple["StudyModel", ...]:
-        """Give the model at each of its servers, which ``base_url`` lists; itself where there is one or none."""
+        """Return the model at each of its servers, which ``base_url`` lists; itself where there is one or none."""
         servers = self.args.get("base_url")
         if not isinstance(servers, list):
             return (self,)
@@ -104,7 +104,7 @@ class Study:
     allow_mixed: bool = False
 
     def asked(self) -> dict[str, Any]:
-        """Give all that answers depend on, for the record of the study: values that JSON has, and no secrets."""
+        """Return all that answers depend on, for the record of the study: values that JSON has, and no secrets."""
         return {
             "settings": dict(self.settings),
             "repeats": self.repeats,
@@ -116,7 +116,7 @@ class Study:
 
 
 def _asked_of(model: StudyModel) -> dict[str, Any]:
-    """Give what a model's answers depend on: smaller batches after it ran out of memory are the same study."""
+    """Return what a model's answers depend on: smaller batches after it ran out of memory are the same study."""
     args = {name: value for name, value in harmless(model.args).items() if name not in {*MACHINERY, "base_url"}}
     # A key is no part of the study: it may be given in another place, or be another one.
     unknown = [name for name in left_out(model.args) if not is_secret(name)]

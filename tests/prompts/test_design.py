@@ -237,7 +237,7 @@ def test_the_neutral_setting_keeps_all_its_personas_where_the_choice_names_none(
 
 
 def test_a_choice_of_neutral_personas_alone_is_refused_for_a_persona_task():
-    with pytest.raises(InputError, match=r"personas person, neutral are neutral ones .* name at least one persona"):
+    with pytest.raises(InputError, match=r"personas person, neutral are all neutral, .* name at least one persona"):
         PACKAGED.personas_for("persona", ["person", "neutral"])
 
 

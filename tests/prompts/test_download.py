@@ -90,7 +90,7 @@ def test_a_copy_in_data_dir_is_used_and_nothing_is_fetched_or_cached(tmp_path, w
 
 
 def test_a_data_dir_without_the_file_is_refused_and_nothing_is_fetched(tmp_path, web):
-    message = f"{tmp_path / FILE.name}: no such file; data_dir must hold a copy of {FILE.url} under that name"
+    message = f"{tmp_path / FILE.name}: no such file; data_dir must contain a copy of {FILE.url} under that name"
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         fetch(tmp_path)
     assert web.opened == []

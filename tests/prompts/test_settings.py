@@ -308,9 +308,7 @@ def test_data_dir_with_another_source_than_public_is_refused(tmp_path, source):
 
 def test_a_data_dir_that_is_no_folder_is_refused(tmp_path):
     path = tmp_path / "nowhere"
-    assert_refused(
-        f"^data_dir='{path}' is not a folder; give the folder that holds the local copies$", data_dir=str(path)
-    )
+    assert_refused(f"^data_dir='{path}' is not a folder; give the folder with the local copies$", data_dir=str(path))
 
 
 def test_a_data_dir_in_the_home_folder_is_found(tmp_path, monkeypatch):

@@ -66,7 +66,9 @@ def test_popquorn_rows_have_ids_of_their_own_and_texts_those_of_the_file(popquor
 
 
 def test_a_data_dir_without_the_politeness_file_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"popquorn_politeness\.csv: no such file; data_dir must hold a copy of http"):
+    with pytest.raises(
+        InputError, match=r"popquorn_politeness\.csv: no such file; data_dir must contain a copy of http"
+    ):
         load_texts("politeness", data_dir=tmp_path)
 
 
@@ -291,7 +293,7 @@ def test_classes_are_read_as_numbers_or_names(tmp_path, kind, labels, strata):
 def test_a_wrong_rating_is_refused_with_its_line_and_the_allowed_ones(tmp_path, suffix):
     path = save(tmp_path / f"a{suffix}", RENAMED | {"stars": ["1", "5", "6", "0"]})
     place = {".csv": "line 4", ".jsonl": "line 3", ".parquet": "row 3"}[suffix]
-    message = f"^{path}, {place}: column 'stars' holds '6'; allowed are 1, 2, 3, 4, 5: mend it"
+    message = f"^{path}, {place}: column 'stars' is '6'; allowed are 1, 2, 3, 4, 5; fix"
     with pytest.raises(InputError, match=message):
         load_texts("offensiveness", path, {"text": "comment", "label": "stars"})
 
@@ -299,13 +301,13 @@ def test_a_wrong_rating_is_refused_with_its_line_and_the_allowed_ones(tmp_path, 
 @pytest.mark.parametrize("value", ["", "2.5", "-1", "true", "five"])
 def test_what_is_no_whole_rating_is_refused(tmp_path, value):
     path = save(tmp_path / "a.jsonl", {"text": ["x"], "label": [value]})
-    with pytest.raises(InputError, match=f", line 1: column 'label' holds '{value}'; allowed are 1, 2, 3, 4, 5"):
+    with pytest.raises(InputError, match=f", line 1: column 'label' is '{value}'; allowed are 1, 2, 3, 4, 5"):
         load_texts("politeness", path)
 
 
 def test_a_wrong_nli_class_is_refused_with_names_and_numbers(tmp_path):
     path = save(tmp_path / "a.jsonl", PAIRS | {"label": [0, 3, 1]})
-    message = r"line 2: column 'label' holds 3; allowed are entailment, neutral, contradiction \(or 0, 1, 2\)"
+    message = r"line 2: column 'label' is 3; allowed are entailment, neutral, contradiction \(or 0, 1, 2\)"
     with pytest.raises(InputError, match=message):
         load_texts("nli", path)
 
@@ -333,7 +335,7 @@ def test_a_record_without_a_text_id_is_refused_with_its_line(tmp_path):
 
 def test_a_record_without_a_text_is_refused_with_its_line(tmp_path):
     path = save(tmp_path / "a.csv", PAIRS | {"hypothesis": ["h", " ", "i"]})
-    with pytest.raises(InputError, match=f"^{path}, line 3: column 'hypothesis' must hold a text, found ' '"):
+    with pytest.raises(InputError, match=f"^{path}, line 3: column 'hypothesis' must contain text, found ' '"):
         load_texts("nli", path)
 
 
@@ -356,7 +358,7 @@ def test_an_unknown_key_of_columns_is_refused_with_the_nearest(tmp_path, kind, k
 def test_an_empty_file_is_refused(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     path.touch()
-    with pytest.raises(InputError, match=f"^{path}: holds no records"):
+    with pytest.raises(InputError, match=f"^{path}: contains no records"):
         load_texts("politeness", str(path))
 
 

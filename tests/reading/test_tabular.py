@@ -110,7 +110,7 @@ def test_a_missing_column_is_refused_with_the_file_and_the_nearest_column(tmp_pa
 def test_a_record_without_a_text_is_refused_with_its_line(tmp_path, value):
     path = tmp_path / "a.jsonl"
     save_jsonl(path, [{"text": "hi"}, {"text": value}, {"text": None}])
-    message = f"{path}, line 2: column 'text' must hold a text, found {value!r}; fill it in or remove the record"
+    message = f"{path}, line 2: column 'text' must contain text, found {value!r}; fill it in or remove the record"
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         load_table(path).text_column("text")
 
@@ -119,9 +119,9 @@ def test_a_record_without_a_text_is_refused_with_its_line(tmp_path, value):
     ("name", "content", "message"),
     [
         pytest.param("a.xlsx", "a\tb\n", ": .* give one ending in .csv, .tsv, .json, .jsonl", id="another form"),
-        pytest.param("a.csv", "", ": holds no records; give a file with at least one", id="empty csv"),
-        pytest.param("a.csv", "text,label\n\n", ": holds no records", id="only a header"),
-        pytest.param("a.jsonl", "\n \n", ": holds no records", id="empty jsonl"),
+        pytest.param("a.csv", "", ": contains no records; give a file with at least one", id="empty csv"),
+        pytest.param("a.csv", "text,label\n\n", ": contains no records", id="only a header"),
+        pytest.param("a.jsonl", "\n \n", ": contains no records", id="empty jsonl"),
         pytest.param("a.parquet", "", r": is not a valid Parquet file \(.* 0 bytes", id="empty parquet"),
         pytest.param("a.parquet", "text,label\n", ": is not a valid Parquet file", id="not parquet"),
         pytest.param(

@@ -138,7 +138,7 @@ def _fetch(address: str, path: Path) -> Path:
 
 
 def _packing(path: Path) -> bytes | None:
-    """Tell by a file's first bytes how it is packed, for names do not always say."""
+    """Detect a file's compression from its first bytes."""
     with path.open("rb") as file:
         head = file.read(4)
     return next((mark for mark in (_GZIP, _ZSTD) if head.startswith(mark)), None)

@@ -84,7 +84,7 @@ def _records(path: Path, counts: Counter[str]) -> Iterator[dict[str, Any]]:
 
 
 def _is_document(path: Path) -> bool:
-    """Tell indented objects and a list from lines: the first line is no object by itself."""
+    """Return whether JSON is indented or a list: its first line is not an object."""
     with path.open("rb") as file:
         for raw in file:
             line = raw.replace(b"\0", b"").strip().removeprefix(b"\xef\xbb\xbf").strip()
@@ -115,7 +115,7 @@ def _objects(text: str, counts: Counter[str]) -> Iterator[dict[str, Any]]:
 
 
 def _is_cut(error: json.JSONDecodeError, length: int) -> bool:
-    """Tell a text that was cut off from one that is wrong in its midst."""
+    """Distinguish truncated JSON from JSON that is invalid in the middle."""
     # Within \u12 or a word such as fals the fault is said to be at its beginning.
     return error.msg.startswith("Unterminated") or error.pos >= length - 6
 
@@ -223,7 +223,7 @@ def _said(given: object, depth: int = 5) -> str | None:
 
 
 def _are_parts(given: list[object]) -> bool:
-    """Tell the parts of one response, which name their types, from several responses."""
+    """Distinguish the parts of one response, which name their types, from several responses."""
     return all(isinstance(part, dict) and "type" in part for part in given)
 
 

@@ -105,7 +105,7 @@ def load_responses(
     tables = [path for path in every if is_table(path)]
     if tables and set(tables) < set(paths):
         raise InputError(
-            f"{', '.join(paths)}: holds both responses tables and results folders; make a table of the folders "
+            f"{', '.join(paths)}: contains both responses tables and results folders; make a table of the folders "
             "too (persona-refusal ingest), or give one or the other"
         )
     if tables:
@@ -287,7 +287,8 @@ class _Reader:
 
     def _none_of_ours(self, n_logs: int) -> InputError:
         return InputError(
-            f"{self._listed}: holds no samples of persona-refusal tasks among {n_logs} log file{'s' * (n_logs != 1)}; "
+            f"{self._listed}: contains no samples of persona-refusal tasks among {n_logs} log "
+            f"file{'s' * (n_logs != 1)}; "
             "run lm_eval with --tasks persona_refusal --log_samples --output_path FOLDER and give FOLDER"
         )
 

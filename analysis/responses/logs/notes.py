@@ -65,7 +65,7 @@ class LogNotes:
         return "".join(f', "{name}"' for name in self._apart)
 
     def of_files(self, mended: Mapping[int, Counter[str]]) -> list[str]:
-        """Say what the files are that is not as it should be."""
+        """Report problems of the files."""
         ours = self._ours()
         found: Counter[str] = sum((counts for place, counts in mended.items() if place in ours), Counter())
         notes = [said.format(lines=n_lines(found[what], _kind(what))) for what, said in OF_FILES.items() if found[what]]
@@ -73,7 +73,7 @@ class LogNotes:
         if changed:
             notes.append(
                 f"{_listed(changed)}: not what was written (the checksum in the results file differs): edited or "
-                "damaged since; restore it, or run the study again to ask these prompts anew."
+                "damaged since; restore it, or run the study again to repeat these prompts."
             )
         unreadable = [self._labels[place] for place in sorted(ours) if self._logs[place].facts.unreadable]
         if unreadable:
@@ -84,7 +84,7 @@ class LogNotes:
         return notes
 
     def left_out(self) -> list[str]:
-        """Say which lines are left out, and why."""
+        """Report which lines are left out, and why."""
         # Docs of other tasks need not be objects.
         of_ours = f"left_out <> '{NO_OBJECT}' OR list_contains({sorted(self._ours())}::BIGINT[], log_number - 1)"
         reasons = self._counts(f"SELECT left_out, count(*) FROM lines WHERE {of_ours} GROUP BY ALL")
@@ -97,14 +97,14 @@ class LogNotes:
         self.filters = [name for (name,) in self._rows(filters)]
         if len(self.filters) > 1:
             names = ", ".join(map(plain, self.filters))
-            notes.append(f"The logs hold several filters ({names}); {plain(self.filters[0])} was taken.")
+            notes.append(f"The logs contain several filters ({names}); {plain(self.filters[0])} was used.")
         self.n_repeated = self._count_repeated()
         if self.n_repeated:
-            notes.append(f"{n_lines(self.n_repeated)} repeated a doc; the newest of each was taken.")
+            notes.append(f"{n_lines(self.n_repeated)} repeated a doc; the newest of each was used.")
         return notes
 
     def judged(self) -> list[str]:
-        """Say which lines were judged here."""
+        """Report which lines were judged here."""
         needs = self._counts("SELECT need, count(*) FROM usable WHERE need IS NOT NULL GROUP BY ALL")
         notes = [
             said.format(lines=n_lines(needs[why]), version=RULES_VERSION)
@@ -121,7 +121,7 @@ class LogNotes:
         return notes
 
     def runs(self, *, compared: bool) -> list[str]:
-        """Say how runs differ, which prompts are missing, and which models answered alike."""
+        """Report how runs differ, which prompts are missing, and which models answered alike."""
         notes = [*self._differing(), *self._asked(), *self._unused(), *self._facts(), *self._missing()]
         return [*notes, *self._alike()] if compared else notes
 
@@ -190,7 +190,7 @@ class LogNotes:
         )
 
     def _differing(self) -> Iterable[str]:
-        """Say which runs of one task were asked differently."""
+        """Report which runs of one task were asked differently."""
         tasks = self._connection.execute(
             "SELECT model, task, setting, list(DISTINCT log_number) AS logs FROM usable GROUP BY ALL "
             "HAVING len(logs) > 1 ORDER BY ALL"
@@ -206,12 +206,13 @@ class LogNotes:
                 best = "repeat" if "repeat" in differ else differ[0]
                 yield (
                     f"{plain(model)}, {plain(task)} ({plain(setting)}): runs that differ in {', '.join(differ)} were "
-                    "pooled, the newest answer to each prompt; is that meant? ingest, rates, sensitivity, regression "
+                    "pooled, using the newest response to each prompt. If this is not intended: ingest, rates, "
+                    "sensitivity, regression "
                     f"and report keep them separate with --factors {best}."
                 )
 
     def _asked(self) -> Iterator[str]:
-        """Say in which logs the lines were not all asked with the same arguments."""
+        """Report in which logs the lines were not all asked with the same arguments."""
         sql = "SELECT log_number, list(DISTINCT asked)[:20] FROM usable GROUP BY 1 HAVING count(DISTINCT asked) > 1"
         differ: dict[str, set[str]] = {}
         logs = []
@@ -232,7 +233,7 @@ class LogNotes:
             )
 
     def _unused(self) -> Iterator[str]:
-        """Say which temperatures were given and not used."""
+        """Report which temperatures were given and not used."""
         given = {
             str(log.facts.generation.get("temperature"))
             for log in self._logs
@@ -246,7 +247,7 @@ class LogNotes:
             )
 
     def _facts(self) -> Iterator[str]:
-        """Say which models were run with more than one set of weights or software."""
+        """Report which models were run with more than one set of weights or software."""
         models: dict[str, list[Log]] = {}
         for log in self._logs:
             models.setdefault(log.model, []).append(log)
@@ -260,7 +261,7 @@ class LogNotes:
                     yield f"{plain(model)}: its runs used different {what} ({told}); their responses are pooled."
 
     def _missing(self) -> Iterable[str]:
-        """Say where prompts are missing before the last one, which no --limit leaves out."""
+        """Report where prompts are missing before the last one, which no --limit leaves out."""
         distinct = "DISTINCT index" if self.n_repeated or len(self.filters) > 1 else "*"
         gaps = self._connection.execute(
             f"SELECT model, task, setting, max(index) + 1 AS n, n - count({distinct}) AS n_missing FROM usable "
@@ -273,7 +274,7 @@ class LogNotes:
             )
 
     def _alike(self) -> Iterator[str]:
-        """Say which models gave the same responses to all prompts that both were asked."""
+        """Report which models gave the same responses to all prompts that both were asked."""
         answers: dict[str, dict[tuple[object, ...], object]] = {}
         # Some prompts tell most models apart.
         step = max(1, count(self._connection, "SELECT max(index) FROM usable") // _COMPARED)

@@ -174,7 +174,7 @@ def _holds(asked: str, text: str) -> bool:
 
 
 def _without_text(asked: str, text: str, core: str | None) -> str:
-    """Say what a prompt is that lacks its doc's text."""
+    """Classify a prompt that lacks its doc's text."""
     start = _folded(asked)[: 2 * _LEAST_CUT]
     expected = _folded(text if core is None else core.replace(MARK, text))
     place = expected.find(start) if len(start) >= _LEAST_CUT else -1

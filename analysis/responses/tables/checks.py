@@ -184,7 +184,7 @@ class _Table:
             self._refuse("refused_by", wrong, f"where {verdict} is 0; correct one of them")
 
     def notes(self) -> Iterator[str]:
-        """Say what is kept and may not be meant."""
+        """Report data that were kept but may be unintended."""
         yield from self._unknown_docs()
         yield from self._unread_verdicts()
         for name in NAMED:
@@ -206,7 +206,7 @@ class _Table:
                 yield f"{_rows(n)} of the persona setting name no persona: no comparison of personas includes them."
 
     def _unknown_docs(self) -> Iterator[str]:
-        """Say how many rows have half of what tells a doc, so that copies of them are not found."""
+        """Report how many rows have half of what tells a doc, so that copies of them are not found."""
         if "design_id" not in self._types:
             return  # without a design an index is somebody's own
         design = f"coalesce(trim({as_text('design_id', self._types['design_id'])}), '') <> ''"
@@ -221,7 +221,7 @@ class _Table:
                 yield f"{_rows(n)} ha{'s' if n == 1 else 've'} {name} and no {other}: copies of them are not found."
 
     def _unread_verdicts(self) -> Iterator[str]:
-        """Say if the column refused repeats none of the rules' columns: these are read, and it is not."""
+        """Report if the column refused repeats none of the rules' columns: these are read, and it is not."""
         found = self._n_differing()
         if found and all(found.values()):
             own = f"refused_{ANSWERS_BY}"
@@ -279,7 +279,7 @@ def _refuse(connection: duckdb.DuckDBPyConnection, listed: str, name: str, condi
 
 
 def _say_names(column: str, levels: Sequence[str]) -> Iterator[str]:
-    """Say which names of a column may not be meant."""
+    """Report column values that may be unintended."""
     if column == "setting" and (unknown := [level for level in levels if level.strip() and level not in SETTINGS]):
         yield f"setting contains {_quote(unknown)}, none of {', '.join(SETTINGS)}: no comparison includes it."
     if odd := [level for level in levels if not level.isprintable()]:

@@ -268,7 +268,7 @@ class _Finder:
                 )
 
     def _completed(self, kept: "pd.DataFrame", shared: "pd.DataFrame") -> "pd.DataFrame | None":
-        """Give rows that stay the verdicts of rules that only their copies have."""
+        """Return rows that stay the verdicts of rules that only their copies have."""
         lacking = [name for name in self._verdicts if kept[name].isna().any() and shared[name].notna().any()]
         once = kept[~kept.duplicated("key", keep=False)]
         if not lacking or once.empty:

@@ -24,7 +24,7 @@ _OF_A_LOG = frozenset({"doc", "arguments", "filtered_resps"})
 
 
 def is_table(path: str) -> bool:
-    """Tell a responses table from results of the harness.
+    """Distinguish a responses table from results of the harness.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def is_table(path: str) -> bool:
 
 
 def as_parquet(connection: duckdb.DuckDBPyConnection, file: str, copy: Path) -> str:
-    """Give the address of a table's rows as Parquet.
+    """Return the address of a table's rows as Parquet.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def _copy_records(connection: duckdb.DuckDBPyConnection, path: Path, copy: Path)
     source = f"read_parquet({quoted(literal(values))})"
     names = [str(name) for name, *_ in connection.execute(f"DESCRIBE FROM {source}").fetchall()]
     if names == ["json"]:  # as DuckDB calls nothing
-        raise InputError(f"{path}: holds no records; give a table with at least one row")
+        raise InputError(f"{path}: contains no records; give a table with at least one row")
     if set(names) >= _OF_A_LOG:
         raise InputError(
             f"{path}: is a sample log of lm_eval under another name; name it samples_TASK_DATE.jsonl, as lm_eval did"

@@ -240,13 +240,15 @@ def test_items_without_an_answer_are_counted_by_annotator(fill, key):
 
 def test_an_untouched_sheet_beside_a_filled_one_is_said_to_be_empty(exported, fill, key):
     annotations = read_annotations([fill(), exported / "items_2.csv"], key)
-    assert annotations.notes == (f"{exported / 'items_2.csv'}: nothing is answered.",)
+    assert annotations.notes == (f"{exported / 'items_2.csv'}: no question has been answered.",)
 
 
 def test_reasonableness_of_what_is_no_refusal_is_left_out_and_counted(fill, key):
     annotations = read_annotations([fill(said=dict.fromkeys(IDS, ("no", "yes")))], key)
     assert set(annotations.answers["unreasonable"]) == {""}
-    assert annotations.notes == ("8 answers to 'unreasonable' of what is no refusal left out.",)
+    assert annotations.notes == (
+        "8 answers to 'unreasonable' left out, because the response is not labelled as a refusal.",
+    )
 
 
 # Agreement.
@@ -302,10 +304,13 @@ def first_row(**cells):
     [
         (first_row(refusal="maybe"), r"line 2 \(row 2\): refusal is 'maybe'; allowed are yes, no, unclear"),
         (first_row(unreasonable="x" * 99), r"row 2\): unreasonable is 'x{60}\.\.\.'; allowed are yes, no, unclear"),
-        (first_row(refusal="", unreasonable="no"), "unreasonable is answered and refusal is not"),
+        (first_row(refusal="", unreasonable="no"), "unreasonable is answered, but refusal is not"),
         (first_row(id=" "), r"\(row 2\): has no item id"),
         (first_row(id="0123"), "item '0123' is not in .*key.csv"),
-        (first_row(response="Something else."), "shows another response than item .*; its columns were sorted apart"),
+        (
+            first_row(response="Something else."),
+            "response differs from that of item .*: columns were sorted separately",
+        ),
         (lambda row: {k: v for k, v in row.items() if k != "refusal"}, "line 1: lacks the column refusal .it has 'id"),
     ],
 )
@@ -325,7 +330,7 @@ def test_the_line_of_an_error_counts_the_lines_within_texts(fill, key):
 
 
 def test_an_annotator_who_answered_twice_is_an_error_with_both_places(fill, key):
-    with pytest.raises(InputError, match=r"two.csv, line .*: annotator anna answered about item .* already .*one.csv"):
+    with pytest.raises(InputError, match=r"two.csv, line .*: annotator anna has already answered item .*one.csv"):
         read_annotations(
             [fill(f"{n}.csv", change=lambda row: row | {"annotator": "anna"}) for n in ("one", "two")], key
         )
@@ -431,7 +436,7 @@ def test_a_key_that_excel_saved_with_decimal_commas_is_read(fill, key, tmp_path)
 
 def test_an_item_twice_in_a_sheet_is_an_error(fill, key):
     same = guard(IDS[5])
-    with pytest.raises(InputError, match=r"annotator 1 answered about item .* already"):
+    with pytest.raises(InputError, match=r"annotator 1 has already answered item"):
         read_annotations([fill(change=lambda row: row | {"id": same, "response": "", "refusal": "no"})], key)
 
 
@@ -439,29 +444,29 @@ def test_one_annotation_by_two_of_one_name_in_label_studio_is_an_error(key, tmp_
     said = [annotation(7, [choice("refusal", "yes")])] * 2
     path = tmp_path / "export.json"
     path.write_text(json.dumps([{"id": 1, "data": {"item_id": IDS[0]}, "annotations": said}]), encoding="utf-8")
-    with pytest.raises(InputError, match=r"task 1: annotator 7 answered about item .* already"):
+    with pytest.raises(InputError, match=r"task 1: annotator 7 has already answered item"):
         read_annotations([path], key)
 
 
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [
-        ("a.txt", "", "cannot tell the form of the file; give one ending in .csv, .tsv, .json, .jsonl"),
-        ("a.csv", "", "holds no records"),
+        ("a.txt", "", "unknown file format; give a file that ends in .csv, .tsv, .json, .jsonl"),
+        ("a.csv", "", "contains no records"),
         ("a.csv", "comment,refusal\n,no", "line 1: lacks the column id"),
         ("a.csv", "id,refusal\nx", r"line 2: found 1 field where the header has 2"),
         ("a.csv", 'id,refusal\n"x"y,no', "is not valid CSV"),
         ("a.csv", b"id,refusal\n\xff,no", "is not UTF-8 at byte 11"),
-        ("a.csv", "id,refusal\n\n,\n", "nothing is answered yet"),
+        ("a.csv", "id,refusal\n\n,\n", "no question has been answered"),
         ("a.json", "{", "is not valid JSON"),
         ("a.json", "[" * 99_999, "is not valid JSON"),
         ("a.json", '[{"id": 1, "refusal": "yes"}]', "item '1' is not in"),
-        ("a.json", '[{"data": {"item_id": "x"}}]', "no export of Label Studio"),
-        ("a.json", '[{"data": {}, "annotations": [{"result": []}]}]', "no export of Label Studio"),
+        ("a.json", '[{"data": {"item_id": "x"}}]', "is not a sheet, an export of Label Studio"),
+        ("a.json", '[{"data": {}, "annotations": [{"result": []}]}]', "is not a sheet, an export of Label Studio"),
         ("a.json", "3", "must be a JSON object"),
-        ("a.json", '{"user_id": "a"}', "nothing that Potato writes"),
-        ("a.jsonl", "[]", "nothing that Potato writes"),
-        ("a.jsonl", '\n{"id": "x"}', "line 2: is no sheet, .* nothing that Potato writes"),
+        ("a.json", '{"user_id": "a"}', "an export of Potato"),
+        ("a.jsonl", "[]", "an export of Potato"),
+        ("a.jsonl", '\n{"id": "x"}', "line 2: is not a sheet, .* an export of Potato"),
         ("a.jsonl", "x", "line 1: is not valid JSON"),
     ],
 )
@@ -488,7 +493,7 @@ def test_two_answers_to_one_question_are_an_error(key, tmp_path):
         ("id,response,probability\nx,y,?\n", "found the probability"),
         ("id,response,probability\nx,y,1\nx,y,1\n", "line 3 .*: found the id x again"),
         ("id,response\nx,y\n", "line 1: lacks the column probability"),
-        ("id,response,probability\n", "holds no items"),
+        ("id,response,probability\n", "contains no items"),
         (b"id,response,probability\n\xff,y,1\n", "is not UTF-8 at byte 24"),
     ],
 )
@@ -503,7 +508,7 @@ def test_what_is_not_there_is_an_error(fill, key, tmp_path):
     with pytest.raises(InputError, match="no such file or folder"):
         read_annotations([tmp_path / "missing"], key)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"holds no sheet items\*.csv"):
+    with pytest.raises(InputError, match=r"contains no sheet items\*.csv"):
         read_annotations([tmp_path / "empty"], key)
     with pytest.raises(InputError, match="cannot be read"):
         read_annotations([fill()], tmp_path / "missing.csv")
@@ -518,7 +523,7 @@ def test_a_label_file_is_replaced_only_where_that_is_asked(fill, key, tmp_path):
     assert out.read_text(encoding="utf-8") == "mine"
     write_labels(annotations, out, force=True)
     assert len(read_labels(out).annotations) == len(RESPONSES)
-    with pytest.raises(InputError, match=r"ends in \.csv or \.parquet"):
+    with pytest.raises(InputError, match=r"must end in \.csv or \.parquet"):
         write_labels(annotations, tmp_path / "labels.txt")
     with pytest.raises(InputError, match="cannot be written"):
         write_labels(annotations, out / "labels.csv")

@@ -185,7 +185,7 @@ def test_too_few_items_for_the_verdicts_are_refused_with_how_many_it_takes(study
 def test_all_responses_are_drawn_where_there_are_fewer_than_asked_for(study):
     sample = draw_items(study(verdicts(12, prefix=False, strict=False)), 100, rng())
     assert set(sample.items["probability"]) == {1.0}
-    assert sample.notes == ("There are 12 such responses; all of them were drawn.",)
+    assert sample.notes == ("There are only 12 such responses; all of them were drawn.",)
 
 
 def test_the_seed_decides_the_draw_and_the_order_of_the_file_does_not(study):
@@ -222,7 +222,7 @@ def test_a_prompt_that_a_model_answered_twice_is_refused(study):
 
 
 def test_nothing_flagged_is_an_error(study):
-    with pytest.raises(InputError, match="prefix calls no response a refusal; leave out --only flagged"):
+    with pytest.raises(InputError, match="prefix flags no response as a refusal; leave out --only flagged"):
         draw_items(study([{}]), 1, rng(), flagged_by="prefix")
 
 

@@ -37,7 +37,7 @@ def results(logs, tmp_path_factory):
     return out
 
 
-REPEATED = "3 lines repeated a doc; the newest of each was taken."
+REPEATED = "3 lines repeated a doc; the newest of each was used."
 
 
 def invoke(*arguments):

@@ -31,7 +31,7 @@ def test_a_signal_ends_a_command_in_a_sentence_with_its_code(monkeypatch, capsys
         cli.main()
     assert ended.value.code == code
     assert cleaned
-    assert capsys.readouterr().err == f"persona-refusal: ended by {name}; what was not complete is not written\n"
+    assert capsys.readouterr().err == f"persona-refusal: terminated by {name}; incomplete output was not written\n"
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP)) == before
 
 
@@ -77,11 +77,11 @@ def test_a_thread_other_than_the_main_one_handles_no_signals():
         (InputError("x" * 10_000), 2, f"persona-refusal: {'x' * 4000} ..."),
         (InputError("a\x1b[31m\nb"), 2, "persona-refusal: a\ufffd[31m b"),
         (BrokenPipeError(), 1, ""),
-        (OSError(28, "No space left on device"), 1, "no space left"),
+        (OSError(28, "No space left on device"), 1, "the disk is full"),
         (OSError(36, "File name too long", "a\x1bb"), 2, "a\ufffdb: cannot be read or written (File name too long)"),
         (PermissionError(13, "Permission denied", "secret.csv"), 2, "secret.csv: cannot be read or written"),
         (OSError(5, "Input/output error", "x"), 1, "x: cannot be read or written (Input/output error)"),
-        (MemoryError("Unable to allocate 55.4 GiB"), 1, "memory does not suffice (Unable to allocate 55.4 GiB)"),
+        (MemoryError("Unable to allocate 55.4 GiB"), 1, "out of memory (Unable to allocate 55.4 GiB)"),
         (RuntimeError("Query interrupted"), 130, ""),
     ],
 )
@@ -132,5 +132,5 @@ def test_a_full_disk_under_the_output_is_a_sentence():
     with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
         ended = run_into(full, "tasks-path")
     assert ended.returncode == 1
-    assert ended.stderr.startswith("persona-refusal: the output cannot be written, for there is no space left")
+    assert ended.stderr.startswith("persona-refusal: the output cannot be written because the disk is full")
     assert "Traceback" not in ended.stderr

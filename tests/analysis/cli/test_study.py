@@ -104,7 +104,7 @@ def test_a_dry_run_says_what_would_be_asked_and_writes_nothing(tmp_path):
     assert re.fullmatch(rf"{OTHER}: 30 prompts, design [0-9a-f]{{8}}-[0-9a-f]{{8}}", second)
     for name, line in zip(("parrot", "crow"), models, strict=True):
         assert line.startswith(f"{name}: 60 prompts in 6 shards, about ")
-        assert line.endswith(" of at most 32 tokens each; 1 min if it answers 10 prompts a second")
+        assert line.endswith(" of at most 32 tokens; 1 min at 10 prompts per second")
         # A prompt is a question and a text, some 30 to 90 tokens in all.
         n_tokens = int(re.search(r"about ([\d,]+) tokens", line)[1].replace(",", ""))
         assert 60 * 30 < n_tokens < 60 * 90
@@ -119,8 +119,8 @@ def test_a_dry_run_goes_by_how_fast_a_model_was_so_far(tmp_path):
     ]
     # 180 prompts at 2.5 a second are 72 seconds.
     assert parrot.startswith("parrot: 180 prompts in 18 shards, ")
-    assert parrot.endswith("; 1 min at the 2.5 prompts a second so far")
-    assert crow.endswith("; 1 min if it answers 10 prompts a second")
+    assert parrot.endswith("; 1 min at the 2.5 prompts per second so far")
+    assert crow.endswith("; 1 min at 10 prompts per second")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_several_servers_take_a_part_of_the_time_each(tmp_path):
     models = {"parrot": {"backend": "local-chat-completions", "args": args}}
     said, _ = invoke("run", save(tmp_path, models=models), "--dry-run")
     # A server answers one prompt a second.
-    assert said.splitlines()[-1].endswith("; 1 min at the 2.0 prompts a second so far")
+    assert said.splitlines()[-1].endswith("; 1 min at the 2.0 prompts per second so far")
 
 
 def test_only_some_models_may_be_asked(tmp_path):
@@ -272,7 +272,7 @@ def test_a_run_goes_on_after_files_were_lost_and_asks_only_those_again(copied, t
     min((copied / "parrot" / OTHER).glob("results_*.json")).unlink()
     said, _ = invoke("run", save(tmp_path, models={"parrot": PARROT}))
     assert said.startswith("3 of 6 shards are already complete.\n")
-    assert f"parrot, {TASK}, shard 2: damaged since, asked again." in said
+    assert f"parrot, {TASK}, shard 2: damaged; its prompts are sent again." in said
     assert said.endswith(f"Wrote 3 shards to {copied}.\nNow: persona-refusal report {copied} --out {copied}/report\n")
     assert shards_said(said) == [(TASK, "1"), (TASK, "2"), (OTHER, "1")]
     again = contents(copied)
@@ -498,7 +498,7 @@ def test_fetched_data_are_checked_and_enough_where_there_is_no_network(tmp_path,
     said, _ = invoke("fetch-data", folder)
     names = ["xnli_en_test.parquet", "popquorn_politeness.csv", "popquorn_offensiveness.csv"]
     assert said.splitlines() == [
-        *(f"{folder / name}: checked." for name in names),
+        *(f"{folder / name}: verified." for name in names),
         f'Now: lm_eval ... --metadata \'{{"data_dir": "{folder}"}}\'',
     ]
     assert sorted(file.name for file in folder.iterdir()) == sorted(names)
@@ -544,7 +544,7 @@ def test_the_end_reports_what_providers_refused_and_servers_rejected(tmp_path, m
     folder.note("parrot", {"n_prompts": 1200, "n_provider": 1100, "n_failed": 3})
     said, _ = invoke("run", path)
     assert "parrot: the provider refused 1,100 of 1,200 prompts.\n" in said
-    assert "parrot: the server rejected 3 of 1,200 prompts for another reason than a filter; each is an empty" in said
+    assert "parrot: the server rejected 3 of 1,200 prompts for a reason other than a filter; each is an empty" in said
 
 
 @pytest.mark.parametrize(
@@ -553,9 +553,9 @@ def test_the_end_reports_what_providers_refused_and_servers_rejected(tmp_path, m
         ("gpt-x", ["gpt-x"], ""),
         ("gpt-x", [], ""),
         ("gpt-x", "gpt-y", ""),
-        ("gpt", ["gpt", "gpt-25"], "parrot: the study asks for 'gpt', and the server says it answered with 'gpt-25'."),
-        ("gpt-x", ["\x1b[31mred"], "answered with '\\x1b[31mred'."),
-        ("gpt-x", list("abcdef"), "answered with 'a', 'b', 'c' and others."),
+        ("gpt", ["gpt", "gpt-25"], "parrot: the study requests 'gpt', but the server reports 'gpt-25'."),
+        ("gpt-x", ["\x1b[31mred"], "the server reports '\\x1b[31mred'."),
+        ("gpt-x", list("abcdef"), "the server reports 'a', 'b', 'c' and others."),
         (None, ["gpt-y"], ""),
     ],
 )  # fmt: skip
@@ -579,9 +579,9 @@ def test_answers_of_an_earlier_run_are_reported_with_those_that_cannot_be_used()
     model = StudyModel("parrot", "hf")
     what = {"shard": shard, "n_found": 1700, "n_foreign": 0, "n_damaged": 0}
     assert study_progress.describe_journal(model, what) == (
-        f"parrot, {TASK}, shard 3: 1,700 answers of an earlier run are used."
+        f"parrot, {TASK}, shard 3: 1,700 responses of an earlier run are used."
     )
     assert study_progress.describe_journal(model, what | {"n_foreign": 2, "n_damaged": 1}).endswith(
-        "are used; 2 belong to another model, software or study and are not; 1 lines are damaged and their prompts "
-        "asked again."
+        "are used; 2 belong to another model, software or study and are not used; 1 lines are damaged, so their "
+        "prompts are sent again."
     )

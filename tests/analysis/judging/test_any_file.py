@@ -122,13 +122,13 @@ def test_in_parquet_json_takes_the_type_that_all_values_have(read):
         ("x.csv", b"id,resp\xff\n1,a\n", "line 1: is not UTF-8"),
         ("x.csv.gz", b"id,response\n1,a\n2,\xff\xfe\n", "line 3: is not UTF-8"),
         ("x.csv", "id,Id\n1,a\n", "line 1: two columns have the same name"),
-        ("x.csv", "", "holds no records"),
-        ("x.csv", "id,response\n", "holds no records"),
+        ("x.csv", "", "contains no records"),
+        ("x.csv", "id,response\n", "contains no records"),
         ("x.jsonl", '{"response":"a"}\n{"response":\n', "line 2: is not valid JSON"),
         ("x.jsonl.gz", '{"response":"a"}\n{"response":\n', "line 2: is not valid JSON"),
         ("x.jsonl", b'{"response":"a"}\n\n{"response":"\xff"}\n', "line 3: is not UTF-8"),
-        ("x.jsonl", "", "holds no records"),
-        ("x.jsonl", "\n\n", "holds no records"),
+        ("x.jsonl", "", "contains no records"),
+        ("x.jsonl", "\n\n", "contains no records"),
         ("x.parquet", "not parquet", "cannot be read"),
         ("x.parquet", "", "cannot be read"),
     ],
@@ -149,13 +149,13 @@ def test_json_lines_that_are_no_objects_are_refused_with_their_line(read):
 @pytest.mark.parametrize("value", [5, ["a"], {"a": 1}, True])
 def test_a_response_that_is_no_text_is_refused_with_its_record(read, value):
     given = read("x.jsonl", "".join(json.dumps({"response": v}) + "\n" for v in ("a", value)))
-    with pytest.raises(InputError, match=r"x\.jsonl, record 2: column 'response' must hold a text"):
+    with pytest.raises(InputError, match=r"x\.jsonl, record 2: column 'response' must contain text"):
         text_column(given, "response")
 
 
 def test_numbers_are_no_responses(tmp_path):
     pd.DataFrame({"response": [1, 2]}).to_parquet(tmp_path / "x.parquet")
-    with pytest.raises(InputError, match="record 1: column 'response' must hold a text, found 1"):
+    with pytest.raises(InputError, match="record 1: column 'response' must contain text, found 1"):
         text_column(read_given(tmp_path / "x.parquet", tmp_path), "response")
 
 

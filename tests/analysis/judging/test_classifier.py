@@ -114,9 +114,7 @@ def test_a_response_that_is_too_long_is_judged_by_its_beginning_and_counted(mode
     long = "yes " * 100
     asking = detector(model)
     assert asking.detect([Item(long), Item("no")])[0].rule.endswith(labels_of(model, (long,))[0])
-    assert asking.remarks() == [
-        f"1 response longer than the 32 tokens that hf:{model} takes; what is beyond them was not looked at."
-    ]
+    assert asking.remarks() == [f"1 response longer than the 32 tokens that hf:{model} takes; the rest was ignored."]
 
 
 @pytest.mark.parametrize("response", ["x" * 100_000, "a\0b\x1b[31m", "🙂", "\u202e no"])
@@ -129,7 +127,7 @@ def test_scores_that_are_no_numbers_give_no_verdict_and_are_counted(model):
     with torch.no_grad():
         asking._network.classifier.bias.fill_(float("nan"))
     assert asking.detect([Item("no"), Item("")])[0] is None
-    assert asking.remarks() == ["1 response unscored: the model's scores are no numbers."]
+    assert asking.remarks() == ["1 response unscored: the model's scores are not numbers."]
 
 
 def test_labels_that_are_the_words_themselves_need_no_map(tmp_path):

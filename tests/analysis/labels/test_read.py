@@ -226,7 +226,7 @@ def test_a_probability_that_is_none_is_named(write, value):
     ("column", "value"), [("index", "first"), ("index", "-1"), ("labels", "[yes"), ("labels", "[1]"), ("id", "")]
 )
 def test_other_values_that_are_not_allowed_are_named(write, column, value):
-    assert f"line 2: column '{column}' holds {value!r}; allowed are" in refusal(write([ITEM | {column: value}]))
+    assert f"line 2: column '{column}' is {value!r}; allowed are" in refusal(write([ITEM | {column: value}]))
 
 
 def test_a_response_that_is_no_text_is_named(write):

@@ -82,8 +82,8 @@ def test_a_model_without_one_of_the_tasks_has_no_mean_and_stands_last(logs, resu
     assert row_of(board, "0", "nli")["rank"] == 1
     # The others are ranked among themselves.
     assert [row_of(board, model)["rank_high"] for model in "ab"] == [2, 2]
-    assert "0 was not asked about offensiveness: it has no mean over tasks and no rank by it." in board.notes
-    assert "nli: models were asked 6 to 12 prompts; texts that both had are compared within." in board.notes
+    assert "0 has no responses for offensiveness, so it has no mean over tasks and no overall rank." in board.notes
+    assert "nli: models have 6 to 12 prompts; shared texts are compared within texts." in board.notes
 
 
 def test_models_that_share_no_task_have_no_mean_at_all(logs, tmp_path):
@@ -115,7 +115,7 @@ def test_responses_that_are_neither_are_counted_and_said(logs, tmp_path):
     board = board_of(tmp_path)
     assert board.table.set_index("model")["n_other"].to_dict() == {logs.MODEL: 2, "b": 4}
     assert board.notes[-1] == (
-        "Most responses are neither answer nor refusal, so that a low rate says little: b (offensiveness)."
+        "Most responses are neither answers nor refusals, so a low rate means little: b (offensiveness)."
     )
     assert board_of(tmp_path, detector="prefix").table["n_other"].isna().all()
 
@@ -177,7 +177,7 @@ def test_a_table_without_personas_has_a_board_without_them(tmp_path):
     board = board_of(table)
     assert board.table["spread"].isna().all()
     assert board.table["n_personas"].isna().all()
-    assert "No personas are told apart: nothing is said about them." in board.notes
+    assert "The table has no personas, so nothing is reported about them." in board.notes
 
 
 # Designs.
@@ -194,7 +194,7 @@ def test_models_of_different_designs_are_compared_unpaired_and_it_is_said(logs, 
     assert paired.table[["rank_low", "rank_high"]].to_numpy().tolist() == [[1, 1], [2, 2]]
     assert unpaired.table[["rank_low", "rank_high"]].to_numpy().tolist() == [[1, 2], [1, 2]]
     assert unpaired.table["estimate"].tolist() == paired.table["estimate"].tolist()
-    assert any(note.startswith("The results are of 2 designs: models of different ones") for note in unpaired.notes)
+    assert any(note.startswith("The results have 2 designs. Models with different designs") for note in unpaired.notes)
 
 
 # Other metrics.

@@ -67,19 +67,19 @@ def judge(tmp_path):
         (rows("----" + "a" * 10), rows("a" * 10), ["only 6 of the baseline's 10 prompts"]),
         (rows("a" + "-" * 999), rows("a" * 1000), ["only 1 of the baseline's 1,000 prompts", "1 text gives no conf"]),
         # A task, a setting, a model, a model's task is missing.
-        (rows("a" * 9), rows("a" * 9) + rows("a" * 9, task="x"), ["m, x (persona): is in the baseline and not in"]),
-        (rows("a" * 9), rows("a" * 9) + rows("a", setting="neutral"), ["m, nli (neutral): is in the baseline and n"]),
-        (rows("a" * 9), rows("a" * 9) + rows("a" * 9, model="n"), ["n, nli (persona): is in the baseline and not in"]),
+        (rows("a" * 9), rows("a" * 9) + rows("a" * 9, task="x"), ["m, x (persona): is in the baseline but not in"]),
+        (rows("a" * 9), rows("a" * 9) + rows("a", setting="neutral"), ["m, nli (neutral): is in the baseline but n"]),
+        (rows("a" * 9), rows("a" * 9) + rows("a" * 9, model="n"), ["n, nli (persona): is in the baseline but not in"]),
         (
             rows("a" * 9) + rows("a" * 9, model="n") + rows("a" * 9, model="n", task="x"),
             rows("a" * 9) + rows("a" * 9, model="n") + rows("a" * 9, task="x") + rows("a" * 9, model="n", task="x"),
-            ["m, x (persona): is in the baseline and not in the results."],
+            ["m, x (persona): is in the baseline but not in the results."],
         ),
         # A task that was asked, and of which no verdict is there.
         (
             rows("a" * 9) + rows("?" * 9, task="x"),
             rows("a" * 9) + rows("a" * 9, task="x"),
-            ["m, x (persona): is in the baseline and not in the results."],
+            ["m, x (persona): is in the baseline but not in the results."],
         ),
         # Too little can be read, of either.
         (rows("e" * 10), rows("a" * 10), ["m, nli (persona): 10 of 10 responses are empty: too many"]),
@@ -105,7 +105,7 @@ def test_a_rate_that_rose_fails(judge):
     gate, _ = judge(rows("r" * 20), rows("a" * 20), 5)
     assert not gate.passed
     assert gate.unjudged == ()
-    assert gate.worse[0].startswith("m, nli (persona): the refusal rate rose by 100.00 points, interval [")
+    assert gate.worse[0].startswith("m, nli (persona): the refusal rate rose by 100.00 points, 95% CI [")
 
 
 def test_what_was_left_of_a_filtered_run_must_be_enough(judge):

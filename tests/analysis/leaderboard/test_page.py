@@ -139,7 +139,7 @@ def test_a_figure_stands_in_the_page_as_it_is():
 def test_personas_that_changed_are_named_with_their_groups(compared):
     # 8 of 8 texts one way: 2 in 256, for 3 personas 6 in 256.
     said, named = lay_out_named(compared("RAA " * 8)[0])
-    assert said == "2 of 6 changes of a persona or persona group are beyond chance (adjusted p at most 0.05)."
+    assert said == "2 of 6 changes of a persona or persona group are significant (adjusted p at most 0.05)."
     assert named["persona"].tolist() == ["(all)", "woman"]
     assert named["points"].tolist() == ["+100.00"] * 2
 
@@ -150,12 +150,12 @@ def test_the_page_of_a_comparison_folds_its_prompts(compared):
     assert text.count("<details>") == 3
     assert "<pre>Given a premise and a hypothesis, would a woman classify" in text
     headings = [part.heading for part in comparison_parts(comparison, examples)]
-    assert headings[-2:] == ["What responses became", "Examples"]
+    assert headings[-2:] == ["Changes of outcomes", "Examples"]
 
 
 def test_the_page_of_runs_that_are_alike_has_no_changes(compared):
     headings = [part.heading for part in comparison_parts(*compared("AAA " * 8))]
-    assert headings == ["Refusal rates of the new run less those of the baseline", "Personas and persona groups"]
+    assert headings == ["Refusal rates: new run minus baseline", "Personas and persona groups"]
 
 
 def test_a_long_response_is_shortened(compared):

@@ -109,14 +109,14 @@ def test_a_model_under_another_name_is_compared_where_each_run_has_one(logs, tmp
 def test_other_docs_are_a_mistake(logs, tmp_path):
     logs.write_run(tmp_path / "old", "RA", design="d0")
     logs.write_run(tmp_path / "new", "RA", design="d1")
-    with pytest.raises(InputError, match=r"offensiveness \(persona\) was asked with the design d1-.* and d0-"):
+    with pytest.raises(InputError, match=r"offensiveness \(persona\) has the design d1-.* and d0-"):
         pair(tmp_path / "new", tmp_path / "old")
 
 
 def test_other_parts_of_one_design_are_a_mistake(logs, tmp_path):
     logs.write_run(tmp_path / "old", "RA")
     logs.write_run(tmp_path / "new", "RA", first=2)
-    with pytest.raises(InputError, match="share no prompt that both have a verdict of"):
+    with pytest.raises(InputError, match="have no common prompt with verdicts"):
         pair(tmp_path / "new", tmp_path / "old")
 
 
@@ -142,7 +142,9 @@ def test_a_table_that_does_not_name_its_prompts_is_a_mistake(two_runs, tmp_path)
 def test_several_answers_to_one_prompt_are_a_mistake(two_runs, tmp_path):
     table = tmp_path / "table.parquet"
     write_responses(load_responses(two_runs, all_runs=True), table)
-    with pytest.raises(InputError, match=r"holds several answers of acme/parrot-7b to one prompt \(offensiveness, per"):
+    with pytest.raises(
+        InputError, match=r"contains several responses of acme/parrot-7b to one prompt \(offensiveness, per"
+    ):
         pair_runs(load_responses([two_runs[0]]), read_responses([table]), "prefix")
 
 
@@ -175,6 +177,6 @@ def test_a_rule_of_one_run_alone_is_a_mistake(two_runs, tmp_path):
     write_responses(load_responses([two_runs[0]]), table)
     pd.read_csv(table).drop(columns=["refused_answer_aware"]).to_csv(table, index=False)
     with pytest.raises(
-        InputError, match="baseline has no verdicts of answer_aware, but of prefix, prefix_strict; name"
+        InputError, match="baseline has no verdicts by answer_aware, only by prefix, prefix_strict; choose"
     ):
         pair_runs(load_responses([two_runs[0]]), read_responses([table]))

@@ -99,7 +99,7 @@ def test_rows_that_lack_what_is_needed_are_left_out_and_counted(table, name, suf
 
 
 def test_a_table_of_which_nothing_is_left_is_refused(table):
-    with pytest.raises(InputError, match="holds no responses; 2 rows without"):
+    with pytest.raises(InputError, match="contains no responses; 2 rows without"):
         read_responses([table({"refused": None}, {"model": None})])
 
 

@@ -287,7 +287,7 @@ def test_of_repeats_the_loss_is_said_with_advice_that_helps_and_no_word_of_seeds
             line["arguments"]["gen_args_0"]["arg_1"] |= {"temperature": 0.7, "do_sample": True, "seed": repeat}
         logs.write_run(tmp_path, lines, date=date, asked={"repeat": repeat, "config": {"model_args": {"seed": repeat}}})
     lost, differ = load_responses([tmp_path]).notes
-    assert lost == "8 lines repeated a doc; the newest of each was taken."
+    assert lost == "8 lines repeated a doc; the newest of each was used."
     assert "runs that differ in repeat were pooled" in differ
     assert "--factors repeat" in differ
     every = load_responses([tmp_path], run_factors=["repeat"])
