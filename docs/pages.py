@@ -72,7 +72,7 @@ def write_commands() -> str:
     command = [sys.executable, "-m", "typer", *asked]
     written = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 - our own
     # The list of commands has cut sentences, and is left out.
-    written = written[written.index("\n## ") :].replace("* `--help`: Show this message and exit.\n", "")
+    written = re.sub(r"\* `(?:-h, )?--help`: Show this message and exit\.\n", "", written[written.index("\n## ") :])
     # The name of the program before each heading says nothing.
     return re.sub(
         r"^(#+) `persona-refusal (.*)`$", r"\1 \2", written.replace("**Options**:\n\n\n", ""), flags=re.MULTILINE

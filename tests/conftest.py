@@ -50,7 +50,10 @@ def site(tmp_path_factory):
         pytest.skip("needs scripts/setup docs")
     root, copy = Path(__file__).resolve().parents[1], tmp_path_factory.mktemp("documentation")
     shutil.copy(root / "mkdocs.yml", copy)
-    shutil.copytree(root / "docs", copy / "docs", ignore=shutil.ignore_patterns("__pycache__"))
+    package, no_cache = copy / "build" / "package" / "refusal_metrics", shutil.ignore_patterns("__pycache__")
+    shutil.copytree(root / "docs", copy / "docs", ignore=no_cache)
+    shutil.copytree(root / "refusal_metrics", package, ignore=no_cache)
+    shutil.copytree(root / "analysis", package / "analysis", ignore=no_cache)
     nowhere = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9")
     path = os.pathsep.join(filter(None, [str(copy / "docs"), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", "zensical", "build", "--strict", "-f", copy / "mkdocs.yml"]
