@@ -1,5 +1,8 @@
 import importlib.util
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +38,28 @@ def load_beside(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """The documentation's pages, built without a network: proxies lead nowhere."""
+    if importlib.util.find_spec("zensical") is None:
+        if os.environ.get("CI"):
+            pytest.fail("zensical is missing, and CI requires it")
+        pytest.skip("needs scripts/setup docs")
+    root, copy = Path(__file__).resolve().parents[1], tmp_path_factory.mktemp("documentation")
+    shutil.copy(root / "mkdocs.yml", copy)
+    package, no_cache = copy / "build" / "package" / "refusal_metrics", shutil.ignore_patterns("__pycache__")
+    shutil.copytree(root / "docs", copy / "docs", ignore=no_cache)
+    shutil.copytree(root / "refusal_metrics", package, ignore=no_cache)
+    shutil.copytree(root / "analysis", package / "analysis", ignore=no_cache)
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9")
+    path = os.pathsep.join(filter(None, [str(copy / "docs"), os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-m", "zensical", "build", "--strict", "-f", copy / "mkdocs.yml"]
+    env = os.environ | nowhere | {"PYTHONPATH": path}
+    built = subprocess.run(command, cwd=copy, env=env, capture_output=True, text=True, check=False, timeout=300)
+    assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
+    return copy / "build" / "docs"
 
 
 @pytest.fixture(scope="session")

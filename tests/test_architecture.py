@@ -1,6 +1,7 @@
 """The rooms of the code, and which way imports run: docs/architecture.md says why."""
 
 import ast
+import re
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -178,3 +179,15 @@ def test_only_responses_and_judging_ask_the_database():
     assert [place for places in asked.values() for place in places] == []
     # It would see one.
     assert asks_the_database("analysis.responses.table")
+
+
+def test_the_page_of_the_architecture_has_the_same_lists():
+    page = Path(__file__).resolve().parents[1] / "docs" / "architecture.md"
+    for heading, rooms in {"## Rooms of the evaluation": EVALUATION, "## Rooms of the analysis": ANALYSIS}.items():
+        section = page.read_text(encoding="utf-8").partition(heading)[2].partition("\n## ")[0]
+        rows = re.findall(r"^\| `(\w+)` \|.*\| ([^|]*) \|$", section, flags=re.MULTILINE)
+        listed = [f"| `{room}` | ... | {cell} |" for room, cell in rows]
+        assert listed == [
+            f"| `{room}` | ... | {', '.join(f'`{other}`' for other in allowed) or '-'} |"
+            for room, allowed in rooms.items()
+        ]

@@ -283,7 +283,7 @@ def test_a_doc_of_another_process_cannot_be_rendered():
     ("metadata", "sentence"),
     [
         ({"personas": ["wizard"]}, "unknown persona or group 'wizard'"),
-        ({"templates": ["p10"]}, "unknown template or response type 'p10'"),
+        ({"templates": ["p0"]}, "unknown template or response type 'p0'"),
         ({"row_per_class": 3}, "did you mean 'rows_per_class'"),
         ({"design": "ballanced"}, "unknown design 'ballanced'.*did you mean 'balanced'"),
         ({"source": "nowhere.csv"}, r"nowhere\.csv: no such file"),

@@ -171,7 +171,7 @@ def test_what_a_page_tells_to_run_runs_and_prints_what_it_says(page, desk):
             DONE[block.reason]()
         if block.title:
             path = desk / block.title
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.text.replace("/path/of/tasks", str(tasks_folder())), encoding="utf-8")
         elif block.language == "console":
             for command, output in block.commands():
@@ -248,9 +248,9 @@ def test_what_is_not_run_is_spelt_right(where, command, monkeypatch, known_tasks
             check_ours(arguments)
         elif program == "pip":
             check_pip(arguments)
-        elif program in {"python", "pytest"} or program.startswith("scripts/"):
-            files = [word for word in [program, *arguments] if word.startswith(("scripts/", "docs/"))]
-            assert all((ROOT / file).is_file() for file in files), files
+        elif program in {"python", "pytest", "ruff"} or program.startswith("scripts/"):
+            files = [word for word in [program, *arguments] if word.startswith(("scripts/", "docs/", "tests/"))]
+            assert all((ROOT / file).exists() for file in files), files
         elif program == "source":
             assert arguments == [".venv/bin/activate"]
         else:

@@ -16,22 +16,18 @@ import pandas as pd
 from refusal_metrics.errors import InputError, unknown_name
 
 from ..columns import BASELINES, OTHERS, REGRESSED, STUDY, STUDY_COLUMNS
-from ..contracts import INTERACTIONS
 from ..counts import Counts, count_by_text, count_cells, share
 from ..estimates.contrasts import estimate_contrasts, estimate_setting_contrasts
-from ..estimates.interactions import estimate_interactions
 from ..estimates.model_properties import read_properties
 from ..estimates.rates import estimate_rates
 from ..estimates.regression.fit import Fit, fit
 from ..estimates.sensitivity.estimate import N_THREADS, estimate_sensitivity
 from ..estimates.spread import estimate_spread
 from ..estimates.trend import estimate_trend
+from .estimators import ESTIMATORS
 
 Estimated = TypeVar("Estimated")
 Job: TypeAlias = Callable[[], pd.DataFrame]
-
-
-_INTERACTIONS = (("model", "response_type"), ("persona", "response_type"), ("persona", "task"))
 
 
 @dataclass(frozen=True)
@@ -122,7 +118,7 @@ def estimate_study(
     fitted = None
     with ThreadPoolExecutor(N_THREADS) as threads:
         if len(asked.n):
-            jobs["interactions"] = partial(_interactions, asked)
+            jobs |= {estimator.name: partial(estimator.estimate, asked) for estimator in ESTIMATORS}
             regression = threads.submit(_attempt, partial(fit_study, asked, options.run_factors))
             trended = (options.column, options.properties, options.run_factors)
             trend = threads.submit(_attempt, partial(estimate_trend, asked, *trended))
@@ -235,11 +231,3 @@ def _count_tables(counts: Counts, outcomes: pd.DataFrame | None) -> dict[str, pd
             cells = count_cells(counts, [*STUDY_COLUMNS, name])
             tables[f"counts_by_{name}"] = cells.dropna(subset=name)[[*STUDY_COLUMNS, name, "n"]].reset_index(drop=True)
     return tables if outcomes is None else tables | {"outcomes": outcomes}
-
-
-def _interactions(counts: Counts) -> pd.DataFrame:
-    pairs = [pair for pair in _INTERACTIONS if set(pair) <= set(counts.levels)]
-    parts = [estimate_interactions(counts, *pair) for pair in pairs]
-    filled = [part for part in parts if len(part)]
-    columns = [*INTERACTIONS.keys, *INTERACTIONS.estimates]
-    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=columns)

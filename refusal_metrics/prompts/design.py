@@ -1,8 +1,9 @@
 """Personas and prompt templates: what a study asks. `refusal_metrics.prompts.design_files` loads them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from refusal_metrics.errors import InputError, unknown_name
 
@@ -73,6 +74,9 @@ class Template:
         return instruction + "\n\n" + self.input.format(**text_fields)
 
 
+Asked = TypeVar("Asked", Persona, Template)
+
+
 @dataclass(frozen=True)
 class Design:
     """All personas and templates of a study.
@@ -83,10 +87,14 @@ class Design:
         Of every group, the neutral ones among them.
     templates : mapping
         ``(kind, "persona" | "persona-free")`` to a tuple of `Template`.
+    personas_on_request, templates_on_request : frozenset of str
+        Ids that a study asks only if its settings name them, so that adding one changes no other study.
     """
 
     personas: tuple[Persona, ...]
     templates: Mapping[tuple[str, str], tuple[Template, ...]]
+    personas_on_request: frozenset[str] = frozenset()
+    templates_on_request: frozenset[str] = frozenset()
 
     def personas_for(self, setting: str, wanted: list[str] | None = None) -> tuple[Persona, ...]:
         """Choose the personas of a setting.
@@ -96,7 +104,8 @@ class Design:
         setting : {"persona", "persona-free", "neutral"}
         wanted : list of str, optional
             Ids or groups; case, spaces, hyphens, underscores and a trailing "person" do not
-            matter. The personas of named groups and the neutral ones never share a task: each
+            matter. A group means its personas that are asked by default, or all of them if none is.
+            The personas of named groups and the neutral ones never share a task: each
             setting takes from the list what is its own, and the neutral setting, which is the
             baseline of any persona, takes all of its own where the list names none.
 
@@ -116,18 +125,20 @@ class Design:
         own = tuple(p for p in self.personas if p.neutral == (setting == "neutral"))
         if not own:
             raise InputError(f"the design has no personas for a {setting} task: define at least one of another group")
-        selected = tuple(p for p in own if chosen is None or p.id in chosen)
+        default = _asked_by_default(own, self.personas_on_request)
+        selected = default if chosen is None else tuple(p for p in own if p.id in chosen)
         if wanted and not selected and setting == "persona":
             raise InputError(
                 f"personas {', '.join(wanted)} are all neutral, so a persona task has none: "
                 "name at least one persona of another group, or run the neutral task"
             )
-        return selected or own
+        return selected or default
 
     def _persona_ids(self, wanted: list[str]) -> set[str]:
         """Look up ids, noun phrases and groups, however they are spelt."""
         groups = {fold_name(p.group): p.group for p in self.personas}
-        ids = {key: {p.id for p in self.personas if p.group == group} for key, group in groups.items()}
+        members = {key: [p for p in self.personas if p.group == group] for key, group in groups.items()}
+        ids = {key: {p.id for p in _asked_by_default(of, self.personas_on_request)} for key, of in members.items()}
         ids |= {fold_name(p.noun_phrase): {p.id} for p in self.personas}
         ids |= {fold_name(p.id): {p.id} for p in self.personas}
         for name in wanted:
@@ -146,7 +157,8 @@ class Design:
         kind : {"nli", "politeness", "offensiveness"}
         setting : {"persona", "persona-free", "neutral"}
         wanted : list of str, optional
-            Template ids or response types.
+            Template ids or response types. A response type means its templates that are asked by
+            default, or all of them if none is.
 
         Returns
         -------
@@ -160,16 +172,24 @@ class Design:
         """
         every = self.templates[kind, "persona-free" if setting == "persona-free" else "persona"]
         if wanted is None:
-            return every
+            return _asked_by_default(every, self.templates_on_request)
         for name in wanted:
             if name not in RESPONSE_TYPES and name not in [t.id for t in every]:
                 raise unknown_name("template or response type", name, [t.id for t in every] + list(RESPONSE_TYPES))
-        chosen = tuple(t for t in every if t.id in wanted or t.response_type in wanted)
+        named = set(wanted)
+        for response_type in set(wanted) & set(RESPONSE_TYPES):
+            of_type = [t for t in every if t.response_type == response_type]
+            named |= {t.id for t in _asked_by_default(of_type, self.templates_on_request)}
+        chosen = tuple(t for t in every if t.id in named)
         if not chosen:
             raise InputError(
                 f"templates {', '.join(wanted)}: no {kind} template is of that response type; name another"
             )
         return chosen
+
+
+def _asked_by_default(some: Sequence[Asked], on_request: frozenset[str]) -> tuple[Asked, ...]:
+    return tuple(one for one in some if one.id not in on_request) or tuple(some)
 
 
 def fold_name(name: object) -> str:

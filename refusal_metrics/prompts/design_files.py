@@ -4,6 +4,7 @@ The defaults are those of arXiv 2509.08075, Tables 2 to 4. They live beside the 
 ``tasks/design/``.
 """
 
+from collections.abc import Collection
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -45,17 +46,24 @@ def load_design(personas: Path | None = None, templates: Path | None = None) -> 
         With the file and the key that is missing, unknown or wrong.
     """
     packaged = _packaged()
-    people = packaged.personas if personas is None else _personas(personas)
+    people, rare_people = packaged.personas, packaged.personas_on_request
+    if personas is not None:
+        people, rare_people = _personas(personas)
     if not any(p.neutral for p in people):
         people = packaged.personas_for("neutral") + people
     _check_names(personas, people)
-    return Design(people, packaged.templates if templates is None else _templates(templates))
+    instructions, rare_instructions = packaged.templates, packaged.templates_on_request
+    if templates is not None:
+        instructions, rare_instructions = _templates(templates)
+    return Design(people, instructions, rare_people, rare_instructions)
 
 
 @cache
 def _packaged() -> Design:
     folder = Path(str(files("refusal_metrics.tasks"))) / "design"
-    return Design(_personas(folder / "personas.yaml"), _templates(folder / "templates.yaml"))
+    people, rare_people = _personas(folder / "personas.yaml")
+    instructions, rare_instructions = _templates(folder / "templates.yaml")
+    return Design(people, instructions, rare_people, rare_instructions)
 
 
 def _load_yaml(path: Path, key: str) -> dict[str, Any]:
@@ -76,8 +84,22 @@ def _is_short(name: object) -> bool:
     return isinstance(name, str) and name.isprintable() and len(name) <= 40
 
 
-def _personas(path: Path) -> tuple[Persona, ...]:
-    entries = _load_yaml(path, "personas")["personas"]
+def _on_request(path: Path, content: dict[str, Any], ids: Collection[str]) -> frozenset[str]:
+    """Read which of the ids are asked only if a study names them."""
+    listed = content.get("on_request") or []
+    if not isinstance(listed, list):
+        raise InputError(f"{path}: on_request must be a list of ids, found {quoted(listed)}")
+    for name in listed:
+        if not isinstance(name, str) or name not in ids:
+            raise InputError(
+                f"{path}: on_request has {quoted(name)}, which is no id in this file; remove or correct it"
+            )
+    return frozenset(listed)
+
+
+def _personas(path: Path) -> tuple[tuple[Persona, ...], frozenset[str]]:
+    content = _load_yaml(path, "personas")
+    entries = content["personas"]
     fields = ("id", "group", "noun_phrase", "article")
     people: list[Persona] = []
     if not isinstance(entries, list) or not entries:
@@ -94,7 +116,7 @@ def _personas(path: Path) -> tuple[Persona, ...]:
                     f"{path}: personas[{i}].{field} must be without control characters, found {quoted(entry[field])}"
                 )
         people.append(Persona(**entry))
-    return tuple(people)
+    return tuple(people), _on_request(path, content, {p.id for p in people})
 
 
 def _check_names(path: Path | None, people: tuple[Persona, ...]) -> None:
@@ -130,7 +152,7 @@ def _response_types(path: Path, content: dict[str, Any]) -> dict[str, str]:
     return types
 
 
-def _templates(path: Path) -> dict[tuple[str, str], tuple[Template, ...]]:
+def _templates(path: Path) -> tuple[dict[tuple[str, str], tuple[Template, ...]], frozenset[str]]:
     content = _load_yaml(path, "templates")
     types = _response_types(path, content)
     inputs = _section(path, content, "inputs", KINDS)
@@ -153,7 +175,7 @@ def _templates(path: Path) -> dict[tuple[str, str], tuple[Template, ...]]:
                 Template(name, kind, types[name], instruction, inputs[kind])
                 for name, instruction in instructions.items()
             )
-    return loaded
+    return loaded, _on_request(path, content, {t.id for some in loaded.values() for t in some})
 
 
 def _section(path: Path, content: dict[str, Any], name: str, keys: tuple[str, ...]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from refusal_metrics.errors import InputError
 from refusal_metrics.prompts.design import KINDS, NEUTRAL_GROUP, SETTINGS, Template
 from refusal_metrics.prompts.design_files import load_design
+from refusal_metrics.register import tasks_folder
 
 PACKAGED = load_design()
 NOBODY = "{id: nobody, group: neutral, noun_phrase: nobody in particular, article: just}"
@@ -71,7 +72,7 @@ def persona(name):
 
 def test_the_packaged_personas_are_the_papers_fifteen_in_four_groups_and_three_neutral_ones():
     found = {}
-    for p in PACKAGED.personas:
+    for p in (*PACKAGED.personas_for("persona"), *PACKAGED.personas_for("neutral")):
         found.setdefault(p.group, []).append(p.id)
     assert found == PAPER_PERSONAS | {NEUTRAL_GROUP: NEUTRAL}
     assert sum(map(len, PAPER_PERSONAS.values())) == 15
@@ -271,7 +272,7 @@ def test_neutral_tasks_ask_with_the_persona_templates(kind):
 @pytest.mark.parametrize(("found", "nearest"), [("semi_forced", "semi-forced"), ("P3", "p3")])
 def test_an_unknown_template_is_refused_with_the_nearest(found, nearest):
     message = (
-        f"unknown template or response type '{found}': allowed are p1, .*p9, unforced, semi-forced, forced; "
+        f"unknown template or response type '{found}': allowed are p1, .*p9, .*unforced, semi-forced, forced; "
         f"did you mean '{nearest}'"
     )
     with pytest.raises(InputError, match=message):
@@ -282,3 +283,59 @@ def test_an_unknown_template_is_refused_with_the_nearest(found, nearest):
 def test_a_name_that_nobody_has_is_refused_in_every_setting(setting):
     with pytest.raises(InputError, match="unknown persona or group 'wizard'"):
         PACKAGED.personas_for(setting, ["wizard"])
+
+
+# --- On request ------------------------------------------------------------------------------------
+
+ON_REQUEST = """
+personas:
+  - {id: man, group: gender, noun_phrase: man, article: a}
+  - {id: agender, group: gender, noun_phrase: agender person, article: an}
+  - {id: older, group: age, noun_phrase: older person, article: an}
+on_request: [agender, older]
+"""
+
+
+@pytest.mark.parametrize(
+    ("wanted", "chosen"),
+    [
+        (None, ["man"]),
+        (["older"], ["older"]),
+        # A group means those asked by default, or all if none is.
+        (["gender"], ["man"]),
+        (["gender", "agender"], ["man", "agender"]),
+        (["age"], ["older"]),
+    ],
+)
+def test_a_persona_on_request_is_asked_only_if_it_is_named(tmp_path, wanted, chosen):
+    assert ids(load_design(save(tmp_path, ON_REQUEST)).personas_for("persona", wanted)) == chosen
+
+
+@pytest.mark.parametrize(
+    ("wanted", "chosen"),
+    [
+        (None, ["p1", "p2", "p3", "p4"]),
+        (["p9"], ["p9"]),
+        (["unforced"], ["p1", "p2", "p3"]),
+        (["forced"], ["p7", "p8", "p9"]),
+    ],
+)
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_template_on_request_is_asked_only_if_it_is_named(tmp_path, setting, wanted, chosen):
+    packaged = (tasks_folder() / "design" / "templates.yaml").read_text(encoding="utf-8")
+    rare = re.sub(r"^on_request: \[", "on_request: [p5, p6, p7, p8, p9, ", packaged, flags=re.MULTILINE)
+    assert rare != packaged
+    assert ids(load_design(None, save(tmp_path, rare)).templates_for("nli", setting, wanted)) == chosen
+
+
+@pytest.mark.parametrize(
+    ("listed", "told"),
+    [
+        ("[oldest]", "has 'oldest', which is no id"),
+        ("[[man]]", r"has \['man'\], which is no id"),
+        ("man", "must be a list of ids, found 'man'"),
+    ],
+)
+def test_what_is_on_request_must_be_ids_of_the_file(tmp_path, listed, told):
+    with pytest.raises(InputError, match=f"mine.yaml: on_request {told}"):
+        load_design(save(tmp_path, ON_REQUEST.replace("[agender, older]", listed)))

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ...contracts import TABLES
+from ...contracts import TABLES, Contract
 from ...display.html import clip, visible
 from ...display.tables import readable
 from ...labels.tables import readable_confusion, readable_gaps, readable_slices, readable_validation
 from ...labels.validate import Validation
+from ..estimators import ESTIMATORS
 
 MOST_ROWS = 2500
 """How many rows of a table the page holds; the file beside it holds all."""
@@ -29,7 +30,7 @@ _TITLES = {
     "persona_spread": ("Differences", "How far personas are apart beyond noise", "Standard deviations, in points."),
     "sensitivity": ("Factors", "Sensitivity indices", "An empty model or task means the whole study."),
     "deviations": ("Factors", "Each level's distance from the whole", ""),
-    "interactions": ("Factors", "Combinations of two factors less the sum of the two", "In points."),
+    **{table.name: (table.group, table.title, table.caption) for table in ESTIMATORS},
     "regression": ("Regression", "Coefficients", "Log odds ratios."),
     "regression_wald": ("Regression", "Joint tests of the factors", ""),
     "regression_effects": ("Regression", "Average marginal effects", "In points."),
@@ -108,7 +109,11 @@ def lay_out(file: str, table: pd.DataFrame, rule: str) -> PageTable:
     first = _ordered(table, rule).head(MOST_ROWS)
     first = first[sorted(first, key=lambda column: column in _LATER)] if name.startswith("contrasts") else first
     tidy = name in _TITLES and name != "published"
-    shown = readable(first, TABLES[name]) if tidy else first.astype(object).where(first.notna(), "").astype(str)
+    shown = (
+        readable(first, TABLES.get(name, Contract()))
+        if tidy
+        else first.astype(object).where(first.notna(), "").astype(str)
+    )
     return PageTable(name, group, title, caption, file, len(table), *_texts(shown))
 
 

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from refusal_metrics.analysis.report.estimators import ESTIMATORS
 from refusal_metrics.analysis.report.study_tables import ReportOptions, estimate_study, fit_study
 from refusal_metrics.analysis.report.write import estimate_responses, write_report
 from refusal_metrics.analysis.responses.logs.load import load_responses
@@ -23,7 +24,7 @@ ALWAYS = {
     *("rates", "rates_by_persona", "rates_by_response_type", "rates_by_template", "rates_by_stratum"),
     *("contrasts", "contrasts_by_persona", "persona_spread", "counts_by_persona", "counts_by_template"),
 }
-OF_PERSONAS = {"sensitivity", "deviations", "interactions"}
+OF_PERSONAS = {"sensitivity", "deviations", *(estimator.name for estimator in ESTIMATORS)}
 FITTED = {"regression", "regression_wald", "regression_effects"}
 
 

@@ -1,0 +1,55 @@
+"""Tables of a report that an estimator makes from the counts of the persona tasks alone: one entry for each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ..contracts import INTERACTIONS
+from ..counts import Counts
+from ..estimates.interactions import estimate_interactions
+
+_PAIRS = (("model", "response_type"), ("persona", "response_type"), ("persona", "task"))
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """An estimator, and how the report shows its table.
+
+    Attributes
+    ----------
+    name : str
+        Of the table: ``tables/NAME.csv``.
+    estimate : callable
+        From the counts of the persona tasks by the report's rule to a tidy table; one without rows is not shown.
+    group : str
+        Where the page shows it: one of `refusal_metrics.analysis.report.html.tables.GROUPS`.
+    title, caption : str
+    """
+
+    name: str
+    estimate: Callable[[Counts], pd.DataFrame]
+    group: str
+    title: str
+    caption: str = ""
+
+
+def estimate_pairs(counts: Counts) -> pd.DataFrame:
+    """Estimate the interactions of the pairs of factors that a study has."""
+    pairs = [pair for pair in _PAIRS if set(pair) <= set(counts.levels)]
+    parts = [estimate_interactions(counts, *pair) for pair in pairs]
+    filled = [part for part in parts if len(part)]
+    columns = [*INTERACTIONS.keys, *INTERACTIONS.estimates]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=columns)
+
+
+ESTIMATORS = (
+    Estimator(
+        "interactions",
+        estimate_pairs,
+        "Factors",
+        "Combinations of two factors less the sum of the two",
+        "In points.",
+    ),
+)
+"""All of them; a new estimator is one more entry."""

@@ -1,0 +1,90 @@
+"""What docs/contributing.md shows how to add works as it is written there."""
+
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pandas as pd
+import pytest
+import yaml
+from refusal_metrics.analysis.figures.export import to_spec
+from refusal_metrics.analysis.report.estimators import Estimator
+from refusal_metrics.analysis.report.html.tables import GROUPS
+
+from refusal_metrics.detection.patterns import _pattern
+from refusal_metrics.prompts.design_files import load_design
+from refusal_metrics.register import tasks_folder
+
+PAGE = (Path(__file__).resolve().parents[1] / "docs" / "contributing.md").read_text(encoding="utf-8")
+DESIGN = tasks_folder() / "design"
+
+
+def section(heading):
+    return PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def block(heading, *, title=None):
+    """Return a block of a section: the one with the title, or the first."""
+    blocks = re.findall(r'^```\w+(?: title="(.+?)")?\n(.*?)^```$', section(heading), flags=re.MULTILINE | re.DOTALL)
+    return next(text for name, text in blocks if title is None or name == title)
+
+
+@pytest.fixture
+def imported(monkeypatch):
+    """Import an example as the module that its title names."""
+
+    def run(heading, title):
+        module = ModuleType("refusal_metrics." + title.removesuffix(".py").replace("/", "."))
+        module.__package__ = module.__name__.rpartition(".")[0]
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        exec(compile(block(heading, title=title), title, "exec"), vars(module))
+        return module
+
+    return run
+
+
+def test_a_persona_of_two_lines_is_asked_on_request_and_no_other_study_changes(tmp_path):
+    added = yaml.safe_load(block("A new persona"))
+    packaged = yaml.safe_load((DESIGN / "personas.yaml").read_text(encoding="utf-8"))
+    packaged["personas"] += added["personas"]
+    packaged["on_request"] += added["on_request"]
+    (tmp_path / "personas.yaml").write_text(yaml.safe_dump(packaged), encoding="utf-8")
+    design = load_design(tmp_path / "personas.yaml")
+    assert [str(p) for p in design.personas_for("persona", ["older"])] == ["an older person"]
+    assert design.personas_for("persona") == load_design().personas_for("persona")
+
+
+def test_a_paraphrase_is_asked_on_request_and_no_other_study_changes(tmp_path):
+    added = yaml.safe_load(block("A new paraphrase"))
+    packaged = yaml.safe_load((DESIGN / "templates.yaml").read_text(encoding="utf-8"))
+    packaged["response_types"] |= added["response_types"]
+    packaged["on_request"] += added["on_request"]
+    for setting, instructions in added["templates"]["politeness"].items():
+        packaged["templates"]["politeness"][setting] |= instructions
+    (tmp_path / "templates.yaml").write_text(yaml.safe_dump(packaged, sort_keys=False), encoding="utf-8")
+    design = load_design(None, tmp_path / "templates.yaml")
+    assert [t.id for t in design.templates_for("politeness", "neutral", ["p10"])] == ["p10"]
+    for kind in ("nli", "politeness", "offensiveness"):
+        assert design.templates_for(kind, "persona") == load_design().templates_for(kind, "persona")
+
+
+def test_a_pattern_finds_its_example_and_spares_its_counterexample():
+    (entry,) = yaml.safe_load(block("A new detection pattern"))["refusals"]
+    pattern = _pattern(entry, {})
+    assert pattern.regex.search(pattern.matches)
+    assert not pattern.regex.search(pattern.spares)
+
+
+def test_an_estimator_passes_its_test_and_its_figure_is_drawn(imported, tmp_path):
+    estimator = imported("A new estimator and its table", "analysis/estimates/texts.py")
+    entry = section("A new estimator and its table").partition("\nEstimator(")[2].partition("\n")[0]
+    made = eval(f"Estimator({entry}", {"Estimator": Estimator} | vars(estimator))
+    assert made.group in GROUPS
+    test = imported("A new estimator and its table", "tests/analysis/estimates/test_texts.py")
+    test.test_a_text_counts_once_however_often_it_is_refused(tmp_path)
+    figures = imported("A new figure", "analysis/figures/texts.py")
+    table = pd.DataFrame({"model": ["m"], "task": ["nli"], "n_texts": [3], "estimate": [2 / 3]})
+    (figure,) = figures.draw_refused_texts({made.name: table}, "answer_aware")
+    assert to_spec(figure)["config"]
+    assert list(figures.draw_refused_texts({}, "answer_aware")) == []
