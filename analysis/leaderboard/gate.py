@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ..display.numbers import interval, percent
+from ..responses.pairs import Overlap, Pairs
 from ..responses.usable import count_usable, fail_gate
 from .comparison import Comparison
-from .pairs import Overlap, Pairs
 
 LEAST_COMPARED = 0.9
 """A run in which fewer of the baseline's prompts have a verdict passes no gate; a convention."""
