@@ -147,6 +147,10 @@ def test_every_import_runs_in_a_direction_that_is_listed():
     assert wrong == []
 
 
+def test_every_import_is_of_a_module_that_is_there():
+    assert [(module, other) for module in SOURCES for other in imports(module) if other not in {"", *SOURCES}] == []
+
+
 def test_no_module_imports_itself_by_a_detour():
     # Modules whose imports are all known to end are taken away until none is left.
     left = {module: {other for other in imports(module) if other != module and other} for module in SOURCES}

@@ -95,7 +95,8 @@ def make_board(
     Parameters
     ----------
     studies : sequence of Responses
-        See `pairs.load_studies`. Only prompts of the persona setting are ranked by.
+        See `refusal_metrics.analysis.responses.designs.load_studies`. Models are ranked by
+        prompts of the persona setting alone.
     rng : numpy.random.Generator
     detector : str, optional
         The rule; by default the first of the first study.
