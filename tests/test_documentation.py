@@ -151,7 +151,7 @@ def test_the_list_of_tables_names_their_columns(report):
 def test_every_source_that_a_docstring_cites_is_on_the_page_of_methods():
     text = page("method")
     cited = set()
-    for file in (ROOT / "analysis").glob("*.py"):
+    for file in (ROOT / "analysis").rglob("*.py"):
         cited |= set(re.findall(r"doi:(10\.[^\s,;:)`]+[^\s,;:.)`])", file.read_text(encoding="utf-8")))
     assert cited
     assert sorted(doi for doi in cited if doi not in text) == []
