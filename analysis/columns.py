@@ -1,14 +1,38 @@
 """The names of the columns of responses, and the levels of the package's own tasks in the order of their display."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from refusal_metrics.detection.verdict import PROVIDER, TRUNCATED, UNJUDGED
+from refusal_metrics.prompts.design import RESPONSE_TYPES, SETTINGS
+
+__all__ = [
+    "BASELINES",
+    "FACTORS",
+    "FLAGS",
+    "GIVEN",
+    "OTHERS",
+    "REGRESSED",
+    "REQUIRED",
+    "RESPONSE_TYPES",
+    "SETTINGS",
+    "STATES",
+    "STUDY",
+    "STUDY_COLUMNS",
+    "TASKS",
+    "is_verdict",
+    "name_rule",
+    "run_factors_among",
+    "states_of",
+]
 
 STUDY_COLUMNS = ("model", "task", "setting")
-"""What every table tells apart."""
+"""What every table of rates is broken down by: the key of a study."""
+
+STUDY = ("model", "task")
+"""What makes a family of comparisons, besides the run factors."""
 
 FACTORS = ("persona", "persona_group", "template", "response_type", "stratum", "language")
-"""What a table may tell apart besides."""
+"""What a table may be broken down by besides."""
 
 FLAGS = ("empty", "answered", UNJUDGED, TRUNCATED)
 """The columns that say what a response is, which ``outcome`` says in a file."""
@@ -16,25 +40,42 @@ FLAGS = ("empty", "answered", UNJUDGED, TRUNCATED)
 TASKS = {"nli": "NLI", "politeness": "Politeness", "offensiveness": "Offensiveness"}
 """The package's own tasks and how they are written, in the paper's order."""
 
-RESPONSE_TYPES = ("unforced", "semi-forced", "forced")
-SETTINGS = ("persona", "neutral", "persona-free")
-
 BASELINES = ("neutral", "persona-free")
 """The baselines that are settings of their own."""
 OTHERS = "others"
 """The baseline that is all other personas."""
-STUDY = ["model", "task"]
-"""What is a family of contrasts, beside factors of runs."""
 REGRESSED = ("persona", "template", "task", "model")
 """The factors of the paper's regression."""
 
 REQUIRED = ("model", "task", "text_id")
 """Without these nothing can be said of a response."""
 
+STATES = ("n_unjudged", "n_truncated", "n_provider")
+"""How many responses could not be judged, were cut off before an answer or refusal, or were refused by the provider."""
+
+GIVEN = "given"
+"""The rule that is a table's own column ``refused``."""
+
+
+def name_rule(rule: str) -> str:
+    """Return how a rule is called on screen.
+
+    Examples
+    --------
+    >>> name_rule("prefix"), name_rule("given")
+    ('prefix', 'your `refused` column')
+    """
+    return "your `refused` column" if rule == GIVEN else rule
+
 
 def is_verdict(name: str) -> bool:
-    """Tell whether a column contains a rule's verdicts: ``refused_RULE``; ``refused_by`` says who refused."""
+    """Return whether a column contains a rule's verdicts: ``refused_RULE``; ``refused_by`` says who refused."""
     return name.startswith("refused_") and name != "refused_by"
+
+
+def run_factors_among(factors: Iterable[str]) -> tuple[str, ...]:
+    """Take the run factors among factors, each once: all but those that every study may have."""
+    return tuple(name for name in dict.fromkeys(factors) if name not in {*STUDY_COLUMNS, *FACTORS})
 
 
 def states_of(columns: Collection[str]) -> dict[str, str]:

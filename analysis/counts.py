@@ -13,11 +13,9 @@ from scipy import sparse
 from refusal_metrics.errors import InputError, unknown_name
 
 from .arrays import Integers, positions
+from .columns import STATES
 
 Found = TypeVar("Found")
-
-STATES = ("n_unjudged", "n_truncated", "n_provider")
-"""How many responses could not be judged, were cut off before an answer or refusal, or were refused by the provider."""
 
 _ROOM = 1 << 23
 """So many cells of texts may stand in memory one by one, 64 MB of them."""

@@ -11,7 +11,7 @@ from refusal_metrics.errors import InputError
 
 from ..display.numbers import Format
 from .console import busy, say
-from .load import check_of_runs, check_one_of, load_counts, of_runs
+from .load import check_one_of, check_run_factors_only, load_counts
 from .options import (
     RUN_FACTORS,
     AllRuns,
@@ -73,6 +73,8 @@ def sensitivity(
     """
     import numpy as np
 
+    from ..columns import run_factors_among
+    from ..contracts import DEVIATIONS, INTERACTIONS, SENSITIVITY
     from ..display.tables import print_table
     from ..estimates.interactions import estimate_interactions
     from ..estimates.sensitivity.estimate import estimate_sensitivity
@@ -93,23 +95,23 @@ def sensitivity(
             [f"Nothing to compare: {' or '.join(pair)} has one level, or some combination was not asked."] * table.empty
         )
         shown = [str(c) for c in table if c not in {"factor", "other_factor", "p_value", "n_texts"}]
-        print_table(table, form, ["factor", "other_factor"], signed=True, columns=shown)
+        print_table(table, form, ["factor", "other_factor"], contract=INTERACTIONS, columns=shown)
         return
     with busy("Permuting and resampling"):
         estimated = estimate_sensitivity(
             asked,
             np.random.default_rng(seed),
-            run_factors=of_runs(counts, named),
+            run_factors=run_factors_among(named),
             without=names(without),
             n_replicates=replicates,
         )
     say(estimated.notes)
     shown = ["factor", "level", "iota", "estimate", "ci_low", "ci_high", "null_mean", "p_value", "n_levels", "n"]
-    table = estimated.separations if levels else estimated.indices
+    table, contract = (estimated.deviations, DEVIATIONS) if levels else (estimated.indices, SENSITIVITY)
     if named:
         table = table[[set(factor.split(":")) <= set(named) for factor in table["factor"]]]
     sections = ["model", "task", "factor"] if levels else ["model", "task"]
-    print_table(table, form, sections, signed=levels, columns=shown)
+    print_table(table, form, sections, contract=contract, columns=shown)
 
 
 @app.command()
@@ -160,6 +162,7 @@ def regression(
     Example: `persona-refusal regression results --formula "persona * task" --wald`
     """
     from ..columns import REGRESSED
+    from ..contracts import EFFECTS, REGRESSION, WALD
     from ..counts import count_by_text
     from ..display.tables import print_table
     from ..estimates.regression.design_matrix import parse_formula
@@ -183,9 +186,10 @@ def regression(
         )
     compared = ", ".join(f"{factor} {level}" for factor, level in fitted.references.items())
     say([*fitted.notes, f"Compared with {compared}. Pseudo R2 {fitted.pseudo_r2:.4f}, {fitted.n_texts:,} texts."])
-    table = fitted.effects if effects else fitted.wald if wald else fitted.table
+    tables = {"effects": (fitted.effects, EFFECTS), "wald": (fitted.wald, WALD), "": (fitted.table, REGRESSION)}
+    table, contract = tables["effects" if effects else "wald" if wald else ""]
     shown = [str(c) for c in table.columns if c not in {"se", "estimator", "separated", "p_value"} or wald]
-    print_table(table, form, [] if wald else ["factor"], signed=effects, columns=shown)
+    print_table(table, form, [] if wald else ["factor"], contract=contract, columns=shown)
 
 
 @app.command()
@@ -216,24 +220,25 @@ def trend(
 
     Example: `persona-refusal trend results --by temperature`
     """
+    from ..contracts import TREND, TREND_MODELS
     from ..display.tables import print_table
     from ..estimates.trend import estimate_trend
 
     factors = names(by)
-    check_of_runs(factors, "trend compares")
+    check_run_factors_only("--by", factors, "trend compares personas within each model")
     _, counts = load_counts(results, factors, detector, all_runs=all_runs, exclude=exclude_provider)
     with busy("Estimating each model's spread"):
         estimated = estimate_trend(counts.where(setting="persona"), column, models, factors)
     say(estimated.notes)
     if each:
         shown = ["model", *factors, "family", "value", "spread", "ci_low", "ci_high", "n_refused"]
-        print_table(estimated.models, form, ["family"], columns=shown)
+        print_table(estimated.models, form, ["family"], contract=TREND_MODELS, columns=shown)
     else:
         table = estimated.trends
         if form in {Format.TABLE, Format.MARKDOWN}:
             table = table.assign(family=table["family"].replace("", "all"))
         shown = [*factors, "family", "slope", "ci_low", "ci_high", "p_value", "between_sd", "n_models"]
-        print_table(table, form, ["outcome"], columns=shown)
+        print_table(table, form, ["outcome"], contract=TREND, columns=shown)
 
 
 def _words(formula: str) -> list[str]:

@@ -236,17 +236,18 @@ def _compare(pairs: "Pairs", seed: int, n_examples: int, *, show_texts: bool) ->
 
 
 def _print_comparison(comparison: "Comparison", shown: "pd.DataFrame", form: Format) -> None:
+    from ..contracts import CHANGES, RUN_COMPARISON
     from ..display.tables import print_table, readable
     from ..leaderboard.page import lay_out_comparison, lay_out_examples, lay_out_named
 
     if form in _DATA:
-        print_table(comparison.table, form)
+        print_table(comparison.table, form, contract=RUN_COMPARISON)
         return
     said, named = lay_out_named(comparison)
     tables = [("New run minus baseline, in percentage points", lay_out_comparison(comparison))]
-    narrow = named.drop(columns=["newly refused", "no longer"])
+    narrow = named.drop(columns=["newly refused", "no longer refused"])
     tables += [("Personas and persona groups", narrow)] * (len(named) > 0)
-    tables += [("Changes of outcomes", readable(comparison.changes))] * (len(comparison.changes) > 0)
+    tables += [("Changes of outcomes", readable(comparison.changes, CHANGES))] * (len(comparison.changes) > 0)
     tables += [("Examples", lay_out_examples(shown))] * (len(shown) > 0)
     # What all rows of a table share would leave no room for the rest.
     _print_texts(tables, form, ["model", "setting"])

@@ -19,11 +19,11 @@ def load_counts(
     results: list[str], factors: Sequence[str], detector: str | None, *, all_runs: bool, exclude: bool
 ) -> "tuple[Responses, Counts]":
     """Read responses and count the refusals of one rule; say what was left out."""
+    from ..columns import run_factors_among
     from ..responses.count import count_responses
     from ..responses.logs.load import load_responses
-    from ..responses.table import FACTORS, STUDY_COLUMNS
 
-    run_factors = [name for name in dict.fromkeys(factors) if name not in {*STUDY_COLUMNS, *FACTORS}]
+    run_factors = run_factors_among(factors)
     with busy("Reading the responses"):
         responses = load_responses(results, all_runs=all_runs, run_factors=run_factors)
         responses = noted(responses, detector, exclude=exclude)
@@ -32,11 +32,17 @@ def load_counts(
     for name in factors:
         if name not in counts.levels:
             raise InputError(
-                f"{', '.join(results)}: lacks the column {name}, which tells responses apart; it can be told apart by "
-                f"{', '.join(counts.levels)}"
+                f"{', '.join(results)}: lacks the column {name}; it can be broken down by {', '.join(counts.levels)}"
             )
-    say([*responses.notes, f"Refusals by the rule {rule}."])
+    say([*responses.notes, said_of_rule(rule)])
     return responses, counts
+
+
+def said_of_rule(rule: str) -> str:
+    """Say whose verdicts the refusals are."""
+    from ..columns import GIVEN, name_rule
+
+    return f"Refusals as in {name_rule(rule)}." if rule == GIVEN else f"Refusals by the rule {rule}."
 
 
 def noted(responses: "Responses", detector: str | None, *, exclude: bool) -> "Responses":
@@ -54,19 +60,13 @@ def check_one_of(options: Mapping[str, object]) -> None:
         raise InputError(f"{' and '.join(given)}: mean different tables; give one of them")
 
 
-def check_of_runs(factors: Sequence[str], comparing: str) -> None:
-    """Refuse to tell apart, within a model and task, what personas are compared over."""
-    from ..responses.table import FACTORS, STUDY_COLUMNS
+def check_run_factors_only(option: str, factors: Sequence[str], doing: str) -> None:
+    """Refuse to break down by what every study has, where only settings of runs can be broken down by."""
+    from ..columns import run_factors_among
 
-    if wrong := [name for name in factors if name in {*STUDY_COLUMNS, *FACTORS}]:
+    run_factors = run_factors_among(factors)
+    if wrong := [name for name in factors if name not in run_factors]:
         raise InputError(
-            f"--by {','.join(wrong)}: {comparing} personas within each model, and can tell apart only settings of runs "
-            "besides (temperature, ...); leave out --by, or one of them"
+            f"{option} {','.join(wrong)}: {doing}, and can be broken down by settings of runs only "
+            f"(temperature, ...); leave out {option}, or name such a setting"
         )
-
-
-def of_runs(counts: "Counts", factors: Sequence[str]) -> list[str]:
-    """List the factors that are settings of runs."""
-    from ..responses.table import FACTORS, STUDY_COLUMNS
-
-    return [name for name in factors if name not in {*STUDY_COLUMNS, *FACTORS} and name in counts.levels]

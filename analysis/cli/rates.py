@@ -11,7 +11,7 @@ import typer
 
 from ..display.numbers import Format
 from .console import busy, say
-from .load import check_of_runs, check_one_of, load_counts, noted
+from .load import check_one_of, check_run_factors_only, load_counts, noted, said_of_rule
 from .options import (
     RUN_FACTORS,
     AllRuns,
@@ -89,12 +89,13 @@ def rates(
     """
     import numpy as np
 
+    from ..columns import STUDY, STUDY_COLUMNS
+    from ..contracts import CONTRASTS, RATES, SPREAD
     from ..display.tables import print_table
     from ..estimates.contrasts import estimate_contrasts
     from ..estimates.rates import estimate_rates
     from ..estimates.spread import estimate_spread
     from ..labels.mapping import read_label_map
-    from ..responses.table import STUDY_COLUMNS
 
     check_one_of({"--against": against, "--spread": spread})
     factors = names(by)
@@ -107,7 +108,7 @@ def rates(
         )
         return
     if against or spread:
-        check_of_runs(factors, "--against and --spread compare")
+        check_run_factors_only("--by", factors, "--against and --spread compare personas within each model")
     _, counts = load_counts(
         results,
         [*factors, *["persona"] * bool(against or spread)],
@@ -117,20 +118,21 @@ def rates(
     )
     if against:
         with busy("Comparing personas"):
-            table = estimate_contrasts(counts, against, apart=factors)
+            table = estimate_contrasts(counts, against, run_factors=factors)
         say([_no_contrast(against)] if table.empty else _not_compared(counts, table, against))
         shown = ["persona", "estimate", "ci_low", "ci_high", "odds_ratio", "p_adjusted", "mde"]
-        print_table(table, form, ["model", "task", *factors], signed=True, columns=shown)
+        print_table(table, form, [*STUDY, *factors], contract=CONTRASTS, columns=shown)
     elif spread:
         with busy("Running the permutation test"):
             table = estimate_spread(counts, factors, rng=np.random.default_rng(seed))
         say(["No persona task was run."] * table.empty)
-        print_table(table, form, ["model"], columns=[str(c) for c in table if c != "n_levels"])
+        print_table(table, form, ["model"], contract=SPREAD, columns=[str(c) for c in table if c != "n_levels"])
     else:
         broken_down = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
         with busy("Estimating the rates"):
             table = estimate_rates(counts, broken_down)
-        print_table(table, form, STUDY_COLUMNS if len(broken_down) > len(STUDY_COLUMNS) else STUDY_COLUMNS[:1])
+        sections = STUDY_COLUMNS if len(broken_down) > len(STUDY_COLUMNS) else STUDY_COLUMNS[:1]
+        print_table(table, form, sections, contract=RATES)
 
 
 def _print_corrected(
@@ -146,14 +148,15 @@ def _print_corrected(
     form: Format,
 ) -> None:
     """Print rates, or differences, corrected by labels beside the uncorrected ones."""
+    from ..columns import STUDY, STUDY_COLUMNS, run_factors_among
+    from ..contracts import CORRECTED, CORRECTED_CONTRASTS
     from ..display.tables import print_table
     from ..labels.corrected import FEWEST, estimate_corrected, estimate_corrected_contrasts
     from ..labels.read import read_labels
     from ..labels.sums import sum_labels
     from ..responses.logs.load import load_responses
-    from ..responses.table import FACTORS, STUDY_COLUMNS
 
-    run_factors = [name for name in factors if name not in {*STUDY_COLUMNS, *FACTORS}]
+    run_factors = run_factors_among(factors)
     with busy("Reading the responses and labels"):
         given = read_labels(labels, names=mapping)
         # With texts, by which labels of other answers are found.
@@ -161,9 +164,9 @@ def _print_corrected(
         responses = load_responses(results, all_runs=all_runs, run_factors=run_factors, texts=with_texts)
         responses = noted(responses, detector, exclude=exclude)
         summed = sum_labels(responses, given, [*factors, *["persona"] * bool(against)], detector=detector)
-    say([*responses.notes, *given.notes, *summed.notes, f"Refusals by the rule {responses.rule(detector)}."])
+    say([*responses.notes, *given.notes, *summed.notes, said_of_rule(responses.rule(detector))])
     if against:
-        table, sections = estimate_corrected_contrasts(summed.sums, against), ["model", "task"]
+        table, sections = estimate_corrected_contrasts(summed.sums, against), list(STUDY)
         say([_no_contrast(against)] * table.empty)
     else:
         columns = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
@@ -173,7 +176,8 @@ def _print_corrected(
     few = f"fewer than {FEWEST} of the responses with either verdict are labelled"
     say([f"{n_missing:,} of {len(table):,} rows are not corrected: {few}."] * (n_missing > 0))
     shown = [*factors, "persona", "setting", "task", "estimate", "ci_low", "ci_high", "uncorrected", "n_labelled"]
-    print_table(table, form, sections, signed=bool(against), columns=shown)
+    contract = CORRECTED_CONTRASTS if against else CORRECTED
+    print_table(table, form, sections, contract=contract, columns=shown)
 
 
 def _no_contrast(against: str) -> str:

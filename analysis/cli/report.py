@@ -12,7 +12,7 @@ from refusal_metrics.errors import InputError
 
 from ..display.numbers import Format
 from .console import busy, say
-from .load import noted
+from .load import check_run_factors_only, noted
 from .options import (
     RUN_FACTORS,
     AllRuns,
@@ -83,13 +83,14 @@ def report(
 
     Example: `persona-refusal report results --out report --paper --compare-published`
     """
+    from ..columns import STUDY_COLUMNS
+    from ..contracts import RATES
     from ..display.tables import print_readable, print_table, to_markdown
     from ..figures.figure import check_formats
     from ..labels.mapping import read_label_map
     from ..report.study_tables import Options
     from ..report.write import check_out, main_table, write_report
     from ..responses.logs.load import load_responses
-    from ..responses.table import FACTORS, STUDY_COLUMNS
 
     check_out(out, force=force)
     formats = [] if figures == "none" else names(figures)
@@ -98,14 +99,15 @@ def report(
         raise InputError(f"--figures {figures}: are not written with --tables-only; leave out one of them")
     texts = not (no_texts or tables_only)
     mapping = read_label_map(columns, values)
-    run_factors = [name for name in names(factors) if name not in {*STUDY_COLUMNS, *FACTORS}]
+    run_factors = tuple(names(factors))
+    check_run_factors_only("--factors", run_factors, "the report is broken down by every factor of its prompts")
     with busy("Reading the responses"):
         # With texts, by which labels of other answers are found.
         with_texts = texts or labels is not None
         responses = load_responses(results, all_runs=all_runs, run_factors=run_factors, texts=with_texts)
         responses = noted(responses, detector, exclude=exclude_provider)
     say(responses.notes)
-    options = Options(detector, tuple(run_factors), replicates, seed, column, models)
+    options = Options(detector, run_factors, replicates, seed, column, models)
     with busy("Making every table and figure"):
         tables = write_report(
             responses,
@@ -120,17 +122,17 @@ def report(
             texts=texts,
             names=mapping,
         )
-    table = main_table(tables)
+    table = main_table(tables, run_factors)
     say(["No persona task was run, so there is no main table."] * table.empty)
     # Of three rules all intervals would not fit 80 columns; they are in the report.
-    intervals = [name for name in table.columns if name.endswith("95 %")]
+    intervals = [name for name in table.columns if name.endswith("95% CI")]
     left_out = ["texts", *intervals[1:]]
     if form in {Format.TABLE, Format.MARKDOWN}:
         shown = table.drop(columns=left_out)
         print(to_markdown(shown), end="") if form is Format.MARKDOWN else print_readable(shown, STUDY_COLUMNS[:1])  # noqa: T201 - the result
     else:
         rates = tables["rates"]
-        print_table(rates[rates["setting"] == "persona"], form)
+        print_table(rates[rates["setting"] == "persona"], form, contract=RATES)
     if tables_only:
         say([f"The tables are in {out / 'tables'}, explained in {out / 'report.md'}."])
     else:

@@ -267,6 +267,7 @@ def _check_repeats(study: "Study", plan: "Plan", n_prompts: int, form: Format) -
     from refusal_metrics.studies.folder import StudyFolder
     from refusal_metrics.studies.run import run_checks
 
+    from ..contracts import REPEAT_CHECK
     from ..display.tables import print_table
 
     folder = StudyFolder(study.out)
@@ -282,7 +283,7 @@ def _check_repeats(study: "Study", plan: "Plan", n_prompts: int, form: Format) -
         ended = run_checks(study, n_prompts, show)
     say([f"{model} failed: {why}" for model, why in ended.failed.items()])
     if checks:
-        print_table(pd.DataFrame(checks), form)
+        print_table(pd.DataFrame(checks), form, contract=REPEAT_CHECK)
     _exit(ended, 0)
 
 

@@ -13,96 +13,55 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..columns import STATES, name_rule
+from ..contracts import INTERVALS, PLAIN, Contract
 from .numbers import Format, escape, interval, number, p_text, percent, plain
 from .spreadsheets import to_csv
 
-_HEADINGS = {
-    "n_texts": "texts",
-    "n_refused": "refused",
-    "n_labelled": "labelled",
-    "n_false": "false",
-    "n_missed": "missed",
-    "n_answer": "answered",
-    "n_other": "other",
-    "n_empty": "empty",
-    "n_unjudged": "unjudged",
-    "n_truncated": "truncated",
-    "n_provider": "by provider",
-    "n_levels": "levels",
-    "n_baseline": "n of baseline",
-    "n_refused_baseline": "refused of baseline",
-    "p_value": "p",
-    "p_adjusted": "adjusted p",
-    "mde": "detectable",
-    "null_mean": "by chance",
-    "iota_corrected": "corrected",
-}
-_INTERVALS = {
-    "ci_low": ("ci_high", "95 % interval"),
-    "uncorrected_low": ("uncorrected_high", "95 % uncorrected"),
-    "or_low": ("or_high", "95 % of ratio"),
-    "equiv_low": ("equiv_high", "90 % interval"),
-}
-_DIFFERENCES = frozenset({"mde", "equiv_low", "equiv_high"})
-"""Columns of contrasts that are shown as percentages where the estimate is."""
-_PROPORTIONS = frozenset(
-    {"estimate", "observed", "expected", "separation", "corrected", "uncorrected", "published"}
-) | {
-    *("texts_changed", "refusals_changed"),
-}
-_RARE = ("n_unjudged", "n_truncated", "n_provider")
+_RARE = STATES
 """Counts that are shown to people only if one of them is above 0."""
-_COUNTS = frozenset(
-    {
-        *_RARE,
-        *("n", "n_texts", "n_refused", "n_answer", "n_other", "n_empty", "n_levels", "n_baseline"),
-        *("n_refused_baseline", "n_labelled", "n_false", "n_missed", "df"),
-    }
-)
+_WHOLE = frozenset({"n", "df", "rank", "rank_low", "rank_high", "tp", "fp", "fn", "tn"})
+"""Whole numbers besides the columns that begin with n_, which pandas makes floats where one is missing."""
 
 
-def readable(table: pd.DataFrame, *, signed: bool = False) -> pd.DataFrame:
+def readable(table: pd.DataFrame, contract: Contract = PLAIN) -> pd.DataFrame:
     """Turn a table of estimates into texts for people.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        Tidy, its columns named as in the project's tables. Where there is a column ``estimate`` it
-        and its interval are proportions; else intervals are on the scale of what they follow.
-    signed : bool
-        Whether estimates are differences.
+        Tidy, with columns that the contract knows; what it does not know is shown as it is.
+    contract : Contract
+        Says which columns are shares, differences or signed, and how they are headed.
 
     Returns
     -------
     pandas.DataFrame
-        Proportions in percent, an interval in one column, all values as texts, missing ones empty.
-        Counts of responses that were unjudged, truncated or refused by the provider are left out if all are 0.
+        Shares in percent and differences in percentage points, an interval in one column, all values as texts,
+        missing ones empty. Counts of responses that were unjudged, truncated or refused by the provider are left out
+        if all are 0.
     """
-    proportions = "estimate" in table
     table = table.drop(columns=[name for name in _RARE if name in table and not table[name].fillna(0).any()])
-    shown = pd.DataFrame(index=table.index)
-    ends = {high for high, _ in _INTERVALS.values()}
+    ends = {high for low, (high, _) in INTERVALS.items() if low in table}
+    shown: dict[str, list[str]] = {}
     for column in table.columns:
         name, values = str(column), table[column]
         if name in ends:
             continue
-        if name in _INTERVALS:
-            high, heading = _INTERVALS[name]
-            write = _interval_writer(percents=proportions and not name.startswith("or_"), signed=signed)
-            shown[heading] = [write(a, b) for a, b in zip(values, table[high], strict=True)]
-        elif name == "estimate":
-            shown["points" if signed else "%"] = [percent(v, signed=signed) for v in values]
+        if name in INTERVALS:
+            high, heading = INTERVALS[name]
+            write = _interval_writer(contract, name)
+            texts = [write(a, b) for a, b in zip(values, table[high], strict=True)]
         else:
-            shown[_heading(name)] = [_text(name, v, proportions=proportions, signed=signed) for v in values]
-    return shown
+            heading, texts = contract.heading(name), [_text(name, value, contract) for value in values]
+        # A column of the user's may be called what another one is headed.
+        shown[name if heading in shown else heading] = texts
+    return pd.DataFrame(shown, index=table.index)
 
 
-def _heading(column: str) -> str:
-    return _HEADINGS.get(column, column.replace("_", " "))
-
-
-def _interval_writer(*, percents: bool, signed: bool) -> Callable[[float, float], str]:
-    if percents:
+def _interval_writer(contract: Contract, name: str) -> Callable[[float, float], str]:
+    if name in contract.shares | contract.differences:
+        signed = name in contract.signed
         return lambda low, high: interval(low, high, signed=signed)
 
     def write(low: float, high: float) -> str:
@@ -113,24 +72,27 @@ def _interval_writer(*, percents: bool, signed: bool) -> Callable[[float, float]
     return write
 
 
-def _text(name: str, value: object, *, proportions: bool, signed: bool) -> str:
+def _text(name: str, value: object, contract: Contract) -> str:
     if pd.isna(value):  # type: ignore[call-overload]
         return ""
     if isinstance(value, bool | np.bool_):
         return "yes" if value else ""
-    if isinstance(value, int | np.integer) or (name in _COUNTS and isinstance(value, float)):
+    is_whole = name in _WHOLE or name.startswith("n_") or name == "differing_personas"
+    if isinstance(value, int | np.integer) or (is_whole and isinstance(value, float)):
         return f"{int(value):,}"
-    return _float_text(name, value, proportions=proportions, signed=signed) if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return _float_text(name, value, contract)
+    return name_rule(str(value)) if name == "rule" else str(value)
 
 
-def _float_text(name: str, value: float, *, proportions: bool, signed: bool) -> str:
-    if name.startswith("p_"):
+def _float_text(name: str, value: float, contract: Contract) -> str:
+    if name in ("p_value", "p_adjusted"):
         return p_text(value)
     if name == "mde" and value > 1:
         return ">100"
-    in_percent = name in _PROPORTIONS or (proportions and (name in _DIFFERENCES or name == "null_mean"))
-    # Beside a difference stands the same difference before it was corrected.
-    return percent(value, signed=signed and name == "uncorrected") if in_percent else number(value)
+    if name in contract.shares | contract.differences:
+        return percent(value, signed=name in contract.signed)
+    return number(value)
 
 
 def to_markdown(table: pd.DataFrame) -> str:
@@ -145,7 +107,7 @@ def print_table(
     form: Format,
     sections: Sequence[str] = (),
     *,
-    signed: bool = False,
+    contract: Contract = PLAIN,
     columns: Sequence[str] | None = None,
 ) -> None:
     """Print a table of estimates to the standard output.
@@ -158,8 +120,8 @@ def print_table(
         a formula, see `refusal_metrics.analysis.display.spreadsheets`; JSON has all texts as they are.
     sections : sequence of str
         On screen, a table of its own for each combination of these columns.
-    signed : bool
-        Whether estimates are differences.
+    contract : Contract
+        See `readable`.
     columns : sequence of str, optional
         Those that are shown on screen; by default all.
     """
@@ -171,10 +133,10 @@ def print_table(
         # On a terminal what is not printable ASCII is escaped, for some of it would be obeyed.
         print(written.replace("\x7f", "\\u007f") if on_terminal else written)  # noqa: T201 - the same
     elif form is Format.MARKDOWN:
-        print(to_markdown(readable(table, signed=signed)), end="")  # noqa: T201 - the same
+        print(to_markdown(readable(table, contract)), end="")  # noqa: T201 - the same
     else:
         shown = table if columns is None else table[[c for c in table.columns if c in {*columns, *sections}]]
-        print_readable(readable(shown, signed=signed), [_heading(name) for name in sections])
+        print_readable(readable(shown, contract), [contract.heading(name) for name in sections])
 
 
 def _on_one_line(table: pd.DataFrame) -> pd.DataFrame:

@@ -33,6 +33,7 @@ from refusal_metrics.errors import unknown_name
 
 from ..arrays import ALPHA, CONFIDENCE, Floats
 from ..columns import BASELINES, OTHERS, STUDY
+from ..contracts import CONTRASTS
 from ..counts import Counts, TextCounts, count_by_text
 from ..statistics.differences import Difference, compare_between, compare_within
 from ..statistics.exact import Strata
@@ -42,15 +43,8 @@ from ..statistics.multiplicity import adjust, count_selected
 POWER = 0.8
 _STEPS = 50
 
-CONTRASTS = (
-    *("estimate", "ci_low", "ci_high", "odds_ratio", "or_low", "or_high", "p_value", "p_adjusted"),
-    *("mde", "equiv_low", "equiv_high", "n", "n_texts", "n_refused", "n_baseline", "n_refused_baseline"),
-    "within_texts",
-)
-"""The columns of every table of contrasts, after what is compared and the baseline."""
 
-
-def estimate_contrasts(counts: Counts, *baselines: str, apart: Sequence[str] = ()) -> pd.DataFrame:
+def estimate_contrasts(counts: Counts, *baselines: str, run_factors: Sequence[str] = ()) -> pd.DataFrame:
     """Estimate how far each persona's rate lies from a baseline's.
 
     Parameters
@@ -59,15 +53,15 @@ def estimate_contrasts(counts: Counts, *baselines: str, apart: Sequence[str] = (
     *baselines : str
         ``neutral`` or ``persona-free``, the responses of that setting; ``others``, all other personas'
         of the same model and task; or a persona's name, its responses in the persona setting.
-    apart : sequence of str
-        Factors of runs: each of their levels is compared with the baseline of the same, and is
-        a family of its own beside model and task.
+    run_factors : sequence of str
+        Each combination of their levels is compared with the baseline of the same, and is a family of its own
+        besides model and task.
 
     Returns
     -------
     pandas.DataFrame
         One row a baseline, model, task and persona (but the baseline itself), without models and tasks
-        that lack the baseline. Columns: ``model, task``, those of `apart`, ``persona, baseline``, then
+        that lack the baseline. Columns: ``model, task``, the run factors, ``persona, baseline``, then
 
         ``estimate, ci_low, ci_high``
             Difference of refusal rates in [-1, 1] with its 95 % interval. Where no text has
@@ -101,7 +95,7 @@ def estimate_contrasts(counts: Counts, *baselines: str, apart: Sequence[str] = (
     doi:10.2307/2531052, for the odds ratio.
     """
     counts.check_factors(["persona"])
-    study = [*STUDY, *apart]
+    study = [*STUDY, *dict.fromkeys(run_factors)]
     asked = personas_only(counts)
     cells = count_by_text(asked, [*study, "persona"])
     allowed = [*BASELINES, OTHERS, *cells.cells["persona"].unique()]
@@ -121,14 +115,14 @@ def estimate_contrasts(counts: Counts, *baselines: str, apart: Sequence[str] = (
     return pd.concat(tables, ignore_index=True)
 
 
-def estimate_setting_contrasts(counts: Counts, *baselines: str, apart: Sequence[str] = ()) -> pd.DataFrame:
+def estimate_setting_contrasts(counts: Counts, *baselines: str, run_factors: Sequence[str] = ()) -> pd.DataFrame:
     """Estimate how far the persona setting's rate lies from another setting's.
 
     Parameters
     ----------
     counts : Counts
     *baselines : {"neutral", "persona-free"}
-    apart : sequence of str
+    run_factors : sequence of str
         As in `estimate_contrasts`.
 
     Returns
@@ -144,7 +138,7 @@ def estimate_setting_contrasts(counts: Counts, *baselines: str, apart: Sequence[
     for baseline in baselines:
         if baseline not in BASELINES:
             raise unknown_name("baseline", baseline, BASELINES)
-    study = [*STUDY, *apart]
+    study = [*STUDY, *dict.fromkeys(run_factors)]
     cells = count_by_text(counts.where(setting="persona"), study)
     tables = [
         _compare(cells, count_by_text(counts.where(setting=baseline), study), study, [], baseline)
@@ -182,7 +176,7 @@ def _compare(
     named = named.loc[there, factors].reset_index(drop=True)
     columns = _columns(differences.take(there), list(named[list(study)].itertuples(index=False, name=None)))
     table = pd.concat([named.assign(baseline=baseline), columns], axis=1).assign(within_texts=within[there])
-    return table[[*factors, "baseline", *CONTRASTS]]
+    return table[[*factors, "baseline", *CONTRASTS.estimates]]
 
 
 def _entries(

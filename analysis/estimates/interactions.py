@@ -9,16 +9,13 @@ import pandas as pd
 from scipy import stats
 
 from ..arrays import CONFIDENCE, Floats
+from ..contracts import INTERACTIONS
 from ..counts import Counts, count_by_text
 from ..statistics.clustered import clustered_variance
 from ..statistics.intervals import student
 from ..statistics.multiplicity import holm
 
-INTERACTIONS = (
-    "factor", "level", "other_factor", "other_level", "estimate", "ci_low", "ci_high", "p_value", "p_adjusted",
-    "n", "n_texts", "n_refused",
-)  # fmt: skip
-
+_COLUMNS = [*INTERACTIONS.keys, *INTERACTIONS.estimates]
 _ROUNDING = 1e-12
 
 
@@ -37,9 +34,9 @@ def estimate_interactions(counts: Counts, factor: str, other: str) -> pd.DataFra
     Returns
     -------
     pandas.DataFrame
-        Columns `INTERACTIONS`, one row a combination; differences of probabilities. P-values are
-        adjusted by Holm's method over the combinations. Empty where a factor has one level, or is
-        the other one, or some combination was never asked; no interval and p-value for one text, or
+        Columns of `refusal_metrics.analysis.contracts.INTERACTIONS`, one row a combination; differences of
+        probabilities. P-values are adjusted by Holm's method over the combinations. Empty where a factor has one
+        level, or is the other one, or some combination was never asked; no interval and p-value for one text, or
         where no text deviates.
 
     Raises
@@ -52,7 +49,7 @@ def estimate_interactions(counts: Counts, factor: str, other: str) -> pd.DataFra
     cells = by_text.cells.dropna(subset=[factor, other])
     shape = (cells[factor].nunique(), cells[other].nunique())
     if factor == other or min(shape) < 2 or len(cells) < shape[0] * shape[1]:
-        return pd.DataFrame(columns=list(INTERACTIONS))
+        return pd.DataFrame(columns=_COLUMNS)
     n, k = (values[:, cells.index].toarray() for values in (by_text.n, by_text.n_refused))
     estimate, se, freedom = _differences(n, k, shape)
     with np.errstate(divide="ignore", invalid="ignore"):

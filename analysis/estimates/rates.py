@@ -7,12 +7,10 @@ import pandas as pd
 from scipy import sparse
 
 from ..arrays import CONFIDENCE, Floats
-from ..counts import STATES, Counts, TextCounts, count_by_text, count_states
+from ..contracts import RATES
+from ..counts import Counts, TextCounts, count_by_text, count_states
 from ..statistics.clustered import clustered_freedom, clustered_variance
 from ..statistics.intervals import proportion_interval, zero_count_bound
-
-ESTIMATES = ("estimate", "ci_low", "ci_high", "n", "n_texts", "n_refused", *STATES)
-"""The columns of every table of rates, after the factors."""
 
 
 def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
@@ -36,7 +34,7 @@ def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
     ----------
     counts : Counts
     by : sequence of str
-        The factors that make the cells; may be empty.
+        The factors that make the cells, each once; may be empty.
 
     Returns
     -------
@@ -61,12 +59,13 @@ def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
     doi:10.1093/biomet/26.4.404. For the variance, Liang and Zeger 1986, doi:10.1093/biomet/73.1.13;
     for its degrees of freedom, O'Neill 2014, doi:10.1080/00031305.2014.966589.
     """
+    by = list(dict.fromkeys(by))
     texts = count_by_text(counts, by)
     n, n_texts, k = (texts.cells[name].to_numpy(dtype=np.float64) for name in ("n", "n_texts", "n_refused"))
     variance, freedom = _variance(texts, n, k)
     low, high = proportion_interval(k / n, variance, n, zero_count_bound(n_texts, 1 - CONFIDENCE), freedom=freedom)
     table = texts.cells.assign(estimate=k / n, ci_low=low, ci_high=high, **count_states(counts, by))
-    return table[[*by, *ESTIMATES]]
+    return table[[*by, *RATES.estimates]]
 
 
 def _variance(texts: TextCounts, n: Floats, k: Floats) -> tuple[Floats, Floats]:

@@ -9,13 +9,11 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..columns import STUDY
+from ..contracts import SPREAD
 from ..counts import Counts, count_by_text
 from ..statistics.clustered import clustered_variance
 from ..statistics.sign_flips import flip_texts, monte_carlo_p
 from .contrasts import personas_only
-
-SPREAD = ("estimate", "observed", "expected", "p_value", "n_levels", "n", "n_texts", "n_refused")
-"""The columns of a table of spreads, after model and task."""
 
 _Scatter: TypeAlias = tuple[tuple[int, int], NDArray[np.float32], float]
 """A model and task: its first text and their end, how each makes the personas' rates deviate, how far these spread."""
@@ -25,7 +23,7 @@ _ROUNDING = 1e-5
 
 
 def estimate_spread(
-    counts: Counts, apart: Sequence[str] = (), *, rng: np.random.Generator, n_flips: int = 1000
+    counts: Counts, run_factors: Sequence[str] = (), *, rng: np.random.Generator, n_flips: int = 1000
 ) -> pd.DataFrame:
     r"""Estimate how much the personas' rates differ beyond sampling noise.
 
@@ -37,8 +35,8 @@ def estimate_spread(
     Parameters
     ----------
     counts : Counts
-    apart : sequence of str
-        Factors of runs that are told apart.
+    run_factors : sequence of str
+        Each combination of their levels has a spread of its own.
     rng : numpy.random.Generator
         Draws the signs of the test.
     n_flips : int
@@ -47,9 +45,9 @@ def estimate_spread(
     Returns
     -------
     pandas.DataFrame
-        One row a model and task. Columns: ``model, task``, those of `apart`, then ``estimate`` (standard deviation of
-        rates, 0 where the noise explains all), ``observed`` (the same with the noise in it),
-        ``expected`` (what the noise alone makes of it), ``p_value`` (share of draws, the observed
+        One row a model and task. Columns: ``model, task``, the run factors, then ``estimate`` (standard deviation of
+        rates, 0 where the noise explains all), ``sd_observed`` (the same with the noise in it),
+        ``sd_under_null`` (what the noise alone makes of it), ``p_value`` (share of draws, the observed
         one among them, that spread as far if each text's deviations from the model's rates are turned
         round or not by the toss of a coin), ``n_levels`` (personas), ``n, n_texts, n_refused``.
         Estimates are missing for fewer than two personas or texts.
@@ -65,7 +63,7 @@ def estimate_spread(
     Winkler et al. 2014, doi:10.1016/j.neuroimage.2014.01.060.
     """
     counts.check_factors(["persona"])
-    names = [*STUDY, *apart]
+    names = [*STUDY, *dict.fromkeys(run_factors)]
     cells = count_by_text(personas_only(counts), [*names, "persona"])
     n_of, k_of = cells.n.tocsc(), cells.n_refused.tocsc()
     rows, scattered = [], []
@@ -83,7 +81,7 @@ def estimate_spread(
         rows.append(dict(zip(names, study, strict=True)) | spread | sizes)
     p_values = _flip(scattered, counts.n_texts, rng, n_flips)
     return pd.DataFrame(
-        [row | {"p_value": p} for row, p in zip(rows, p_values, strict=True)], columns=[*names, *SPREAD]
+        [row | {"p_value": p} for row, p in zip(rows, p_values, strict=True)], columns=[*names, *SPREAD.estimates]
     )
 
 
@@ -94,7 +92,7 @@ def _spread(n: Floats, k: Floats, n_texts: int) -> tuple[dict[str, float], NDArr
     """
     n_personas = n.shape[1]
     if n_texts < 2 or n_personas < 2:
-        return dict.fromkeys(("estimate", "observed", "expected"), np.nan), None, np.nan
+        return dict.fromkeys(("estimate", "sd_observed", "sd_under_null"), np.nan), None, np.nan
     rates, rate = k.sum(axis=0) / n.sum(axis=0), k.sum() / n.sum()
     common = (k - rate * n).sum(axis=1, keepdims=True) / n.sum()
     scores = (k - rates * n) / n.sum(axis=0)
@@ -104,8 +102,8 @@ def _spread(n: Floats, k: Floats, n_texts: int) -> tuple[dict[str, float], NDArr
     deviations -= deviations.mean(axis=1, keepdims=True)
     estimates = {
         "estimate": np.sqrt(max(0.0, between - noise) / (n_personas - 1)),
-        "observed": np.sqrt(between / (n_personas - 1)),
-        "expected": np.sqrt(noise / (n_personas - 1)),
+        "sd_observed": np.sqrt(between / (n_personas - 1)),
+        "sd_under_null": np.sqrt(noise / (n_personas - 1)),
     }
     return estimates, deviations.astype(np.float32), between
 

@@ -68,7 +68,7 @@ class Trend:
 
 
 def estimate_trend(
-    counts: Counts, column: str = "released", properties: Path | None = None, apart: Sequence[str] = ()
+    counts: Counts, column: str = "released", properties: Path | None = None, run_factors: Sequence[str] = ()
 ) -> Trend:
     r"""Regress the spread of persona effects on a property of models.
 
@@ -96,8 +96,8 @@ def estimate_trend(
         A date or a number.
     properties : Path, optional
         See `read_properties`.
-    apart : sequence of str
-        Factors of runs: a trend is estimated for each combination of their levels.
+    run_factors : sequence of str
+        A trend is estimated for each combination of their levels.
 
     Returns
     -------
@@ -114,9 +114,9 @@ def estimate_trend(
     Hedges 1983, doi:10.1037/0033-2909.93.2.388. DerSimonian and Laird 1986,
     doi:10.1016/0197-2456(86)90046-2. Cameron and Miller 2015, doi:10.3368/jhr.50.2.317.
     """
-    counts.check_factors(apart)
+    counts.check_factors(run_factors)
     known, notes = look_up(counts.levels["model"], column, properties)
-    settings, of_entry = counts.cell(apart)
+    settings, of_entry = counts.cell(list(dict.fromkeys(run_factors)))
     models, trends, too_few = [], [], []
     for at, setting in enumerate(settings.to_dict("records")):
         compared, left_out = _effects_of_all(counts.take(of_entry == at), known)

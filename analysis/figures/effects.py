@@ -1,7 +1,7 @@
 """Figures of differences between personas: against a baseline, and the smallest that could be found."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import altair as alt
 import numpy as np
@@ -20,7 +20,7 @@ _FEW_MODELS = 3
 _AGAINST = {"neutral": "neutral prompts", "others": "the other personas"}
 
 
-def draw_contrasts(tables: Tables, rule: str) -> Iterator[Figure]:
+def draw_contrasts(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> Iterator[Figure]:
     """Draw how far each persona lies from the neutral prompts, or where there are none from the other personas.
 
     One figure for few models; for more, one for each task, with a panel a model.
@@ -29,13 +29,13 @@ def draw_contrasts(tables: Tables, rule: str) -> Iterator[Figure]:
     if table is None:
         return
     personas = short_names(order_personas(tables, table["persona"].unique()))
-    models, levels = label_models(table)
+    models, levels = label_models(table, run_factors)
     tasks, kinds = label_tasks(table)
     verdicts = pd.Series(VERDICTS)[(table["p_adjusted"] <= ALPHA).astype(int)].to_numpy()
     rows = pd.DataFrame({"y": table["persona"].map(personas), "series": verdicts, "panel": models, "column": tasks})
     rows = rows.assign(panel_at=models.map(levels.index), column_at=tasks.map(kinds.index))
     rows = rows.assign(x=100 * table["estimate"], low=100 * table["ci_low"], high=100 * table["ci_high"])
-    tips = describe(table, "difference")
+    tips = describe(table, "difference", run_factors)
     against = _AGAINST[baseline]
     title, name = f"Personas against {against}", f"personas_against_{baseline}"
 
@@ -75,20 +75,22 @@ def _contrast_caption(table: pd.DataFrame, against: str, rule: str) -> str:
     )
 
 
-def draw_detectable(tables: Tables, rule: str) -> Iterator[Figure]:
+def draw_detectable(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> Iterator[Figure]:
     """Draw the smallest difference that would be found 8 times in 10, for each persona."""
     table, baseline = against_best(tables, rule)
     if table is None or table["mde"].isna().all():
         return
     known = table[table["mde"].notna()].reset_index(drop=True)
-    models, levels = label_models(known)
+    models, levels = label_models(known, run_factors)
     tasks, kinds = label_tasks(known)
-    apart = pd.DataFrame({"y": models, "column": tasks, "column_at": tasks.map(kinds.index)})
+    places = pd.DataFrame({"y": models, "column": tasks, "column_at": tasks.map(kinds.index)})
     # A difference of 0.001 points is none that anyone asks about, and 0 has no place on this scale.
-    rows = apart.assign(x=(100 * known["mde"]).clip(0.001, 100))
-    medians = rows.groupby(list(apart.columns), sort=False)["x"].median().reset_index()
+    rows = places.assign(x=(100 * known["mde"]).clip(0.001, 100))
+    medians = rows.groupby(list(places.columns), sort=False)["x"].median().reset_index()
     tips = {
-        title: texts for title, texts in describe(known, "difference").items() if title in {"model", "task", "persona"}
+        title: texts
+        for title, texts in describe(known, "difference", run_factors).items()
+        if title in {"model", "task", "persona"}
     }
     tips["smallest detectable difference"] = [_detectable(value) for value in known["mde"]]
     tips |= {title: texts for title, texts in describe(known).items() if title in {"responses", "texts", "refused"}}

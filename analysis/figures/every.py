@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from .effects import draw_contrasts, draw_detectable
-from .factors import draw_effects, draw_regression, draw_separations
+from .factors import draw_deviations, draw_effects, draw_regression
 from .figure import Figure
 from .rates import (
     draw_heat_maps,
@@ -20,7 +20,9 @@ from .sensitivity import draw_sensitivity
 from .trend import draw_trend
 
 
-def draw_figures(tables: Mapping[str, pd.DataFrame], rules: Sequence[str], rule: str) -> list[Figure]:
+def draw_figures(
+    tables: Mapping[str, pd.DataFrame], rules: Sequence[str], rule: str, run_factors: Sequence[str] = ()
+) -> list[Figure]:
     """Draw every figure that these tables can give.
 
     Parameters
@@ -31,6 +33,8 @@ def draw_figures(tables: Mapping[str, pd.DataFrame], rules: Sequence[str], rule:
         Those that rates are told apart by.
     rule : str
         The one of all other figures.
+    run_factors : sequence of str
+        Settings of runs that the tables are broken down by.
 
     Returns
     -------
@@ -38,21 +42,23 @@ def draw_figures(tables: Mapping[str, pd.DataFrame], rules: Sequence[str], rule:
         In the order of the page; a figure whose table is missing, empty or without estimates is left
         out.
     """
-    return list(_draw(tables, rules, rule))
+    return list(_draw(tables, rules, rule, run_factors))
 
 
-def _draw(tables: Mapping[str, pd.DataFrame], rules: Sequence[str], rule: str) -> Iterator[Figure]:
-    yield from draw_rates(tables, rules)
-    yield from draw_contrasts(tables, rule)
-    yield from draw_settings(tables, rule)
-    yield from draw_personas(tables, rule)
-    yield from draw_heat_maps(tables, rule)
-    yield from draw_detectable(tables, rule)
+def _draw(
+    tables: Mapping[str, pd.DataFrame], rules: Sequence[str], rule: str, run_factors: Sequence[str]
+) -> Iterator[Figure]:
+    yield from draw_rates(tables, rules, run_factors)
+    yield from draw_contrasts(tables, rule, run_factors)
+    yield from draw_settings(tables, rule, run_factors)
+    yield from draw_personas(tables, rule, run_factors)
+    yield from draw_heat_maps(tables, rule, run_factors)
+    yield from draw_detectable(tables, rule, run_factors)
     yield from draw_sensitivity(tables, rule)
-    yield from draw_separations(tables, rule)
+    yield from draw_deviations(tables, rule)
     yield from draw_regression(tables, rule)
     yield from draw_effects(tables, rule)
-    yield from draw_response_types(tables, rule)
-    yield from draw_rules_by_template(tables, rules)
-    yield from draw_strata(tables, rule)
-    yield from draw_trend(tables, rule)
+    yield from draw_response_types(tables, rule, run_factors)
+    yield from draw_rules_by_template(tables, rules, run_factors)
+    yield from draw_strata(tables, rule, run_factors)
+    yield from draw_trend(tables, rule, run_factors)

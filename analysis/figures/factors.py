@@ -28,12 +28,12 @@ _TABLE_OF = {
 }
 
 
-def draw_separations(tables: Tables, rule: str) -> Iterator[Figure]:
+def draw_deviations(tables: Tables, rule: str) -> Iterator[Figure]:
     """Draw how far each level of each factor lies from the whole, beside what chance makes of it."""
-    separations = tables.get("separations")
-    if separations is None:
+    deviations = tables.get("deviations")
+    if deviations is None:
         return
-    whole = separations[(separations["model"] == "") & separations["estimate"].notna()]
+    whole = deviations[(deviations["model"] == "") & deviations["estimate"].notna()]
     table = whole.drop(columns=["model", "task"]).reset_index(drop=True)
     if table.empty:
         return
@@ -52,7 +52,7 @@ def draw_separations(tables: Tables, rule: str) -> Iterator[Figure]:
         f"{count_range(table['n'], 'response')}. "
         f"{say_study(tables, rule)}"
     )
-    yield Figure("separations", "How far each level lies from the whole", caption, chart, table)
+    yield Figure("deviations", "How far each level lies from the whole", caption, chart, table)
 
 
 def draw_regression(tables: Tables, rule: str) -> Iterator[Figure]:

@@ -6,7 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from ..columns import RESPONSE_TYPES, SETTINGS
+from ..columns import RESPONSE_TYPES, SETTINGS, STUDY
 from .figure import Figure
 from .marks import draw_cells, draw_curves, draw_points, draw_strips, facet, panels_of, stack, width_of, wrap
 from .rows import (
@@ -17,7 +17,6 @@ from .rows import (
     label_models,
     label_tasks,
     order_personas,
-    run_factors,
     say_sizes,
     short_names,
     take,
@@ -30,12 +29,12 @@ _REFUSED = "refused, %"
 _KEPT = ("estimate", "ci_low", "ci_high", "n", "n_texts", "n_refused")
 
 
-def draw_rates(tables: Tables, rules: Sequence[str]) -> Iterator[Figure]:
+def draw_rates(tables: Tables, rules: Sequence[str], run_factors: Sequence[str] = ()) -> Iterator[Figure]:
     """Draw the refusal rate of each model and task, the rules side by side."""
     table = asked_as_persona(tables.get("rates"), rules)
     if table is None:
         return
-    labels, levels = label_models(table)
+    labels, levels = label_models(table, run_factors)
     series, kinds = label_levels(table["rule"], rules)
     rows = _rows(table, labels, series)
     title = "Refusal rates of models"
@@ -43,29 +42,29 @@ def draw_rates(tables: Tables, rules: Sequence[str]) -> Iterator[Figure]:
         f"Share of persona prompts that each detection rule takes for refused ({', '.join(kinds)}). {_INTERVALS} "
         f"{say_sizes(table)} Where the rules are far apart, read responses before trusting any."
     )
-    yield Figure("rates_models_by_tasks", title, caption, _by_task(rows, table, levels, kinds), table)
+    yield Figure("rates_models_by_tasks", title, caption, _by_task(rows, table, levels, kinds, run_factors), table)
 
 
-def draw_settings(tables: Tables, rule: str) -> Iterator[Figure]:
+def draw_settings(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> Iterator[Figure]:
     """Draw the paper's Figure 1: persona prompts against those without, and the difference per model."""
     rates, contrasts = (estimated_by(tables.get(name), [rule]) for name in ("rates", "contrasts"))
     if rates is None or contrasts is None:
         return
-    apart = ["model", "task", *run_factors(contrasts)]
-    there = contrasts[apart].drop_duplicates()
-    rates = rates.merge(there, on=apart, how="inner")
+    families = [*STUDY, *run_factors]
+    there = contrasts[families].drop_duplicates()
+    rates = rates.merge(there, on=families, how="inner")
     series, kinds = label_levels(rates["setting"], SETTINGS)
-    labels, levels = label_models(rates)
-    upper = _by_task(_rows(rates, labels, series), rates, levels, kinds)
-    labels, _ = label_models(contrasts)
+    labels, levels = label_models(rates, run_factors)
+    upper = _by_task(_rows(rates, labels, series), rates, levels, kinds, run_factors)
+    labels, _ = label_models(contrasts, run_factors)
     rows = _rows(contrasts, labels, contrasts["baseline"].astype(str))
-    tips = describe(contrasts, "difference")
+    tips = describe(contrasts, "difference", run_factors)
     columns = _columns(contrasts)
     width = width_of(columns["column"].nunique())
     title = "difference, points"
     lower = draw_points(rows.assign(**columns), tips, y=levels, title=title, series=kinds, zero=True, width=width)
     chart = stack({"Refusal rate": upper, "Persona prompts less those compared with": facet(lower)})
-    kept = [*apart, "rule", *_KEPT]
+    kept = [*families, "rule", *_KEPT]
     table = pd.concat(
         [
             rates[[*kept, "setting"]].assign(drawn="rate"),
@@ -81,29 +80,29 @@ def draw_settings(tables: Tables, rule: str) -> Iterator[Figure]:
     yield Figure("figure1_persona_against_persona_free", "Persona prompts and prompts without", caption, chart, table)
 
 
-def draw_personas(tables: Tables, rule: str) -> Iterator[Figure]:
+def draw_personas(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> Iterator[Figure]:
     """Draw the paper's Figure 2: each persona's rate in each task, over models."""
     table = asked_as_persona(tables.get("rates_by_persona"), [rule], "persona")
     if table is None:
         return
     order = order_personas(tables, table["persona"].unique())
     personas = short_names(order)
-    chart, drawn, how = _over_models(table, table["persona"].map(personas), list(personas.values()))
+    chart, drawn, how = _over_models(table, table["persona"].map(personas), list(personas.values()), run_factors)
     caption = f"Refusal rate under each persona (rule {rule}), personas of one group together. {how}"
     yield Figure("figure2_personas", "Refusal rates of personas", caption, chart, drawn)
 
 
-def draw_heat_maps(tables: Tables, rule: str) -> Iterator[Figure]:
+def draw_heat_maps(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> Iterator[Figure]:
     """Draw the paper's Figures 3, 7, 8 and 9: the rate of each model under each persona."""
     table = asked_as_persona(tables.get("rates_by_persona"), [rule], "persona")
     if table is None:
         return
     personas = short_names(order_personas(tables, table["persona"].unique()))
-    models, levels = label_models(table)
+    models, levels = label_models(table, run_factors)
     tasks, kinds = label_tasks(table)
     highest = max(100 * float(table["estimate"].max()), 1.0)
     cells = pd.DataFrame({"x": table["persona"].map(personas), "y": models, "value": 100 * table["estimate"]})
-    tips = describe(table)
+    tips = describe(table, run_factors=run_factors)
     everywhere = pd.MultiIndex.from_product([personas.values(), levels], names=["x", "y"])
     charts = {}
     for task in kinds:
@@ -120,30 +119,30 @@ def draw_heat_maps(tables: Tables, rule: str) -> Iterator[Figure]:
     yield Figure(name, "Refusal rates of models under personas", caption, stack(charts), table)
 
 
-def draw_response_types(tables: Tables, rule: str) -> Iterator[Figure]:
+def draw_response_types(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> Iterator[Figure]:
     """Draw the paper's Figures 4, 10 and 11: models by how far the prompt forces an answer, with intervals."""
     table = asked_as_persona(tables.get("rates_by_response_type"), [rule], "response_type")
     if table is None:
         return
-    labels, levels = label_models(table)
+    labels, levels = label_models(table, run_factors)
     series, kinds = label_levels(table["response_type"], RESPONSE_TYPES)
     caption = (
         "Refusal rate where the prompt leaves the form of the answer open (unforced), asks for the label alone "
         f"(semi-forced) or says that one must be picked (forced); rule {rule}. {_INTERVALS} {say_sizes(table)}"
     )
-    chart = _by_task(_rows(table, labels, series), table, levels, kinds)
+    chart = _by_task(_rows(table, labels, series), table, levels, kinds, run_factors)
     title = "Refusal rates by response type"
     yield Figure("figures4_10_11_models_by_response_types", title, caption, chart, table)
 
 
-def draw_rules_by_template(tables: Tables, rules: Sequence[str]) -> Iterator[Figure]:
+def draw_rules_by_template(tables: Tables, rules: Sequence[str], run_factors: Sequence[str] = ()) -> Iterator[Figure]:
     """Draw how far the rules disagree about each template."""
     table = asked_as_persona(tables.get("rates_by_template"), rules, "template")
     if table is None or table["rule"].nunique() < 2:
         return
     labels, levels = label_levels(table["template"])
     series, kinds = label_levels(table["rule"], rules)
-    chart, drawn, how = _over_models(table, labels, levels, series, kinds)
+    chart, drawn, how = _over_models(table, labels, levels, run_factors, series, kinds)
     caption = (
         f"Refusal rate of each prompt template by each detection rule ({', '.join(kinds)}): where a template's rules "
         f"stand apart, at least that share of its responses is judged differently. {how}"
@@ -151,7 +150,7 @@ def draw_rules_by_template(tables: Tables, rules: Sequence[str]) -> Iterator[Fig
     yield Figure("rules_by_template", "Where the detection rules disagree", caption, chart, drawn)
 
 
-def draw_strata(tables: Tables, rule: str) -> Iterator[Figure]:
+def draw_strata(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> Iterator[Figure]:
     """Draw how the rate goes with the rating of the text, and by class where texts have classes."""
     table = asked_as_persona(tables.get("rates_by_stratum"), [rule], "stratum")
     if table is None:
@@ -159,19 +158,19 @@ def draw_strata(tables: Tables, rule: str) -> Iterator[Figure]:
     rated = table["stratum"].astype(str).str.fullmatch(r"-?\d+(\.\d+)?")
     rated = rated.groupby(table["task"]).transform("all")
     if rated.any():
-        yield _dose_response(table[rated].reset_index(drop=True), rule)
+        yield _dose_response(table[rated].reset_index(drop=True), rule, run_factors)
     if not rated.all():
         own = table[~rated].reset_index(drop=True)
         classes, _ = label_levels(own["stratum"])
         tasks, kinds = label_tasks(own)
         written = classes if len(kinds) == 1 else tasks + ": " + classes
-        chart, drawn, how = _over_models(own, written, in_order(written))
+        chart, drawn, how = _over_models(own, written, in_order(written), run_factors)
         caption = f"Refusal rate by the class of the text (rule {rule}). {how}"
         yield Figure("rates_by_class", "Refusal rates by class of the text", caption, chart, drawn)
 
 
-def _dose_response(table: pd.DataFrame, rule: str) -> Figure:
-    models, levels = label_models(table)
+def _dose_response(table: pd.DataFrame, rule: str, run_factors: Sequence[str]) -> Figure:
+    models, levels = label_models(table, run_factors)
     tasks, kinds = label_tasks(table)
     strata, ratings = label_levels(table["stratum"])
     rows = pd.DataFrame({"x": strata, "series": tasks, "panel": models}).assign(
@@ -183,7 +182,12 @@ def _dose_response(table: pd.DataFrame, rule: str) -> Figure:
     )
     columns = panels_of(levels)
     curves = draw_curves(
-        rows, describe(table), x=ratings, series=kinds, titles=("rating of the text", _REFUSED), width=width_of(columns)
+        rows,
+        describe(table, run_factors=run_factors),
+        x=ratings,
+        series=kinds,
+        titles=("rating of the text", _REFUSED),
+        width=width_of(columns),
     )
     plainly = " A refusal about a text rated 1, not at all offensive, is plainly false."
     caption = (
@@ -234,10 +238,13 @@ def _rows(table: pd.DataFrame, y: "pd.Series[str]", series: "pd.Series[str]") ->
     return pd.DataFrame({"y": y, "series": series} | {name: 100 * table[own] for name, own in numbers.items()})
 
 
-def _by_task(rows: pd.DataFrame, table: pd.DataFrame, y: Sequence[str], series: Sequence[str]) -> alt.FacetChart:
+def _by_task(
+    rows: pd.DataFrame, table: pd.DataFrame, y: Sequence[str], series: Sequence[str], run_factors: Sequence[str]
+) -> alt.FacetChart:
     columns = _columns(table)
     width = width_of(columns["column"].nunique())
-    drawn = draw_points(rows.assign(**columns), describe(table), y=y, title=_REFUSED, series=series, width=width)
+    tips = describe(table, run_factors=run_factors)
+    drawn = draw_points(rows.assign(**columns), tips, y=y, title=_REFUSED, series=series, width=width)
     return facet(drawn)
 
 
@@ -245,6 +252,7 @@ def _over_models(
     table: pd.DataFrame,
     y: "pd.Series[str]",
     levels: Sequence[str],
+    run_factors: Sequence[str],
     series: "pd.Series[str] | None" = None,
     kinds: Sequence[str] = (),
 ) -> tuple[alt.FacetChart, pd.DataFrame, str]:
@@ -258,7 +266,7 @@ def _over_models(
     how : str
         What is drawn, for the caption.
     """
-    _, models = label_models(table)
+    _, models = label_models(table, run_factors)
     columns = _columns(table)
     width = width_of(columns["column"].nunique())
     own = pd.DataFrame({"y": y, **columns}).assign(x=100 * table["estimate"])
@@ -266,17 +274,19 @@ def _over_models(
         own = own.assign(series=series)
     if len(models) == 1:
         rows = own.assign(low=100 * table["ci_low"], high=100 * table["ci_high"])
-        chart = draw_points(rows, describe(table), y=levels, title=_REFUSED, series=kinds, width=width)
+        chart = draw_points(
+            rows, describe(table, run_factors=run_factors), y=levels, title=_REFUSED, series=kinds, width=width
+        )
         return facet(chart), table, f"{_INTERVALS} {say_sizes(table)}"
-    apart = [c for c in own.columns if c != "x"]
+    places = [c for c in own.columns if c != "x"]
     keys = ["task", "rule", *(c for c in ("persona", "template", "stratum") if c in table)]
-    grouped = own.assign(at=range(len(own)), size=1).groupby(apart, sort=False)
+    grouped = own.assign(at=range(len(own)), size=1).groupby(places, sort=False)
     means = grouped.agg(x=("x", "mean"), at=("at", "first"), size=("size", "sum")).reset_index()
     of_means = table.iloc[means["at"]][keys].reset_index(drop=True)
     of_means = of_means.assign(model="", estimate=means["x"] / 100, n_models=means["size"])
     drawn = pd.concat([table, of_means], ignore_index=True)
     rows = pd.concat([own.assign(whole=0), means.drop(columns=["at", "size"]).assign(whole=1)], ignore_index=True)
-    tips = describe(drawn)
+    tips = describe(drawn, run_factors=run_factors)
     tips["model"] = [
         name or f"mean of {count_range(pd.Series([n]), 'model')}"
         for name, n in zip(tips["model"], drawn["n_models"].fillna(0), strict=True)

@@ -10,12 +10,6 @@ from ..columns import TASKS
 from ..display.numbers import interval, number, p_text, percent, plain
 
 _LONGEST = 36
-_OWN = frozenset(
-    {
-        *("model", "task", "setting", "persona", "persona_group", "template", "response_type", "stratum", "language"),
-        *("baseline", "rule", "family"),
-    }
-)
 _HUB = re.compile(r"[\w.-]+/([\w.-]+)", re.ASCII)
 
 # Fixed names for the fields of the chart: a user's may hold dots and brackets, which Vega-Lite reads as paths.
@@ -34,13 +28,6 @@ _TITLES = {
     "level": "level",
     "family": "family",
 }
-
-
-def run_factors(table: pd.DataFrame) -> list[str]:
-    """List the factors of runs (``temperature``, ...) that a table tells apart, before its first estimate."""
-    names = [str(name) for name in table.columns]
-    until = min(names.index(name) for name in ("estimate", "variance") if name in names)
-    return [name for name in names[:until] if name not in {*_OWN, "value"}]
 
 
 def natural(name: object) -> tuple[tuple[int, int, str], ...]:
@@ -93,18 +80,18 @@ def _shorten(name: str, longest: int) -> str:
     return name if len(name) <= longest else f"{name[: head - 1]}\N{HORIZONTAL ELLIPSIS}{name[head - longest :]}"
 
 
-def name_models(table: pd.DataFrame) -> "pd.Series[str]":
-    """Name the model of each row, with its settings of runs where there are any: (n_rows,) full names."""
+def name_models(table: pd.DataFrame, run_factors: Sequence[str] = ()) -> "pd.Series[str]":
+    """Name the model of each row, with its levels of the run factors: (n_rows,) full names."""
     named = table["model"].astype(str)
-    for factor in run_factors(table):
+    for factor in run_factors:
         named = (
             named + f", {plain(factor)} " + table[factor].astype(object).where(table[factor].notna(), "none").map(str)
         )
     return named
 
 
-def label_models(table: pd.DataFrame) -> tuple["pd.Series[str]", list[str]]:
-    """Label the model of each row for an axis.
+def label_models(table: pd.DataFrame, run_factors: Sequence[str] = ()) -> tuple["pd.Series[str]", list[str]]:
+    """Label the model of each row for an axis, with its levels of the run factors.
 
     Returns
     -------
@@ -113,14 +100,13 @@ def label_models(table: pd.DataFrame) -> tuple["pd.Series[str]", list[str]]:
     levels : list of str
         The distinct ones, in natural order.
     """
-    factors = run_factors(table)
     models = short_names(in_order(table["model"].unique()))
     labelled = table["model"].astype(str).map(models)
-    for factor in factors:
+    for factor in run_factors:
         values = table[factor].astype(object).where(table[factor].notna(), "none").map(str)
         labelled = labelled + f", {_shorten(plain(factor), 14)} " + values.map(short_names(in_order(values), 14))
-    order = table[["model", *factors]].astype(str).assign(label=labelled).drop_duplicates("label")
-    keys = {row[-1]: [natural(name) for name in row] for row in order.itertuples(index=False, name=None)}
+    names = zip(*(table[name].astype(str) for name in ("model", *run_factors)), labelled, strict=True)
+    keys = {row[-1]: [natural(name) for name in row] for row in reversed(list(names))}
     return labelled, sorted(keys, key=keys.__getitem__)
 
 
@@ -156,7 +142,7 @@ def write_factor(factor: str) -> str:
 # What hovering shows.
 
 
-def describe(table: pd.DataFrame, kind: str = "rate") -> dict[str, list[str]]:
+def describe(table: pd.DataFrame, kind: str = "rate", run_factors: Sequence[str] = ()) -> dict[str, list[str]]:
     """Write what hovering shows.
 
     Parameters
@@ -165,6 +151,8 @@ def describe(table: pd.DataFrame, kind: str = "rate") -> dict[str, list[str]]:
         Tidy.
     kind : {"rate", "difference", "number"}
         What its estimates are: percentages, signed points, or numbers.
+    run_factors : sequence of str
+        Settings of runs that it is broken down by.
 
     Returns
     -------
@@ -172,8 +160,8 @@ def describe(table: pd.DataFrame, kind: str = "rate") -> dict[str, list[str]]:
         Heading to one text a row. Headings never hold a user's name.
     """
     shown = {title: [plain(v) if pd.notna(v) else "" for v in table[c]] for c, title in _TITLES.items() if c in table}
-    if "model" in table and {"estimate", "variance"} & set(table) and run_factors(table):
-        shown["model"] = [plain(name) for name in name_models(table)]
+    if "model" in table and run_factors:
+        shown["model"] = [plain(name) for name in name_models(table, run_factors)]
     if "task" in shown:
         shown["task"] = [TASKS.get(task, task) for task in shown["task"]]
     write, write_interval, heading = _WRITERS[kind]

@@ -38,8 +38,8 @@ def _whole_study(table: pd.DataFrame, tables: Tables, rule: str) -> Figure:
     single = ~table["factor"].str.contains(":", regex=False)
     written = table["factor"].map(write_factor)
     rows = pd.DataFrame({"y": written, "x": table["estimate"], "low": table["ci_low"], "high": table["ci_high"]})
-    one_sided = table["one_sided"].astype(bool)
-    rows["series"] = np.where(one_sided, *_SIDES[::-1])
+    upper_bound_only = table["upper_bound_only"].astype(bool)
+    rows["series"] = np.where(upper_bound_only, *_SIDES[::-1])
     rows["chance_mean"] = table["null_mean"]
     tips = describe(table, "number")
     tips["by chance"] = [number(value) for value in table["null_mean"]]

@@ -1,6 +1,6 @@
 """The figure of how models go with a property of theirs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
@@ -15,7 +15,7 @@ _NORMAL = 1.96
 _COLUMNS = {"released": "date of release", "parameters_b": "billions of parameters"}
 
 
-def draw_trend(tables: Tables, rule: str) -> Iterator[Figure]:
+def draw_trend(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> Iterator[Figure]:
     """Draw the spread of persona effects, and readiness to refuse, of models in the order of a property of theirs."""
     models, trend = tables.get("trend_models"), tables.get("trend")
     if models is None or trend is None or models.empty or trend.empty:
@@ -23,7 +23,7 @@ def draw_trend(tables: Tables, rule: str) -> Iterator[Figure]:
     table = models.sort_values(["value", "model"], kind="stable").reset_index(drop=True)
     given = plain(trend["column"].iloc[0])
     column = _COLUMNS.get(given, given)
-    named, _ = label_models(table)
+    named, _ = label_models(table, run_factors)
     decimals = 0 if (table["value"] % 1 == 0).all() else 2
     labels = pd.Series([f"{name}, {value:.{decimals}f}" for name, value in zip(named, table["value"], strict=True)])
     family, families = label_levels(table["family"])
@@ -41,7 +41,8 @@ def draw_trend(tables: Tables, rule: str) -> Iterator[Figure]:
         ignore_index=True,
     )
     rows["column_at"] = rows["column"].map(list(shown).index)
-    tips = {title: texts * 2 for title, texts in describe(table.drop(columns=["ci_low", "ci_high"])).items()}
+    described = describe(table.drop(columns=["ci_low", "ci_high"]), run_factors=run_factors)
+    tips = {title: texts * 2 for title, texts in described.items()}
     tips["estimate"] = [number(value) for value in rows["x"]]
     tips["95 % interval"] = [f"[{number(a)}, {number(b)}]" for a, b in zip(rows["low"], rows["high"], strict=True)]
     chart = draw_points(

@@ -29,18 +29,13 @@ import pandas as pd
 from refusal_metrics.errors import unknown_name
 
 from ..arrays import CONFIDENCE, Floats
-from ..columns import BASELINES, OTHERS
+from ..columns import BASELINES, OTHERS, STUDY
+from ..contracts import CORRECTED
 from ..statistics.clustered import variance_of_scores
 from ..statistics.intervals import effective_units, proportion_interval, sum_interval, zero_count_bound
 
 FEWEST = 5
 """So many of the responses with either verdict must be labelled, or all of them."""
-
-CORRECTED = (
-    *("estimate", "ci_low", "ci_high", "uncorrected", "uncorrected_low", "uncorrected_high"),
-    *("n", "n_texts", "n_refused", "n_labelled", "n_false", "n_missed"),
-)
-"""The columns of corrected rates and differences, after what they are of."""
 
 SUMS = (
     *("n", "n_refused", "n_labelled_refused", "n_labelled_others", "n_false", "n_missed"),
@@ -48,7 +43,6 @@ SUMS = (
 )
 """What is summed over the responses of a text."""
 
-_STUDY = ["model", "task"]
 _TAIL = (1 - CONFIDENCE) / 2
 _SIGNS = np.array([1.0, -1.0, 1.0])
 
@@ -96,7 +90,7 @@ def estimate_corrected(sums: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         corrected = np.clip([_SIGNS @ arm.parts, *_interval([arm], [1.0])], 0, 1) if arm.usable else [np.nan] * 3
         values = [*corrected, arm.parts[0], float(low), float(high)]
         rows.append([*levels, *values, *arm.sizes])
-    return pd.DataFrame(rows, columns=[*by, *CORRECTED])
+    return pd.DataFrame(rows, columns=[*by, *CORRECTED.estimates])
 
 
 def estimate_corrected_contrasts(sums: pd.DataFrame, baseline: str) -> pd.DataFrame:
@@ -134,7 +128,7 @@ def estimate_corrected_contrasts(sums: pd.DataFrame, baseline: str) -> pd.DataFr
     if baseline not in allowed:
         raise unknown_name("baseline", baseline, allowed)
     rows = []
-    for study, part in _cells(sums, _STUDY):
+    for study, part in _cells(sums, STUDY):
         mine = part[(part["setting"] == "persona") & part["persona"].notna()]
         for (persona,), own in _cells(mine, ["persona"]):
             if baseline in BASELINES:
@@ -144,7 +138,7 @@ def estimate_corrected_contrasts(sums: pd.DataFrame, baseline: str) -> pd.DataFr
             if persona == baseline or other.empty:
                 continue
             rows.append([*study, persona, baseline, *_difference(own, other)])
-    return pd.DataFrame(rows, columns=[*_STUDY, "persona", "baseline", *CORRECTED])
+    return pd.DataFrame(rows, columns=[*STUDY, "persona", "baseline", *CORRECTED.estimates])
 
 
 def _cells(sums: pd.DataFrame, by: Sequence[str]) -> "list[tuple[tuple[object, ...], pd.DataFrame]]":

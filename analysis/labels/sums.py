@@ -8,7 +8,9 @@ import pandas as pd
 
 from refusal_metrics.errors import InputError, unknown_name
 
-from ..responses.table import STUDY_COLUMNS, Responses, count, identifier
+from ..columns import STUDY_COLUMNS, run_factors_among
+from ..contracts import check_run_factors
+from ..responses.table import Responses, count, identifier
 from .corrected import SUMS
 from .formats import shortened
 from .match import ITEM_ID, check_texts, has_item_ids, match_labels
@@ -64,7 +66,7 @@ def sum_labels(
         A sample of these responses, ``item_id`` saying which; ``probability`` with which each was
         drawn, by default the same for all.
     factors : sequence of str
-        Factors to keep apart besides model, task and setting.
+        Factors to break down by besides model, task and setting.
     detector : str, optional
         The rule whose verdicts are corrected; by default the first.
 
@@ -82,6 +84,7 @@ def sum_labels(
         of none of them, or of several; if none is of a response without (or with) the detector's flag
         while there are such, or that it judged at all; or if the weights do not add up to the number of responses.
     """
+    check_run_factors(run_factors_among(factors))
     rule = responses.rule(detector)
     _check_ids(responses, labels)
     labels, notes_of_texts = check_texts(responses, labels)

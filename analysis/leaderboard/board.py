@@ -27,6 +27,7 @@ from refusal_metrics.detection.rules import ANSWERS_BY
 
 from ..arrays import ALPHA, Floats
 from ..columns import BASELINES, OTHERS, STUDY
+from ..contracts import LEADERBOARD
 from ..counts import Counts, check_not_empty, count_by_text
 from ..display.numbers import percent
 from ..estimates.contrasts import estimate_contrasts
@@ -40,10 +41,7 @@ from ..statistics.clustered import cluster_correction
 from ..statistics.multiplicity import adjust
 from ..statistics.ranks import RANKS, estimate_ranks
 
-COLUMNS = (
-    *("model", "task", *RANKS, "estimate", "ci_low", "ci_high", "n", "n_texts", "n_refused", "n_other"),
-    *("spread", "n_personas", "n_differ", "differ", "mde"),
-)
+COLUMNS = (*LEADERBOARD.keys, *LEADERBOARD.estimates)
 """The columns of a board, before those of other metrics."""
 
 ALL_TASKS = ""
@@ -113,10 +111,10 @@ def make_board(
         least; ``estimate, ci_low, ci_high``, the rate in [0, 1]; ``n, n_texts, n_refused``; ``n_other``,
         responses that are neither refusal nor answer, where that is known; ``spread``, the standard deviation of
         personas' rates without noise (the mean over tasks of it in the rows of all); ``n_personas``,
-        comparisons of a persona with the baseline, ``n_differ``, those that differ after correction for all on
-        the board, ``differ``, which they are and by how many points, the largest first; ``mde``, the median
-        smallest difference that would have been found; then other metrics. Within a task rows are sorted
-        by rate, then by name; models without a rate stand last.
+        comparisons of a persona with the baseline, ``differing_personas``, those that differ after correction for
+        all on the board, ``differing_personas_list``, which they are and by how many points, the largest first;
+        ``mde``, the median smallest difference that would have been found; then other metrics. Within a task rows
+        are sorted by rate, then by name; models without a rate stand last.
 
     Raises
     ------
@@ -129,11 +127,11 @@ def make_board(
     for counts in asked:
         check_not_empty(counts, "to persona prompts; run a task without _neutral or _persona_free in its name")
     rates = pd.concat([estimate_rates(counts, STUDY) for counts in asked], ignore_index=True)
-    rates = rates.merge(_others(studies, rule), how="left", on=STUDY)
+    rates = rates.merge(_others(studies, rule), how="left", on=[*STUDY])
     tasks = sorted(rates["task"].unique())
     rows = pd.concat([_means(rates, tasks), rates], ignore_index=True) if len(tasks) > 1 else rates
     contrasts, spreads, baseline = _personas(counted, rng)
-    rows = rows.merge(_sum_up(contrasts, spreads, rows), how="left", on=STUDY)
+    rows = rows.merge(_sum_up(contrasts, spreads, rows), how="left", on=[*STUDY])
     rows["spread"] = rows["spread"].where(rows["estimate"].notna())
     scores = [_scores(counts) for counts in asked]
     parts = [_ranked(part, scores, len(tasks), rng) for _, part in rows.groupby("task", sort=False)]
@@ -166,10 +164,10 @@ def _personas(counted: Sequence[Counts], rng: np.random.Generator) -> tuple[pd.D
     """Compare personas with the best baseline that all designs have, and estimate their spread."""
     told = [counts for counts in counted if "persona" in counts.levels]
     if not told:
-        return pd.DataFrame(columns=[*STUDY, "persona", "estimate", "mde", "named"]), pd.DataFrame(columns=STUDY), ""
+        return pd.DataFrame(columns=[*STUDY, "persona", "estimate", "mde", "named"]), pd.DataFrame(columns=[*STUDY]), ""
     baseline = BASELINES[0] if all(BASELINES[0] in counts.levels["setting"] for counts in told) else OTHERS
     contrasts = pd.concat([estimate_contrasts(counts, baseline) for counts in told], ignore_index=True)
-    family = list(contrasts[STUDY].itertuples(index=False, name=None))
+    family = list(contrasts[[*STUDY]].itertuples(index=False, name=None))
     contrasts["named"] = adjust(contrasts["p_value"], family) <= ALPHA
     # Their p-values are not shown, so signs are drawn once.
     spreads = pd.concat([estimate_spread(counts, rng=rng, n_flips=1) for counts in told], ignore_index=True)
@@ -179,7 +177,7 @@ def _personas(counted: Sequence[Counts], rng: np.random.Generator) -> tuple[pd.D
 def _sum_up(contrasts: pd.DataFrame, spreads: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """Report of each row how far personas are apart, and which differ from the baseline."""
     summed = []
-    for model, task in rows[STUDY].itertuples(index=False, name=None):
+    for model, task in rows[[*STUDY]].itertuples(index=False, name=None):
         own, spread = (
             part[(part["model"] == model) & ((part["task"] == task) | (task == ALL_TASKS))]
             for part in (contrasts, spreads)
@@ -197,8 +195,8 @@ def _sum_up(contrasts: pd.DataFrame, spreads: pd.DataFrame, rows: pd.DataFrame) 
                 "task": task,
                 "spread": spread["spread"].mean(skipna=False) if len(spread) else np.nan,
                 "n_personas": len(own) or np.nan,
-                "n_differ": len(named) if len(own) else np.nan,
-                "differ": ", ".join(differ),
+                "differing_personas": len(named) if len(own) else np.nan,
+                "differing_personas_list": ", ".join(differ),
                 "mde": own["mde"].median() if len(own) else np.nan,
             }
         )
@@ -239,7 +237,7 @@ def _ranked(rows: pd.DataFrame, scores: Sequence[_Scores], n_tasks: int, rng: np
         rows = rows.join(estimate_ranks(rates, np.concatenate(blocks), n_texts, rng))
     else:
         rows = rows.assign(**dict.fromkeys(RANKS))
-    return rows.astype(dict.fromkeys([*RANKS, "n_personas", "n_differ", "n_other"], "Int64"))
+    return rows.astype(dict.fromkeys([*RANKS, "n_personas", "differing_personas", "n_other"], "Int64"))
 
 
 def _means(rates: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:

@@ -30,6 +30,8 @@ import numpy as np
 import pandas as pd
 
 from ..arrays import ALPHA, CONFIDENCE, Floats
+from ..columns import STUDY_COLUMNS
+from ..contracts import CHANGES, RUN_COMPARISON
 from ..responses.table import quoted
 from ..statistics.clustered import variance_of_scores
 from ..statistics.intervals import student, zero_count_bound
@@ -37,13 +39,8 @@ from ..statistics.multiplicity import adjust
 from ..statistics.sign_flips import flip_texts, monte_carlo_p
 from .pairs import PAIRED, Pairs
 
-COLUMNS = (
-    *("model", "task", "setting", "persona_group", "persona", "estimate", "ci_low", "ci_high", "p_value", "p_adjusted"),
-    *("n", "n_texts", "n_refused", "n_refused_before", "n_newly_refused", "n_no_longer_refused"),
-)
+COLUMNS = (*RUN_COMPARISON.keys, *RUN_COMPARISON.estimates)
 """The columns of a comparison."""
-
-CHANGES = ("model", "task", "setting", "outcome_before", "outcome", "n")
 
 EXAMPLES = (
     *("model", "task", "setting", "persona", "template", "index", "outcome_before", "outcome", "response_before"),
@@ -52,7 +49,6 @@ EXAMPLES = (
 
 HIDDEN = "(hidden: may contain an offensive text)"
 
-_STUDY = ["model", "task", "setting"]
 _ESTIMATES = ("estimate", "ci_low", "ci_high", "p_value", "n", "n_texts")
 _ENUMERATED = 12
 """So many texts have few enough combinations of signs to list."""
@@ -121,21 +117,25 @@ def compare_runs(pairs: Pairs, rng: np.random.Generator, *, n_flips: int = 9999)
     parts = []
     for level in levels:
         part = _compare(pairs, level, rng, n_flips)
-        family = [key if level else key[:1] for key in part[_STUDY].itertuples(index=False, name=None)]
+        family = [key if level else key[:1] for key in part[list(STUDY_COLUMNS)].itertuples(index=False, name=None)]
         parts.append(part.assign(p_adjusted=adjust(part["p_value"], family)))
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
     changes = pairs.responses.query(
         f"SELECT model, task, setting, outcome_before, outcome, count(*) AS n FROM {PAIRED} "
         "WHERE outcome <> outcome_before GROUP BY ALL ORDER BY ALL"
     ).df()
-    return Comparison(table.reindex(columns=list(COLUMNS)), changes[list(CHANGES)], pairs.rule, pairs.notes)
+    return Comparison(
+        table.reindex(columns=list(COLUMNS)), changes[[*CHANGES.keys, *CHANGES.estimates]], pairs.rule, pairs.notes
+    )
 
 
 def _compare(pairs: Pairs, level: tuple[str, ...], rng: np.random.Generator, n_flips: int) -> pd.DataFrame:
     """Compare the runs within each level of some factors."""
-    factors = [*_STUDY, *level]
+    factors = [*STUDY_COLUMNS, *level]
     asked = [f"{name} IS NOT NULL" for name in level] + ["setting = 'persona'"] * bool(level)
-    studies = f"SELECT DISTINCT {', '.join(_STUDY)} FROM {PAIRED} WHERE {' AND '.join(asked) or 'true'} ORDER BY ALL"
+    studies = (
+        f"SELECT DISTINCT {', '.join(STUDY_COLUMNS)} FROM {PAIRED} WHERE {' AND '.join(asked) or 'true'} ORDER BY ALL"
+    )
     rows = []
     # One by one, because text by text and persona by persona they take much room.
     for study in pairs.responses.query(studies).fetchall():

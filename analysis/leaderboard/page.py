@@ -11,6 +11,7 @@ from markupsafe import Markup
 from rich.cells import cell_len
 
 from ..arrays import ALPHA
+from ..contracts import CHANGES, RUN_COMPARISON
 from ..display.html import load_template, visible
 from ..display.numbers import escape, interval, number, percent, plain
 from ..display.tables import readable, to_markdown
@@ -82,23 +83,24 @@ def lay_out_board(board: Board, task: str, *, short: bool = False) -> pd.DataFra
     """
     rows = board.table[board.table["task"] == task]
     shown = {
-        "rank, 95 %": [
+        "rank, 95% CI": [
             "" if pd.isna(rank) else f"{rank} [{low}, {high}]"
             for rank, low, high in zip(*(rows[name] for name in RANKS), strict=True)
         ],
         "model": _name(rows["model"], short=short),
-        "%": [percent(value) for value in rows["estimate"]],
-        "95 % interval": [interval(*ends) for ends in zip(rows["ci_low"], rows["ci_high"], strict=True)],
+        "rate (%)": [percent(value) for value in rows["estimate"]],
+        "95% CI": [interval(*ends) for ends in zip(rows["ci_low"], rows["ci_high"], strict=True)],
     }
     if rows["n_other"].notna().any():
-        shown["other %"] = [
+        shown["other (%)"] = [
             "" if pd.isna(n_other) else f"{100 * n_other / n:.1f}"
             for n_other, n in zip(rows["n_other"], rows["n"], strict=True)
         ]
     if board.baseline:
-        shown["spread"] = [percent(value) for value in rows["spread"]]
-        shown["differ"] = [
-            "" if pd.isna(n) else f"{k}/{n}" for k, n in zip(rows["n_differ"], rows["n_personas"], strict=True)
+        shown["spread (pp)"] = [percent(value) for value in rows["spread"]]
+        shown["differing"] = [
+            "" if pd.isna(n) else f"{k}/{n}"
+            for k, n in zip(rows["differing_personas"], rows["n_personas"], strict=True)
         ]
     return pd.DataFrame(shown)
 
@@ -145,32 +147,32 @@ def board_parts(board: Board, figure: Figure | None = None, svg: str | None = No
     first = board.tasks[0]
     against = "the neutral prompts" if board.baseline == "neutral" else "all other personas"
     reading = [
-        "% is the refusal rate of persona prompts, with its 95% confidence interval, clustered by text.",
+        "The rate is the refusal rate of persona prompts, with its 95% confidence interval, clustered by text.",
         RANKING,
     ]
     if first == ALL_TASKS:
         reading.append("The mean over tasks uses equal weights.")
     if board.table["n_other"].notna().any():
         reading.append(
-            "other % is the share of responses that are neither a refusal nor an answer, including empty ones; for the "
+            "Other is the share of responses that are neither a refusal nor an answer, including empty ones; for the "
             "mean over tasks, the share in the responses of all tasks."
         )
     if board.baseline:
         reading.append(
-            "spread is the standard deviation of the personas' rates beyond sampling noise, in points; "
-            f"differ is the number of significant differences between a persona and {against} (p adjusted for all "
-            "on the "
-            f"board, at most {ALPHA})."
+            "The spread is the standard deviation of the personas' rates beyond sampling noise; "
+            f"differing is the number of significant differences between a persona and {against} (p adjusted for all "
+            f"on the board, at most {ALPHA})."
         )
     parts = [Part(name_task(first), table=lay_out_board(board, first))]
     parts += [Part(name_task(task), table=lay_out_board(board, task)) for task in board.tasks[1:]]
     if figure is not None:
         parts.insert(1, Part(figure.title, (figure.caption,), figure=svg))
     parts += [Part("Other metrics" if not n else "", table=table) for n, table in enumerate(lay_out_metrics(board))]
-    named = board.table[(board.table["differ"] != "") & (board.table["task"] != ALL_TASKS)]
+    named = board.table[(board.table["differing_personas_list"] != "") & (board.table["task"] != ALL_TASKS)]
     if len(named):
         said = (f"Differences from {against} in percentage points, largest first.",)
-        table = named[["task", "model", "differ"]].rename(columns={"differ": "personas"})
+        table = named[["task", "model", "differing_personas_list"]]
+        table = table.rename(columns={"differing_personas_list": "personas"})
         parts.append(Part("Personas that differ", said, table=table))
     parts.append(Part("How to read it", tuple(reading)))
     return parts
@@ -198,8 +200,7 @@ def lay_out_named(comparison: Comparison) -> tuple[str, pd.DataFrame]:
 
 def _differences(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     columns = [*by, "estimate", "ci_low", "ci_high", "p_adjusted", "n_newly_refused", "n_no_longer_refused"]
-    shown = readable(table[columns], signed=True)
-    return shown.rename(columns={"n newly refused": "newly refused", "n no longer refused": "no longer"})
+    return readable(table[columns], RUN_COMPARISON)
 
 
 def comparison_parts(comparison: Comparison, examples: pd.DataFrame) -> list[Part]:
@@ -214,7 +215,7 @@ def comparison_parts(comparison: Comparison, examples: pd.DataFrame) -> list[Par
         Part("Personas and persona groups", (said,), named if len(named) else None),
     ]
     if len(comparison.changes):
-        parts.append(Part("Changes of outcomes", table=readable(comparison.changes)))
+        parts.append(Part("Changes of outcomes", table=readable(comparison.changes, CHANGES)))
     if len(examples):
         table = lay_out_examples(examples)
         prompts = examples["prompt"].astype(object).where(examples["prompt"].notna(), "")

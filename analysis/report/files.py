@@ -10,7 +10,8 @@ MARKDOWN, PAGE, RESPONSES = "report.md", "report.html", "responses.parquet"
 _TABLES = frozenset(
     {
         *("rates", "rates_by_persona", "rates_by_response_type", "rates_by_template", "rates_by_stratum"),
-        *("contrasts", "contrasts_by_persona", "persona_spread", "interactions", "sensitivity", "separations"),
+        *("contrasts", "contrasts_by_persona", "persona_spread", "interactions", "sensitivity", "deviations"),
+        "separations",  # as the deviations were called once
         *("regression", "regression_wald", "regression_effects", "trend", "trend_models"),
         *("counts_by_persona", "counts_by_template", "outcomes", "published", "validation"),
     }
@@ -20,7 +21,7 @@ _FIGURES = frozenset(
     {
         *("rates_models_by_tasks", "figure1_persona_against_persona_free", "figure2_personas"),
         *("figures3_7_8_9_models_by_personas", "detectable_differences", "figure5_sensitivity"),
-        *("sensitivity_by_model", "separations", "figure6_regression", "marginal_effects"),
+        *("sensitivity_by_model", "deviations", "separations", "figure6_regression", "marginal_effects"),
         *("figures4_10_11_models_by_response_types", "rules_by_template", "rates_by_class", "dose_response", "trend"),
         *("personas_against_neutral", "personas_against_others"),
     }

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from ..arrays import ALPHA
+from ..columns import STUDY
 from ..display.numbers import percent
 from ..display.sentences import counted
 from ..responses.usable import MUCH
@@ -37,7 +38,8 @@ def list_findings(estimates: Estimates) -> Iterable[str]:
             sentence += f", from {_rate_of(low)} to {_rate_of(high)}"
         yield f"{sentence}{_unread(rates, tables.get('outcomes') if rule == estimates.rule else None)}."
     yield from _baseline_findings(of_rule(tables["contrasts"], estimates.rule), estimates.rule)
-    if "contrasts_by_persona" in tables and (named := name_personas(tables["contrasts_by_persona"], estimates.rule)):
+    by_persona = tables.get("contrasts_by_persona")
+    if by_persona is not None and (named := name_personas(by_persona, estimates.rule, estimates.run_factors)):
         yield named[0]
     if "sensitivity" in tables:
         yield from _factor_findings(tables["sensitivity"], estimates.rule)
@@ -85,18 +87,15 @@ def _factor_findings(indices: pd.DataFrame, rule: str) -> Iterable[str]:
         )
 
 
-def family_of(contrasts: pd.DataFrame) -> list[str]:
-    """Name what makes a family of comparisons: model, task and, where asked for, factors of runs."""
-    return [str(name) for name in contrasts.columns[: list(contrasts.columns).index("persona")]]
-
-
-def count_families(n: int, family: Sequence[str] = ("model", "task")) -> str:
+def count_families(n: int, family: Sequence[str] = STUDY) -> str:
     """Write how many families there are: 3 combinations of a model and a task."""
     *first, last = family
     return f"{counted(n, 'combination')} of {', '.join(f'a {name}' for name in first)} and a {last}"
 
 
-def name_personas(contrasts: pd.DataFrame, rule: str) -> tuple[str, pd.DataFrame] | None:
+def name_personas(
+    contrasts: pd.DataFrame, rule: str, run_factors: Sequence[str] = ()
+) -> tuple[str, pd.DataFrame] | None:
     """Name the personas that differ after correction, against the best baseline there is.
 
     Parameters
@@ -104,6 +103,8 @@ def name_personas(contrasts: pd.DataFrame, rule: str) -> tuple[str, pd.DataFrame
     contrasts : pandas.DataFrame
         The table ``contrasts_by_persona``.
     rule : str
+    run_factors : sequence of str
+        Which make families besides model and task.
 
     Returns
     -------
@@ -119,7 +120,7 @@ def name_personas(contrasts: pd.DataFrame, rule: str) -> tuple[str, pd.DataFrame
     against = "the neutral prompts" if baseline == "neutral" else "the other personas (no neutral task was run)"
     own = contrasts[contrasts["baseline"] == baseline]
     named = own[own["p_adjusted"] <= ALPHA]
-    family = family_of(own)
+    family = [*STUDY, *run_factors]
     n_families = len(own.drop_duplicates(family))
     sentence = (
         f"{len(named)} of {counted(len(own), 'comparison')} of a persona with {against} show a difference ({rule}, "

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ..columns import RESPONSE_TYPES, SETTINGS, TASKS
+from ..columns import RESPONSE_TYPES, SETTINGS, TASKS, name_rule
 from ..display.numbers import interval, percent
 
 _ORDER = {"task": tuple(TASKS), "response_type": RESPONSE_TYPES, "setting": SETTINGS}
@@ -18,9 +18,10 @@ def side_by_side(table: pd.DataFrame, by: list[str], *, signed: bool = False) ->
     wide = table[by].drop_duplicates(ignore_index=True)
     for rule, part in table.groupby("rule", sort=False):
         ends = zip(part["ci_low"], part["ci_high"], strict=True)
+        unit = "pp" if signed else "%"
         shown = {
-            f"{rule} {'points' if signed else '%'}": [percent(value, signed=signed) for value in part["estimate"]],
-            f"{rule} 95 %": [interval(low, high, signed=signed) for low, high in ends],
+            f"{name_rule(rule)} ({unit})": [percent(value, signed=signed) for value in part["estimate"]],
+            f"{name_rule(rule)} 95% CI": [interval(low, high, signed=signed) for low, high in ends],
         }
         wide = wide.merge(part[by].assign(**shown), how="left", on=by)
     for column, heading in {"n": "n", "n_texts": "texts"}.items():

@@ -1,13 +1,15 @@
 """The report's page in Markdown: what was found, how sure we are, and how to read it."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from ..arrays import ALPHA
+from ..columns import STUDY, name_rule
+from ..contracts import CONTRASTS, INTERACTIONS, OUTCOMES, PUBLISHED, REGRESSION, SENSITIVITY, SPREAD, TREND, WALD
 from ..display.numbers import escape, plain
 from ..display.sentences import counted
 from ..display.tables import readable, to_markdown
@@ -82,8 +84,8 @@ def write_page(
     if extra:
         parts += ["## The paper's tables and numbers\n", *_paper_parts(extra)]
     if "outcomes" in tables:
-        parts += [f"## What responses are\n\nBy the rule {escape(estimates.rule)}.\n"]
-        parts += [to_markdown(readable(tables["outcomes"]))]
+        parts += [f"## What responses are\n\nBy the rule {escape(name_rule(estimates.rule))}.\n"]
+        parts += [to_markdown(readable(tables["outcomes"], OUTCOMES))]
     if len(runs := read_provenance(source.files)):
         parts += [
             "## How it was run\n",
@@ -110,13 +112,15 @@ def _validation_parts(validation: Validation) -> Iterable[str]:
     yield from (to_markdown(table) for table in shown if len(table))
 
 
-def main_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def main_table(tables: Mapping[str, pd.DataFrame], run_factors: Sequence[str] = ()) -> pd.DataFrame:
     """Lay out the rates of the persona setting, the rules side by side, as texts for people.
 
     Parameters
     ----------
     tables : mapping of str to pandas.DataFrame
         Of `refusal_metrics.analysis.report.study_tables.Estimates`.
+    run_factors : sequence of str
+        Settings of runs that they are broken down by.
 
     Returns
     -------
@@ -124,13 +128,7 @@ def main_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         One row a model and task, the paper's Table 1 lengthwise.
     """
     rates = tables["rates"]
-    return side_by_side(rates[rates["setting"] == "persona"], ["model", "task", *_of_runs(rates)])
-
-
-def _of_runs(rates: pd.DataFrame) -> list[str]:
-    """List the factors of runs that the tables of rates tell apart."""
-    names = [str(name) for name in rates.columns]
-    return names[names.index("setting") + 1 : names.index("rule")]
+    return side_by_side(rates[rates["setting"] == "persona"], [*STUDY, *run_factors])
 
 
 def _rules_in(table: pd.DataFrame) -> list[str]:
@@ -145,50 +143,52 @@ def _rates_parts(estimates: Estimates) -> Iterable[str]:
         yield from _settings_parts(estimates)
         return
     yield "Persona prompts, the rules side by side (`tables/rates.csv`).\n"
-    yield to_markdown(main_table(estimates.tables))
+    yield to_markdown(main_table(estimates.tables, estimates.run_factors))
     for rule in _rules_in(asked):
-        yield f"Models by task, as in the paper's Table 1, rule {escape(rule)}:\n"
-        yield to_markdown(grid(asked, ["model", *_of_runs(rates)], "task", rule))
+        yield f"Models by task, as in the paper's Table 1, rule {escape(name_rule(rule))}:\n"
+        yield to_markdown(grid(asked, ["model", *estimates.run_factors], "task", rule))
 
 
 def _settings_parts(estimates: Estimates) -> Iterable[str]:
     rates = estimates.tables["rates"]
     yield "Rates by setting, in percent:\n"
     for rule in _rules_in(rates):
-        yield f"Rule {escape(rule)}:\n"
-        yield to_markdown(grid(rates, ["model", "task", *_of_runs(rates)], "setting", rule))
+        yield f"Rule {escape(name_rule(rule))}:\n"
+        yield to_markdown(grid(rates, [*STUDY, *estimates.run_factors], "setting", rule))
 
 
 def _persona_parts(estimates: Estimates) -> Iterable[str]:
-    tables, rules = estimates.tables, estimates.rules
+    tables = estimates.tables
     yield "## Persona against neutral and persona-free prompts\n"
     yield from _contrast_parts(estimates)
     if "rates_by_persona" not in tables:
         return
     yield "## By persona\n"
-    yield from _difference_parts(tables, rules)
+    yield from _difference_parts(estimates)
     yield "Rates; all rows: `tables/rates_by_persona.csv`.\n"
     by_persona = tables["rates_by_persona"]
     by_persona = by_persona[(by_persona["setting"] == "persona") & by_persona["persona"].notna()]
-    rows = [name for name in ("persona_group", "persona", *_of_runs(tables["rates"])) if name in by_persona]
+    rows = [name for name in ("persona_group", "persona", *estimates.run_factors) if name in by_persona]
     for model in by_persona["model"].unique():
         of_model = by_persona[by_persona["model"] == model]
         for rule in _rules_in(of_model):
-            yield f"{_cell_list([model])}, rule {escape(rule)}:\n"
+            yield f"{_cell_list([model])}, rule {escape(name_rule(rule))}:\n"
             yield to_markdown(grid(of_model, rows, "task", rule))
 
 
-def _difference_parts(tables: Mapping[str, pd.DataFrame], rules: Iterable[str]) -> Iterable[str]:
-    for rule in rules:
-        if found := name_personas(tables["contrasts_by_persona"], rule):
+def _difference_parts(estimates: Estimates) -> Iterable[str]:
+    tables = estimates.tables
+    for rule in estimates.rules:
+        if found := name_personas(tables["contrasts_by_persona"], rule, estimates.run_factors):
             yield from _named_parts(*found)
     if tables["persona_spread"].empty:
         return
     yield (
         "How much personas differ beyond noise, as the standard deviation of their rates in points (all rows: "
-        "`tables/persona_spread.csv`); **expected** is what the observed one would be without any effect:\n"
+        "`tables/persona_spread.csv`); **SD under null** is what the observed one would be without any effect:\n"
     )
-    yield to_markdown(readable(tables["persona_spread"].drop(columns=["n_levels", "n", "n_texts", "n_refused"])))
+    spread = tables["persona_spread"].drop(columns=["n_levels", "n", "n_texts", "n_refused"])
+    yield to_markdown(readable(spread, SPREAD))
 
 
 def _named_parts(sentence: str, named: pd.DataFrame) -> Iterable[str]:
@@ -198,12 +198,12 @@ def _named_parts(sentence: str, named: pd.DataFrame) -> Iterable[str]:
         yield f"{some} rows: `tables/contrasts_by_persona.csv`.\n"
         left_out = {"rule", "baseline", "or_low", "or_high", "p_value", "mde", "within_texts"}
         columns = [c for c in named.columns if c not in left_out and not c.startswith(("equiv_", "n"))]
-        yield to_markdown(readable(named[columns].head(_MOST), signed=True))
+        yield to_markdown(readable(named[columns].head(_MOST), CONTRASTS))
 
 
 def _level_parts(estimates: Estimates) -> Iterable[str]:
     tables = estimates.tables
-    rows = ["model", "task", *_of_runs(tables["rates"])]
+    rows = [*STUDY, *estimates.run_factors]
     for name, heading in {"response_type": "response type", "stratum": "rating or class of the text"}.items():
         if f"rates_by_{name}" not in tables:
             continue
@@ -214,7 +214,7 @@ def _level_parts(estimates: Estimates) -> Iterable[str]:
             yield "A refusal about a text rated 1, not at all offensive, is plainly false.\n"
         yield f"All rows: `tables/rates_by_{name}.csv`.\n"
         for rule in _rules_in(asked):
-            yield f"Rule {escape(rule)}:\n"
+            yield f"Rule {escape(name_rule(rule))}:\n"
             yield to_markdown(grid(asked, rows, name, rule))
 
 
@@ -236,8 +236,7 @@ def _contrast_parts(estimates: Estimates) -> Iterable[str]:
         )
         return
     yield "Differences in percentage points; by persona in `tables/contrasts_by_persona.csv`.\n"
-    of_runs = _of_runs(estimates.tables["rates"])
-    yield to_markdown(side_by_side(contrasts, ["model", "task", *of_runs, "baseline"], signed=True))
+    yield to_markdown(side_by_side(contrasts, [*STUDY, *estimates.run_factors, "baseline"], signed=True))
     yield from _settings_parts(estimates)
 
 
@@ -247,11 +246,11 @@ def _sensitivity_parts(estimates: Estimates) -> Iterable[str]:
     if table is None:
         return
     yield (
-        f"Rule {escape(estimates.rule)}, the whole study. Models and tasks one by one: `tables/sensitivity.csv`; each "
-        "level's distance from the whole: `tables/separations.csv`.\n"
+        f"Rule {escape(name_rule(estimates.rule))}, the whole study. Models and tasks one by one: "
+        "`tables/sensitivity.csv`; each level's distance from the whole: `tables/deviations.csv`.\n"
     )
     whole = table[table["model"] == ""].drop(columns=["model", "task"])
-    yield to_markdown(readable(whole)) if len(whole) else ""
+    yield to_markdown(readable(whole, SENSITIVITY)) if len(whole) else ""
     interactions = estimates.tables["interactions"]
     named = interactions[interactions["p_adjusted"] <= ALPHA]
     if interactions.empty:
@@ -264,20 +263,20 @@ def _sensitivity_parts(estimates: Estimates) -> Iterable[str]:
     if len(named):
         largest = named.reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index).head(_FEW)
         yield f"The {_FEW} largest:\n" if len(named) > _FEW else ""
-        yield to_markdown(readable(largest.drop(columns=["p_value", "n_texts"]), signed=True))
+        yield to_markdown(readable(largest.drop(columns=["p_value", "n_texts"]), INTERACTIONS))
 
 
 def _regression_parts(estimates: Estimates) -> Iterable[str]:
-    yield f"Rule {escape(estimates.rule)}, errors clustered by text.\n"
+    yield f"Rule {escape(name_rule(estimates.rule))}, errors clustered by text.\n"
     yield _list(estimates.notes["regression"])
     if estimates.fit is None:
         return
     fitted = estimates.fit
     compared = ", ".join(f"{factor} {level}" for factor, level in fitted.references.items())
     yield f"Compared with {escape(compared)}. Pseudo R2 {fitted.pseudo_r2:.4f}.\n"
-    yield to_markdown(readable(fitted.wald))
+    yield to_markdown(readable(fitted.wald, WALD))
     yield "Coefficients (log odds ratios; in points: `tables/regression_effects.csv`):\n"
-    yield to_markdown(readable(fitted.table.drop(columns=["p_value", "estimator"])))
+    yield to_markdown(readable(fitted.table.drop(columns=["p_value", "estimator"]), REGRESSION))
 
 
 def _trend_parts(estimates: Estimates) -> Iterable[str]:
@@ -285,12 +284,15 @@ def _trend_parts(estimates: Estimates) -> Iterable[str]:
     if "trend" not in estimates.tables:
         return
     table = estimates.tables["trend"]
+    column = escape(table["column"].iloc[0])
     yield (
-        f"Rule {escape(estimates.rule)}. How the models go with {escape(table['column'].iloc[0])}: **variance** is how "
-        "far a model's personas are apart on the log-odds scale, without noise; **log_odds** is how readily it refuses "
-        "at all. Slopes are per unit, for a date per year (`tables/trend.csv`, models: `tables/trend_models.csv`).\n"
+        f"Rule {escape(name_rule(estimates.rule))}. How the models go with {column}: "
+        "**variance** is how far a model's personas are apart on the log-odds scale, without noise; **log_odds** is "
+        "how readily it refuses at all. Slopes are per unit, for a date per year (`tables/trend.csv`, models: "
+        "`tables/trend_models.csv`).\n"
     )
-    yield to_markdown(readable(table.assign(family=table["family"].replace("", "all")).drop(columns="column")))
+    shown = table.assign(family=table["family"].replace("", "all")).drop(columns="column")
+    yield to_markdown(readable(shown, TREND))
 
 
 def _paper_parts(extra: Mapping[str, pd.DataFrame]) -> Iterable[str]:
@@ -316,7 +318,8 @@ def _published_parts(table: pd.DataFrame) -> Iterable[str]:
         "the measured ones (`tables/published.csv`, where contradictions in the paper are marked). The published "
         "numbers have errors too, so even a perfect reproduction agrees with fewer than 95 %. Of Table 1:\n"
     )
-    yield to_markdown(readable(own[own["source"] == "Table 1"].drop(columns=["source", "response_type", "term"])))
+    of_table = own[own["source"] == "Table 1"].drop(columns=["source", "response_type", "term"])
+    yield to_markdown(readable(of_table, PUBLISHED))
 
 
 def _list(sentences: Iterable[str]) -> str:

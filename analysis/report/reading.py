@@ -22,7 +22,7 @@ RULES = {
 - The prefix rules recognise no answers. What they do not flag may be an answer, babble, or a refusal in other words.
 """,
     "given": """\
-- **given** are the verdicts in the column `refused` of the table that was read.
+- **your `refused` column** are the verdicts of the table that was read (`given` in files).
 """,
 }
 
@@ -32,11 +32,12 @@ READING_ON = """\
   templates about the same texts: the difference to them is the persona's. **persona-free** prompts also differ in
   their wording. Differences are within texts (Mantel and Haenszel).
 - Many personas, tasks and models are many chances to be wrong. **Adjusted p** corrects for all of them: models and
-  tasks are selected by Benjamini and Hochberg's procedure, personas within by Holm's. **Detectable** is the smallest
-  difference that this study would find 8 times in 10; a persona that is not named may differ by less.
+  tasks are selected by Benjamini and Hochberg's procedure, personas within by Holm's. **Min. detectable** is the
+  smallest difference that this study would find 8 times in 10; a persona that is not named may differ by less.
 - **iota** is the paper's sensitivity index: 0 if refusing does not depend on a factor, 1 if nothing else matters.
-  Noise makes it larger: **by chance** is its mean where the factor cannot matter, **corrected** the index without it.
+  Noise makes it larger: **null mean** is its mean where the factor cannot matter, **iota, corrected** the index
+  without it.
   **First order** is the share of the variance that the factor alone explains, **total** the share that is lost without
-  it. Where **one sided** is yes, iota is less than twice what chance makes of it, or chance alone makes it more than
-  0.1, and only the upper end of its interval says something.
+  it. Where **upper bound only** is yes, iota is less than twice what chance makes of it, or chance alone makes it more
+  than 0.1, and only the upper end of its interval says something.
 """

@@ -13,10 +13,11 @@ import pandas as pd
 from refusal_metrics.detection.rules import ANSWERS_BY
 from refusal_metrics.errors import InputError
 
-from ..columns import BASELINES, OTHERS, REGRESSED
+from ..columns import BASELINES, OTHERS, REGRESSED, STUDY, STUDY_COLUMNS
+from ..contracts import INTERACTIONS
 from ..counts import Counts, count_by_text, count_cells, share
 from ..estimates.contrasts import estimate_contrasts, estimate_setting_contrasts
-from ..estimates.interactions import INTERACTIONS, estimate_interactions
+from ..estimates.interactions import estimate_interactions
 from ..estimates.model_properties import read_properties
 from ..estimates.rates import estimate_rates
 from ..estimates.regression.fit import Fit, fit
@@ -24,7 +25,7 @@ from ..estimates.sensitivity.estimate import N_THREADS, estimate_sensitivity
 from ..estimates.spread import estimate_spread
 from ..estimates.trend import estimate_trend
 from ..responses.count import count_responses
-from ..responses.table import STUDY_COLUMNS, Responses, identifier
+from ..responses.table import Responses, identifier
 
 Estimated = TypeVar("Estimated")
 Job: TypeAlias = Callable[[], pd.DataFrame]
@@ -42,7 +43,7 @@ class Options:
     detector : str, optional
         The rule of the tables that take one: sensitivity, regression and trend. By default the first.
     run_factors : tuple of str
-        Factors of runs to tell apart.
+        Settings of runs that all tables are broken down by.
     n_replicates, seed : int
         Of permutations and bootstrap samples.
     column : str
@@ -75,6 +76,8 @@ class Estimates:
         What must be said beside the tables: of ``sensitivity``, ``regression`` and ``trend``.
     fit : Fit or None
         The regression.
+    run_factors : tuple of str
+        Settings of runs that the tables are broken down by.
     """
 
     tables: dict[str, pd.DataFrame]
@@ -82,6 +85,7 @@ class Estimates:
     rules: tuple[str, ...]
     notes: dict[str, tuple[str, ...]]
     fit: Fit | None
+    run_factors: tuple[str, ...] = ()
 
 
 def estimate_study(responses: Responses, options: Options = Options()) -> Estimates:
@@ -143,9 +147,9 @@ def estimate_study(responses: Responses, options: Options = Options()) -> Estima
             tables |= {"trend": found.trends, "trend_models": found.models}
             notes["trend"] = found.notes
         if sensitivity:
-            tables |= {"sensitivity": sensitivity.indices, "separations": sensitivity.separations}
+            tables |= {"sensitivity": sensitivity.indices, "deviations": sensitivity.deviations}
             notes["sensitivity"] = sensitivity.notes
-    return Estimates(tables, rule, tuple(counts), notes, fitted)
+    return Estimates(tables, rule, tuple(counts), notes, fitted, options.run_factors)
 
 
 def fit_study(counts: Counts, run_factors: Sequence[str] = ()) -> Fit:
@@ -188,18 +192,18 @@ def _rates_jobs(counts: dict[str, Counts], run_factors: Sequence[str]) -> dict[s
 
 
 def _contrast_jobs(counts: dict[str, Counts], options: Options) -> dict[str, Job]:
-    apart = options.run_factors
+    run_factors = options.run_factors
 
     def over_settings(of_rule: Counts) -> pd.DataFrame:
-        return estimate_setting_contrasts(of_rule, *BASELINES, apart=apart)
+        return estimate_setting_contrasts(of_rule, *BASELINES, run_factors=run_factors)
 
     def over_personas(of_rule: Counts) -> pd.DataFrame:
-        return estimate_contrasts(of_rule, *BASELINES, OTHERS, apart=apart)
+        return estimate_contrasts(of_rule, *BASELINES, OTHERS, run_factors=run_factors)
 
     def spread(of_rule: Counts) -> pd.DataFrame:
-        return estimate_spread(of_rule, apart, rng=np.random.default_rng(options.seed))
+        return estimate_spread(of_rule, run_factors, rng=np.random.default_rng(options.seed))
 
-    by = ["model", "task", *apart]
+    by = [*STUDY, *run_factors]
     jobs: dict[str, Job] = {"contrasts": partial(_by_rule, counts, over_settings, [*by, "baseline"])}
     if "persona" in next(iter(counts.values())).levels:
         jobs["contrasts_by_persona"] = partial(_by_rule, counts, over_personas, [*by, "persona", "baseline"])
@@ -238,4 +242,5 @@ def _interactions(counts: Counts) -> pd.DataFrame:
     pairs = [pair for pair in _INTERACTIONS if set(pair) <= set(counts.levels)]
     parts = [estimate_interactions(counts, *pair) for pair in pairs]
     filled = [part for part in parts if len(part)]
-    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(INTERACTIONS))
+    columns = [*INTERACTIONS.keys, *INTERACTIONS.estimates]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=columns)

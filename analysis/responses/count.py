@@ -5,8 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from refusal_metrics.errors import unknown_name
+
 from ..arrays import count_before, from_zero, number_combinations, smallest
 from ..columns import FACTORS, STUDY_COLUMNS, states_of
+from ..contracts import check_run_factors
 from ..counts import Counts
 from .table import Responses, identifier
 
@@ -27,9 +30,18 @@ def count_responses(responses: Responses, run_factors: Sequence[str] = ()) -> di
     -------
     dict of str to Counts
         By the name of the rule. They share all arrays but the refusals, where each has all verdicts.
+
+    Raises
+    ------
+    InputError
+        For a run factor that is no column, or bears a reserved name.
     """
+    check_run_factors(run_factors)
     # Each look at them is a query.
     known, rules = responses.columns, responses.rules
+    for name in run_factors:
+        if name not in known:
+            raise unknown_name("factor", name, [name for name in known if not name.startswith("refused")])
     factors = [name for name in (*STUDY_COLUMNS, *FACTORS, *run_factors) if name in known]
     ids = [name for name in ("text_id", "row_id") if name in known]
     levels = {name: _number_levels(responses, name) for name in (*factors, *ids)}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from refusal_metrics.errors import InputError, unknown_name
 
 KINDS = ("nli", "politeness", "offensiveness")
-SETTINGS = ("persona", "persona-free", "neutral")
+SETTINGS = ("persona", "neutral", "persona-free")
 RESPONSE_TYPES = ("unforced", "semi-forced", "forced")
 NEUTRAL_GROUP = "neutral"
 

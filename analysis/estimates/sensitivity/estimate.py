@@ -15,10 +15,11 @@ import pandas as pd
 
 from refusal_metrics.errors import unknown_name
 
+from ...contracts import DEVIATIONS, SENSITIVITY
 from ...counts import Counts, check_not_empty
 from .families import LABEL_FACTORS, ROW_FACTORS, Families
 from .replicates import Null
-from .tables import INDICES, SEPARATIONS, concatenate, tabulate_index, tabulate_levels
+from .tables import concatenate, tabulate_index, tabulate_levels
 
 N_THREADS = 2
 """In so many threads replicates are drawn where nobody says."""
@@ -31,10 +32,10 @@ class Sensitivity:
     Attributes
     ----------
     indices : pandas.DataFrame
-        One row an index, columns `INDICES`; ``model`` and ``task`` are empty for the whole study,
+        One row an index, columns as in `SENSITIVITY`; ``model`` and ``task`` are empty for the whole study,
         ``factor`` is ``a:b`` for two factors jointly. ``iota_corrected`` is the index without each
         level's noise. The interval is one-sided, from 0 to an upper bound, where ``iota`` is below
-        twice its ``null_mean``, or that is above .1. ``p_value`` is the
+        twice its ``null_mean``, or that is above .1 (``upper_bound_only``). ``p_value`` is the
         larger of two for personas and templates: of verdicts that do not depend on the factor within
         any text, and of those that may, one way in one text and the other way in another, so that
         levels' rates are alike; for other factors it is the first, by moves. ``first_order`` and ``total`` are
@@ -42,17 +43,17 @@ class Sensitivity:
         it is not known and all others are; both are missing for two factors jointly, the second
         also for groups and strata, and where cells are too small. From the first all noise is taken,
         from the second that of independent responses, so it can come out below the first.
-    separations : pandas.DataFrame
-        One row a level, columns `SEPARATIONS`: ``estimate`` is :math:`p_x - p`, ``separation`` its
+    deviations : pandas.DataFrame
+        One row a level, columns as in `DEVIATIONS`: ``estimate`` is :math:`p_x - p`, ``deviation`` its
         absolute value, ``null_mean`` what that is on average where the factor cannot matter,
-        ``corrected`` the separation without its noise, ``p_adjusted`` that of Holm's method among the
+        ``deviation_corrected`` the deviation without its noise, ``p_adjusted`` that of Holm's method among the
         levels. A level that was never or always refused has no interval: resampling finds no noise.
     notes : tuple of str
         One sentence for all that could not be estimated.
     """
 
     indices: pd.DataFrame
-    separations: pd.DataFrame
+    deviations: pd.DataFrame
     notes: tuple[str, ...]
 
 
@@ -116,4 +117,4 @@ def estimate_sensitivity(
     null = {index: Null([moved[index], *([flipped[index]] if index in flipped else [])]) for index in study.indices}
     indices = [tabulate_index(study, index, null[index], drawn[index]) for index in study.indices]
     levels = [tabulate_levels(study, index, null[index], drawn[index]) for index in study.indices if index.is_single]
-    return Sensitivity(concatenate(indices, INDICES), concatenate(levels, SEPARATIONS), tuple(study.notes))
+    return Sensitivity(concatenate(indices, SENSITIVITY), concatenate(levels, DEVIATIONS), tuple(study.notes))

@@ -11,22 +11,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ...arrays import Floats
+from ...contracts import Contract
 from ...statistics.iota import index_of, remove_noise, split_shares
 from ...statistics.multiplicity import holm
 from .families import Families
 from .replicates import Index, Null, Tally
-
-INDICES = (
-    "model", "task", "factor", "iota", "ci_low", "ci_high", "null_mean", "p_value", "n_levels",
-    "iota_corrected", "one_sided", "first_order", "total",
-)  # fmt: skip
-
-
-SEPARATIONS = (
-    "model", "task", "factor", "level", "estimate", "ci_low", "ci_high", "separation", "null_mean",
-    "corrected", "p_value", "n", "n_refused", "p_adjusted",
-)  # fmt: skip
-
 
 _CLEAR, _LOUD = 2, 0.1
 """An index has a two-sided interval from this many times its `null_mean` on, and if that is not above this."""
@@ -61,7 +50,7 @@ def tabulate_index(study: Families, index: Index, null: Null, drawn: Tally) -> p
         "p_value": null.p_value(iota),
         "n_levels": (index.n > 0).sum(axis=-1),
         "iota_corrected": corrected,
-        "one_sided": ~is_clear & is_defined,
+        "upper_bound_only": ~is_clear & is_defined,
         "first_order": np.minimum(explained / variance, 1),
         "total": np.minimum(study.lose(index) / variance, 1),
     }
@@ -80,14 +69,14 @@ def tabulate_levels(study: Families, index: Index, null: Null, drawn: Tally) -> 
         "ci_low": np.where(is_mixed, np.maximum(distance - _Z * noise, -1), np.nan),
         "ci_high": np.where(is_mixed, np.minimum(distance + _Z * noise, 1), np.nan),
         "null_mean": null.magnitude,
-        "corrected": remove_noise(np.abs(distance), noise),
+        "deviation_corrected": remove_noise(np.abs(distance), noise),
         "p_value": null.level_p_values,
         "p_adjusted": np.apply_along_axis(holm, -1, null.level_p_values),
     }
     # Where nothing or everything was refused, nothing is known but that the levels are alike.
     is_defined = np.isfinite(index_of(share, distance, scale))[..., None]
     columns = {name: np.where(is_defined, values, np.nan) for name, values in columns.items()}
-    columns |= {"estimate": distance, "separation": np.abs(distance), "n": index.n, "n_refused": index.n_refused}
+    columns |= {"estimate": distance, "deviation": np.abs(distance), "n": index.n, "n_refused": index.n_refused}
     # A level that was not asked in a family is no row.
     table = _frame(study, index, columns, study.levels(index.factors[0]))
     return table[table["n"] > 0]
@@ -109,8 +98,9 @@ def _frame(
     return pd.DataFrame(labels | {name: np.ravel(values) for name, values in columns.items()})
 
 
-def concatenate(tables: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
-    """Concatenate tables of the same columns; none give an empty one."""
-    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(columns))
+def concatenate(tables: Sequence[pd.DataFrame], contract: Contract) -> pd.DataFrame:
+    """Concatenate tables of one contract; none give an empty one."""
+    columns = [*contract.keys, *contract.estimates]
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
     counts = {name: np.int64 for name in ("n", "n_refused") if name in columns}
-    return table[list(columns)].astype(counts)
+    return table[columns].astype(counts)

@@ -50,7 +50,7 @@ def write_html_files(
     texts : bool
         Whether prompts and responses are shown, where there are any.
     """
-    figures = draw_figures(estimates.tables, estimates.rules, estimates.rule)
+    figures = draw_figures(estimates.tables, estimates.rules, estimates.rule, estimates.run_factors)
     drawn = write_figures(figures, folder / "figures", formats) if figures else []
     there = has_texts(responses)
     shown = there and texts

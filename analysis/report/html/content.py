@@ -12,6 +12,7 @@ import pandas as pd
 
 from refusal_metrics.detection.rules import ANSWERS_BY
 
+from ...columns import STUDY_COLUMNS
 from ...display.html import embed, visible
 from ...display.numbers import interval, percent
 from ...display.sentences import counted
@@ -103,10 +104,8 @@ def first_screen(content: Content) -> dict[str, Any]:
     for caution in cautions:
         placed[caution.place].append(caution.text)
     rates = headline(estimates)
-    names = list(map(str, rates.columns))
-    keys = names[: names.index("rule")]
     asked = set(rates["setting"]) == {"persona"}
-    keys = [key for key in keys if not (key == "setting" and asked)]
+    keys = [key for key in (*STUDY_COLUMNS, *estimates.run_factors) if not (key == "setting" and asked)]
     others = [rule for rule in estimates.rules if rule != estimates.rule]
     end = _scale_end(rates)
     return {

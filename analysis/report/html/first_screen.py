@@ -6,9 +6,9 @@ from dataclasses import replace
 import pandas as pd
 
 from ...arrays import ALPHA
-from ...columns import TASKS
+from ...columns import STUDY, STUDY_COLUMNS, TASKS
 from ...display.numbers import interval, percent
-from ..findings import count_families, family_of, list_findings, of_rule
+from ..findings import count_families, list_findings, of_rule
 from ..study_tables import Estimates
 
 _FEW = 3
@@ -37,7 +37,7 @@ def find_all(estimates: Estimates) -> list[str]:
     if "sensitivity" in tables:
         found += _strongest_factor(tables["sensitivity"])
     if "contrasts_by_persona" in tables:
-        found += _personas(of_rule(tables["contrasts_by_persona"], rule))
+        found += _personas(of_rule(tables["contrasts_by_persona"], rule), [*STUDY, *estimates.run_factors])
     return found
 
 
@@ -70,8 +70,7 @@ def headline(estimates: Estimates) -> pd.DataFrame:
         ``n, n_texts``.
     """
     rates = estimates.tables["rates"]
-    names = [str(name) for name in rates.columns]
-    by = names[: names.index("rule")]
+    by = [*STUDY_COLUMNS, *estimates.run_factors]
     if (rates["setting"] == "persona").any():
         rates = rates[rates["setting"] == "persona"]
     table = of_rule(rates, estimates.rule)
@@ -100,7 +99,7 @@ def _shown(row: "pd.Series[float]") -> str:
 def _with_outcomes(table: pd.DataFrame, outcomes: pd.DataFrame | None) -> pd.DataFrame:
     if outcomes is None:
         return table.assign(other=float("nan"), empty=float("nan"))
-    study = ["model", "task", "setting"]
+    study = list(STUDY_COLUMNS)
     if table.duplicated(study).any():
         # Factors of runs are told apart here, and not in the outcomes.
         return _with_outcomes(table, None)
@@ -113,7 +112,7 @@ def _with_outcomes(table: pd.DataFrame, outcomes: pd.DataFrame | None) -> pd.Dat
 def _strongest_factor(indices: pd.DataFrame) -> Iterable[str]:
     single = indices[(indices["model"] == "") & ~indices["factor"].str.contains(":", regex=False)]
     # An index within chance would name a factor for the number of its levels.
-    beyond = single[single["iota"].notna() & (single["p_value"] <= ALPHA) & ~single["one_sided"].astype(bool)]
+    beyond = single[single["iota"].notna() & (single["p_value"] <= ALPHA) & ~single["upper_bound_only"].astype(bool)]
     if len(beyond) < 2:
         return
     first, second = (row for _, row in beyond.sort_values("iota", ascending=False, kind="stable").head(2).iterrows())
@@ -125,7 +124,7 @@ def _strongest_factor(indices: pd.DataFrame) -> Iterable[str]:
     )
 
 
-def _personas(contrasts: pd.DataFrame) -> Iterable[str]:
+def _personas(contrasts: pd.DataFrame, family: list[str]) -> Iterable[str]:
     baseline = next((b for b in ("neutral", "others") if (contrasts["baseline"] == b).any()), None)
     if baseline is None:
         return
@@ -136,7 +135,7 @@ def _personas(contrasts: pd.DataFrame) -> Iterable[str]:
         largest = named.reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index)
         listed = "; ".join(
             f"{row['persona']} {percent(row['estimate'], signed=True)} points "
-            f"{interval(row['ci_low'], row['ci_high'], signed=True)} ({', '.join(map(str, row[family_of(own)]))})"
+            f"{interval(row['ci_low'], row['ci_high'], signed=True)} ({', '.join(map(str, row[family]))})"
             for _, row in largest.head(_FEW).iterrows()
         )
         yield f"The largest differences from {than} that stand after correction: {listed}."
@@ -145,12 +144,11 @@ def _personas(contrasts: pd.DataFrame) -> Iterable[str]:
             f"No persona was found to differ from {than} after correction; it may still, above all by less than the "
             "detectable difference."
         )
-    yield from _blind_spots(own)
+    yield from _blind_spots(own, family)
 
 
-def _blind_spots(own: pd.DataFrame) -> Iterable[str]:
+def _blind_spots(own: pd.DataFrame, family: list[str]) -> Iterable[str]:
     """Say where nothing could have been detected."""
-    family = family_of(own)
     families = own.groupby(family, sort=False, dropna=False)["mde"]
     least = families.min()
     blind, unknown = least[least > LARGE], least[least.isna()]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ...contracts import TABLES
 from ...display.html import clip, visible
 from ...display.tables import readable
 from ...labels.tables import readable_confusion, readable_gaps, readable_slices, readable_validation
@@ -27,7 +28,7 @@ _TITLES = {
     "contrasts_by_persona": ("Differences", "Each persona less a baseline", "In points."),
     "persona_spread": ("Differences", "How far personas are apart beyond noise", "Standard deviations, in points."),
     "sensitivity": ("Factors", "Sensitivity indices", "An empty model or task means the whole study."),
-    "separations": ("Factors", "Each level's distance from the whole", ""),
+    "deviations": ("Factors", "Each level's distance from the whole", ""),
     "interactions": ("Factors", "Combinations of two factors less the sum of the two", "In points."),
     "regression": ("Regression", "Coefficients", "Log odds ratios."),
     "regression_wald": ("Regression", "Joint tests of the factors", ""),
@@ -44,7 +45,6 @@ GROUPS = ("Rates", "Differences", "Factors", "Regression", "Across models", "Res
 """What tables are of, in the order of the page."""
 _LATER = ("odds_ratio", "or_low", "or_high", "p_value", "equiv_low", "equiv_high")
 """Columns of differences that stand behind what is to be read first."""
-_SIGNED = frozenset({"contrasts", "contrasts_by_persona", "interactions", "regression_effects"})
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,7 @@ def lay_out(file: str, table: pd.DataFrame, rule: str) -> PageTable:
     first = _ordered(table, rule).head(MOST_ROWS)
     first = first[sorted(first, key=lambda column: column in _LATER)] if name.startswith("contrasts") else first
     tidy = name in _TITLES and name != "published"
-    shown = (
-        readable(first, signed=name in _SIGNED) if tidy else first.astype(object).where(first.notna(), "").astype(str)
-    )
+    shown = readable(first, TABLES[name]) if tidy else first.astype(object).where(first.notna(), "").astype(str)
     return PageTable(name, group, title, caption, file, len(table), *_texts(shown))
 
 

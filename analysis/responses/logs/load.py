@@ -14,6 +14,7 @@ from typing import Any
 from refusal_metrics.detection.rules import ANSWERS_BY, RULES_VERSION
 from refusal_metrics.errors import InputError, unknown_name
 
+from ...contracts import check_run_factors, name_settings
 from ..run_results import settings_in_effect
 from ..runs import Log, differing_settings, find_logs, is_remote
 from ..table import (
@@ -62,7 +63,7 @@ _COLUMNS = frozenset(
         *(*FLAGS, "provider_reason", "doc", "told", "found", "escaped", "block", "rule", "answer"),
     }
 )
-"""The names that no setting of a run can have as a column; nor one that begins like a verdict's."""
+"""The names that no setting of a run can have as a column, besides those that are reserved."""
 
 
 def load_responses(
@@ -109,6 +110,7 @@ def load_responses(
             "too (persona-refusal ingest), or give one or the other"
         )
     if tables:
+        check_run_factors(run_factors)
         responses = read_responses([file for path in tables for file in _find_tables(path)], all_runs=all_runs)
         for name in [*run_factors, *["run"] * all_runs]:
             if name not in responses.columns:
@@ -116,6 +118,20 @@ def load_responses(
         return responses
     responses = _Reader(paths, all_runs=all_runs, run_factors=run_factors, texts=texts).read()
     return replace(responses, notes=(*responses.notes, *list_unfinished(responses, paths)))
+
+
+def _check_run_factor(name: str, columns: Mapping[str, str]) -> None:
+    """Check that a run factor is a setting of these runs, by the name of its column."""
+    if name == "run" or name in columns.values():
+        return
+    if name in columns:
+        raise InputError(
+            f"the factor {name!r} cannot be used, for another column has that name; the setting {name} of these runs "
+            f"is the factor {columns[name]}: give that"
+        )
+    check_run_factors([name])
+    error = unknown_name("factor", name, (*STUDY_COLUMNS, *FACTORS, *columns.values()))
+    raise error if columns else InputError(f"{error}; no results files that name a {name} are there")
 
 
 def _find_tables(path: str) -> list[Path | str]:
@@ -138,20 +154,16 @@ class _Reader:
         self._folder = Folder()
         self._open(results)
         self._labels = _label(self._logs)
-        taken = {name.lower() for name in _COLUMNS}
-        known = []
-        for name in dict.fromkeys(name for log in self._logs for name in log.settings):
-            if name.isidentifier() and name.lower() not in taken and not name.lower().startswith("refused"):
-                known.append(name)
-                taken.add(name.lower())
-        apart = dict.fromkeys([*run_factors, *["run"] * all_runs])
-        for name in apart:
-            if name not in ("run", *known):
-                error = unknown_name("factor", name, (*STUDY_COLUMNS, *FACTORS, *known))
-                raise error if known else InputError(f"{error}; no results files that name a {name} are there")
-        self._apart = tuple(apart)
-        # Those that differ are columns, so that a table written from here can be told apart by them later.
-        self._settings = tuple(name for name in known if name in {*apart, *differing_settings(self._logs)})
+        columns = name_settings((name for log in self._logs for name in log.settings), _COLUMNS)
+        self._logs = [
+            replace(log, settings={columns[name]: value for name, value in log.settings.items()}) for log in self._logs
+        ]
+        self._run_factors = tuple(dict.fromkeys([*run_factors, *["run"] * all_runs]))
+        for name in self._run_factors:
+            _check_run_factor(name, columns)
+        # Those that differ are columns, so that a table written from here can be broken down by them later.
+        used = {*self._run_factors, *differing_settings(self._logs)}
+        self._settings = tuple(name for name in columns.values() if name in used)
         self._connection = connect()
         self._connection.execute(f"SET temp_directory = {quoted(self._folder.path / 'spilt')}")
 
@@ -189,7 +201,7 @@ class _Reader:
             "CREATE VIEW usable AS SELECT * FROM lines WHERE left_out IS NULL AND file_row_number NOT IN "
             "(SELECT row FROM wrong WHERE row IS NOT NULL)"
         )
-        telling = LogNotes(self._connection, self._logs, self._labels, self._plain, self._apart)
+        telling = LogNotes(self._connection, self._logs, self._labels, self._plain, self._run_factors)
         notes = telling.of_files(mended) + telling.left_out()
         if not count(self._connection, "SELECT count(*) FROM usable"):
             raise self._nothing(notes)
@@ -259,7 +271,7 @@ class _Reader:
             newest = f"""
                 WHERE file_row_number IN (
                     SELECT max_by(file_row_number, {order}) FROM usable
-                    GROUP BY model, design_id, "index"{telling.apart}
+                    GROUP BY model, design_id, "index"{telling.by_run_factors}
                 )"""
         kept = self._folder.path / "kept.parquet"
         # To keep the order of the lines would take a gigabyte, and nothing depends on it any more.

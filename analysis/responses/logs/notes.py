@@ -39,7 +39,7 @@ class LogNotes:
     labels : sequence of str
         What the logs are called.
     files : sequence of Plain
-    apart : sequence of str
+    run_factors : sequence of str
         The settings of runs that are factors.
     """
 
@@ -49,20 +49,20 @@ class LogNotes:
         logs: Sequence[Log],
         labels: Sequence[str],
         files: Sequence[Plain],
-        apart: Sequence[str],
+        run_factors: Sequence[str],
     ) -> None:
         self._connection = connection
         self._logs = logs
         self._labels = labels
         self._files = files
-        self._apart = apart
+        self._run_factors = run_factors
         self.filters: list[str] = []
         self.n_repeated = 0
 
     @property
-    def apart(self) -> str:
-        """The settings that are factors, as further columns of a query."""
-        return "".join(f', "{name}"' for name in self._apart)
+    def by_run_factors(self) -> str:
+        """The run factors, as further columns of a query."""
+        return "".join(f', "{name}"' for name in self._run_factors)
 
     def of_files(self, mended: Mapping[int, Counter[str]]) -> list[str]:
         """Report problems of the files."""
@@ -186,7 +186,7 @@ class LogNotes:
         return count(
             self._connection,
             f"SELECT sum(n) FROM (SELECT count(*) - {distinct} AS n FROM usable "
-            f"GROUP BY model, design_id, filter{self.apart})",
+            f"GROUP BY model, design_id, filter{self.by_run_factors})",
         )
 
     def _differing(self) -> Iterable[str]:
@@ -199,9 +199,9 @@ class LogNotes:
             differ = [
                 name
                 for name in differing_settings([self._logs[number - 1] for number in sorted(numbers)])
-                if name not in self._apart
+                if name not in self._run_factors
             ]
-            if differ and "run" not in self._apart:
+            if differ and "run" not in self._run_factors:
                 # Repeats are what is most often meant to be told apart.
                 best = "repeat" if "repeat" in differ else differ[0]
                 yield (
@@ -265,7 +265,7 @@ class LogNotes:
         distinct = "DISTINCT index" if self.n_repeated or len(self.filters) > 1 else "*"
         gaps = self._connection.execute(
             f"SELECT model, task, setting, max(index) + 1 AS n, n - count({distinct}) AS n_missing FROM usable "
-            f"GROUP BY model, task, setting{self.apart} HAVING n_missing > 0 ORDER BY ALL"
+            f"GROUP BY model, task, setting{self.by_run_factors} HAVING n_missing > 0 ORDER BY ALL"
         ).fetchall()
         for model, task, setting, n, n_missing in gaps:
             yield (

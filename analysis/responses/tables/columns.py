@@ -8,12 +8,11 @@ from refusal_metrics.detection.rules import RULES
 from refusal_metrics.detection.verdict import EMPTY, TRUNCATED, UNJUDGED
 from refusal_metrics.errors import InputError
 
-from ...columns import FACTORS, FLAGS, REQUIRED, STUDY_COLUMNS, is_verdict
+from ...columns import FACTORS, FLAGS, GIVEN, REQUIRED, STUDY_COLUMNS, is_verdict
 from ..sql import as_index, as_text, as_verdict, check_verdicts, identifier
 from .checks import check_values
 
 _BLANK_IS_NONE = frozenset({*STUDY_COLUMNS, *FACTORS, "text_id", "row_id", "design_id", "refused_by"})
-_GIVEN = "given"
 
 
 def fill_responses(
@@ -46,7 +45,7 @@ def fill_responses(
     given = [name for name in types if is_verdict(name)]
     verdicts = {name: name for name in sorted(given, key=lambda name: own.get(name, len(own)))}
     if not verdicts and "refused" in types:
-        verdicts = {"refused": f"refused_{_GIVEN}"}
+        verdicts = {"refused": f"refused_{GIVEN}"}
     missing = [name for name in REQUIRED if name not in types] + ([] if verdicts else ["refused"])
     if missing:
         raise InputError(

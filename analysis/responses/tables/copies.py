@@ -11,7 +11,7 @@ import duckdb
 
 from refusal_metrics.errors import InputError
 
-from ...columns import is_verdict
+from ...columns import STUDY_COLUMNS, is_verdict
 from ..runs import is_remote
 from ..sql import as_index, as_text, as_verdict, count, identifier, literal, quoted
 
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
 FILE, ROW = "file of the row", "place of the row"
 """The columns of the view ``given`` that say where a row stands."""
 
-_STUDY = ("model", "task", "setting")
 _DOC = ("persona", "persona_group", "template", "response_type", "stratum", "language", "text_id", "row_id")
 _ID = ("design_id", "index")
 _OF_A_RESPONSE = frozenset(
     {
-        *_STUDY,
+        *STUDY_COLUMNS,
         *_DOC,
         *_ID,
         *("refused", "refused_by", "outcome", "cause", "rule", "answer", "empty", "answered", "unjudged", "truncated"),
@@ -134,7 +133,7 @@ def find_copies(
     """
     in_all = [name for name in types if all(name in columns for columns in columns_of)]
     by_id = set(_ID) <= set(in_all)
-    named = [*_STUDY, *_ID] if by_id else [*_STUDY, *_DOC]
+    named = [*STUDY_COLUMNS, *_ID] if by_id else [*STUDY_COLUMNS, *_DOC]
     keys = [name for name in in_all if name in named]
     keys += [name for name in in_all if name not in _OF_A_RESPONSE and not is_verdict(name)]
     keys += ["run"] * (all_runs and "run" in in_all)
@@ -156,7 +155,7 @@ def _suspects(
     file, row = identifier(FILE), identifier(ROW)
     usable = " AND ".join(f"k{n} IS NOT NULL" for n, name in enumerate(keys) if name in (*_ID, "model"))
     # A look at whole parts first, which costs a tenth: in most tables nothing is there twice.
-    parts = ", ".join(f"k{n}" for n, name in enumerate(keys) if name in {*_STUDY, "design_id"})
+    parts = ", ".join(f"k{n}" for n, name in enumerate(keys) if name in {*STUDY_COLUMNS, "design_id"})
     index = f"k{list(keys).index('index')}" if by_id else ""
     again_if = f"count(*) > count(DISTINCT {index})" if by_id else "count(DISTINCT file) > 1"
     verdicts = [f"{as_verdict(name, types[name])} AS {identifier(name)}" for name in _verdicts(types)]

@@ -12,11 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import typer
+from refusal_metrics.analysis import contracts
 from refusal_metrics.analysis.cli import app as cli
-from refusal_metrics.analysis.estimates.contrasts import CONTRASTS
-from refusal_metrics.analysis.estimates.interactions import INTERACTIONS
-from refusal_metrics.analysis.estimates.rates import ESTIMATES
-from refusal_metrics.analysis.estimates.spread import SPREAD
 from refusal_metrics.analysis.estimates.trend import MODELS, TRENDS
 from refusal_metrics.analysis.responses.logs.load import load_responses
 from rich.cells import cell_len
@@ -69,7 +66,7 @@ def test_csv_on_the_standard_output_is_the_table_and_nothing_else(results):
     ended = run("rates", results, "--format", "csv")
     assert ended.returncode == 0
     table = pd.read_csv(io.StringIO(ended.stdout))
-    assert list(table) == ["model", "task", "setting", *ESTIMATES]
+    assert list(table) == ["model", "task", "setting", *contracts.RATES.estimates]
     # Persona: RNA RAA, 2 of 6 (to answer_aware, N is no refusal); persona-free: 0 of 3.
     assert table["setting"].tolist() == ["persona", "persona-free"]
     assert table["estimate"].tolist() == pytest.approx([1 / 3, 0.0])
@@ -80,7 +77,7 @@ def test_csv_on_the_standard_output_is_the_table_and_nothing_else(results):
 def test_json_on_the_standard_output_is_the_table_and_nothing_else(results):
     ended = invoke("rates", results, "--format", "json", "--by", "persona", "--detector", "prefix_strict")
     rows = json.loads(ended.stdout)
-    assert set(rows[0]) == {"model", "task", "setting", "persona", *ESTIMATES}
+    assert set(rows[0]) == {"model", "task", "setting", "persona", *contracts.RATES.estimates}
     # The woman is answered R and R, the black person N and A, the muslim A and A; then there is nobody.
     of_persona = {row["persona"]: row["estimate"] for row in rows if row["setting"] == "persona"}
     assert of_persona == {"woman": 1.0, "black": 0.0, "muslim": 0.0}
@@ -162,26 +159,26 @@ MODELS_OF_STUDY = ("meta-llama/Llama-2-7b-chat-hf", "Qwen/Qwen2-7B-Instruct", "g
 RATES = ["model", "task", "setting"]
 SENSITIVITY = [
     *("model", "task", "factor", "iota", "ci_low", "ci_high", "null_mean", "p_value", "n_levels"),
-    *("iota_corrected", "one_sided", "first_order", "total"),
+    *("iota_corrected", "upper_bound_only", "first_order", "total"),
 ]
 REGRESSION = [
     *("factor", "level", "coef", "se", "ci_low", "ci_high", "p_value", "p_adjusted", "estimator", "separated"),
 ]
 COLUMNS = {
-    "rates": [*RATES, *ESTIMATES],
-    "rates --by persona,response_type": [*RATES, "persona", "response_type", *ESTIMATES],
-    "rates --factors stratum": [*RATES, "stratum", *ESTIMATES],
-    "rates --by temperature": [*RATES, "temperature", *ESTIMATES],
-    "rates --against neutral": ["model", "task", "persona", "baseline", *CONTRASTS],
-    "rates --against woman": ["model", "task", "persona", "baseline", *CONTRASTS],
-    "rates --spread": ["model", "task", *SPREAD],
+    "rates": [*RATES, *contracts.RATES.estimates],
+    "rates --by persona,response_type": [*RATES, "persona", "response_type", *contracts.RATES.estimates],
+    "rates --factors stratum": [*RATES, "stratum", *contracts.RATES.estimates],
+    "rates --by temperature": [*RATES, "temperature", *contracts.RATES.estimates],
+    "rates --against neutral": ["model", "task", "persona", "baseline", *contracts.CONTRASTS.estimates],
+    "rates --against woman": ["model", "task", "persona", "baseline", *contracts.CONTRASTS.estimates],
+    "rates --spread": ["model", "task", *contracts.SPREAD.estimates],
     "sensitivity --replicates 100": SENSITIVITY,
     "sensitivity --replicates 100 --factors temperature": SENSITIVITY,
     "sensitivity --replicates 100 --levels": [
-        *("model", "task", "factor", "level", "estimate", "ci_low", "ci_high", "separation", "null_mean", "corrected"),
-        *("p_value", "n", "n_refused", "p_adjusted"),
+        *("model", "task", "factor", "level", "estimate", "ci_low", "ci_high", "deviation", "null_mean"),
+        *("deviation_corrected", "p_value", "n", "n_refused", "p_adjusted"),
     ],
-    "sensitivity --interactions model,response_type": list(INTERACTIONS),
+    "sensitivity --interactions model,response_type": [*contracts.INTERACTIONS.keys, *contracts.INTERACTIONS.estimates],
     "regression": REGRESSION,
     "regression --factors persona,temperature": REGRESSION,
     "regression --formula persona*response_type+model": REGRESSION,
@@ -469,8 +466,7 @@ def test_a_factor_that_a_table_has_no_column_for_is_one_sentence(tmp_path, monke
     table.write_text("model,task,text_id,template,refused\nm,nli,t,p1,1\nm,nli,u,p2,0\n", encoding="utf-8")
     printed = fail(monkeypatch, capsys, "rates", table, *options.split())
     assert printed.err == (
-        f"persona-refusal: {table}: lacks the column persona, which tells responses apart; it can be told apart by "
-        "model, task, setting, template\n"
+        f"persona-refusal: {table}: lacks the column persona; it can be broken down by model, task, setting, template\n"
     )
 
 

@@ -71,7 +71,7 @@ def test_all_forms_and_files_have_the_same_rows_in_the_same_order(results, tmp_p
     assert [(r["model"], r["task"]) for r in records] == list(zip(table["model"], table["task"], strict=True))
     assert records[0]["estimate"] == pytest.approx(2 / 6)
     markdown, _ = invoke(results, "--format", "markdown")
-    assert markdown.startswith("**Mean over tasks**\n\n| rank, 95 % | model |")
+    assert markdown.startswith("**Mean over tasks**\n\n| rank, 95% CI | model |")
 
 
 @pytest.mark.parametrize("ending", ["html", "md"])

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from refusal_metrics.analysis.contracts import CONTRASTS, DEVIATIONS, RATES, SENSITIVITY
 from refusal_metrics.analysis.display.numbers import Format
 from refusal_metrics.analysis.display.tables import print_table, readable, to_markdown
 from rich.cells import cell_len
@@ -25,7 +26,7 @@ def screen(monkeypatch, capsys):
     monkeypatch.delenv("FORCE_COLOR", raising=False)
 
     def show(table, sections=()):
-        print_table(table, Format.TABLE, sections)
+        print_table(table, Format.TABLE, sections, contract=RATES)
         return capsys.readouterr().out
 
     return show
@@ -41,8 +42,8 @@ def rates_of(names, column="model"):
 
 def test_a_readable_table_has_percentages_thousands_and_blanks():
     table = rates_of(["m", None]).assign(persona_group=["gender", NAN])
-    shown = readable(table)
-    assert list(shown.columns) == ["model", "%", "95 % interval", "n", "texts", "refused", "persona group"]
+    shown = readable(table, RATES)
+    assert list(shown.columns) == ["model", "rate (%)", "95% CI", "n", "texts", "refused", "persona group"]
     assert shown.to_numpy().tolist() == [
         ["m", "25.00", "[12.50, 37.50]", "1,200", "120", "300", "gender"],
         ["", "0.00", "", "5", "1", "0", ""],
@@ -50,43 +51,59 @@ def test_a_readable_table_has_percentages_thousands_and_blanks():
 
 
 def test_differences_are_readable_as_signed_points():
-    shown = readable(rates_of(["m"]), signed=True)
-    assert shown[["points", "95 % interval"]].to_numpy().tolist() == [["+25.00", "[+12.50, +37.50]"]]
+    shown = readable(rates_of(["m"]), CONTRASTS)
+    assert shown[["difference (pp)", "95% CI"]].to_numpy().tolist() == [["+25.00", "[+12.50, +37.50]"]]
 
 
 def test_columns_have_the_headings_that_people_know():
-    row = {"p_value": 0.00002, "p_adjusted": 0.5, "n_levels": 3, "null_mean": 0.125, "iota": 0.25, "one_sided": True}
-    assert readable(pd.DataFrame([row])).to_dict("records") == [
-        {"p": "<.001", "adjusted p": ".500", "levels": "3", "by chance": "0.125", "iota": "0.250", "one sided": "yes"}
+    row = {"p_value": 0.00002, "n_levels": 3, "null_mean": 0.125, "iota": 0.25, "upper_bound_only": True}
+    assert readable(pd.DataFrame([row]), SENSITIVITY).to_dict("records") == [
+        {"p": "<.001", "levels": "3", "null mean": "0.125", "iota": "0.250", "upper bound only": "yes"}
     ]
 
 
-def test_beside_an_estimate_differences_and_chance_are_percentages_and_ratios_are_not():
-    row = {"estimate": 0.1, "or_low": 0.5, "or_high": 2.0, "odds_ratio": 1.0, "mde": 0.25, "null_mean": 0.125}
-    (shown,) = readable(pd.DataFrame([row]), signed=True).to_dict("records")
+def test_differences_are_in_points_as_the_contract_says_and_ratios_are_not():
+    row = {"estimate": 0.1, "or_low": 0.5, "or_high": 2.0, "odds_ratio": 1.0, "mde": 0.25, "equiv_low": -0.1}
+    (shown,) = readable(pd.DataFrame([row | {"equiv_high": 0.2}]), CONTRASTS).to_dict("records")
     assert shown == {
-        "points": "+10.00",
-        "95 % of ratio": "[0.500, 2.000]",
+        "difference (pp)": "+10.00",
+        "95% CI of odds ratio": "[0.500, 2.000]",
         "odds ratio": "1.000",
-        "detectable": "25.00",
-        "by chance": "12.50",
+        "min. detectable (pp)": "25.00",
+        "90% CI": "[-10.00, +20.00]",
     }
+
+
+def test_one_name_is_shown_as_the_contract_of_its_table_says():
+    # The mean under the null is a share of a level's deviation, and an index of a factor.
+    row = pd.DataFrame({"null_mean": [0.125], "ci_low": [0.25], "ci_high": [0.5]})
+    assert readable(row, DEVIATIONS).to_dict("records") == [{"null mean (pp)": "12.50", "95% CI": "[+25.00, +50.00]"}]
+    assert readable(row, SENSITIVITY).to_dict("records") == [{"null mean": "0.125", "95% CI": "[0.250, 0.500]"}]
+
+
+def test_a_factor_called_as_a_column_is_headed_keeps_its_column():
+    table = pd.DataFrame({"adjusted p": ["mine"], "p_adjusted": [0.5]})
+    assert readable(table, CONTRASTS).to_dict("records") == [{"adjusted p": "mine", "p_adjusted": ".500"}]
+
+
+def test_verdicts_of_a_table_are_called_its_own_column():
+    assert readable(pd.DataFrame({"rule": ["given", "prefix"]}))["rule"].tolist() == ["your `refused` column", "prefix"]
 
 
 def test_a_difference_that_cannot_be_detected_is_not_shown_as_one():
     # Differences of proportions are no larger than 1.
     table = pd.DataFrame({"estimate": [0.1, 0.1], "mde": [1.25, NAN]})
-    assert readable(table)["detectable"].tolist() == [">100", ""]
+    assert readable(table, CONTRASTS)["min. detectable (pp)"].tolist() == [">100", ""]
 
 
 def test_an_interval_may_be_open_to_one_side():
     shown = readable(pd.DataFrame({"coef": [-5.0, 1.0], "ci_low": [-math.inf, NAN], "ci_high": [-2.5, NAN]}))
-    assert shown["95 % interval"].tolist() == ["[-∞, -2.500]", ""]
+    assert shown["95% CI"].tolist() == ["[-∞, -2.500]", ""]
 
 
 def test_an_end_that_is_not_known_is_a_question_mark():
     shown = readable(pd.DataFrame({"coef": [1.0], "ci_low": [NAN], "ci_high": [math.inf]}))
-    assert shown["95 % interval"].tolist() == ["[?, ∞]"]
+    assert shown["95% CI"].tolist() == ["[?, ∞]"]
 
 
 def test_a_table_of_counts_is_readable_without_a_rate():
@@ -142,9 +159,9 @@ TABLE_TOKENS = {f"{part}_{end}" for part in ("table", "thead", "tbody", "tr", "t
 
 
 def test_markdown_is_for_reading(capsys):
-    print_table(rates_of(["a/one"]), Format.MARKDOWN)
+    print_table(rates_of(["a/one"]), Format.MARKDOWN, contract=RATES)
     assert capsys.readouterr().out == (
-        "| model | % | 95 % interval | n | texts | refused |\n"
+        "| model | rate (%) | 95% CI | n | texts | refused |\n"
         "| --- | --- | --- | --- | --- | --- |\n"
         "| a/one | 25.00 | [12.50, 37.50] | 1,200 | 120 | 300 |\n"
     )
@@ -311,11 +328,11 @@ def test_no_name_can_command_a_terminal(monkeypatch, capsys, form, name):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     # Without the styles that Rich gives to headings.
     monkeypatch.setenv("TERM", "dumb")
-    print_table(pd.DataFrame({"model": [name], "estimate": [-0.05]}), form, signed=True)
+    print_table(pd.DataFrame({"model": [name], "estimate": [-0.05]}), form, contract=CONTRASTS)
     printed = capsys.readouterr().out
     # All that is left is printable, in lines that the table has without the name.
     assert all(c.isprintable() for line in printed.split("\n") for c in line)
-    print_table(pd.DataFrame({"model": ["x" * 30], "estimate": [-0.05]}), form, signed=True)
+    print_table(pd.DataFrame({"model": ["x" * 30], "estimate": [-0.05]}), form, contract=CONTRASTS)
     assert len(printed.split("\n")) == len(capsys.readouterr().out.split("\n"))
 
 

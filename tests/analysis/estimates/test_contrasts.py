@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusal_metrics.analysis.estimates.contrasts import CONTRASTS, estimate_contrasts, estimate_setting_contrasts
+from refusal_metrics.analysis import contracts
+from refusal_metrics.analysis.estimates.contrasts import estimate_contrasts, estimate_setting_contrasts
 from refusal_metrics.analysis.responses.count import count_responses
 from refusal_metrics.analysis.responses.table import read_responses
 from refusal_metrics.analysis.statistics.multiplicity import adjust
@@ -157,7 +158,7 @@ def test_each_persona_is_compared_within_its_own_model_and_task(make_counts):
     # The neutral personas are pooled: 2/20.
     assert table["estimate"].tolist() == pytest.approx([0.1, 0.4, -0.1])
     whole = estimate_setting_contrasts(make_counts(rows), "neutral")
-    assert list(whole) == ["model", "task", "baseline", *CONTRASTS]
+    assert list(whole) == ["model", "task", "baseline", *contracts.CONTRASTS.estimates]
     assert whole["estimate"].tolist() == pytest.approx([7 / 20 - 2 / 20, -0.1])
 
 
@@ -165,7 +166,7 @@ def test_each_persona_is_compared_within_its_own_model_and_task(make_counts):
 def test_without_a_baseline_the_table_is_empty_but_has_its_columns(make_counts, baseline):
     table = estimate_contrasts(make_counts(study(woman={"a": (1, 2)})), baseline)
     assert table.empty
-    assert list(table) == ["model", "task", "persona", "baseline", *CONTRASTS]
+    assert list(table) == ["model", "task", "persona", "baseline", *contracts.CONTRASTS.estimates]
 
 
 def test_without_a_persona_setting_the_tables_are_empty_but_have_their_columns(make_counts):
@@ -307,7 +308,7 @@ def test_settings_of_runs_told_apart_are_compared_each_with_its_own_baseline(tmp
     ]
     pd.DataFrame(rows).to_parquet(tmp_path / "table.parquet", index=False)
     counts = count_responses(read_responses([tmp_path / "table.parquet"]), ["temperature"])["given"]
-    table = estimate_contrasts(counts, "neutral", apart=["temperature"])
+    table = estimate_contrasts(counts, "neutral", run_factors=["temperature"])
     assert list(table)[:5] == ["model", "task", "temperature", "persona", "baseline"]
     assert table["temperature"].tolist() == ["0", "0", "1", "1"]
     for temperature, part in table.groupby("temperature"):
@@ -318,6 +319,6 @@ def test_settings_of_runs_told_apart_are_compared_each_with_its_own_baseline(tmp
     assert table["p_adjusted"].tolist() == pytest.approx(
         adjust(table["p_value"].to_numpy(), list(zip(table["model"], table["task"], table["temperature"], strict=True)))
     )
-    settings_alone = estimate_setting_contrasts(counts, "neutral", apart=["temperature"])
+    settings_alone = estimate_setting_contrasts(counts, "neutral", run_factors=["temperature"])
     # Of 56 responses under personas 7 + 1 and 7 + 25 were refused, of 28 neutral ones 7.
     assert settings_alone["estimate"].tolist() == pytest.approx([8 / 56 - 7 / 28, 32 / 56 - 7 / 28])

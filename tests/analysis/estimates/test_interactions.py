@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusal_metrics.analysis.estimates.interactions import INTERACTIONS, estimate_interactions
+from refusal_metrics.analysis import contracts
+from refusal_metrics.analysis.estimates.interactions import estimate_interactions
 from refusal_metrics.analysis.statistics.multiplicity import holm
 from scipy import stats
 
@@ -50,7 +51,7 @@ def test_a_two_by_two_table_equals_the_difference_of_differences_by_hand(make_co
     half = stats.t.ppf(0.975, 1) * math.sqrt(2 / 1 * 2 * score**2)
     assert table["ci_high"].to_numpy() - table["estimate"].to_numpy() == pytest.approx(np.full(4, half))
     assert table[["n", "n_texts", "n_refused"]].to_numpy().tolist() == [[4, 2, 1], [4, 2, 3], [4, 2, 4], [4, 2, 1]]
-    assert list(table) == list(INTERACTIONS)
+    assert list(table) == [*contracts.INTERACTIONS.keys, *contracts.INTERACTIONS.estimates]
     assert table[["level", "other_level"]].to_numpy().tolist() == [
         ["man", "nli"],
         ["man", "politeness"],
@@ -147,7 +148,7 @@ def test_where_there_is_nothing_to_compare_the_table_is_empty(make_counts, left_
     keep = np.array([not left_out(row) for row in study] + [False])
     table = estimate_interactions(counts.take(keep), *pair)
     assert table.empty
-    assert list(table) == list(INTERACTIONS)
+    assert list(table) == [*contracts.INTERACTIONS.keys, *contracts.INTERACTIONS.estimates]
 
 
 def test_responses_without_a_level_do_not_count(make_counts):

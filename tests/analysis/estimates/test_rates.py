@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from refusal_metrics.analysis.estimates.rates import ESTIMATES, estimate_rates
+from refusal_metrics.analysis import contracts
+from refusal_metrics.analysis.estimates.rates import estimate_rates
 from scipy import stats
 
 from refusal_metrics.errors import InputError
@@ -104,10 +105,10 @@ def test_a_single_text_refused_sometimes_has_no_interval(only_rate):
 
 def test_columns_are_the_factors_and_then_the_estimates(make_counts):
     counts = make_counts(responses({"a": (1, 2)}, persona="x"))
-    assert list(estimate_rates(counts, ["persona", "model"])) == ["persona", "model", *ESTIMATES]
-    assert list(estimate_rates(counts, [])) == list(ESTIMATES)
+    assert list(estimate_rates(counts, ["persona", "model"])) == ["persona", "model", *contracts.RATES.estimates]
+    assert list(estimate_rates(counts, [])) == list(contracts.RATES.estimates)
     interval, counted = ("estimate", "ci_low", "ci_high"), ("n", "n_texts", "n_refused")
-    assert (*interval, *counted, "n_unjudged", "n_truncated", "n_provider") == ESTIMATES
+    assert (*interval, *counted, "n_unjudged", "n_truncated", "n_provider") == contracts.RATES.estimates
 
 
 def test_responses_without_a_persona_are_a_cell_of_their_own(make_counts):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
-from refusal_metrics.analysis.estimates.spread import SPREAD
+from refusal_metrics.analysis import contracts
 from refusal_metrics.analysis.estimates.spread import estimate_spread as estimate_spread_with
 from refusal_metrics.analysis.responses.count import count_responses
 from refusal_metrics.analysis.responses.table import read_responses
@@ -41,16 +41,16 @@ def test_the_spread_equals_the_metric_of_the_harness(make_counts, rows):
         assert spread == NOT_AVAILABLE
     else:
         assert row["estimate"] == pytest.approx(spread, abs=1e-12)
-        corrected = max(0, row["observed"] ** 2 - row["expected"] ** 2)
+        corrected = max(0, row["sd_observed"] ** 2 - row["sd_under_null"] ** 2)
         assert row["estimate"] ** 2 == pytest.approx(corrected, abs=1e-12)
         rates = pd.DataFrame(values).groupby("persona")["refused"].mean()
-        assert row["observed"] == pytest.approx(rates.std(), abs=1e-12)
+        assert row["sd_observed"] == pytest.approx(rates.std(), abs=1e-12)
 
 
 def test_the_spread_of_personas_refused_alike_in_every_text_is_0_with_a_p_value_of_1(make_counts):
     alike = {"a": (1, 4), "b": (3, 4)}
     row = only_row(estimate_spread(make_counts(study(woman=alike, black=alike))))
-    assert (row["estimate"], row["observed"], row["p_value"]) == (0, 0, 1)
+    assert (row["estimate"], row["sd_observed"], row["p_value"]) == (0, 0, 1)
     assert row[["n_levels", "n", "n_texts", "n_refused"]].tolist() == [2, 16, 2, 8]
 
 
@@ -59,7 +59,7 @@ def test_the_spread_of_one_persona_or_one_text_is_missing(make_counts):
     one_text = study(woman={"a": (1, 4)}, black={"a": (2, 4)})
     for rows in (one_persona, one_text):
         row = only_row(estimate_spread(make_counts(rows)))
-        assert row[["estimate", "observed", "expected", "p_value"]].isna().all()
+        assert row[["estimate", "sd_observed", "sd_under_null", "p_value"]].isna().all()
 
 
 def test_a_persona_refused_in_every_text_spreads_beyond_all_draws(make_counts):
@@ -67,7 +67,7 @@ def test_a_persona_refused_in_every_text_spreads_beyond_all_draws(make_counts):
     rows = study(woman=dict.fromkeys(texts, (2, 2)), black=dict.fromkeys(texts, (0, 2)))
     row = only_row(estimate_spread(make_counts(rows), n_flips=99))
     # The personas' rates are 1 and 0, exactly in every text: no noise, standard deviation sqrt(1/2).
-    assert row["estimate"] == row["observed"] == pytest.approx(math.sqrt(0.5))
+    assert row["estimate"] == row["sd_observed"] == pytest.approx(math.sqrt(0.5))
     assert row["p_value"] == 0.01
 
 
@@ -82,13 +82,13 @@ def test_the_spread_is_significant_in_about_5_of_100_studies_where_personas_do_n
     # Of 200 studies at .05, 2 to 18 is the middle 99.8 %.
     assert 2 <= table["p_value"].le(0.05).sum() <= 18
     # The observed spread is what the noise makes of it, on average.
-    assert (table["observed"] ** 2).mean() == pytest.approx((table["expected"] ** 2).mean(), rel=0.1)
+    assert (table["sd_observed"] ** 2).mean() == pytest.approx((table["sd_under_null"] ** 2).mean(), rel=0.1)
 
 
 def test_without_a_persona_setting_the_table_is_empty_but_has_its_columns(make_counts):
     spread = estimate_spread(make_counts(study(neutral={"a": (1, 2)})))
     assert spread.empty
-    assert list(spread) == ["model", "task", *SPREAD]
+    assert list(spread) == ["model", "task", *contracts.SPREAD.estimates]
 
 
 def test_without_personas_nothing_can_spread(make_counts):
@@ -107,7 +107,7 @@ def test_settings_of_runs_told_apart_spread_each_by_itself(tmp_path):
     spread = estimate_spread_with(counts, ["temperature"], rng=np.random.default_rng(1))
     assert spread["temperature"].tolist() == ["0", "1"]
     # Rates of 1/4 and 1/4, then of 1 and 1/4: standard deviation (1 - 1/4) / sqrt(2).
-    assert spread["observed"].tolist() == pytest.approx([0, 0.75 / math.sqrt(2)])
+    assert spread["sd_observed"].tolist() == pytest.approx([0, 0.75 / math.sqrt(2)])
 
 
 def test_more_flips_than_are_drawn_at_a_time_are_counted_all(make_counts):

@@ -239,7 +239,7 @@ def test_responses_without_a_level_do_not_count(asked, counts):
 def test_a_trend_is_estimated_at_each_level_of_a_factor_of_runs(asked, counts):
     other = refuse(asked, np.random.default_rng(1), [0, 0.5, -0.5, 0, 1, 0], [0, 0, 0.2, 0])
     both = join(counts, other, temperature=("0", "1"))
-    estimated = estimate_trend(both, apart=["temperature"])
+    estimated = estimate_trend(both, run_factors=["temperature"])
     assert list(estimated.trends.columns) == [TRENDS[0], "temperature", *TRENDS[1:]]
     assert list(estimated.models.columns) == [MODELS[0], "temperature", *MODELS[1:]]
     for level, alone in (("0", counts), ("1", other)):
@@ -252,17 +252,17 @@ def test_a_trend_is_estimated_at_each_level_of_a_factor_of_runs(asked, counts):
 
 def test_a_level_at_which_too_few_models_were_run_is_named_and_the_others_are_estimated(counts):
     few = counts.take(np.isin(counts.codes["model"], [0, 2]))
-    estimated = estimate_trend(join(counts, few, temperature=("0", "1")), apart=["temperature"])
+    estimated = estimate_trend(join(counts, few, temperature=("0", "1")), run_factors=["temperature"])
     assert set(estimated.trends["temperature"]) == {"0"}
     assert "A trend over released needs at least 3 models, and with temperature 1 2 can be used." in estimated.notes
     assert "With temperature 1: Llama2-13B left out: it was not run." in estimated.notes
     with pytest.raises(InputError, match="needs at least 3 models, and with temperature 0 2, with temperature 1 2 can"):
-        estimate_trend(join(few, few, temperature=("0", "1")), apart=["temperature"])
+        estimate_trend(join(few, few, temperature=("0", "1")), run_factors=["temperature"])
 
 
 def test_an_unknown_factor_is_refused(counts):
     with pytest.raises(InputError, match="'temprature'"):
-        estimate_trend(counts, apart=["temprature"])
+        estimate_trend(counts, run_factors=["temprature"])
 
 
 def join(first, second, **factor):

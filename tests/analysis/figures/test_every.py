@@ -47,7 +47,7 @@ def study(folder, models, personas, *, tasks=("nli", "offensiveness"), factor=No
 
 
 def draw(estimates):
-    return draw_figures(estimates.tables, estimates.rules, estimates.rule)
+    return draw_figures(estimates.tables, estimates.rules, estimates.rule, estimates.run_factors)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ NAMES = [
     "detectable_differences",
     "figure5_sensitivity",
     "sensitivity_by_model",
-    "separations",
+    "deviations",
     "figure6_regression",
     "marginal_effects",
     "figures4_10_11_models_by_response_types",
@@ -111,7 +111,7 @@ def test_a_study_of_one_model_and_task_has_those_that_need_no_more(one_model):
         (["contrasts_by_persona"], ["personas_against_neutral", "detectable_differences"]),
         (["rates_by_persona"], ["figure2_personas", "figures3_7_8_9_models_by_personas"]),
         (["sensitivity"], ["figure5_sensitivity"]),
-        (["separations"], ["separations"]),
+        (["deviations"], ["deviations"]),
         (["regression"], ["figure6_regression"]),
         (["regression_effects"], ["marginal_effects"]),
         (["rates_by_response_type"], ["figures4_10_11_models_by_response_types"]),
@@ -218,7 +218,7 @@ def test_factors_of_runs_are_told_apart_on_the_axis(hostile):
 
 def test_each_point_is_one_of_the_table_drawn(two_models):
     by_name = {figure.name: figure for figure in two_models[1]}
-    for name in ("rates_models_by_tasks", "figures4_10_11_models_by_response_types", "figure2_personas", "separations"):
+    for name in ("rates_models_by_tasks", "figures4_10_11_models_by_response_types", "figure2_personas", "deviations"):
         figure = by_name[name]
         drawn = [row["x"] for rows in to_spec(figure)["datasets"].values() for row in rows if "x" in row]
         assert sorted(drawn) == pytest.approx(sorted(100 * figure.table["estimate"]), rel=1e-6)

@@ -1,10 +1,10 @@
-"""Figures of factors' levels: separations, coefficients and effects."""
+"""Figures of factors' levels: deviations, coefficients and effects."""
 
 import math
 
 import pandas as pd
 from refusal_metrics.analysis.figures.export import to_spec
-from refusal_metrics.analysis.figures.factors import draw_effects, draw_regression, draw_separations
+from refusal_metrics.analysis.figures.factors import draw_deviations, draw_effects, draw_regression
 from refusal_metrics.analysis.figures.marks import ALIKE, DIFFERS
 
 
@@ -37,7 +37,7 @@ def rates(**columns):
     )
 
 
-def test_separations_are_drawn_in_points_beside_what_chance_makes_of_them():
+def test_deviations_are_drawn_in_points_beside_what_chance_makes_of_them():
     row = {
         "model": "",
         "task": "",
@@ -46,7 +46,7 @@ def test_separations_are_drawn_in_points_beside_what_chance_makes_of_them():
         "estimate": -0.1,
         "ci_low": -0.12,
         "ci_high": -0.08,
-        "separation": 0.1,
+        "deviation": 0.1,
         "null_mean": 0.03,
         "p_value": 0.001,
         "n": 20,
@@ -54,7 +54,7 @@ def test_separations_are_drawn_in_points_beside_what_chance_makes_of_them():
         "p_adjusted": 0.002,
     }
     others = [row | {"level": "p10", "p_adjusted": 0.2}, row | {"model": "m", "task": "nli"}]
-    (figure,) = draw_separations({"separations": pd.DataFrame([row, *others])}, "prefix")
+    (figure,) = draw_deviations({"deviations": pd.DataFrame([row, *others])}, "prefix")
     ((title, drawn),) = panels(figure).items()
     assert title == "template"
     shown = [[r[name] for name in ("y", "series", "x", "low", "high", "chance_low", "chance")] for r in drawn]

@@ -12,7 +12,6 @@ from refusal_metrics.analysis.figures.rows import (
     label_tasks,
     name_models,
     order_personas,
-    run_factors,
     say_sizes,
     short_names,
     take,
@@ -64,22 +63,23 @@ def test_levels_are_in_natural_order_after_those_of_the_paper():
     assert in_order(["z", "forced", "unforced"], ("unforced", "semi-forced", "forced")) == ["unforced", "forced", "z"]
 
 
-def test_factors_of_runs_are_what_stands_before_the_estimates_and_is_not_ours():
-    table = rates(model=["m"], task=["nli"], setting=["persona"], temperature=["0.7"], persona=["man"], rule=["r"])
-    assert run_factors(table) == ["temperature"]
-    assert run_factors(pd.DataFrame(columns=["model", "top.p", "family", "value", "variance", "se"])) == ["top.p"]
+@pytest.mark.parametrize("factor", ["temperature", "label", "x", "model_"])
+def test_a_models_label_carries_its_run_factors_wherever_their_columns_stand(factor):
+    table = rates(model=["b", "a", "a"], task=["nli"] * 3).assign(**{factor: ["0", "0.7", None]})
+    labels, levels = label_models(table, [factor])
+    assert labels.tolist() == [f"b, {factor} 0", f"a, {factor} 0.7", f"a, {factor} none"]
+    assert levels == [f"a, {factor} 0.7", f"a, {factor} none", f"b, {factor} 0"]
+    # A column that nobody calls a run factor is none.
+    assert label_models(table)[1] == ["a", "b"]
 
 
-def test_a_models_label_carries_its_factors_of_runs():
+def test_a_models_full_name_carries_its_run_factors():
     table = rates(model=["b", "a", "a"], task=["nli"] * 3, temperature=["0", "0.7", None])
-    labels, levels = label_models(table)
-    assert labels.tolist() == ["b, temperature 0", "a, temperature 0.7", "a, temperature none"]
-    assert levels == ["a, temperature 0.7", "a, temperature none", "b, temperature 0"]
-    assert name_models(table).tolist()[0] == "b, temperature 0"
+    assert name_models(table, ["temperature"]).tolist()[0] == "b, temperature 0"
 
 
 def test_models_settings_are_in_numerical_order():
-    _, levels = label_models(rates(model=["a"] * 3, task=["nli"] * 3, steps=["1000", "200", "30"]))
+    _, levels = label_models(rates(model=["a"] * 3, task=["nli"] * 3, steps=["1000", "200", "30"]), ["steps"])
     assert levels == ["a, steps 30", "a, steps 200", "a, steps 1000"]
 
 
@@ -124,7 +124,7 @@ def test_what_is_missing_is_said_on_hovering():
 
 
 def test_hovering_shows_names_in_full_and_their_factors_of_runs_under_our_headings():
-    shown = describe(rates(model=["m" * 90 + "\n<i>"], **{"a.b[0]": ["1"]}))
+    shown = describe(rates(model=["m" * 90 + "\n<i>"], **{"a.b[0]": ["1"]}), run_factors=["a.b[0]"])
     assert shown["model"] == ["m" * 90 + " <i>, a.b[0] 1"]
     assert "a.b[0]" not in shown
 

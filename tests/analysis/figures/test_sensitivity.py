@@ -5,7 +5,7 @@ from refusal_metrics.analysis.figures.export import to_spec
 from refusal_metrics.analysis.figures.sensitivity import draw_sensitivity
 
 
-def index(factor, iota, *, model="", task="", p_value=0.001, one_sided=False):
+def index(factor, iota, *, model="", task="", p_value=0.001, upper_bound_only=False):
     """Make a row of the table of indices; the mean by chance is 0.01."""
     return {
         "model": model,
@@ -18,7 +18,7 @@ def index(factor, iota, *, model="", task="", p_value=0.001, one_sided=False):
         "p_value": p_value,
         "n_levels": 3,
         "iota_corrected": iota - 0.004,
-        "one_sided": one_sided,
+        "upper_bound_only": upper_bound_only,
     }
 
 
@@ -31,7 +31,7 @@ def drawn(chart_spec, figure):
 
 
 def test_factors_are_drawn_from_the_largest_index_down_with_their_intervals_and_what_chance_makes():
-    (figure,) = draw(index("task", 0.1), index("persona_group", 0.3, one_sided=True), index("model:task", 0.4))
+    (figure,) = draw(index("task", 0.1), index("persona_group", 0.3, upper_bound_only=True), index("model:task", 0.4))
     single, joint = to_spec(figure)["vconcat"]
     assert (single["title"], joint["title"]) == ("Single factors", "Two factors jointly")
     assert single["layer"][0]["encoding"]["y"]["scale"]["domain"] == ["persona group", "task"]

@@ -151,12 +151,12 @@ def test_personas_that_differ_from_the_neutral_ones_are_named(tmp_path):
     board = make_board([study], np.random.default_rng(0))
     assert board.baseline == "neutral"
     row = row_of(board, "m", "nli")
-    assert (row["n_personas"], row["n_differ"]) == (3, 1)
-    assert row["differ"].startswith("woman +")
+    assert (row["n_personas"], row["differing_personas"]) == (3, 1)
+    assert row["differing_personas_list"].startswith("woman +")
     whole = row_of(board, "m")
-    assert (whole["n_personas"], whole["n_differ"]) == (6, 1)
-    assert whole["differ"] == f"{row['differ']} (nli)"
-    assert row_of(board, "other")["differ"] == ""
+    assert (whole["n_personas"], whole["differing_personas"]) == (6, 1)
+    assert whole["differing_personas_list"] == f"{row['differ']} (nli)"
+    assert row_of(board, "other")["differing_personas_list"] == ""
     spread = estimate_spread(count_responses(study)["given"], rng=np.random.default_rng(0))
     of_tasks = spread[spread["model"] == "m"]["estimate"]
     assert row["spread"] == pytest.approx(of_tasks.iloc[0])
@@ -168,7 +168,7 @@ def test_without_neutral_prompts_personas_are_compared_with_each_other(tmp_path)
     persona_study(0.5).query("setting == 'persona'").to_parquet(table)
     board = board_of(table)
     assert board.baseline == "others"
-    assert "woman" in row_of(board, "m", "nli")["differ"]
+    assert "woman" in row_of(board, "m", "nli")["differing_personas_list"]
 
 
 def test_a_table_without_personas_has_a_board_without_them(tmp_path):

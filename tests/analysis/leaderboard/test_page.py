@@ -67,13 +67,21 @@ def compared(logs, tmp_path):
 
 def test_a_board_is_laid_out_in_percent_with_the_interval_of_each_rank(board):
     shown = lay_out_board(board, "nli")
-    assert list(shown.columns) == ["rank, 95 %", "model", "%", "95 % interval", "other %", "spread", "differ"]
+    assert list(shown.columns) == [
+        "rank, 95% CI",
+        "model",
+        "rate (%)",
+        "95% CI",
+        "other (%)",
+        "spread (pp)",
+        "differing",
+    ]
     # 1 and 3 of 6 prompts; the crow has an empty answer. Two texts tell nothing apart.
-    assert shown["rank, 95 %"].tolist() == ["1 [1, 2]", "2 [1, 2]"]
+    assert shown["rank, 95% CI"].tolist() == ["1 [1, 2]", "2 [1, 2]"]
     assert shown["model"].tolist() == ["acme/parrot", "zoo/crow"]
-    assert shown["%"].tolist() == ["16.67", "50.00"]
-    assert shown["other %"].tolist() == ["0.0", "16.7"]
-    assert shown["differ"].tolist() == ["0/3", "0/3"]
+    assert shown["rate (%)"].tolist() == ["16.67", "50.00"]
+    assert shown["other (%)"].tolist() == ["0.0", "16.7"]
+    assert shown["differing"].tolist() == ["0/3", "0/3"]
 
 
 def test_names_are_short_only_where_that_tells_models_apart(board):
@@ -141,7 +149,7 @@ def test_personas_that_changed_are_named_with_their_groups(compared):
     said, named = lay_out_named(compared("RAA " * 8)[0])
     assert said == "2 of 6 changes of a persona or persona group are significant (adjusted p at most 0.05)."
     assert named["persona"].tolist() == ["(all)", "woman"]
-    assert named["points"].tolist() == ["+100.00"] * 2
+    assert named["change (pp)"].tolist() == ["+100.00"] * 2
 
 
 def test_the_page_of_a_comparison_folds_its_prompts(compared):

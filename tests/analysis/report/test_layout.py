@@ -51,10 +51,10 @@ def test_rules_stand_side_by_side_in_one_row():
         {
             "model": "m",
             "task": "nli",
-            "r %": "25.00",
-            "r 95 %": "[12.50, 50.00]",
-            "s %": "50.00",
-            "s 95 %": "[12.50, 50.00]",
+            "r (%)": "25.00",
+            "r 95% CI": "[12.50, 50.00]",
+            "s (%)": "50.00",
+            "s 95% CI": "[12.50, 50.00]",
             "n": "1,200",
             "texts": "12",
         }
@@ -63,7 +63,7 @@ def test_rules_stand_side_by_side_in_one_row():
 
 def test_differences_side_by_side_are_signed_points():
     (row,) = side_by_side(rates({}), ["model"], signed=True).to_dict("records")
-    assert row == {"model": "m", "r points": "+25.00", "r 95 %": "[+12.50, +50.00]", "n": "1,200", "texts": "12"}
+    assert row == {"model": "m", "r (pp)": "+25.00", "r 95% CI": "[+12.50, +50.00]", "n": "1,200", "texts": "12"}
 
 
 def test_nothing_side_by_side_is_an_empty_table():
@@ -91,7 +91,7 @@ def test_a_rule_that_has_not_judged_all_is_blank_where_it_judged_nothing_and_its
         {"model": "c", "rule": "s", "estimate": 0.625},
     )
     shown = side_by_side(table, ["model"])
-    assert shown[["model", "r %", "s %", "n", "texts"]].to_numpy().tolist() == [
+    assert shown[["model", "r (%)", "s (%)", "n", "texts"]].to_numpy().tolist() == [
         ["a", "25.00", "50.00", "1,000-1,200", "12"],
         ["b", "75.00", "", "1,200", "12"],
         ["c", "", "62.50", "1,200", "12"],

@@ -161,7 +161,7 @@ def test_what_responses_are_stands_before_how_to_read_where_it_is_known(estimate
     assert headings(page)[-2:] == ["What responses are", "How to read the numbers"]
     found = [text for under, _, text in parse(page)[0] if under == "What responses are"]
     assert found[1:] == [
-        "By the rule given.",
+        "By the rule your `refused` column.",
         *["model", "setting", "answered", "refused", "other", "empty", "n"],
         *["m", "persona", "1", "2", "3", "4", "10"],
     ]
@@ -176,7 +176,7 @@ def test_the_rules_that_were_used_are_explained(estimates):
         return items(write_page(SOURCE, of_rule, {}), "How to read the numbers")
 
     of_paper, of_default = explained("prefix"), explained("answer_aware")
-    assert any(item.startswith("given are the verdicts") for item in of_table)
+    assert any(item.startswith("your refused column are the verdicts") for item in of_table)
     assert not any(item.startswith("prefix is the paper") for item in of_table)
     assert any(item.startswith("prefix is the paper") for item in of_paper)
     assert not any(item.startswith("answer_aware is the rule") for item in of_paper)
@@ -201,16 +201,17 @@ def test_interactions_beyond_chance_are_shown_and_others_counted(estimates):
 
 
 def test_settings_of_runs_are_told_apart_in_rates_and_differences(estimates):
-    places = {"rates": 3, "contrasts": 2}
-    told = {}
-    for name, table in estimates.tables.items():
-        if place := places.get(name.partition("_")[0]):
-            told[name] = table.copy()
-            told[name].insert(place, "temperature", "0")
-    page = write_page(SOURCE, replace(estimates, tables=estimates.tables | told), {})
+    # Wherever their columns stand.
+    told = {
+        name: table.assign(temperature="0")
+        for name, table in estimates.tables.items()
+        if name.startswith(("rates", "contrasts"))
+    }
+    of_runs = replace(estimates, tables=estimates.tables | told, run_factors=("temperature",))
+    page = write_page(SOURCE, of_runs, {})
     assert "| model | task | temperature | baseline |" in page
     assert "of a model, a task and a temperature" in page
-    assert "temperature" in main_table(estimates.tables | told)
+    assert "temperature" in main_table(of_runs.tables, of_runs.run_factors)
 
 
 def test_published_numbers_are_judged_by_the_papers_own_rule(estimates):

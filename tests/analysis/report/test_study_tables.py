@@ -23,7 +23,7 @@ ALWAYS = {
     *("rates", "rates_by_persona", "rates_by_response_type", "rates_by_template", "rates_by_stratum"),
     *("contrasts", "contrasts_by_persona", "persona_spread", "counts_by_persona", "counts_by_template"),
 }
-OF_PERSONAS = {"sensitivity", "separations", "interactions"}
+OF_PERSONAS = {"sensitivity", "deviations", "interactions"}
 FITTED = {"regression", "regression_wald", "regression_effects"}
 
 
@@ -125,8 +125,8 @@ def test_contrasts_and_spreads_are_of_the_same_responses_as_the_rates(study):
 def test_the_regression_and_the_sensitivity_are_of_the_persona_setting(study, table):
     asked = table[table["setting"] == "persona"]
     assert study.fit.n == len(asked)
-    separations = study.tables["separations"]
-    whole = separations[(separations["model"] == "") & (separations["factor"] == "persona")]
+    deviations = study.tables["deviations"]
+    whole = deviations[(deviations["model"] == "") & (deviations["factor"] == "persona")]
     assert whole["n"].sum() == len(asked)
     assert whole["n_refused"].sum() == asked["refused"].sum()
 
@@ -143,8 +143,8 @@ def test_all_rules_are_in_tables_of_rates_and_one_in_the_others(tmp_path, table)
     sums = found.tables["rates"].groupby("rule")["n_refused"].sum()
     assert sums.to_dict() == {"a": table["refused"].sum(), "b": len(table) - table["refused"].sum()}
     asked = table[table["setting"] == "persona"]
-    separations = found.tables["separations"].query("model == '' and factor == 'persona'")
-    assert separations["n_refused"].sum() == len(asked) - asked["refused"].sum()
+    deviations = found.tables["deviations"].query("model == '' and factor == 'persona'")
+    assert deviations["n_refused"].sum() == len(asked) - asked["refused"].sum()
 
 
 def test_an_unknown_rule_is_refused(tmp_path, table):

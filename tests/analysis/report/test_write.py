@@ -9,12 +9,8 @@ import altair as alt
 import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
-from refusal_metrics.analysis.estimates.contrasts import CONTRASTS
-from refusal_metrics.analysis.estimates.interactions import INTERACTIONS
-from refusal_metrics.analysis.estimates.rates import ESTIMATES
+from refusal_metrics.analysis import contracts
 from refusal_metrics.analysis.estimates.regression.fit import COLUMNS
-from refusal_metrics.analysis.estimates.sensitivity.tables import INDICES, SEPARATIONS
-from refusal_metrics.analysis.estimates.spread import SPREAD
 from refusal_metrics.analysis.figures.every import draw_figures
 from refusal_metrics.analysis.figures.figure import Figure
 from refusal_metrics.analysis.labels.read import item_id
@@ -30,22 +26,22 @@ from refusal_metrics.errors import InputError
 
 STUDY = ["model", "task", "setting"]
 CONTRACT = {
-    "rates": [*STUDY, "rule", *ESTIMATES],
-    "rates_by_persona": [*STUDY, "persona_group", "persona", "rule", *ESTIMATES],
-    "rates_by_response_type": [*STUDY, "response_type", "rule", *ESTIMATES],
-    "rates_by_template": [*STUDY, "template", "rule", *ESTIMATES],
-    "rates_by_stratum": [*STUDY, "stratum", "rule", *ESTIMATES],
-    "contrasts": ["model", "task", "baseline", "rule", *CONTRASTS],
-    "contrasts_by_persona": ["model", "task", "persona", "baseline", "rule", *CONTRASTS],
-    "persona_spread": ["model", "task", "rule", *SPREAD],
+    "rates": [*STUDY, "rule", *contracts.RATES.estimates],
+    "rates_by_persona": [*STUDY, "persona_group", "persona", "rule", *contracts.RATES.estimates],
+    "rates_by_response_type": [*STUDY, "response_type", "rule", *contracts.RATES.estimates],
+    "rates_by_template": [*STUDY, "template", "rule", *contracts.RATES.estimates],
+    "rates_by_stratum": [*STUDY, "stratum", "rule", *contracts.RATES.estimates],
+    "contrasts": ["model", "task", "baseline", "rule", *contracts.CONTRASTS.estimates],
+    "contrasts_by_persona": ["model", "task", "persona", "baseline", "rule", *contracts.CONTRASTS.estimates],
+    "persona_spread": ["model", "task", "rule", *contracts.SPREAD.estimates],
     "counts_by_persona": [*STUDY, "persona", "n"],
     "counts_by_template": [*STUDY, "template", "n"],
     "outcomes": [*STUDY, "n_answer", "n_refused", "n_other", "n_empty", "n"],
 }
 OF_PERSONAS = {
-    "sensitivity": list(INDICES),
-    "separations": list(SEPARATIONS),
-    "interactions": list(INTERACTIONS),
+    "sensitivity": [*contracts.SENSITIVITY.keys, *contracts.SENSITIVITY.estimates],
+    "deviations": [*contracts.DEVIATIONS.keys, *contracts.DEVIATIONS.estimates],
+    "interactions": [*contracts.INTERACTIONS.keys, *contracts.INTERACTIONS.estimates],
     "regression": list(COLUMNS),
     "regression_wald": ["factor", "statistic", "df", "p_value"],
     "regression_effects": ["factor", "level", "estimate", "ci_low", "ci_high"],
@@ -224,8 +220,8 @@ def test_the_page_says_what_was_read_and_how_to_read_it(small_report):
 def test_the_page_shows_all_rules_side_by_side_and_the_grid_of_table_1_by_each(small_report):
     side_by_side, *grids = small_report[0].tables["Refusal rates"]
     assert side_by_side[0] == [
-        *["model", "task", "answer_aware %", "answer_aware 95 %", "prefix %", "prefix 95 %"],
-        *["prefix_strict %", "prefix_strict 95 %", "n", "texts"],
+        *["model", "task", "answer_aware (%)", "answer_aware 95% CI", "prefix (%)", "prefix 95% CI"],
+        *["prefix_strict (%)", "prefix_strict 95% CI", "n", "texts"],
     ]
     row = side_by_side[1]
     assert row[:2] == ["acme/parrot-7b", "offensiveness"]
@@ -238,7 +234,7 @@ def test_the_page_shows_all_rules_side_by_side_and_the_grid_of_table_1_by_each(s
 def test_the_page_shows_rates_by_persona_and_response_type(small_report):
     page = small_report[0]
     spread, aware, prefix, strict = page.tables["By persona"]
-    assert spread[0] == ["model", "task", "rule", "%", "observed", "expected", "p"]
+    assert spread[0] == ["model", "task", "rule", "spread (pp)", "observed SD (pp)", "SD under null (pp)", "p"]
     assert prefix[0] == ["persona group", "persona", "Offensiveness"]
     # Woman: R, R; of two texts one may refuse at 1 - .05^(1/2) = .7764. Black: N, A. Muslim: A, A.
     assert [row[1:] for row in prefix[1:]] == [
@@ -265,7 +261,7 @@ def test_the_page_shows_rates_by_persona_and_response_type(small_report):
 def test_the_page_shows_contrasts_as_signed_points_and_the_three_settings(small_report):
     contrasts, aware, prefix, strict = small_report[0].tables["Persona against neutral and persona-free prompts"]
     assert contrasts[0][2] == "baseline"
-    assert contrasts[0][3:8:2] == ["answer_aware points", "prefix points", "prefix_strict points"]
+    assert contrasts[0][3:8:2] == ["answer_aware (pp)", "prefix (pp)", "prefix_strict (pp)"]
     by_all_rules = {row[2]: row[3:8:2] for row in contrasts[1:]}
     assert by_all_rules == {
         "neutral": ["+16.67", "+16.67", "+16.67"],
@@ -567,12 +563,12 @@ def test_the_main_table_shows_the_persona_setting_only_as_texts(small_tables):
         {
             "model": "acme/parrot-7b",
             "task": "offensiveness",
-            "answer_aware %": "33.33",
-            "answer_aware 95 %": table.loc[0, "prefix_strict 95 %"],  # of the same two R
-            "prefix %": "50.00",
-            "prefix 95 %": "[0.00, 100.00]",
-            "prefix_strict %": "33.33",
-            "prefix_strict 95 %": table.loc[0, "prefix_strict 95 %"],
+            "answer_aware (%)": "33.33",
+            "answer_aware 95% CI": table.loc[0, "prefix_strict 95% CI"],  # of the same two R
+            "prefix (%)": "50.00",
+            "prefix 95% CI": "[0.00, 100.00]",
+            "prefix_strict (%)": "33.33",
+            "prefix_strict 95% CI": table.loc[0, "prefix_strict 95% CI"],
             "n": "6",
             "texts": "2",
         }

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from refusal_metrics.analysis import contracts
 from refusal_metrics.analysis.estimates.sensitivity.estimate import estimate_sensitivity
-from refusal_metrics.analysis.estimates.sensitivity.tables import INDICES, SEPARATIONS
 from refusal_metrics.analysis.responses.count import count_responses
 from refusal_metrics.analysis.responses.table import read_responses
 from refusal_metrics.analysis.statistics.iota import compute_iota
@@ -82,23 +82,23 @@ def test_a_whole_study_has_the_exact_indices(shared_data):
     assert found.indices["iota"].isna().sum() == 11 * 6
 
 
-def test_indices_and_separations_are_those_of_the_counts(make_counts):
+def test_indices_and_deviations_are_those_of_the_counts(make_counts):
     table = study(lambda persona, **_: 0.6 if persona == "x" else 0.2)
     found = estimate(make_counts(table))
-    assert tuple(found.indices.columns) == INDICES
-    assert tuple(found.separations.columns) == SEPARATIONS
+    assert tuple(found.indices.columns) == (*contracts.SENSITIVITY.keys, *contracts.SENSITIVITY.estimates)
+    assert tuple(found.deviations.columns) == (*contracts.DEVIATIONS.keys, *contracts.DEVIATIONS.estimates)
     assert found.notes == ()
     for of in found.indices.itertuples():
         own = table[(table["model"] == of.model) & (table["task"] == of.task)] if of.model else table
         counted = own.groupby(of.factor.split(":"))["refused"].agg(["size", "sum"])
         assert of.iota == pytest.approx(float(compute_iota(counted["size"], counted["sum"])), abs=1e-12)
         assert of.n_levels == len(counted)
-    for of in found.separations.itertuples():
+    for of in found.deviations.itertuples():
         own = table[(table["model"] == of.model) & (table["task"] == of.task)] if of.model else table
         here = own.loc[own[of.factor] == of.level, "refused"]
         assert (of.n, of.n_refused) == (len(here), here.sum())
         assert of.estimate == pytest.approx(here.mean() - own["refused"].mean(), abs=1e-12)
-        assert of.separation == abs(of.estimate)
+        assert of.deviation == abs(of.estimate)
         if 0 < of.n_refused < of.n:
             assert of.ci_low <= of.estimate <= of.ci_high
         else:
@@ -119,7 +119,7 @@ def test_the_number_of_threads_changes_nothing(make_counts):
     counts = make_counts(study())
     one, two = (estimate(counts, n_replicates=120, threads=threads) for threads in (None, ThreadPoolExecutor(1)))
     pd.testing.assert_frame_equal(one.indices, two.indices, check_exact=True)
-    pd.testing.assert_frame_equal(one.separations, two.separations, check_exact=True)
+    pd.testing.assert_frame_equal(one.deviations, two.deviations, check_exact=True)
 
 
 @pytest.mark.parametrize("index", [True, False])
@@ -128,7 +128,7 @@ def test_the_order_of_responses_changes_nothing(make_counts, index):
     table = table if index else table.drop(columns=["design_id", "index"])
     one, other = (estimate(make_counts(some)) for some in (table, table.sample(frac=1, random_state=0)))
     pd.testing.assert_frame_equal(one.indices, other.indices, rtol=0, atol=1e-12)
-    pd.testing.assert_frame_equal(one.separations, other.separations, rtol=0, atol=1e-12)
+    pd.testing.assert_frame_equal(one.deviations, other.deviations, rtol=0, atol=1e-12)
 
 
 def test_the_names_of_levels_change_no_point_estimate(make_counts):
@@ -185,7 +185,7 @@ def test_responses_without_a_level_are_left_out_and_said(make_counts):
     table.loc[table.index[:7], "persona"] = None
     found = estimate(make_counts(table))
     assert found.notes[0].startswith("7 responses without a level of persona")
-    of = row_of(found.separations, "persona", level="x")
+    of = row_of(found.deviations, "persona", level="x")
     assert of.n == (table["persona"] == "x").sum()
 
 
@@ -210,8 +210,8 @@ def test_a_study_in_which_nothing_varies_has_no_indices_and_no_error(make_counts
     table = study(models="M", tasks="t").assign(template="p1", response_type="unforced", persona="x", persona_group="g")
     found = estimate(make_counts(table.assign(stratum="1")))
     assert found.indices.empty
-    assert found.separations.empty
-    assert tuple(found.indices.columns) == INDICES
+    assert found.deviations.empty
+    assert tuple(found.indices.columns) == (*contracts.SENSITIVITY.keys, *contracts.SENSITIVITY.estimates)
 
 
 def test_models_that_refuse_nothing_or_everything_are_said_and_the_rest_is_computed(make_counts):
@@ -223,8 +223,8 @@ def test_models_that_refuse_nothing_or_everything_are_said_and_the_rest_is_compu
     for model in "MN":
         of = row_of(found.indices, "persona", model, "t")
         assert np.isnan([of.iota, of.ci_low, of.ci_high, of.null_mean, of.p_value, of.first_order, of.total]).all()
-        level = row_of(found.separations, "persona", model, "t", level="x")
-        assert (level.estimate, level.separation) == (0, 0)
+        level = row_of(found.deviations, "persona", model, "t", level="x")
+        assert (level.estimate, level.deviation) == (0, 0)
         assert np.isnan([level.ci_low, level.ci_high, level.p_value]).all()
     assert np.isfinite(row_of(found.indices, "persona", "O", "u").p_value)
     assert row_of(found.indices, "model").p_value == 0.01
@@ -233,7 +233,7 @@ def test_models_that_refuse_nothing_or_everything_are_said_and_the_rest_is_compu
 def test_a_study_without_refusals_has_rows_without_numbers(make_counts):
     found = estimate(make_counts(study(lambda **_: 0.0)))
     assert found.indices["iota"].isna().all()
-    assert (found.separations["n_refused"] == 0).all()
+    assert (found.deviations["n_refused"] == 0).all()
 
 
 def test_one_text_gives_indices_without_intervals(make_counts):
@@ -289,7 +289,7 @@ def test_a_factor_of_runs_has_an_index_in_the_study_and_in_each_model(make_count
     assert row_of(found.indices, "temperature", "M", "t").p_value == 0.01
     assert row_of(found.indices, "temperature", "N", "t").p_value > 0.05
     assert row_of(found.indices, "model").n_levels == 2
-    assert row_of(found.separations, "temperature", "M", "t", level="1").estimate > 0.1
+    assert row_of(found.deviations, "temperature", "M", "t", level="1").estimate > 0.1
 
 
 def test_a_temperature_that_only_tells_models_apart_has_no_index(make_counts):

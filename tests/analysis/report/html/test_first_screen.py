@@ -68,7 +68,7 @@ def test_where_no_persona_differs_and_nothing_could_have_been_found_both_are_sai
 def test_the_factor_that_matters_most_is_named_with_how_sure_that_is(low, said):
     rows = [("", "model", 0.3, low, 0.4, 0.001), ("", "task", 0.1, 0.05, 0.2, 0.001), ("", "persona", 0.9, 0, 1, 0.5)]
     table = pd.DataFrame(rows, columns=["model", "factor", "iota", "ci_low", "ci_high", "p_value"])
-    found = find_all(study(ASKED, sensitivity=table.assign(task="", one_sided=False)))
+    found = find_all(study(ASKED, sensitivity=table.assign(task="", upper_bound_only=False)))
     # Persona is not beyond chance, however large its index.
     assert found[-1] == (
         f"The factor that matters most is model (iota 0.300 [{low:.3f}, 0.400]), before task (0.100 [0.050, "

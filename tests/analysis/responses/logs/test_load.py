@@ -659,30 +659,38 @@ def test_a_setting_is_refused_where_the_runs_name_none(logs, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "column"),
     [
-        "model",
-        "Persona",
-        "index",
-        "refused",
-        "refused_by",
-        "outcome",
-        "log",
-        "file_row_number",
-        "empty",
-        "a b",
-        'x"; DROP',
-        "kind",
+        *((name, f"run_{name}") for name in ("n", "estimate", "family", "Persona", "index", "refused", "refused_by")),
+        *((name, f"run_{name}") for name in ("outcome", "log", "file_row_number", "empty", "kind", "text", "prompt")),
+        *(("a b", "run_a_b"), ('x"; DROP', "run_x_DROP"), ("top-p", "run_top_p"), ("n texts", "run_n_texts")),
     ],
 )
-def test_a_setting_named_like_a_column_of_ours_is_no_column(logs, tmp_path, name):
+def test_a_setting_named_like_a_column_of_ours_has_another_column(logs, tmp_path, name, column):
+    # A log's settings are not its reader's to rename.
     for date, value, first in ((logs.DATE, "x", 0), (logs.LATER, "y", 2)):
         logs.write_run(tmp_path, "RA", date=date, first=first, asked={"config": {"model_args": {name: value}}})
-    plain = tmp_path / "plain"
-    logs.write_run(plain, "RA")
     responses = load_responses([tmp_path])
-    assert responses.columns == load_responses([plain]).columns
     assert tally(responses) == (4, 2, 2, 0)
+    assert _refused_by(responses, column) == [("x", 2, 1), ("y", 2, 1)]
+    assert _refused_by(load_responses([tmp_path], run_factors=[column]), column) == [("x", 2, 1), ("y", 2, 1)]
+    with pytest.raises(InputError, match=f"is the factor {column}: give that$"):
+        load_responses([tmp_path], run_factors=[name])
+
+
+def test_settings_whose_names_differ_in_case_are_two_columns(logs, tmp_path):
+    for date, value, first in ((logs.DATE, "x", 0), (logs.LATER, "y", 2)):
+        asked = {"config": {"model_args": {"top": "z" + value, "Top": value}}}
+        logs.write_run(tmp_path, "RA", date=date, first=first, asked=asked)
+    responses = load_responses([tmp_path])
+    assert _refused_by(responses, "top") == [("zx", 2, 1), ("zy", 2, 1)]
+    assert _refused_by(responses, "run_Top") == [("x", 2, 1), ("y", 2, 1)]
+
+
+def test_runs_that_differ_in_a_setting_with_another_column_are_questioned_by_that(logs, tmp_path):
+    for date, n in ((logs.DATE, 1), (logs.LATER, 4)):
+        logs.write_run(tmp_path, "RA", date=date, asked={"configs": logs.generation(logs.task_name(), n=n)})
+    assert "--factors run_n" in load_responses([tmp_path]).notes[1]
 
 
 @pytest.mark.parametrize("name", ["files", "paths", "columns", "told_0", "number", "sélection"])
