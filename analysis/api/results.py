@@ -102,7 +102,7 @@ class RegressionFit(_Result):
         >>> bool(abs(results.params - fit.table["coef"].to_numpy()).max() < 1e-12)
         True
         """
-        return self._fit.to_statsmodels()  # type: ignore[attr-defined]
+        return self._fit.to_statsmodels()
 
     def plot(self, *, effects: bool = False) -> "alt.VConcatChart":
         """Draw the coefficients, a panel a factor.
@@ -152,7 +152,7 @@ class SensitivityIndices(_Result):
 
     def __init__(self, found: Sensitivity, factors: Sequence[str], draw: "Callable[[], alt.VConcatChart]") -> None:
         self._draw = draw
-        self.table, self.levels = (_of(factors, table) for table in (found.indices, found.separations))
+        self.table, self.levels = (_of(factors, table) for table in (found.indices, found.deviations))
         self.notes = found.notes
         self.title = "Sensitivity index (iota) of each factor: 0 if refusals do not depend on it, 1 if on nothing else"
 

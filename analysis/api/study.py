@@ -19,7 +19,7 @@ from ..judging.registry import make_detector
 from ..labels.validate import validate
 from ..manifest import list_ours
 from ..report.files import find_report
-from ..report.study_tables import Options
+from ..report.study_tables import ReportOptions
 from ..report.write import write_report
 from ..responses.usable import note_unusable
 from .arguments import AnyPath, Names, as_file, label_map, names_of
@@ -306,7 +306,7 @@ class Study(Tables):
             write_report(
                 note_unusable(self._responses, detector),
                 folder,
-                Options(detector, self._factors, replicates, seed, column, files["models"]),
+                ReportOptions(detector, self._factors, replicates, seed, column, files["models"]),
                 force=force,
                 paper=paper,
                 compare_published=compare_published,

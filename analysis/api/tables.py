@@ -120,7 +120,7 @@ class Tables(Selection):
             names = label_map(columns, values)
             return corrected_contrasts(self._responses, labels, names, baselines, detector)
         counts = self._counts([*factors, "persona"], detector)
-        table = estimate_contrasts(counts, *baselines, apart=factors)
+        table = estimate_contrasts(counts, *baselines, run_factors=factors)
         return self._told(table, detector, [_no_contrast(baselines)] * table.empty)
 
     def spread(self, by: Names = (), *, seed: int = 0, detector: str | None = None) -> pd.DataFrame:
