@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.estimates.regression.fit import Fit
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 NOTEBOOK = json.loads((EXAMPLES / "first_analysis.ipynb").read_text(encoding="utf-8"))
@@ -24,8 +23,6 @@ def notebook(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for name, source in CELLS.items():
-            if name == "statsmodels" and not hasattr(Fit, "to_statsmodels"):
-                continue
             exec(compile(source, f"first_analysis.ipynb, cell {name}", "exec"), names)
     return folder, names
 

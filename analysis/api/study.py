@@ -306,7 +306,7 @@ class Study(Tables):
             write_report(
                 note_unusable(self._responses, detector),
                 folder,
-                ReportOptions(detector, tuple(self._factors), replicates, seed, column, files["models"]),
+                ReportOptions(detector, self._factors, replicates, seed, column, files["models"]),
                 force=force,
                 paper=paper,
                 compare_published=compare_published,

@@ -18,10 +18,10 @@ def side_by_side(table: pd.DataFrame, by: list[str], *, signed: bool = False) ->
     wide = table[by].drop_duplicates(ignore_index=True)
     for rule, part in table.groupby("rule", sort=False):
         ends = zip(part["ci_low"], part["ci_high"], strict=True)
-        unit = "pp" if signed else "%"
+        name, unit = name_rule(str(rule)), "pp" if signed else "%"
         shown = {
-            f"{name_rule(rule)} ({unit})": [percent(value, signed=signed) for value in part["estimate"]],
-            f"{name_rule(rule)} 95% CI": [interval(low, high, signed=signed) for low, high in ends],
+            f"{name} ({unit})": [percent(value, signed=signed) for value in part["estimate"]],
+            f"{name} 95% CI": [interval(low, high, signed=signed) for low, high in ends],
         }
         wide = wide.merge(part[by].assign(**shown), how="left", on=by)
     for column, heading in {"n": "n", "n_texts": "texts"}.items():

@@ -5,7 +5,6 @@ import inspect
 
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.estimates.regression.fit import Fit
 
 import refusal_metrics as rm
 
@@ -27,8 +26,6 @@ DOCUMENTED = dict(documented())
 
 @pytest.mark.parametrize("name", DOCUMENTED)
 def test_the_examples_of_a_docstring_show_what_comes_out(name, study, tmp_path):
-    if name.endswith("to_statsmodels") and not hasattr(Fit, "to_statsmodels"):
-        pytest.skip("the regression has no results object of statsmodels yet")
     found = DOCUMENTED[name]
     docstring = inspect.getdoc(found)
     names = {"study": study, "rm": rm, "pd": pd, "folder": tmp_path}
