@@ -6,6 +6,8 @@ from pathlib import Path
 
 import yaml
 
+from refusal_metrics import __version__
+
 ROOT = Path(__file__).resolve().parents[1]
 CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -36,7 +38,7 @@ def test_the_keys_that_the_schema_requires_are_there():
 def test_it_says_what_the_package_and_its_readme_say():
     assert (CITATION["title"], CITATION["version"], CITATION["license"]) == (
         PROJECT["name"],
-        PROJECT["version"],
+        __version__,
         PROJECT["license"],
     )
     assert CITATION["authors"] == PROJECT["authors"]
