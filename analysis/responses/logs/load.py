@@ -152,6 +152,8 @@ class _Reader:
         self._listed = ", ".join(results)
         self._texts = texts
         self._folder = Folder()
+        self._logs: list[Log] = []
+        self._plain: list[Plain] = []
         self._open(results)
         self._labels = _label(self._logs)
         columns = name_settings((name for log in self._logs for name in log.settings), _COLUMNS)
@@ -170,8 +172,6 @@ class _Reader:
     def _open(self, results: list[str]) -> None:
         """Find the logs of ours and what their first lines say of how they were asked."""
         found = find_logs(results)
-        self._logs: list[Log] = []
-        self._plain: list[Plain] = []
         for number, log in enumerate(found):
             plain = make_plain(log, self._folder.path, number)
             if plain is None:
