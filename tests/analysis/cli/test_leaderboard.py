@@ -154,7 +154,7 @@ def test_texts_of_the_offensiveness_task_are_shown_only_when_asked_for(runs, tmp
 def test_the_exit_code_is_1_where_a_rate_rose_beyond_the_bound(runs):
     # By 27.78 points; the interval ends some 9 below.
     _, said = invoke(runs[0], "--baseline", runs[1], "--fail-above", "5", code=1)
-    assert "offensiveness (persona): the refusal rate rose by 27.78 points, interval [" in said
+    assert "offensiveness (persona): the refusal rate rose by 27.78 points, 95% CI [" in said
     _, said = invoke(runs[0], "--baseline", runs[1], "--fail-above", "27")
     assert "PASS: no task's refusal rate rose by significantly more than 27 points." in said
     invoke(runs[1], "--baseline", runs[0], "--fail-above", "0")
@@ -168,7 +168,7 @@ def test_a_page_is_written_also_where_the_exit_code_is_1(runs, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--by", "model"), "--by model: a leaderboard is by task"),
+        (("--by", "model"), "--by model: only task is allowed"),
         (("--fail-above", "2"), "--fail-above: says how much worse than an earlier run is too bad; add --baseline"),
         (("--baseline", "old", "--by", "task"), "--baseline: compares two runs; leave out --by and --metrics"),
     ],
