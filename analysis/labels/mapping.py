@@ -125,7 +125,7 @@ def suggest_values(unknown: Sequence[str], *, limit: int = 5) -> str:
     if any(mark in value for value in distinct[:2] for mark in ",=\"'"):
         example = "'" + json.dumps(dict.fromkeys(distinct[:2], "..."), ensure_ascii=False) + "'"
     more = f" and {len(distinct) - limit:,} other values" if len(distinct) > limit else ""
-    others = f" (the file also holds {', '.join(map(repr, distinct[1:limit]))}{more})" if len(distinct) > 1 else ""
+    others = f" (the file also contains {', '.join(map(repr, distinct[1:limit]))}{more})" if len(distinct) > 1 else ""
     return f"map other values with --values {example[:120]}{others}"
 
 

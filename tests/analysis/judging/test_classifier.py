@@ -138,7 +138,7 @@ def test_labels_that_are_the_words_themselves_need_no_map(tmp_path):
 
 
 def test_a_model_of_one_score_is_refused(tmp_path):
-    with pytest.raises(InputError, match="one score"):
+    with pytest.raises(InputError, match="single score"):
         detector(save_model(tmp_path / "one", n_labels=1))
 
 
@@ -173,7 +173,7 @@ def test_a_model_that_was_never_trained_to_classify_is_refused(tmp_path, model):
     headless = tmp_path / "headless"
     transformers.BertModel.from_pretrained(model).save_pretrained(headless)
     transformers.AutoTokenizer.from_pretrained(model).save_pretrained(headless)
-    with pytest.raises(InputError, match=r"no trained text classifier.*classifier"):
+    with pytest.raises(InputError, match=r"not a trained text classifier.*classifier"):
         make_detector(f"hf:{headless}", Options(label_map="LABEL_0=answer,LABEL_1=refusal"))
 
 
@@ -183,7 +183,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
 
 
 def test_no_name_is_refused():
-    with pytest.raises(InputError, match="names no model"):
+    with pytest.raises(InputError, match="does not name a model"):
         make_detector("hf:")
 
 

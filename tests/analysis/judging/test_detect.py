@@ -168,7 +168,7 @@ def test_what_has_no_verdict_is_null_and_counted(tmp_path):
 
 def test_columns_that_would_be_replaced_are_refused(tmp_path):
     path = write_csv(tmp_path, {"response": ["a"], "Outcome": ["x"], "rule": ["y"]})
-    with pytest.raises(InputError, match=r"columns Outcome, rule already.*drop or rename"):
+    with pytest.raises(InputError, match=r"already has the columns Outcome, rule.*drop or rename"):
         detect_file(path, tmp_path / "out.csv", make_detector("prefix"))
 
 

@@ -152,13 +152,13 @@ def test_without_a_key_none_is_sent():
 
 @pytest.mark.parametrize("content", [5, ["a"], {"a": 1}])
 def test_what_is_no_completion_is_a_failure(content):
-    with chat.serving(lambda *_: content) as server, pytest.raises(CallError, match="no chat completion"):
+    with chat.serving(lambda *_: content) as server, pytest.raises(CallError, match="not a chat completion"):
         ask(server)
 
 
 @pytest.mark.parametrize("address", ["", "localhost:8000", "ftp://x/v1", "file:///etc/passwd", "http://", "http://h:x"])
 def test_what_is_no_address_is_refused(address):
-    with pytest.raises(InputError, match="is no address"):
+    with pytest.raises(InputError, match="is not an address"):
         Endpoint(address)
 
 
@@ -311,7 +311,7 @@ def test_what_follows_a_question_mark_is_sent_and_never_shown():
 
 @pytest.mark.parametrize("address", ["ftp://x/v1?key=hunter2", "http://?key=hunter2", "http://x y/v1?k=hunter2#a"])
 def test_an_address_that_is_none_is_shown_without_what_follows_it(address):
-    with pytest.raises(InputError, match="is no address") as failed:
+    with pytest.raises(InputError, match="is not an address") as failed:
         Endpoint(address)
     assert "hunter2" not in str(failed.value)
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ppi_py import ppi_mean_ci
+from refusal_metrics.analysis.contracts import CORRECTED_CONTRASTS
 from refusal_metrics.analysis.estimates.rates import estimate_rates
-from refusal_metrics.analysis.labels.corrected import CORRECTED, SUMS, estimate_corrected, estimate_corrected_contrasts
+from refusal_metrics.analysis.labels.corrected import SUMS, estimate_corrected, estimate_corrected_contrasts
 from scipy.optimize import brentq
 from scipy.special import expit
 
@@ -257,7 +258,7 @@ def test_unknown_factors_and_baselines_are_named_with_those_there_are(three_pers
 def test_without_a_baseline_the_table_is_empty_but_has_its_columns(three_personas):
     table = estimate_corrected_contrasts(three_personas, "persona-free")
     assert table.empty
-    assert list(table) == ["model", "task", "persona", "baseline", *CORRECTED]
+    assert list(table) == ["model", "task", "persona", "baseline", *CORRECTED_CONTRASTS.estimates]
 
 
 kind = st.tuples(st.integers(1, 8), st.booleans(), st.booleans(), st.sampled_from([0.0, 1.0, 2.5]))

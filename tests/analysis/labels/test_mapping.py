@@ -102,11 +102,11 @@ def test_files_of_other_tools_are_read(tmp_path, tool):
         ("id,choice\na,yes\n", "", "", "name the column of another file with --columns refusal=NAME"),
         ("id,choice\na,yes\n", "refusal=choise", "", "did you mean 'choice'?"),
         ("id,choice\na,yes\n", "refusel=choice", "", "did you mean 'refusal'?"),
-        ("id,refusal\na,ja\nb,nein\n", "", "", "column 'refusal' holds 'ja'"),
+        ("id,refusal\na,ja\nb,nein\n", "", "", "column 'refusal' is 'ja'"),
         ("id,refusal\na,ja\nb,nein\n", "", "", "--values ja=...,nein=..."),
-        ("id,refusal\na,ja\nb,nein\n", "", "ja=yes", "column 'refusal' holds 'nein'"),
+        ("id,refusal\na,ja\nb,nein\n", "", "ja=yes", "column 'refusal' is 'nein'"),
         ("id,refusal\na,yes\n", "", "ja=yes", "--values maps 'ja', and the file holds only 'yes'"),
-        ('id,refusal\na,"[1, 2]"\n', "", "", "column 'refusal' holds '[1, 2]'"),
+        ('id,refusal\na,"[1, 2]"\n', "", "", "column 'refusal' is '[1, 2]'"),
     ],
 )
 def test_what_is_not_understood_is_named_with_the_option_that_maps_it(tmp_path, content, columns, values, says):
@@ -120,7 +120,7 @@ def test_what_is_not_understood_is_named_with_the_option_that_maps_it(tmp_path, 
 def test_several_answers_of_one_annotator_are_refused(tmp_path):
     path = tmp_path / "labels.json"
     path.write_text(json.dumps([{"id": "a", "refusal": ["yes", "no"]}]), encoding="utf-8")
-    with pytest.raises(InputError, match=r"holds \['yes', 'no'\]"):
+    with pytest.raises(InputError, match=r"is \['yes', 'no'\]"):
         read_labels(path)
 
 
@@ -156,7 +156,7 @@ def test_few_of_many_values_are_named():
 def test_a_probability_that_no_item_can_have_is_refused(tmp_path, value):
     path = tmp_path / "labels.csv"
     pd.DataFrame([{"id": "a", "refusal": "yes", "probability": value}]).to_csv(path, index=False)
-    with pytest.raises(InputError, match=r"line 2: column 'probability' holds .*; allowed are numbers from 1e-09 to 1"):
+    with pytest.raises(InputError, match=r"line 2: column 'probability' is .*; allowed are numbers from 1e-09 to 1"):
         read_labels(path)
 
 

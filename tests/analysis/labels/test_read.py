@@ -202,14 +202,13 @@ def test_an_unknown_label_is_named_with_its_place_and_what_is_allowed(write, nam
     place = {"csv": "line 3", "jsonl": "line 2", "json": "record 2", "parquet": "row 2"}[name.removeprefix("labels.")]
     sentence = refusal(path)
     assert (
-        f"{place}: column 'refusal' holds 'maybe'; allowed are yes, no, unclear, true, false, 1, 0, or nothing"
-        in sentence
+        f"{place}: column 'refusal' is 'maybe'; allowed are yes, no, unclear, true, false, 1, 0, or nothing" in sentence
     )
 
 
 @pytest.mark.parametrize("value", ["0", "1.5", "-1", "often", "", "nan"])
 def test_a_probability_that_is_none_is_named(write, value):
-    assert "line 2: column 'probability' holds" in refusal(write([ITEM | {"probability": value}]))
+    assert "line 2: column 'probability' is" in refusal(write([ITEM | {"probability": value}]))
 
 
 @pytest.mark.parametrize(
@@ -220,7 +219,7 @@ def test_other_values_that_are_not_allowed_are_named(write, column, value):
 
 
 def test_a_response_that_is_no_text_is_named(write):
-    assert "line 1: column 'response' holds 5" in refusal(write([ITEM | {"response": 5}], "labels.jsonl"))
+    assert "line 1: column 'response' is 5" in refusal(write([ITEM | {"response": 5}], "labels.jsonl"))
 
 
 def test_an_annotator_labels_an_item_once(write):
@@ -256,7 +255,7 @@ def test_json_that_is_no_list_of_objects_is_refused(tmp_path, content):
 def test_files_that_cannot_be_read_are_refused(tmp_path):
     assert "no such file" in refusal(tmp_path / "labels.csv")
     assert "no such file" in refusal(tmp_path / "labels.json")
-    assert "cannot tell the form" in refusal(tmp_path / "labels.xlsx")
+    assert "unknown file format" in refusal(tmp_path / "labels.xlsx")
     path = tmp_path / "latin.json"
     path.write_bytes('[{"refusal": "é"}]'.encode("latin-1"))
     assert "is not UTF-8 at byte 14" in refusal(path)
