@@ -229,10 +229,19 @@ def test_a_missing_path_is_refused_by_name(logs, tmp_path):
     assert "--output_path" in sentence
 
 
-@pytest.mark.parametrize("name", ["table.tsv", "results_2026-01-02T03-04-05.678901.json", "samples_mmlu.jsonl"])
-def test_a_file_of_another_kind_is_refused_by_name(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("table.xlsx", "is no folder and no samples_TASK_DATE.jsonl file"),
+        ("results_2026-01-02T03-04-05.678901.json", "is no folder and no samples_TASK_DATE.jsonl file"),
+        # These may be tables.
+        ("table.tsv", "contains no records"),
+        ("samples_mmlu.jsonl", "contains no records"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused_by_name(tmp_path, name, said):
     (tmp_path / name).write_text("{}", encoding="utf-8")
-    assert refusal(tmp_path / name).startswith(f"{tmp_path / name}: is no folder and no samples_TASK_DATE.jsonl file")
+    assert refusal(tmp_path / name).startswith(f"{tmp_path / name}: {said}")
 
 
 def test_a_folder_without_logs_is_refused_by_name(logs, tmp_path):
