@@ -55,13 +55,13 @@ def test_accelerators_are_those_that_the_engine_sees_and_no_engine_is_loaded_for
 
 
 def test_an_edited_rule_is_another_version(tmp_path, monkeypatch):
-    folder = tmp_path / "refusal_metrics"
-    shutil.copytree(study_record.files("refusal_metrics"), folder)
+    folder = tmp_path / "detection"
+    shutil.copytree(study_record.files("refusal_metrics.detection"), folder)
     monkeypatch.setattr(study_record, "files", lambda _: folder)
     before = versions()["rules"]
     assert before.startswith(f"{RULES_VERSION}+")
     seen = {before}
-    for edited in ("answer_aware.py", "normalise.py", "rules/en.yaml", "detection/reply.py"):
+    for edited in ("answer_aware.py", "normalise.py", "data/en.yaml", "reply.py"):
         with (folder / edited).open("a", encoding="utf-8") as file:
             file.write("\n# edited\n")
         seen.add(versions()["rules"])

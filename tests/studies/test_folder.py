@@ -509,7 +509,7 @@ def test_answers_whose_shard_is_whole_are_removed_when_the_study_is_run_again_an
 IN_ANOTHER_PROCESS = """
 import sys
 from pathlib import Path
-from refusal_metrics.study_folder import Shard, StudyFolder
+from refusal_metrics.studies.folder import Shard, StudyFolder
 folder = StudyFolder(Path(sys.argv[1]))
 """
 HOLD = f"""{IN_ANOTHER_PROCESS}

@@ -97,7 +97,7 @@ class LogNotes:
         self.filters = [name for (name,) in self._rows(filters)]
         if len(self.filters) > 1:
             names = ", ".join(map(plain, self.filters))
-            notes.append(f"The logs contain several filters ({names}); {plain(self.filters[0])} was used.")
+            notes.append(f"The logs contain several filters ({names}); the filter '{plain(self.filters[0])}' was used.")
         self.n_repeated = self._count_repeated()
         if self.n_repeated:
             notes.append(f"{n_lines(self.n_repeated)} repeated a doc; the newest of each was used.")

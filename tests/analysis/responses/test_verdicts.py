@@ -113,7 +113,7 @@ def test_labels_are_a_json_list_or_stand_between_bars(tmp_path, text, labels):
 
 @pytest.mark.parametrize("text", ["offensive", '{"a": 1}', "[1, 2]", '["a"', "3", "null"])
 def test_labels_that_are_no_list_are_refused_with_their_record(tmp_path, text):
-    with pytest.raises(InputError, match=r"file, record 2: labels holds .*JSON list"):
+    with pytest.raises(InputError, match=r"file, record 2: labels contains .*JSON list"):
         judge(tmp_path, ("A", '["a"]'), ("A", text))
 
 

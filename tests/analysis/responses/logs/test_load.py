@@ -370,7 +370,7 @@ def test_of_two_filters_the_default_one_is_kept_and_said(logs, tmp_path, order):
     assert tally(responses) == (2, 1, 1, 0)
     assert len(responses.notes) == 1
     assert "none, strict" in responses.notes[0]
-    assert "none was taken" in responses.notes[0]
+    assert "the filter 'none' was used" in responses.notes[0]
 
 
 def test_repetitions_are_counted_also_where_another_model_used_another_filter(logs, tmp_path):
