@@ -220,7 +220,7 @@ def test_responses_are_filtered_by_what_is_known_of_them(open_page):
 
 def test_responses_on_which_the_rules_disagree_can_be_had_alone(open_page):
     opened = open_page()
-    opened.page.get_by_role("checkbox", name="rules disagree").check()
+    opened.page.get_by_role("checkbox", name="Detectors disagree").check()
     tags = opened.page.locator(".card .tags").all_inner_texts()
     assert tags
     assert all("rules disagree (answer_aware: no refusal, prefix: refusal" in text for text in tags)

@@ -1,6 +1,7 @@
 """All figures of a study: which there are, that they compile, and that names in them are names only."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
