@@ -220,7 +220,7 @@ def test_responses_are_filtered_by_what_is_known_of_them(open_page):
 
 def test_responses_on_which_the_rules_disagree_can_be_had_alone(open_page):
     opened = open_page()
-    opened.page.get_by_role("checkbox", name="rules disagree").check()
+    opened.page.get_by_role("checkbox", name="Detectors disagree").check()
     tags = opened.page.locator(".card .tags").all_inner_texts()
     assert tags
     assert all("rules disagree (answer_aware: no refusal, prefix: refusal" in text for text in tags)
@@ -231,7 +231,7 @@ def test_where_nothing_is_like_that_the_page_says_so_and_pages_can_be_turned(ope
     assert opened.found().startswith("1 to 20 of ")
     opened.page.get_by_role("button", name="Next").click()
     assert opened.found().startswith("21 to ")
-    opened.page.get_by_label("words in it").fill("nobody said this")
+    opened.page.get_by_label("Search text").fill("nobody said this")
     assert opened.found() == "No response of the sample is like that."
     assert opened.page.locator(".card").count() == 0
 
@@ -302,7 +302,7 @@ def serious(page):
 def test_there_is_no_serious_barrier_in_light_or_dark_on_wide_or_narrow_screens(open_page, scheme, width):
     opened = open_page(color_scheme=scheme, viewport={"width": width, "height": 800})
     opened.wait_for_figures()
-    open_table(opened.page, "Persona prompts less neutral")
+    open_table(opened.page, "Difference from baselines")
     opened.page.locator(".card summary").first.click()
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
     assert serious(opened.page) == []

@@ -68,15 +68,14 @@ def draw_contrasts(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -
 def _contrast_caption(table: pd.DataFrame, against: str, rule: str) -> str:
     n_differ = int((table["p_adjusted"] <= ALPHA).sum())
     return (
-        f"Refusal rate under each persona less that of {against}, compared within texts, in percentage points (rule "
-        f"{rule}). Lines are 95 % intervals, each by itself. Diamonds: the {n_differ:,} of {len(table):,} differences "
-        f"that remain after correction for all comparisons of the study (adjusted p at most {ALPHA}); for the others "
-        f"no difference was found, which does not say that there is none. {say_sizes(table)}"
+        f"Refusal rate of each persona minus that of {against}, within texts ({rule}). Bars: unadjusted 95% CIs. "
+        "Diamonds: "
+        f"significant after correction ({n_differ:,} of {len(table):,}). {say_sizes(table)}"
     )
 
 
 def draw_detectable(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> Iterator[Figure]:
-    """Draw the smallest difference that would be found 8 times in 10, for each persona."""
+    """Draw the minimum detectable difference of each persona (80% power)."""
     table, baseline = against_best(tables, rule)
     if table is None or table["mde"].isna().all():
         return
@@ -92,29 +91,29 @@ def draw_detectable(tables: Tables, rule: str, run_factors: Sequence[str] = ()) 
         for title, texts in describe(known, "difference", run_factors).items()
         if title in {"model", "task", "persona"}
     }
-    tips["smallest detectable difference"] = [_detectable(value) for value in known["mde"]]
+    tips["minimum detectable difference"] = [_detectable(value) for value in known["mde"]]
     tips |= {title: texts for title, texts in describe(known).items() if title in {"responses", "texts", "refused"}}
     for title, texts in tips.items():
-        own = {"persona": "median of the personas"} | {"smallest detectable difference": ""}
+        own = {"persona": "median of the personas"} | {"minimum detectable difference": ""}
         tips[title] = [*texts, *([own.get(title, "")] * len(medians))]
     at = range(len(known), len(known) + len(medians))
     for i, (_, row) in zip(at, medians.iterrows(), strict=True):
         tips["model"][i], tips["task"][i] = row["y"], row["column"]
-        tips["smallest detectable difference"][i] = _detectable(row["x"] / 100)
+        tips["minimum detectable difference"][i] = _detectable(row["x"] / 100)
     drawn = pd.concat([rows.assign(whole=0), medians.assign(whole=1)], ignore_index=True)
     width = width_of(len(kinds))
-    title = "points, logarithmic scale"
+    title = "percentage points, logarithmic scale"
     chart = facet(draw_strips(drawn, tips, y=levels, title=title, width=width, log=True))
     n_left = len(table) - len(known)
-    never = "is left out" if n_left == 1 else "are left out"
-    left_out = f" {n_left:,} without any refusal {never}, for nothing is known of their noise." if n_left else ""
+    omitted = f"{n_left:,} comparison{'s' * (n_left > 1)} without refusals {'are' if n_left > 1 else 'is'} omitted"
+    left_out = f" {omitted} (variance not estimable)." if n_left else ""
     caption = (
-        f"The smallest difference of a persona from {_AGAINST[baseline]} that this study would find 8 times in 10 "
-        f"(rule {rule}): what is smaller may be there without being found. A faint dot is a persona, the diamond "
-        "their median; the scale is logarithmic, and 100 points mean that no difference could be found."
+        f"Smallest difference from {_AGAINST[baseline]} that the study detects with 80% power ({rule}). Dots: "
+        "personas; "
+        "diamonds: medians; at 100 points, no difference is detectable."
         f"{left_out} {say_sizes(known, 'Each dot')}"
     )
-    yield Figure("detectable_differences", "Smallest detectable differences", caption, chart, known)
+    yield Figure("detectable_differences", "Minimum detectable differences", caption, chart, known)
 
 
 def _detectable(value: float) -> str:

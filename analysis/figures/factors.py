@@ -29,7 +29,7 @@ _TABLE_OF = {
 
 
 def draw_deviations(tables: Tables, rule: str) -> Iterator[Figure]:
-    """Draw how far each level of each factor lies from the whole, beside what chance makes of it."""
+    """Draw the deviation of each level from the overall rate, with its mean under the null hypothesis."""
     deviations = tables.get("deviations")
     if deviations is None:
         return
@@ -41,18 +41,16 @@ def draw_deviations(tables: Tables, rule: str) -> Iterator[Figure]:
     rows = rows.assign(chance=100 * table["null_mean"], chance_low=-100 * table["null_mean"])
     rows["series"] = _verdicts(table)
     tips = describe(table, "difference")
-    tips["by chance"] = [f"{100 * value:.2f} points" if not math.isnan(value) else "" for value in table["null_mean"]]
-    chart = _by_factor(table, rows, tips, tables, rule, "distance from the overall rate, points (grey: by chance)")
+    tips["under the null"] = [
+        f"{100 * value:.2f} points" if not math.isnan(value) else "" for value in table["null_mean"]
+    ]
+    chart = _by_factor(table, rows, tips, tables, rule, "deviation from overall rate, percentage points")
     caption = (
-        "How far the refusal rate of each level lies from that of all (rule "
-        f"{rule}), each factor on its own scale. Lines are 95 % intervals, which a level that was never or always "
-        "refused has not; the grey band reaches as far to each "
-        "side as the distance is on average where the factor cannot matter. Diamonds are distances that remain after "
-        f"correction for the factor's levels (adjusted p at most {ALPHA}). Each level has "
-        f"{count_range(table['n'], 'response')}. "
-        f"{say_study(tables, rule)}"
+        f"Deviation of each level from the overall refusal rate ({rule}), with 95% CIs; diamonds are significant after "
+        "correction. Grey band: average deviation under the null hypothesis. Each level has "
+        f"{count_range(table['n'], 'response')}. {say_study(tables, rule)}"
     )
-    yield Figure("deviations", "How far each level lies from the whole", caption, chart, table)
+    yield Figure("deviations", "Deviation from overall rate", caption, chart, table)
 
 
 def draw_regression(tables: Tables, rule: str) -> Iterator[Figure]:
@@ -73,23 +71,23 @@ def draw_regression(tables: Tables, rule: str) -> Iterator[Figure]:
     rows["series"] = _verdicts(table)
     tips = describe(table, "number")
     tips["estimator"] = [plain(name) for name in table["estimator"]]
-    chart = _by_factor(table, rows, tips, tables, rule, "log odds ratio", compared=True)
+    chart = _by_factor(table, rows, tips, tables, rule, "log-odds ratio", compared=True)
     n_open = int(table["separated"].astype(bool).sum())
     without = (
-        f" Without a finite estimate: {n_open}, with an arrow or without an interval; such a level, or the one it is "
-        "compared with, was never (or always) refused."
+        f" {n_open} level{'s' * (n_open > 1)} with complete separation {'have' if n_open > 1 else 'has'} an arrow "
+        "or no "
+        "interval."
     )
     caption = (
-        "Coefficients of the logistic regression of refusal on all factors at once (rule "
-        f"{rule}), each factor on its own scale and compared with the level named above it, which lies at 0. Lines are "
-        f"95 % intervals, errors clustered by text. Diamonds are those that remain after correction within the factor "
-        f"(adjusted p at most {ALPHA}).{without * (n_open > 0)} {say_study(tables, rule)}"
+        f"Log-odds ratios of refusal ({rule}), compared with the level named above each panel. Bars: 95% CIs, "
+        "clustered by "
+        f"text; diamonds: significant after correction.{without * (n_open > 0)} {say_study(tables, rule)}"
     )
     yield Figure("figure6_regression", "Coefficients of the regression", caption, chart, table)
 
 
 def draw_effects(tables: Tables, rule: str) -> Iterator[Figure]:
-    """Draw the regression's average marginal effects, in points."""
+    """Draw the average marginal effects of the regression, in percentage points."""
     effects = tables.get("regression_effects")
     if effects is None or effects["estimate"].isna().all():
         return
@@ -97,13 +95,14 @@ def draw_effects(tables: Tables, rule: str) -> Iterator[Figure]:
     numbers = {"x": "estimate", "low": "ci_low", "high": "ci_high"}
     rows = pd.DataFrame({name: 100 * table[own] for name, own in numbers.items()})
     tips = describe(table, "difference")
-    chart = _by_factor(table, rows, tips, tables, rule, "average marginal effect, points", compared=True)
+    chart = _by_factor(table, rows, tips, tables, rule, "average marginal effect, percentage points", compared=True)
     n_without = int(table["ci_low"].isna().sum())
-    without = f" Without an interval, because without a finite coefficient: {n_without}."
+    levels = f"{n_without} level{'s' * (n_without > 1)}"
+    without = f" {levels} with complete separation {'have' if n_without > 1 else 'has'} no interval."
     caption = (
-        "What a level changes in the refusal rate against the level named above it, all else as it is, in percentage "
-        f"points (from the regression, rule {rule}); each factor on its own scale. Lines are 95 % intervals by the "
-        f"delta method, errors clustered by text.{without * (n_without > 0)} {say_study(tables, rule)}"
+        f"Average marginal effects on the refusal rate ({rule}), compared with the level named above each panel. "
+        "Bars: 95% "
+        f"CIs (delta method, clustered by text).{without * (n_without > 0)} {say_study(tables, rule)}"
     )
     yield Figure("marginal_effects", "Average marginal effects", caption, chart, table)
 

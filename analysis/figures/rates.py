@@ -24,8 +24,8 @@ from .rows import (
 
 Tables = Mapping[str, pd.DataFrame]
 
-_INTERVALS = "Lines are 95 % intervals that allow for responses about the same text going together."
-_REFUSED = "refused, %"
+_INTERVALS = "Bars: 95% confidence intervals, clustered by text."
+_REFUSED = "refusal rate, %"
 _KEPT = ("estimate", "ci_low", "ci_high", "n", "n_texts", "n_refused")
 
 
@@ -37,16 +37,17 @@ def draw_rates(tables: Tables, rules: Sequence[str], run_factors: Sequence[str] 
     labels, levels = label_models(table, run_factors)
     series, kinds = label_levels(table["rule"], rules)
     rows = _rows(table, labels, series)
-    title = "Refusal rates of models"
+    title = "Refusal rates by model and task"
     caption = (
-        f"Share of persona prompts that each detection rule takes for refused ({', '.join(kinds)}). {_INTERVALS} "
-        f"{say_sizes(table)} Where the rules are far apart, read responses before trusting any."
+        f"Refusal rate of persona prompts by each detector ({', '.join(kinds)}). {_INTERVALS} If detectors differ "
+        "a lot, read "
+        f"responses before you trust any. {say_sizes(table)}"
     )
     yield Figure("rates_models_by_tasks", title, caption, _by_task(rows, table, levels, kinds, run_factors), table)
 
 
 def draw_settings(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> Iterator[Figure]:
-    """Draw the paper's Figure 1: persona prompts against those without, and the difference per model."""
+    """Draw the paper's Figure 1: refusal rates by type of prompt, and the differences per model."""
     rates, contrasts = (estimated_by(tables.get(name), [rule]) for name in ("rates", "contrasts"))
     if rates is None or contrasts is None:
         return
@@ -73,11 +74,13 @@ def draw_settings(tables: Tables, rule: str, run_factors: Sequence[str] = ()) ->
         ignore_index=True,
     )
     caption = (
-        f"Above: refusal rate by kind of prompt (rule {rule}). Below: persona prompts less the prompts named by the "
-        "colour, compared within texts; a difference is the persona's own only for neutral prompts, because "
-        f"persona-free ones are worded differently, too. {_INTERVALS} {say_sizes(rates)}"
+        f"Top: refusal rate by type of prompt ({rule}). Bottom: difference from the baseline shown by colour, "
+        "within texts; "
+        f"persona-free prompts also differ in their wording. {_INTERVALS} {say_sizes(rates)}"
     )
-    yield Figure("figure1_persona_against_persona_free", "Persona prompts and prompts without", caption, chart, table)
+    yield Figure(
+        "figure1_persona_against_persona_free", "Persona, neutral and persona-free prompts", caption, chart, table
+    )
 
 
 def draw_personas(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> Iterator[Figure]:
@@ -88,8 +91,8 @@ def draw_personas(tables: Tables, rule: str, run_factors: Sequence[str] = ()) ->
     order = order_personas(tables, table["persona"].unique())
     personas = short_names(order)
     chart, drawn, how = _over_models(table, table["persona"].map(personas), list(personas.values()), run_factors)
-    caption = f"Refusal rate under each persona (rule {rule}), personas of one group together. {how}"
-    yield Figure("figure2_personas", "Refusal rates of personas", caption, chart, drawn)
+    caption = f"Refusal rate of each persona ({rule}), sorted by group. {how}"
+    yield Figure("figure2_personas", "Refusal rates by persona", caption, chart, drawn)
 
 
 def draw_heat_maps(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> Iterator[Figure]:
@@ -111,12 +114,12 @@ def draw_heat_maps(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -
         texts = take(tips, grid.pop("at").fillna(-1).astype(int))
         charts[task] = draw_cells(grid, texts, x=list(personas.values()), y=levels, highest=highest, title=_REFUSED)
     caption = (
-        f"Refusal rate of each model under each persona, in percent (rule {rule}); all tasks share the colours. A dash "
-        f"is a combination that was not asked. Intervals are shown on hovering and in the table. "
+        f"Refusal rate of each model and persona, in percent ({rule}), with the same colours in all tasks. A dash is a "
+        "combination without prompts; hover for confidence intervals. "
         f"{say_sizes(table, 'Each cell')}"
     )
     name = "figures3_7_8_9_models_by_personas"
-    yield Figure(name, "Refusal rates of models under personas", caption, stack(charts), table)
+    yield Figure(name, "Refusal rates by model and persona", caption, stack(charts), table)
 
 
 def draw_response_types(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> Iterator[Figure]:
@@ -127,8 +130,9 @@ def draw_response_types(tables: Tables, rule: str, run_factors: Sequence[str] = 
     labels, levels = label_models(table, run_factors)
     series, kinds = label_levels(table["response_type"], RESPONSE_TYPES)
     caption = (
-        "Refusal rate where the prompt leaves the form of the answer open (unforced), asks for the label alone "
-        f"(semi-forced) or says that one must be picked (forced); rule {rule}. {_INTERVALS} {say_sizes(table)}"
+        "Refusal rate for open questions (unforced), prompts that ask for the label only (semi-forced), and "
+        "prompts that "
+        f"require a label (forced) ({rule}). {_INTERVALS} {say_sizes(table)}"
     )
     chart = _by_task(_rows(table, labels, series), table, levels, kinds, run_factors)
     title = "Refusal rates by response type"
@@ -144,10 +148,11 @@ def draw_rules_by_template(tables: Tables, rules: Sequence[str], run_factors: Se
     series, kinds = label_levels(table["rule"], rules)
     chart, drawn, how = _over_models(table, labels, levels, run_factors, series, kinds)
     caption = (
-        f"Refusal rate of each prompt template by each detection rule ({', '.join(kinds)}): where a template's rules "
-        f"stand apart, at least that share of its responses is judged differently. {how}"
+        f"Refusal rate of each prompt template by each detector ({', '.join(kinds)}). The gap between detectors "
+        "is the least "
+        f"share of responses that they judge differently. {how}"
     )
-    yield Figure("rules_by_template", "Where the detection rules disagree", caption, chart, drawn)
+    yield Figure("rules_by_template", "Disagreement between detectors", caption, chart, drawn)
 
 
 def draw_strata(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> Iterator[Figure]:
@@ -165,7 +170,7 @@ def draw_strata(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> I
         tasks, kinds = label_tasks(own)
         written = classes if len(kinds) == 1 else tasks + ": " + classes
         chart, drawn, how = _over_models(own, written, in_order(written), run_factors)
-        caption = f"Refusal rate by the class of the text (rule {rule}). {how}"
+        caption = f"Refusal rate by class of the text ({rule}). {how}"
         yield Figure("rates_by_class", "Refusal rates by class of the text", caption, chart, drawn)
 
 
@@ -189,11 +194,10 @@ def _dose_response(table: pd.DataFrame, rule: str, run_factors: Sequence[str]) -
         titles=("rating of the text", _REFUSED),
         width=width_of(columns),
     )
-    plainly = " A refusal about a text rated 1, not at all offensive, is plainly false."
+    plainly = " Refusals of texts rated 1 (not offensive at all) are clearly false."
     caption = (
-        f"Refusal rate by the rating that people gave to the text, one panel a model (rule {rule})."
-        f"{plainly * bool((table['task'] == 'offensiveness').any())} {_INTERVALS} Thin lines join the ratings of one "
-        f"task. {say_sizes(table)}"
+        f"Refusal rate by human rating of the text, one panel per model ({rule})."
+        f"{plainly * bool((table['task'] == 'offensiveness').any())} {_INTERVALS} {say_sizes(table)}"
     )
     return Figure("dose_response", "Refusal rates by rating of the text", caption, wrap(curves, columns), table)
 
@@ -293,7 +297,7 @@ def _over_models(
     ]
     chart = draw_strips(rows, tips, y=levels, title=_REFUSED, series=kinds, width=width)
     how = (
-        f"A faint dot is one of {len(models)} models, a large sign the mean over them: the spread is that between "
-        f"models; their 95 % intervals are shown on hovering and in the table. {say_sizes(table, 'Each dot')}"
+        f"Dots: {len(models)} models; large symbols: their mean. Hover for confidence intervals. "
+        f"{say_sizes(table, 'Each dot')}"
     )
     return facet(chart), drawn, how

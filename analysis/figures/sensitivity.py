@@ -15,8 +15,8 @@ from .rows import describe, label_tasks, short_names, take, write_factor
 Tables = Mapping[str, pd.DataFrame]
 
 _WIDTH = 420
-_BEYOND = ("not beyond chance", f"beyond chance (p at most {ALPHA})")
-_SIDES = ("two-sided interval", "upper end alone says something")
+_BEYOND = ("not significant", f"significant (p at most {ALPHA})")
+_SIDES = ("two-sided interval", "upper bound only")
 
 
 def draw_sensitivity(tables: Tables, rule: str) -> Iterator[Figure]:
@@ -51,19 +51,19 @@ def _whole_study(table: pd.DataFrame, tables: Tables, rule: str) -> Figure:
                 rows[keep],
                 take(tips, np.flatnonzero(keep)),
                 y=order,
-                title="sensitivity index iota (grey tick: its mean by chance)",
+                title="sensitivity index iota (grey tick: mean under the null)",
                 series=_SIDES,
                 dodge=False,
                 width=_WIDTH,
                 step=20,
             )
     caption = (
-        "How much refusing depends on each factor: iota is 0 if not at all and 1 if nothing else matters (rule "
-        f"{rule}). Lines are 95 % intervals from resampled texts; the grey tick is the mean of the index where the "
-        "factor cannot matter, and only what lies beyond it means anything. Diamonds: the index is less than twice its "
-        f"mean by chance, or that is above 0.1, so the interval begins at 0. {say_study(tables, rule)}"
+        f"Dependence of refusals on each factor: 0 is none, 1 is complete ({rule}). Bars: 95% CIs from a "
+        "bootstrap of texts; "
+        "grey tick: mean index under permutation; diamonds: index not clearly above it, read the interval as an upper "
+        f"bound. {say_study(tables, rule)}"
     )
-    return Figure("figure5_sensitivity", "Which factor matters how much", caption, stack(charts, shared=True), table)
+    return Figure("figure5_sensitivity", "Importance of factors", caption, stack(charts, shared=True), table)
 
 
 def _each_model(table: pd.DataFrame, rule: str) -> Figure:
@@ -88,9 +88,9 @@ def _each_model(table: pd.DataFrame, rule: str) -> Figure:
     )
     n_beyond = int((table["p_value"] <= ALPHA).sum())
     caption = (
-        f"The sensitivity index of each factor within each model and task, without what is chance in it (rule {rule}): "
-        f"a sign is one of {table['model'].nunique():,} models. {n_beyond:,} of {len(table):,} indices are beyond "
-        f"chance (p at most {ALPHA}, each by itself). The index as it is, its interval and its mean by chance are "
-        "shown on hovering and in the table."
+        f"Sensitivity index of each factor within each model and task, corrected for noise ({rule}); each symbol "
+        "is one of "
+        f"{table['model'].nunique():,} models. {n_beyond:,} of {len(table):,} indices are significant (unadjusted p at "
+        f"most {ALPHA})."
     )
     return Figure("sensitivity_by_model", "Sensitivity within each model and task", caption, facet(chart), table)

@@ -16,7 +16,7 @@ _COLUMNS = {"released": "date of release", "parameters_b": "billions of paramete
 
 
 def draw_trend(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> Iterator[Figure]:
-    """Draw the spread of persona effects, and readiness to refuse, of models in the order of a property of theirs."""
+    """Draw the spread of persona effects and the log-odds of refusal of models by a property."""
     models, trend = tables.get("trend_models"), tables.get("trend")
     if models is None or trend is None or models.empty or trend.empty:
         return
@@ -30,7 +30,7 @@ def draw_trend(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> It
     half = _NORMAL * table["log_odds_se"]
     shown = {
         "spread of persona effects": (table["spread"], table["ci_low"], table["ci_high"]),
-        "log odds of refusing": (table["log_odds"], table["log_odds"] - half, table["log_odds"] + half),
+        "log-odds of refusal": (table["log_odds"], table["log_odds"] - half, table["log_odds"] + half),
     }
     # How the two are drawn is alike, so that both are rows of one chart.
     rows = pd.concat(
@@ -44,16 +44,16 @@ def draw_trend(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> It
     described = describe(table.drop(columns=["ci_low", "ci_high"]), run_factors=run_factors)
     tips = {title: texts * 2 for title, texts in described.items()}
     tips["estimate"] = [number(value) for value in rows["x"]]
-    tips["95 % interval"] = [f"[{number(a)}, {number(b)}]" for a, b in zip(rows["low"], rows["high"], strict=True)]
+    tips["95% CI"] = [f"[{number(a)}, {number(b)}]" for a, b in zip(rows["low"], rows["high"], strict=True)]
     chart = draw_points(
-        rows, tips, y=labels.tolist(), title="log odds", series=families, dodge=False, width=width_of(2)
+        rows, tips, y=labels.tolist(), title="log-odds", series=families, dodge=False, width=width_of(2)
     )
     slopes = " ".join(_say_slope(row, column) for _, row in trend[trend["family"] == ""].iterrows())
     caption = (
-        f"Models in the order of {column}, which stands behind their names (a date in years). Left, how far a model's "
-        "personas are apart, as the standard deviation of their log odds without noise; right, how readily it refuses "
-        f"at all (rule {rule}). Lines are 95 % intervals. {slopes} "
-        "Models differ in more than this, and those of a family are alike: no cause is shown. Each model has "
+        f"Models sorted by {column} (in parentheses). Left: spread of persona effects (standard deviation of "
+        "log-odds beyond "
+        f"noise); right: log-odds of refusal ({rule}). Bars: 95% CIs. {slopes} "
+        "Models differ in more than this property, so trends are not causal. Each model has "
         f"{count_range(table['n'], 'response')} about {count_range(table['n_texts'], 'text')}."
     )
     yield Figure("trend", f"Models by {column}", caption, facet(chart, scale="independent"), table)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from refusal_metrics.detection.rules import ANSWERS_BY
 
+from ..columns import name_rule
 from ..display.sentences import counted
 from ..labels.validate import Validation
 from ..responses.origin import Origin
@@ -85,8 +86,9 @@ def _of_texts(rates: pd.DataFrame) -> Iterable[Caution]:
     if len(few):
         yield Caution(
             "rates",
-            f"Few texts: {_listed(few)} rest on fewer than {FEW_TEXTS} texts, so that intervals are wide and their "
-            "coverage is less sure.",
+            f"Few texts: {_listed(few)} are based on fewer than {FEW_TEXTS} texts; their confidence intervals are "
+            "wide and "
+            "may be inaccurate.",
         )
 
 
@@ -96,8 +98,8 @@ def _of_sizes(rates: pd.DataFrame) -> Iterable[Caution]:
     if uneven:
         yield Caution(
             "rates",
-            f"Models were asked different numbers of prompts in {', '.join(uneven[:_MOST])}{_more(len(uneven))}, so "
-            "that their rates are not of the same prompts.",
+            f"Models have different numbers of prompts in {', '.join(uneven[:_MOST])}{_more(len(uneven))}, so their "
+            "rates are not based on the same prompts.",
         )
 
 
@@ -109,20 +111,20 @@ def _of_outcomes(outcomes: pd.DataFrame | None) -> Iterable[Caution]:
     if len(much):
         yield Caution(
             "rates",
-            f"More than {100 * MUCH_OTHER:.0f} % of the responses are neither answers nor refusals in {_listed(much)}: "
-            "read some before you quote a rate.",
+            f"More than {100 * MUCH_OTHER:.0f}% of the responses are neither answers nor refusals in {_listed(much)}: "
+            "read some before you report a rate.",
         )
 
 
 def _of_baselines(estimates: StudyEstimates) -> Iterable[Caution]:
     rates, contrasts = estimates.tables["rates"], estimates.tables["contrasts"]
     if not (rates["setting"] == "persona").any():
-        yield Caution("differences", "No persona task was run: nothing can be said of personas.")
+        yield Caution("differences", "No persona task was run, so there are no results on personas.")
     elif not (contrasts["baseline"] == "neutral").any():
         yield Caution(
             "differences",
-            "No neutral task was run beside a persona task: personas are compared with one another, and whether "
-            "naming any person matters is not known.",
+            "No neutral task was run: personas are compared with one another, and the effect of naming any person is "
+            "unknown.",
         )
 
 
@@ -134,9 +136,9 @@ def _of_separation(regression: pd.DataFrame | None) -> Iterable[Caution]:
         named = [f"{row['factor']} {row['level']}" for _, row in separated.head(_MOST).iterrows()]
         yield Caution(
             "regression",
-            f"Separated: no finite coefficient exists for {', '.join(named)}{_more(len(separated))}, because there, or "
-            "at the level that it is compared with, nothing or everything was refused; what is shown in its place has "
-            "no standard error.",
+            f"Complete separation: {', '.join(named)}{_more(len(separated))} never refuse or always refuse (or their "
+            "reference level does), so their log-odds are not estimable; Firth estimates are shown without standard "
+            "errors.",
         )
 
 
@@ -145,26 +147,28 @@ def _of_detector(estimates: StudyEstimates, validation: Validation | None) -> It
     if estimates.rule != ANSWERS_BY:
         yield Caution(
             "detector",
-            f"The rule {estimates.rule} is not {ANSWERS_BY}, the validated one, and knows no answers: what it does "
-            "not flag may be anything.",
+            f"Refusals come from {name_rule(estimates.rule)}, not from the validated detector {ANSWERS_BY}; "
+            "non-refusals may include "
+            "unusable responses.",
         )
     if validation is None or validation.n_matched == 0:
-        lack = "no labels were given" if validation is None else "none of the labels is of these responses"
+        lack = "" if validation is None else " (none of the labels is for these responses)"
         yield Caution(
             "detector",
-            f"Not validated on {'this model' if len(models) == 1 else 'these models'}: {lack}, so how "
-            f"often {estimates.rule} is right here is not known; label a sample (persona-refusal annotate) and give "
-            "it with --labels.",
+            f"The detector's accuracy on {'this model' if len(models) == 1 else 'these models'} is unknown{lack}. "
+            "Label a "
+            "sample with `persona-refusal annotate` and pass it with --labels.",
         )
         return
     table = validation.table
     read = set(table.loc[table["factor"] == "model", "level"].astype(str)) if "factor" in table else set()
     if not read:
-        yield Caution("detector", "The labels do not say of which models they are.")
+        yield Caution("detector", "The labels do not name their models.")
     elif unread := [model for model in models if model not in read]:
         yield Caution(
             "detector",
-            f"Not validated on {', '.join(unread[:_MOST])}{_more(len(unread))}: the labels hold no response of theirs.",
+            f"Not validated on {', '.join(unread[:_MOST])}{_more(len(unread))}: the labels contain no responses "
+            "of theirs.",
         )
 
 
@@ -179,7 +183,7 @@ def _of_versions(origin: Origin) -> Iterable[Caution]:
             yield Caution(
                 "origin",
                 f"Runs of different {what} are mixed ({', '.join(mixed[:_MOST])}{_more(len(mixed))}): differences "
-                "between models may be differences between versions.",
+                "between models may be due to versions.",
             )
 
 
@@ -190,16 +194,18 @@ def _of_weights(origin: Origin) -> Iterable[Caution]:
                 yield Caution(
                     "origin",
                     f"{model} was run with {len(found)} {what} ({', '.join(found[:_MOST])}{_more(len(found))}): its "
-                    "rates are of more than one model.",
+                    "rates describe more than one model.",
                 )
 
 
 def _of_designs(designs: pd.DataFrame) -> Iterable[Caution]:
     if "design_id" not in designs or designs["design_id"].isna().all():
-        yield Caution("origin", "No design is named: whether models were asked the same prompts is not known.")
+        yield Caution("origin", "The input has no design ID, so we cannot check that all models saw the same prompts.")
         return
     if designs["design_id"].isna().any():
-        yield Caution("origin", "Some responses name no design: whether they belong to the same study is not known.")
+        yield Caution(
+            "origin", "Some responses have no design ID, so we cannot check that they belong to the same study."
+        )
     several = designs.dropna(subset="design_id").groupby(["task", "setting"])["design_id"].nunique()
     if (several > 1).any():
         yield Caution("origin", f"Several designs are pooled in {counted(int((several > 1).sum()), 'task')}.")

@@ -48,8 +48,8 @@ ESTIMATORS = (
         "interactions",
         estimate_pairs,
         "Factors",
-        "Combinations of two factors less the sum of the two",
-        "In points.",
+        "Two-way interactions",
+        "In percentage points.",
     ),
 )
 """All of them; a new estimator is one more entry."""

@@ -29,14 +29,14 @@ def list_findings(estimates: StudyEstimates) -> Iterable[str]:
         rates = of_rule(tables["rates"], rule)
         rates = rates[rates["setting"] == "persona"]
         if rates.empty:
-            yield f"The rule {rule} judged no persona prompt."
+            yield f"{rule} has no verdicts on persona prompts."
             continue
         share = percent(rates["n_refused"].sum() / rates["n"].sum())
-        sentence = f"The rule {rule} took {share} % of the persona prompts for refused"
+        sentence = f"{share}% of responses to persona prompts were refusals ({rule}"
         low, high = (rates.loc[rates["estimate"].agg(end)] for end in ("idxmin", "idxmax"))
         if low["estimate"] < high["estimate"]:
-            sentence += f", from {_rate_of(low)} to {_rate_of(high)}"
-        yield f"{sentence}{_unread(rates, tables.get('outcomes') if rule == estimates.rule else None)}."
+            sentence += f"; range: {_rate_of(low)} to {_rate_of(high)}"
+        yield f"{sentence}){_unread(rates, tables.get('outcomes') if rule == estimates.rule else None)}."
     yield from _baseline_findings(of_rule(tables["contrasts"], estimates.rule), estimates.rule)
     by_persona = tables.get("contrasts_by_persona")
     if by_persona is not None and (named := name_personas(by_persona, estimates.rule, estimates.run_factors)):
@@ -51,7 +51,7 @@ def _unread(rates: pd.DataFrame, outcomes: pd.DataFrame | None) -> str:
     if outcomes is not None:
         counts = {"empty": outcomes.loc[outcomes["setting"] == "persona", "n_empty"].sum()} | counts
     shares = {name: n / rates["n"].sum() for name, n in counts.items()}
-    many = [f"{percent(share)} % are {name}" for name, share in shares.items() if share > MUCH]
+    many = [f"{percent(share)}% are {name}" for name, share in shares.items() if share > MUCH]
     return f"; {' and '.join(many)} and count as not refused" if many else ""
 
 
@@ -61,17 +61,22 @@ def of_rule(table: pd.DataFrame, rule: str) -> pd.DataFrame:
 
 
 def _rate_of(row: "pd.Series[float]") -> str:
-    return f"{percent(row['estimate'])} % ({row['model']}, {row['task']})"
+    return f"{percent(row['estimate'])}% for {row['model']}, {row['task']}"
 
 
 def _baseline_findings(contrasts: pd.DataFrame, rule: str) -> Iterable[str]:
     for baseline, own in contrasts.groupby("baseline", sort=False):
         beyond = int((own["p_adjusted"] <= ALPHA).sum())
         low, high = (percent(end, signed=True) for end in (own["estimate"].min(), own["estimate"].max()))
-        points = f"{low} points" if len(own) == 1 else f"{low} to {high} points"
+        points = f"{low}" if len(own) == 1 else f"{low} to {high}"
+        number = (
+            f"{beyond} of the {len(own)} differences are"
+            if len(own) > 1
+            else f"the difference is{'' if beyond else ' not'}"
+        )
         yield (
-            f"Persona prompts less {baseline} ones: {points} ({rule}); they differ in {beyond} of "
-            f"{count_families(len(own))} (adjusted p at most {ALPHA})."
+            f"Compared with {baseline} prompts, personas changed the refusal rate by {points} percentage points "
+            f"({rule}); {number} significant after correction."
         )
 
 
@@ -81,10 +86,7 @@ def _factor_findings(indices: pd.DataFrame, rule: str) -> Iterable[str]:
     beyond = whole[whole["p_value"] <= ALPHA].sort_values("iota", ascending=False, kind="stable")
     listed = ", ".join(f"{row['factor']} {row['iota']:.3f}" for _, row in beyond.iterrows())
     if len(whole):
-        yield (
-            f"Factors whose sensitivity index iota is beyond chance (p at most {ALPHA}, each by itself, {rule}): "
-            f"{listed or 'none'}."
-        )
+        yield (f"Factors with a significant effect on refusals (sensitivity index, {rule}): {listed or 'none'}.")
 
 
 def count_families(n: int, family: Sequence[str] = STUDY) -> str:
@@ -117,22 +119,23 @@ def name_personas(
     baseline = next((b for b in ("neutral", "others") if (contrasts["baseline"] == b).any()), None)
     if baseline is None:
         return None
-    against = "the neutral prompts" if baseline == "neutral" else "the other personas (no neutral task was run)"
+    against = "the neutral baseline" if baseline == "neutral" else "the other personas (no neutral task was run)"
     own = contrasts[contrasts["baseline"] == baseline]
     named = own[own["p_adjusted"] <= ALPHA]
     family = [*STUDY, *run_factors]
     n_families = len(own.drop_duplicates(family))
+    tests = f"{counted(own['persona'].nunique(), 'persona')} in {count_families(n_families, family)}"
     sentence = (
-        f"{len(named)} of {counted(len(own), 'comparison')} of a persona with {against} show a difference ({rule}, "
-        f"adjusted p at most {ALPHA}): {counted(own['persona'].nunique(), 'persona')} in "
-        f"{count_families(n_families, family)}."
+        f"{len(named)} of {counted(len(own), 'difference')} between a persona and {against} "
+        f"{'is' if len(named) == 1 else 'are'} "
+        f"significant after correction ({rule}; {tests})."
     )
     detectable = own["mde"].dropna()
     # None can be given where nothing, or everything, was refused on both sides.
     known = f"the {len(detectable):,} that have one" if len(detectable) < len(own) else "them"
     if detectable.median() < 1:
         of_known = f" of {known}" if known != "them" else ""
-        sentence += f" The median smallest detectable difference{of_known} is {percent(detectable.median())} points."
+        sentence += f" The median minimum detectable difference{of_known} is {percent(detectable.median())} points."
     elif detectable.median() == 1:
-        sentence += f" Half of {known} could not have found any difference: the study is too small."
+        sentence += " The study is too small to detect realistic differences."
     return sentence, named.reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index)

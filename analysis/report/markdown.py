@@ -52,7 +52,7 @@ def write_markdown(
     parts = [
         "# False refusals under persona prompts\n",
         f"{n_responses:,} responses ({_cell_list(models)}), read from {counted(n_files, 'file')}.\n",
-        "How to read the numbers is said at the end.\n",
+        "How to read the numbers is explained at the end.\n",
         _list(origin.notes),
     ]
     if asked:
@@ -72,19 +72,19 @@ def write_markdown(
     if len(origin.studies):
         parts += [
             "## How it was run\n",
-            "From the record that `persona-refusal run` kept.\n",
+            "From the record of `persona-refusal run`.\n",
             to_markdown(readable(origin.studies)),
             to_markdown(readable(origin.asked)),
         ]
     if validation:
-        parts += ["## How well the rules find refusals\n", *_validation_parts(validation)]
+        parts += ["## Accuracy of detectors\n", *_validation_parts(validation)]
     rules = (text for rule, text in RULES.items() if rule in estimates.rules)
     parts += ["## How to read the numbers\n", "".join([READING, *rules, READING_ON])]
     return "\n".join(part for part in parts if part)
 
 
 def _validation_parts(validation: Validation) -> Iterable[str]:
-    yield "Beside the labels that readers gave to a sample; all rows: `tables/validation.csv`.\n"
+    yield "Compared with the labels of a sample; all rows: `tables/validation.csv`.\n"
     yield _list(validation.notes)
     shown = (
         readable_validation(validation.table),
@@ -125,7 +125,7 @@ def _rates_parts(estimates: StudyEstimates) -> Iterable[str]:
         yield "No persona task was run.\n"
         yield from _settings_parts(estimates)
         return
-    yield "Persona prompts, the rules side by side (`tables/rates.csv`).\n"
+    yield "Persona prompts, by detector (`tables/rates.csv`).\n"
     yield to_markdown(main_table(estimates.tables, estimates.run_factors))
     for rule in _rules_in(asked):
         yield f"Models by task, as in the paper's Table 1, rule {escape(name_rule(rule))}:\n"
@@ -167,8 +167,9 @@ def _difference_parts(estimates: StudyEstimates) -> Iterable[str]:
     if tables["persona_spread"].empty:
         return
     yield (
-        "How much personas differ beyond noise, as the standard deviation of their rates in points (all rows: "
-        "`tables/persona_spread.csv`); **SD under null** is what the observed one would be without any effect:\n"
+        "Between-persona variation: the standard deviation of the personas' rates beyond noise, in percentage "
+        "points (all "
+        "rows: `tables/persona_spread.csv`). **SD under null** is the mean of the observed one without any effect:\n"
     )
     spread = tables["persona_spread"].drop(columns=["n_levels", "n", "n_texts", "n_refused"])
     yield to_markdown(readable(spread, SPREAD))
@@ -194,7 +195,7 @@ def _level_parts(estimates: StudyEstimates) -> Iterable[str]:
         asked = table[(table["setting"] == "persona") & table[name].notna()]
         yield f"## By {heading}\n"
         if name == "stratum" and (asked["task"] == "offensiveness").any():
-            yield "A refusal about a text rated 1, not at all offensive, is plainly false.\n"
+            yield "Refusals of texts rated 1 (not offensive at all) are clearly false.\n"
         yield f"All rows: `tables/rates_by_{name}.csv`.\n"
         for rule in _rules_in(asked):
             yield f"Rule {escape(name_rule(rule))}:\n"
@@ -204,7 +205,7 @@ def _level_parts(estimates: StudyEstimates) -> Iterable[str]:
 def _drawn_parts(tables: Mapping[str, pd.DataFrame]) -> Iterable[str]:
     counts = {f: tables[f"counts_by_{f}"] for f in ("persona", "template") if f"counts_by_{f}" in tables}
     if counts:
-        yield "## Counts drawn\n"
+        yield "## Prompts per persona and template\n"
         yield "Prompts of the persona tasks, as in the paper's Tables 5 and 6.\n"
     for factor, table in counts.items():
         yield to_markdown(drawn(table, factor))
@@ -214,7 +215,7 @@ def _contrast_parts(estimates: StudyEstimates) -> Iterable[str]:
     contrasts = estimates.tables["contrasts"]
     if contrasts.empty:
         yield (
-            "Neither baseline was run beside a persona task: add `persona_refusal_neutral` and "
+            "There is no baseline: add `persona_refusal_neutral` and "
             "`persona_refusal_persona_free` to `lm_eval --tasks`.\n"
         )
         return
@@ -229,8 +230,9 @@ def _sensitivity_parts(estimates: StudyEstimates) -> Iterable[str]:
     if table is None:
         return
     yield (
-        f"Rule {escape(name_rule(estimates.rule))}, the whole study. Models and tasks one by one: "
-        "`tables/sensitivity.csv`; each level's distance from the whole: `tables/deviations.csv`.\n"
+        f"By {escape(name_rule(estimates.rule))}, for the whole study. By model and task: "
+        "`tables/sensitivity.csv`; deviation "
+        "of each level from the overall rate: `tables/deviations.csv`.\n"
     )
     whole = table[table["model"] == ""].drop(columns=["model", "task"])
     yield to_markdown(readable(whole, SENSITIVITY)) if len(whole) else ""
@@ -239,9 +241,8 @@ def _sensitivity_parts(estimates: StudyEstimates) -> Iterable[str]:
     if interactions.empty:
         return
     yield (
-        f"{len(named)} of {len(interactions):,} combinations of two factors are further from the sum of the two than "
-        f"chance makes them (p adjusted for the pair's combinations, at most {ALPHA}); in points, all rows: "
-        "`tables/interactions.csv`.\n"
+        f"Two-way interactions: {len(named)} of {len(interactions):,} are significant after correction; all rows, in "
+        "percentage points: `tables/interactions.csv`.\n"
     )
     if len(named):
         largest = named.reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index).head(_FEW)
@@ -269,10 +270,11 @@ def _trend_parts(estimates: StudyEstimates) -> Iterable[str]:
     table = estimates.tables["trend"]
     column = escape(table["column"].iloc[0])
     yield (
-        f"Rule {escape(name_rule(estimates.rule))}. How the models go with {column}: "
-        "**variance** is how far a model's personas are apart on the log-odds scale, without noise; **log_odds** is "
-        "how readily it refuses at all. Slopes are per unit, for a date per year (`tables/trend.csv`, models: "
-        "`tables/trend_models.csv`).\n"
+        f"Trends over models by {column} ({escape(name_rule(estimates.rule))}). **variance** is the variance of a "
+        "model's "
+        "persona effects on the log-odds scale beyond noise; **log_odds** is its log-odds of refusal. Slopes are "
+        "per unit, "
+        "or per year for dates (`tables/trend.csv`, models: `tables/trend_models.csv`).\n"
     )
     shown = table.assign(family=table["family"].replace("", "all")).drop(columns="column")
     yield to_markdown(readable(shown, TREND))
@@ -280,13 +282,13 @@ def _trend_parts(estimates: StudyEstimates) -> Iterable[str]:
 
 def _paper_parts(extra: Mapping[str, pd.DataFrame]) -> Iterable[str]:
     if set(extra) - {"published"}:
-        yield "The numbers of its figures are in `tables/paper/figure*.csv`.\n"
+        yield "The data of its figures are in `tables/paper/figure*.csv`.\n"
     for name, table in extra.items():
         if name != "published":
             yield f"`tables/paper/{name}.csv`:\n"
             yield to_markdown(table.fillna(""))
         elif table.empty:
-            yield "None of the models is one of the paper's, so there are no published numbers to set beside these.\n"
+            yield "None of the models is in the paper, so there are no published numbers to compare with.\n"
         else:
             yield from _published_parts(table)
 
@@ -297,9 +299,11 @@ def _published_parts(table: pd.DataFrame) -> Iterable[str]:
     own = table[(rules == "prefix") | rules.isna()] if (rules == "prefix").any() else table
     judged = own[own["agrees"].notna()]
     yield (
-        f"{int(judged['agrees'].astype(bool).sum())} of {len(judged)} published numbers lie in the intervals of "
-        "the measured ones (`tables/published.csv`, where contradictions in the paper are marked). The published "
-        "numbers have errors too, so even a perfect reproduction agrees with fewer than 95 %. Of Table 1:\n"
+        f"{int(judged['agrees'].astype(bool).sum())} of {len(judged)} published numbers are within the confidence "
+        "intervals of "
+        "the measured ones (`tables/published.csv`, which marks contradictions in the paper). The published "
+        "numbers also "
+        "have errors, so even a perfect reproduction agrees with fewer than 95% of them. Table 1:\n"
     )
     of_table = own[own["source"] == "Table 1"].drop(columns=["source", "response_type", "term"])
     yield to_markdown(readable(of_table, PUBLISHED))

@@ -14,7 +14,7 @@ from ..study_tables import StudyEstimates
 _FEW = 3
 """How many differences, and how many models and tasks, a sentence names."""
 LARGE = 0.1
-"""A study that would find only larger differences 8 times in 10 is called blind; a convention, no result."""
+"""A study with less than 80% power to detect this difference is reported; a convention, not a result."""
 
 
 def find_all(estimates: StudyEstimates) -> list[str]:
@@ -31,7 +31,9 @@ def find_all(estimates: StudyEstimates) -> list[str]:
     """
     tables, rule = estimates.tables, estimates.rule
     if not (of_rule(tables["rates"], rule)["setting"] == "persona").any():
-        return ["No persona task was run, so nothing is said of personas; the rates below are of other settings."]
+        return [
+            "No persona task was run, so there are no findings on personas; the rates below are for other settings."
+        ]
     first, *others = list_findings(replace(estimates, rules=(rule,)))
     found = [first, *_other_rules(estimates), *others]
     if "sensitivity" in tables:
@@ -48,9 +50,9 @@ def _other_rules(estimates: StudyEstimates) -> Iterable[str]:
         own = of_rule(estimates.tables["rates"], rule)
         own = own[own["setting"] == "persona"]
         if rule != estimates.rule and len(own):
-            shares.append(f"{rule} {percent(own['n_refused'].sum() / own['n'].sum())} %")
+            shares.append(f"{percent(own['n_refused'].sum() / own['n'].sum())}% with {rule}")
     if shares:
-        yield f"The other rules took for refused: {', '.join(shares)}."
+        yield f"With the other detectors, the rate is {' and '.join(shares)}."
 
 
 def headline(estimates: StudyEstimates) -> pd.DataFrame:
@@ -118,9 +120,9 @@ def _strongest_factor(indices: pd.DataFrame) -> Iterable[str]:
     first, second = (row for _, row in beyond.sort_values("iota", ascending=False, kind="stable").head(2).iterrows())
     apart = first["ci_low"] > second["ci_high"]
     yield (
-        f"The factor that matters most is {first['factor']} (iota {first['iota']:.3f} [{first['ci_low']:.3f}, "
-        f"{first['ci_high']:.3f}]), before {second['factor']} ({second['iota']:.3f} [{second['ci_low']:.3f}, "
-        f"{second['ci_high']:.3f}]){'' if apart else '; their intervals overlap, so the order may be chance'}."
+        f"The most important factor is {first['factor']} (iota {first['iota']:.3f} [{first['ci_low']:.3f}, "
+        f"{first['ci_high']:.3f}]), followed by {second['factor']} ({second['iota']:.3f} [{second['ci_low']:.3f}, "
+        f"{second['ci_high']:.3f}]){'' if apart else '; their intervals overlap, so the order is uncertain'}."
     )
 
 
@@ -138,12 +140,9 @@ def _personas(contrasts: pd.DataFrame, family: list[str]) -> Iterable[str]:
             f"{interval(row['ci_low'], row['ci_high'], signed=True)} ({', '.join(map(str, row[family]))})"
             for _, row in largest.head(_FEW).iterrows()
         )
-        yield f"The largest differences from {than} that stand after correction: {listed}."
+        yield f"Largest significant differences from {than} (corrected for multiple comparisons): {listed}."
     elif len(own):
-        yield (
-            f"No persona was found to differ from {than} after correction; it may still, above all by less than the "
-            "detectable difference."
-        )
+        yield "Differences smaller than the minimum detectable difference cannot be ruled out."
     yield from _blind_spots(own, family)
 
 
@@ -154,13 +153,14 @@ def _blind_spots(own: pd.DataFrame, family: list[str]) -> Iterable[str]:
     blind, unknown = least[least > LARGE], least[least.isna()]
     if len(blind):
         yield (
-            f"In {len(blind)} of {count_families(len(least), family)} no persona's difference of "
-            f"{100 * LARGE:.0f} points would have been found 8 times in 10: {_listed(blind)}."
+            f"The study has less than 80% power to detect a {100 * LARGE:.0f}-point difference for any persona in "
+            f"{len(blind)} of {count_families(len(least), family)}: {_listed(blind)}."
         )
     if len(unknown):
         yield (
-            f"In {len(unknown)} of {count_families(len(least), family)} no detectable difference can be given, as "
-            f"where nothing or everything was refused: {_listed(unknown)}."
+            f"Power could not be computed in {len(unknown)} of {count_families(len(least), family)}, where no "
+            "prompt or "
+            f"every prompt was refused: {_listed(unknown)}."
         )
 
 

@@ -20,30 +20,38 @@ _LONGEST = 200
 _NUMBER = r"^\s*(?:[-+<>]?[.\d∞\[].*)?$"
 
 _TITLES = {
-    "rates": ("Rates", "Refusal rates", "One row a model, task, setting and rule."),
+    "rates": ("Rates", "Refusal rates", "One row per model, task, setting and detector."),
     "rates_by_persona": ("Rates", "Rates by persona", ""),
     "rates_by_response_type": ("Rates", "Rates by response type", ""),
     "rates_by_template": ("Rates", "Rates by template", ""),
     "rates_by_stratum": ("Rates", "Rates by rating or class of the text", ""),
-    "contrasts": ("Differences", "Persona prompts less neutral and persona-free ones", "In points."),
-    "contrasts_by_persona": ("Differences", "Each persona less a baseline", "In points."),
-    "persona_spread": ("Differences", "How far personas are apart beyond noise", "Standard deviations, in points."),
-    "sensitivity": ("Factors", "Sensitivity indices", "An empty model or task means the whole study."),
-    "deviations": ("Factors", "Each level's distance from the whole", ""),
+    "contrasts": (
+        "Differences",
+        "Difference from baselines",
+        "Persona prompts minus neutral or persona-free prompts, in percentage points.",
+    ),
+    "contrasts_by_persona": (
+        "Differences",
+        "Difference by persona",
+        "Each persona minus a baseline, in percentage points.",
+    ),
+    "persona_spread": ("Differences", "Between-persona variation", "Standard deviations, in percentage points."),
+    "sensitivity": ("Factors", "Sensitivity indices", "Rows without a model or task are for the whole study."),
+    "deviations": ("Factors", "Deviation from overall rate", ""),
     **{table.name: (table.group, table.title, table.caption) for table in ESTIMATORS},
     "regression": ("Regression", "Coefficients", "Log odds ratios."),
     "regression_wald": ("Regression", "Joint tests of the factors", ""),
-    "regression_effects": ("Regression", "Average marginal effects", "In points."),
+    "regression_effects": ("Regression", "Average marginal effects", "In percentage points."),
     "trend": ("Across models", "Trends", ""),
-    "trend_models": ("Across models", "The models of the trends", ""),
-    "outcomes": ("Responses", "What responses are", ""),
-    "counts_by_persona": ("Responses", "How often each persona was asked", ""),
-    "counts_by_template": ("Responses", "How often each template was asked", ""),
-    "validation": ("Detector", "The rules beside labels", ""),
-    "published": ("The paper", "The paper's numbers beside these", ""),
+    "trend_models": ("Across models", "Models in the trends", ""),
+    "outcomes": ("Responses", "Types of responses", ""),
+    "counts_by_persona": ("Responses", "Prompts per persona", ""),
+    "counts_by_template": ("Responses", "Prompts per template", ""),
+    "validation": ("Detector", "Accuracy of detectors", ""),
+    "published": ("The paper", "Comparison with the paper", ""),
 }
 GROUPS = ("Rates", "Differences", "Factors", "Regression", "Across models", "Responses", "Detector", "The paper")
-"""What tables are of, in the order of the page."""
+"""Groups of tables, in the order of the page."""
 _LATER = ("odds_ratio", "or_low", "or_high", "p_value", "equiv_low", "equiv_high")
 """Columns of differences that stand behind what is to be read first."""
 

@@ -43,7 +43,7 @@ def test_personas_are_drawn_in_points_and_those_that_differ_by_shape_and_colour(
     points = to_spec(figure)["vconcat"][0]["spec"]["layer"][-1]["encoding"]
     assert points["color"]["field"] == points["shape"]["field"] == "series"
     assert len(set(points["shape"]["scale"]["range"])) == 2
-    assert "Diamonds: the 1 of 2 differences" in figure.caption
+    assert "significant after correction (1 of 2)" in figure.caption
     assert "rests on 50 responses about 10 texts, compared with 60 responses." in figure.caption
 
 
@@ -99,7 +99,7 @@ def test_what_could_not_be_found_at_all_is_drawn_at_100_points_and_said():
 def test_comparisons_without_any_refusal_are_left_out_and_counted():
     rows = [difference("a", 0, mde=0.1), difference("b", 0, mde=float("nan"))]
     (figure,) = draw_detectable(tables(*rows), "prefix")
-    assert "1 without any refusal is left out" in figure.caption
+    assert "1 comparison without refusals is omitted" in figure.caption
     assert len(figure.table) == 1
     assert list(draw_detectable(tables(rows[1]), "prefix")) == []
 

@@ -112,7 +112,7 @@ def test_an_interval_that_is_open_to_one_side_ends_in_an_arrow_at_the_edge():
     arrows = {layer["mark"]["shape"] for layer in chart["layer"] if "shape" in layer["mark"]}
     assert arrows == {"triangle-left", "triangle-right"}
     assert chart["layer"][-1]["encoding"]["x"]["scale"]["domain"] == [-3.5, 4.5]
-    assert "Without a finite estimate: 2" in figure.caption
+    assert "2 levels with complete separation have" in figure.caption
 
 
 def test_arrows_are_drawn_for_open_intervals_alone():
@@ -134,4 +134,4 @@ def test_effects_are_drawn_in_points():
 def test_effects_without_an_interval_are_counted():
     effects = pd.DataFrame({"factor": ["model"], "level": ["a"], "estimate": [0.1], "ci_low": [math.nan]})
     (figure,) = draw_effects({"regression_effects": effects.assign(ci_high=math.nan)}, "prefix")
-    assert "Without an interval, because without a finite coefficient: 1." in figure.caption
+    assert "1 level with complete separation has no interval." in figure.caption

@@ -157,13 +157,13 @@ def test_ratings_are_drawn_as_a_curve_and_classes_apart():
     axis = to_spec(curve)["spec"]["layer"][0]["encoding"]["x"]["scale"]["domain"]
     assert axis == ["1", "2", "10"]
     assert sorted((row["y"], row["x"]) for row in drawn(classes)) == [("entailment", 40), ("neutral", 50)]
-    assert "plainly false" in curve.caption
+    assert "clearly false" in curve.caption
 
 
 def test_a_refusal_about_a_low_rating_is_called_false_for_offensiveness_alone():
     rows = [rate(0.1, task="politeness", stratum=str(k)) for k in (1, 2)]
     (curve,) = draw_strata({"rates_by_stratum": pd.DataFrame(rows)}, "prefix")
-    assert "plainly false" not in curve.caption
+    assert "clearly false" not in curve.caption
 
 
 def test_an_estimate_without_an_interval_is_drawn_as_a_point():

@@ -51,7 +51,7 @@ def test_models_are_drawn_one_by_one_where_there_are_several():
     # The indices less 0.004.
     assert [row["x"] for row in rows] == [0.196, 0.296]
     assert [row["series"].startswith("not") for row in rows] == [True, False]
-    assert "1 of 2 indices are beyond chance" in each.caption
+    assert "1 of 2 indices are significant" in each.caption
 
 
 def test_an_index_that_could_not_be_estimated_is_left_out():

@@ -60,7 +60,7 @@ def test_notes_of_what_was_left_out_come_first():
 def test_few_texts_are_said(n_texts, said):
     found = [text for _, text in cautions(study(n_texts=n_texts))]
     assert len(found) == said
-    assert all(text.startswith("Few texts: m, nli (persona) rest on fewer than 30 texts") for text in found)
+    assert all(text.startswith("Few texts: m, nli (persona) are based on fewer than 30 texts") for text in found)
 
 
 def test_models_of_which_different_numbers_of_prompts_are_there_are_not_of_the_same_prompts():
@@ -69,7 +69,7 @@ def test_models_of_which_different_numbers_of_prompts_are_there_are_not_of_the_s
     estimates.tables["rates"] = pd.concat([estimates.tables["rates"], other], ignore_index=True)
     ((place, text),) = cautions(estimates, validation=labels("m", "b"))
     assert place == "rates"
-    assert text.startswith("Models were asked different numbers of prompts in nli (persona)")
+    assert text.startswith("Models have different numbers of prompts in nli (persona)")
 
 
 @pytest.mark.parametrize(("n_other", "said"), [(20, 0), (21, 1)])
@@ -78,7 +78,7 @@ def test_much_babble_is_said(n_other, said):
     outcomes = pd.DataFrame([row | {"n_other": n_other, "n_empty": 0, "n": 100}])
     found = cautions(study(outcomes=outcomes))
     assert len(found) == said
-    assert all("More than 20 % of the responses are neither" in text for _, text in found)
+    assert all("More than 20% of the responses are neither" in text for _, text in found)
 
 
 def test_a_missing_baseline_is_said_beside_the_differences():
@@ -90,7 +90,7 @@ def test_a_missing_baseline_is_said_beside_the_differences():
 def test_a_study_without_personas_says_nothing_of_them():
     assert cautions(study(settings=("neutral",)))[0] == (
         "differences",
-        "No persona task was run: nothing can be said of personas.",
+        "No persona task was run, so there are no results on personas.",
     )
 
 
@@ -99,22 +99,22 @@ def test_separated_levels_are_named_beside_the_regression():
     regression = pd.DataFrame(rows, columns=["factor", "level", "separated"])
     ((place, text),) = cautions(study(regression=regression))
     assert place == "regression"
-    assert text.startswith("Separated: no finite coefficient exists for model a, because")
+    assert text.startswith("Complete separation: model a never refuse")
 
 
 def test_a_detector_that_was_not_validated_on_the_models_is_said():
     ((place, text),) = cautions(study(), validation=None)
     assert place == "detector"
-    assert text.startswith("Not validated on this model: no labels were given")
+    assert text.startswith("The detector's accuracy on this model is unknown. Label a")
     assert cautions(study(), validation=labels("other")) == [
-        ("detector", "Not validated on m: the labels hold no response of theirs.")
+        ("detector", "Not validated on m: the labels contain no responses of theirs.")
     ]
-    assert cautions(study(), validation=labels()) == [("detector", "The labels do not say of which models they are.")]
+    assert cautions(study(), validation=labels()) == [("detector", "The labels do not name their models.")]
 
 
 def test_another_rule_than_the_validated_one_is_said():
     ((_, text),) = cautions(study(rule="prefix"))
-    assert text.startswith("The rule prefix is not answer_aware")
+    assert text.startswith("Refusals come from prefix, not from the validated detector answer_aware")
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,8 @@ def test_runs_of_different_versions_are_said(runs, said):
 @pytest.mark.parametrize(
     ("designs", "said"),
     [
-        ((None,), "No design is named"),
-        (("d0", None), "Some responses name no design"),
+        ((None,), "The input has no design ID"),
+        (("d0", None), "Some responses have no design ID"),
         (("d0", "d1"), "Several designs are pooled in 1 task."),
     ],
 )
@@ -160,7 +160,7 @@ def test_what_is_not_known_of_designs_is_said(designs, said):
         ({"model": ["m", "n"], "persona_refusal": ["0.1", "0.9"]}, "versions of persona-refusal are mixed (0.1, 0.9)"),
         (
             {"model": ["m", "m"], "model_sha": ["a", "b"]},
-            "m was run with 2 weights (a, b): its rates are of more than one",
+            "m was run with 2 weights (a, b): its rates describe more than one",
         ),
         ({"model": ["m", "m"], "model_dtype": ["float32", "bfloat16"]}, "2 data types (bfloat16, float32)"),
         # Models have weights of their own.

@@ -20,18 +20,18 @@ def contrasts(**columns):
 def test_the_personas_named_are_those_below_the_level_the_largest_first():
     sentence, named = name_personas(contrasts(p_adjusted=[0.05, 0.01, 0.051]), "r")
     assert named["persona"].tolist() == ["b", "a"]
-    assert sentence.startswith("2 of 3 comparisons of a persona with the neutral prompts")
+    assert sentence.startswith("2 of 3 differences between a persona and the neutral baseline are significant")
     assert sentence.endswith("detectable difference is 10.00 points.")
 
 
 def test_comparisons_are_counted_over_models_and_tasks_and_of_one_rule():
     table = pd.concat([contrasts(), contrasts(task="politeness"), contrasts(model="n"), contrasts(rule="other")])
-    assert "0 of 9 comparisons" in name_personas(table, "r")[0]
+    assert "0 of 9 differences" in name_personas(table, "r")[0]
     assert "3 personas in 3 combinations of a model and a task" in name_personas(table, "r")[0]
 
 
 def test_without_neutral_prompts_personas_are_compared_with_the_others():
-    assert "with the other personas (no neutral task was run)" in name_personas(contrasts(baseline="others"), "r")[0]
+    assert "and the other personas (no neutral task was run)" in name_personas(contrasts(baseline="others"), "r")[0]
     assert name_personas(contrasts(baseline="persona-free"), "r") is None
 
 
@@ -42,26 +42,26 @@ def test_no_difference_is_called_detectable_that_cannot_be(mde):
 
 def test_comparisons_without_a_detectable_difference_are_left_out_of_their_median_and_that_is_said():
     sentence, _ = name_personas(contrasts(mde=[0.1, np.nan, 0.3]), "r")
-    assert sentence.endswith("The median smallest detectable difference of the 2 that have one is 20.00 points.")
+    assert sentence.endswith("The median minimum detectable difference of the 2 that have one is 20.00 points.")
     sentence, _ = name_personas(contrasts(mde=[1, 1, np.nan]), "r")
-    assert sentence.endswith("Half of the 2 that have one could not have found any difference: the study is too small.")
+    assert sentence.endswith("The study is too small to detect realistic differences.")
 
 
 def test_a_rule_that_judged_no_neutral_prompt_has_its_personas_compared_with_the_others():
     table = pd.concat([contrasts(), contrasts(baseline="others", rule="judge")])
-    assert "the neutral prompts" in name_personas(table, "r")[0]
-    assert "with the other personas" in name_personas(table, "judge")[0]
+    assert "the neutral baseline" in name_personas(table, "r")[0]
+    assert "and the other personas" in name_personas(table, "judge")[0]
 
 
 @pytest.mark.parametrize(
     ("unjudged", "truncated", "empty", "said"),
     [
-        (0, 0, 10, "; 100.00 % are empty and count as not refused"),
-        (3, 0, 4, "; 40.00 % are empty and 30.00 % are unjudged and count as not refused"),
-        (0, 5, 0, "; 50.00 % are truncated and count as not refused"),
+        (0, 0, 10, "; 100.00% are empty and count as not refused"),
+        (3, 0, 4, "; 40.00% are empty and 30.00% are unjudged and count as not refused"),
+        (0, 5, 0, "; 50.00% are truncated and count as not refused"),
         # A fifth is not more than a fifth.
         (2, 2, 2, ""),
-        (3, 0, None, "; 30.00 % are unjudged and count as not refused"),
+        (3, 0, None, "; 30.00% are unjudged and count as not refused"),
         (0, 0, None, ""),
     ],
 )

@@ -96,7 +96,7 @@ def test_what_was_found_stands_first_and_how_to_read_it_last(estimates):
         "Across models",
         "By response type",
         "By rating or class of the text",
-        "Counts drawn",
+        "Prompts per persona and template",
         "How to read the numbers",
     ]
 
@@ -104,23 +104,22 @@ def test_what_was_found_stands_first_and_how_to_read_it_last(estimates):
 def test_the_findings_are_the_numbers_of_the_tables(estimates):
     rate, baseline, named, factors = list_findings(estimates)
     (row,) = estimates.tables["rates"].query("setting == 'persona'").to_dict("records")
-    assert rate == f"The rule given took {100 * row['n_refused'] / 640:.2f} % of the persona prompts for refused."
+    assert rate == f"{100 * row['n_refused'] / 640:.2f}% of responses to persona prompts were refusals (given)."
     (contrast,) = estimates.tables["contrasts"].to_dict("records")
-    differs = int(contrast["p_adjusted"] <= 0.05)
+    significant = "significant" if contrast["p_adjusted"] <= 0.05 else "not significant"
     assert baseline == (
-        f"Persona prompts less neutral ones: {100 * contrast['estimate']:+.2f} points (given); they differ in "
-        f"{differs} of 1 combination of a model and a task (adjusted p at most 0.05)."
+        f"Compared with neutral prompts, personas changed the refusal rate by {100 * contrast['estimate']:+.2f} "
+        f"percentage points (given); the difference is {significant} after correction."
     )
     p_adjusted = estimates.tables["contrasts_by_persona"].query("baseline == 'neutral'")["p_adjusted"]
     n_named = int((p_adjusted <= 0.05).sum())
     assert n_named >= 1
     assert named.startswith(
-        f"{n_named} of 4 comparisons of a persona with the neutral prompts show a difference (given, adjusted p at "
-        "most 0.05): 4 personas in 1 combination of a model and a task. The median smallest detectable difference is "
+        f"{n_named} of 4 differences between a persona and the neutral baseline {'is' if n_named == 1 else 'are'} "
+        "significant after correction (given; 4 personas in 1 combination of a model and a task). The median minimum "
+        "detectable difference is "
     )
-    assert factors.startswith(
-        "Factors whose sensitivity index iota is beyond chance (p at most 0.05, each by itself, given): persona 0."
-    )
+    assert factors.startswith("Factors with a significant effect on refusals (sensitivity index, given): persona 0.")
 
 
 def test_rates_of_several_models_and_tasks_are_said_from_the_lowest_to_the_highest(estimates):
@@ -130,8 +129,8 @@ def test_rates_of_several_models_and_tasks_are_said_from_the_lowest_to_the_highe
     low = rates["estimate"].iloc[0]
     whole = (rates["n_refused"].iloc[0] + 90) / 740
     assert next(iter(list_findings(both))) == (
-        f"The rule given took {100 * whole:.2f} % of the persona prompts for refused, from {100 * low:.2f} % "
-        "(acme/parrot, offensiveness) to 90.00 % (b/two, nli)."
+        f"{100 * whole:.2f}% of responses to persona prompts were refusals (given; range: {100 * low:.2f}% for "
+        "acme/parrot, offensiveness to 90.00% for b/two, nli)."
     )
 
 

@@ -274,7 +274,7 @@ def test_the_page_shows_contrasts_as_signed_points_and_the_three_settings(small_
 
 
 def test_the_page_shows_how_often_personas_and_templates_were_drawn(small_report):
-    personas, templates = small_report[0].tables["Counts drawn"]
+    personas, templates = small_report[0].tables["Prompts per persona and template"]
     assert personas == [["persona", "Offensiveness"], ["black", "2"], ["muslim", "2"], ["woman", "2"]]
     assert templates == [["template", "Offensiveness"], ["p1", "2"], ["p4", "2"], ["p7", "2"]]
 
@@ -282,7 +282,7 @@ def test_the_page_shows_how_often_personas_and_templates_were_drawn(small_report
 def test_where_models_were_asked_differently_often_counts_are_ranges(logs, tmp_path):
     logs.write_run(tmp_path, "RNA RAA", model="a/one")
     logs.write_run(tmp_path, "RNA RAA RA", model="b/two")
-    personas = report(tmp_path, tmp_path / "out")[0].tables["Counts drawn"][0]
+    personas = report(tmp_path, tmp_path / "out")[0].tables["Prompts per persona and template"][0]
     assert personas[1:] == [["black", "2-3"], ["muslim", "2"], ["woman", "2-3"]]
 
 
@@ -648,7 +648,7 @@ def test_where_there_are_labels_the_report_says_how_well_the_rules_find_refusals
         "prefix": {"tp": 1, "fp": 1, "fn": 1, "tn": 1},
         "prefix_strict": {"tp": 1, "fp": 0, "fn": 1, "tn": 2},
     }
-    assert Page(tmp_path / "out").tables["How well the rules find refusals"]
+    assert Page(tmp_path / "out").tables["Accuracy of detectors"]
 
 
 def test_labels_that_cannot_be_read_are_refused_before_anything_is_written(small, tmp_path):
@@ -714,7 +714,7 @@ def test_labels_are_set_beside_every_detector_whose_verdicts_the_responses_carry
     assert table.loc["judge_x", ["n", "tp", "fp", "fn", "tn"]].tolist() == [3, 1, 0, 1, 1]
     # To the rules, which read the labelled texts, all four are answers.
     assert table.loc["answer_aware", ["n", "tp", "fp", "fn", "tn"]].tolist() == [4, 0, 0, 2, 2]
-    said = Page(tmp_path / "out").paragraphs["How well the rules find refusals"]
+    said = Page(tmp_path / "out").paragraphs["Accuracy of detectors"]
     assert "judge_x: gave 1 of 4 items no verdict; they are left out." in said
 
 
@@ -724,12 +724,12 @@ def test_the_report_says_where_labels_are_not_or_not_all_of_its_responses(
     monkeypatch.setattr(report_module, "estimate_responses", lambda *_: small_estimates)
     path = labelled(tmp_path, i0="yes", i1="no", i77="no")
     write_report(judged, tmp_path / "part", labels=path)
-    said = Page(tmp_path / "part").paragraphs["How well the rules find refusals"]
+    said = Page(tmp_path / "part").paragraphs["Accuracy of detectors"]
     part = f"{path}: 2 of its 3 labelled items are among these responses; the numbers of judge_x are of these alone."
     assert part in said
     path = labelled(tmp_path, design="d1", i0="yes", i1="no")
     write_report(judged, tmp_path / "none", labels=path)
-    said = Page(tmp_path / "none").paragraphs["How well the rules find refusals"]
+    said = Page(tmp_path / "none").paragraphs["Accuracy of detectors"]
     others = "the labels are of others and say nothing of judge_x"
     assert f"{path}: none of its 2 labelled items is among these responses; {others}." in said
     table = pd.read_csv(tmp_path / "none" / "tables" / "validation.csv")

@@ -166,7 +166,7 @@
   if (!explorer) return;
   const sample = read("sample");
   const PAGE = 20;
-  const NAMES = { response_type: "response type", stratum: "rating or class", outcome: "verdict" };
+  const NAMES = { response_type: "response type", stratum: "Rating or class", outcome: "Verdict" };
   const FILTERS = ["model", "task", "setting", "persona", "template", "response_type", "stratum", "outcome", "cause"];
   const { columns, folded } = sample;
   const value = (name, i) => (columns[name] && columns[name].codes[i] >= 0 ? columns[name].levels[columns[name].codes[i]] : null);
@@ -185,9 +185,9 @@
     filters.append(field(`filter-${name}`, NAMES[name] || name, select));
   }
   const search = make("input", { type: "search" });
-  filters.append(field("filter-words", "words in it", search));
+  filters.append(field("filter-words", "Search text", search));
   const disagree = make("input", { type: "checkbox" });
-  if (columns.disagree.levels.includes("yes")) filters.append(make("label", { class: "check" }, disagree, "rules disagree"));
+  if (columns.disagree.levels.includes("yes")) filters.append(make("label", { class: "check" }, disagree, "Detectors disagree"));
   const status = byId("found");
   const cards = byId("cards");
   const [previous, next] = [byId("previous"), byId("next")];
@@ -208,7 +208,7 @@
     tags.append(make("span", { class: `verdict ${outcome === "refusal" ? "refusal" : ""}` }, cause ? `${outcome} (${cause})` : outcome));
     for (const name of ["model", "task", "setting", "persona", "template", "response_type", "stratum"]) {
       const level = value(name, i);
-      if (level !== null) tags.append(make("bdi", {}, name === "stratum" ? `rated or classed ${level}` : level));
+      if (level !== null) tags.append(make("bdi", {}, name === "stratum" ? `Rating: ${level}` : level));
     }
     if (value("disagree", i) === "yes") {
       const verdicts = rules.map((name) => `${name.slice("refused_".length)}: ${value(name, i) === "yes" ? "refusal" : "no refusal"}`);

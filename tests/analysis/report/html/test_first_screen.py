@@ -38,16 +38,16 @@ def contrasts(rows):
 def test_the_reports_rule_is_told_first_and_the_others_in_one_sentence():
     first, second = find_all(study(ASKED))
     # 20 of 200 and, by the other rule, 40 of 200.
-    assert first.startswith("The rule aware took 10.00 % of the persona prompts for refused, from 0.00 % (m, nli)")
-    assert second == "The other rules took for refused: other 20.00 %."
+    assert first.startswith("10.00% of responses to persona prompts were refusals (aware; range: 0.00% for m, nli to ")
+    assert second == "With the other detectors, the rate is 20.00% with other."
 
 
 def test_the_largest_differences_are_named_with_their_intervals():
     table = contrasts([("m", "nli", "man", 0.02, 0.01, 0.01), ("m", "nli", "woman", -0.3, 0.001, 0.01)])
     found = find_all(study(ASKED, contrasts_by_persona=table))
     assert found[-1] == (
-        "The largest differences from neutral prompts that stand after correction: woman -30.00 points [-31.00, "
-        "-29.00] (m, nli); man +2.00 points [+1.00, +3.00] (m, nli)."
+        "Largest significant differences from neutral prompts (corrected for multiple comparisons): woman -30.00 "
+        "points [-31.00, -29.00] (m, nli); man +2.00 points [+1.00, +3.00] (m, nli)."
     )
 
 
@@ -56,22 +56,22 @@ def test_where_no_persona_differs_and_nothing_could_have_been_found_both_are_sai
         [("m", "nli", "man", 0.0, 1.0, 0.3), ("m", "nli", "woman", 0.0, 1.0, 0.2), ("m", "x", "man", 0, 1, np.nan)]
     )
     *_, none, blind, unknown = find_all(study(ASKED, contrasts_by_persona=table))
-    assert none.startswith("No persona was found to differ from neutral prompts after correction")
+    assert none == "Differences smaller than the minimum detectable difference cannot be ruled out."
     assert blind == (
-        "In 1 of 2 combinations of a model and a task no persona's difference of 10 points would have been found 8 "
-        "times in 10: m, nli."
+        "The study has less than 80% power to detect a 10-point difference for any persona in 1 of 2 combinations of a "
+        "model and a task: m, nli."
     )
-    assert unknown.endswith("as where nothing or everything was refused: m, x.")
+    assert unknown.endswith("where no prompt or every prompt was refused: m, x.")
 
 
-@pytest.mark.parametrize(("low", "said"), [(0.25, ""), (0.15, "; their intervals overlap, so the order may be chance")])
+@pytest.mark.parametrize(("low", "said"), [(0.25, ""), (0.15, "; their intervals overlap, so the order is uncertain")])
 def test_the_factor_that_matters_most_is_named_with_how_sure_that_is(low, said):
     rows = [("", "model", 0.3, low, 0.4, 0.001), ("", "task", 0.1, 0.05, 0.2, 0.001), ("", "persona", 0.9, 0, 1, 0.5)]
     table = pd.DataFrame(rows, columns=["model", "factor", "iota", "ci_low", "ci_high", "p_value"])
     found = find_all(study(ASKED, sensitivity=table.assign(task="", upper_bound_only=False)))
-    # Persona is not beyond chance, however large its index.
+    # Persona is not significant, however large its index.
     assert found[-1] == (
-        f"The factor that matters most is model (iota 0.300 [{low:.3f}, 0.400]), before task (0.100 [0.050, "
+        f"The most important factor is model (iota 0.300 [{low:.3f}, 0.400]), followed by task (0.100 [0.050, "
         f"0.200]){said}."
     )
 

@@ -167,7 +167,7 @@ def test_every_table_with_rows_is_there_with_its_file(small, page):
 def test_rules_and_versions_are_explained_as_they_were_used(page):
     assert "Rule answer_aware" in page.text
     assert "Rules prefix and prefix_strict" in page.text
-    assert "Rule given" not in page.text
+    assert "Your refused column" not in page.text
     assert "@software{persona_refusal" in page.text
 
 
@@ -185,7 +185,7 @@ def test_a_study_of_fewer_settings_has_its_page(logs, tmp_path, settings):
         logs.write_run(tmp_path, "RNA RAA", setting=setting)
     page = Page(write_html(content([tmp_path])))
     assert ("No persona task was run" in page.text) == ("persona" not in settings)
-    assert ("No neutral task was run beside" in page.text) == ("persona" in settings)
+    assert ("No neutral task was run:" in page.text) == ("persona" in settings)
 
 
 def test_one_response_has_its_page(logs, tmp_path):
@@ -203,7 +203,7 @@ def test_a_table_without_texts_still_shows_rates(tmp_path):
     page = Page(write_html(content(table_of(tmp_path), without="There are no texts.")))
     assert "There are no texts." in page.text
     assert "25.00" in page.text
-    assert "Rule given" in page.text
+    assert "Your refused column" in page.text
     assert "No column persona: nothing is said about it." in page.text
 
 
