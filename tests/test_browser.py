@@ -168,7 +168,7 @@ def cells(place, column):
 def test_a_table_is_sorted_by_numbers_either_way_and_by_names(open_page):
     place = open_table(open_page().page, "Refusal rates")
     heads = [text.strip() for text in place.locator("thead th").all_inner_texts()]
-    column = heads.index("%") + 1
+    column = heads.index("rate (%)") + 1
     button = place.locator(f"thead th:nth-child({column}) button")
     button.click()
     numbers = [float(text) for text in cells(place, column)]
@@ -205,7 +205,7 @@ def test_responses_are_filtered_by_what_is_known_of_them(open_page):
     opened = open_page()
     n_all = int(re.search(r"of (\d+) responses", opened.found())[1])
     filters = opened.page.locator("#filters")
-    filters.get_by_label("verdict", exact=True).select_option(label="refusal")
+    filters.get_by_label("Verdict", exact=True).select_option(label="refusal")
     filters.get_by_label("task", exact=True).select_option(label="nli")
     filters.get_by_label("persona", exact=True).select_option(label="woman")
     n_some = int(re.search(r"of (\d+) responses", opened.found())[1])
@@ -376,7 +376,7 @@ def test_without_javascript_the_findings_and_rates_are_there(chromium, report):
     page = context.new_page()
     page.goto(report.as_uri())
     assert page.locator("#short tbody tr").count() == 4
-    assert "Without JavaScript" in page.locator("main").inner_text()
+    assert "need JavaScript" in page.locator("main").inner_text()
     context.close()
 
 

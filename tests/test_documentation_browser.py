@@ -51,7 +51,7 @@ def test_search_works_in_pages_opened_as_files(page):
     page.locator(".md-search__button").click()
     page.keyboard.type("iota")
     # The results are in a tree of their own, which Playwright's selectors enter.
-    found = page.get_by_text("Which factor matters how much")
+    found = page.get_by_text("Importance of factors")
     found.first.wait_for(timeout=20_000)
     found.first.click()
     page.wait_for_url("**/method.html*", timeout=20_000)

@@ -315,7 +315,7 @@ def _list(sentences: Iterable[str]) -> str:
 
 def _sentence(text: str) -> str:
     """Write a sentence that may begin with a name so that it opens no heading, list, quotation or link."""
-    return re.sub(r"^(\d*)([#>+\-=.)\[])", r"\1\\\2", escape(text))
+    return re.sub(r"^(\d+)([.)])(?=\s|$)|^()([#>+\-=\[])", r"\1\3\\\2\4", escape(text))
 
 
 def _cell_list(names: Iterable[str]) -> str:

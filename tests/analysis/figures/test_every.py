@@ -230,7 +230,10 @@ def test_captions_say_the_rule_the_interval_and_the_size(two_models):
     estimates, figures = two_models
     for figure in figures:
         assert estimates.rule in figure.caption, figure.name
-        assert re.search("interval|CIs", figure.caption) or figure.name == "detectable_differences"
+        assert re.search("interval|CIs", figure.caption) or figure.name in {
+            "detectable_differences",
+            "sensitivity_by_model",
+        }
         assert "responses" in figure.caption or figure.name == "sensitivity_by_model"
 
 

@@ -40,7 +40,7 @@ def test_models_are_in_the_order_of_the_property_with_both_outcomes_and_their_in
     shown = [(row["y"][:5], row["column"], row["x"], row["low"], row["high"]) for row in rows]
     # -1 less and plus 1.96 times 0.5.
     expected = [(name, "spread of persona effects", 0.4, 0.1, 0.6) for name in ("early", "late,")]
-    expected += [(name, "log odds of refusing", -1, -1.98, -0.02) for name in ("early", "late,")]
+    expected += [(name, "log-odds of refusal", -1, -1.98, -0.02) for name in ("early", "late,")]
     for got, wanted in zip(shown, expected, strict=True):
         assert got[:2] == wanted[:2]
         assert got[2:] == pytest.approx(wanted[2:])

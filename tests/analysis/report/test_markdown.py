@@ -147,8 +147,8 @@ def test_no_more_than_20_personas_are_shown(estimates):
     row = estimates.tables["contrasts_by_persona"].query("persona == 'woman' and baseline == 'neutral'")
     many = pd.concat([row] * 25, ignore_index=True).assign(persona=[f"p{i}" for i in range(25)], p_adjusted=0.01)
     page = write_markdown(ORIGIN, replace(estimates, tables=estimates.tables | {"contrasts_by_persona": many}), {})
-    text = page.split("## By persona")[1].split("How much personas")[0]
-    assert "25 of 25 comparisons" in text
+    text = page.split("## By persona")[1].split("Between-persona variation")[0]
+    assert "25 of 25 differences" in text
     assert "The 20 largest; all rows: `tables/contrasts_by_persona.csv`." in text
     assert text.count("| acme/parrot |") == 20
 
@@ -184,11 +184,11 @@ def test_the_rules_that_were_used_are_explained(estimates):
         return items(write_markdown(ORIGIN, of_rule, {}), "How to read the numbers")
 
     of_paper, of_default = explained("prefix"), explained("answer_aware")
-    assert any(item.startswith("your refused column are the verdicts") for item in of_table)
+    assert any(item.startswith("your refused column contains the verdicts") for item in of_table)
     assert not any(item.startswith("prefix is the paper") for item in of_table)
     assert any(item.startswith("prefix is the paper") for item in of_paper)
-    assert not any(item.startswith("answer_aware is the rule") for item in of_paper)
-    assert any(item.startswith("answer_aware is the rule") for item in of_default)
+    assert not any(item.startswith("answer_aware is the detector") for item in of_paper)
+    assert any(item.startswith("answer_aware is the detector") for item in of_default)
     assert not any(item.startswith("prefix is the paper") for item in of_default)
 
 
@@ -211,7 +211,7 @@ def test_interactions_beyond_chance_are_shown_and_others_counted(estimates):
     table = estimates.tables["interactions"]
     named = int((table["p_adjusted"] <= 0.05).sum())
     page = write_markdown(ORIGIN, estimates, {})
-    assert f"{named} of {len(table)} combinations of two factors" in page
+    assert f"Two-way interactions: {named} of {len(table)} are significant" in page
     all_named = replace(estimates, tables=estimates.tables | {"interactions": table.assign(p_adjusted=0.01)})
     assert "The 5 largest:" in write_markdown(ORIGIN, all_named, {})
 
@@ -248,7 +248,7 @@ def test_published_numbers_are_judged_by_the_papers_own_rule(estimates):
         [row | {"rule": "prefix", "agrees": True}, row | {"rule": "prefix_strict", "agrees": False}]
     )
     page = write_markdown(ORIGIN, estimates, {"published": published})
-    assert "1 of 1 published numbers lie in the intervals" in page
+    assert "1 of 1 published numbers are within the confidence intervals" in page
 
 
 def test_the_main_table_is_empty_without_persona_prompts(tmp_path):

@@ -619,7 +619,7 @@ def test_published_coefficients_are_compared_as_those_of_the_rule_that_was_asked
 def test_where_no_model_is_the_papers_the_page_says_so(small, tmp_path):
     write_report(load_responses([small]), tmp_path / "out", FEW, compare_published=True)
     (sentence,) = Page(tmp_path / "out").paragraphs["The paper's tables and numbers"]
-    assert sentence.startswith("None of the models is one of the paper's")
+    assert sentence.startswith("None of the models is in the paper")
 
 
 @pytest.mark.parametrize("asked", ["paper", "compare_published"])
@@ -698,7 +698,7 @@ def test_a_rule_that_judged_no_persona_prompt_leaves_the_page_to_the_others(smal
     table = table.assign(refused_judge_x=(table["index"] > 1).where(table["setting"] == "neutral"))
     table.to_parquet(tmp_path / "judged.parquet", index=False)
     write_report(load_responses([tmp_path / "judged.parquet"]), tmp_path / "out", FEW)
-    assert "The rule judge_x judged no persona prompt." in Page(tmp_path / "out").paragraphs["In short"]
+    assert "judge_x has no verdicts on persona prompts." in Page(tmp_path / "out").paragraphs["In short"]
     write_report(load_responses([tmp_path / "judged.parquet"]), tmp_path / "two", replace(FEW, detector="judge_x"))
     assert "In short" not in Page(tmp_path / "two").headings
 

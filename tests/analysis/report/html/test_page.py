@@ -165,14 +165,14 @@ def test_every_table_with_rows_is_there_with_its_file(small, page):
 
 
 def test_rules_and_versions_are_explained_as_they_were_used(page):
-    assert "Rule answer_aware" in page.text
-    assert "Rules prefix and prefix_strict" in page.text
+    assert "Detector answer_aware" in page.text
+    assert "Detectors prefix and prefix_strict" in page.text
     assert "Your refused column" not in page.text
     assert "@software{persona_refusal" in page.text
 
 
 def test_cautions_stand_on_the_first_screen_and_where_they_belong(page):
-    assert page.text.count("Not validated on this model") == 2
+    assert page.text.count("The detector's accuracy on this model is unknown") == 2
     assert page.text.count("Few texts: ") == 1
 
 
