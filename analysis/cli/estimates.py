@@ -42,16 +42,18 @@ def sensitivity(
         str,
         typer.Option(
             metavar="FACTORS",
-            help="Leave these factors of prompts out, e.g. template if it has too many levels.",
+            help="Leave out these factors of prompts, e.g. template if it has too many levels.",
             show_default=False,
         ),
     ] = "",
-    levels: Annotated[bool, typer.Option("--levels", help="Print each level's distance from the whole.")] = False,
+    levels: Annotated[
+        bool, typer.Option("--levels", help="Print the deviation of each level from the overall rate.")
+    ] = False,
     interactions: Annotated[
         str,
         typer.Option(
             metavar="A,B",
-            help="Print how far each combination of two factors is from their sum, e.g. model,response_type.",
+            help="Print two-way interactions of two factors, e.g. model,response_type.",
             show_default=False,
         ),
     ] = "",
@@ -137,25 +139,27 @@ def regression(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="mle, firth or ridge.  [default: mle, and firth where some estimates are infinite]",
+            help="mle, firth or ridge.  [default: mle, or firth for complete separation]",
             show_default=False,
         ),
     ] = None,
-    penalty: Annotated[float, typer.Option(metavar="X", help="Of ridge: 1/C in scikit-learn.")] = 1.0,
+    penalty: Annotated[float, typer.Option(metavar="X", help="For ridge: 1/C in scikit-learn.")] = 1.0,
     reference: Annotated[
         list[str],
         typer.Option(
-            metavar="FACTOR=LEVEL", help="A reference level, e.g. persona=man; may be given again.", show_default=False
+            metavar="FACTOR=LEVEL", help="A reference level, e.g. persona=man; can be repeated.", show_default=False
         ),
     ] = [],  # noqa: B006 - typer copies it
-    effects: Annotated[bool, typer.Option("--effects", help="Print average marginal effects, in points.")] = False,
+    effects: Annotated[
+        bool, typer.Option("--effects", help="Print average marginal effects, in percentage points.")
+    ] = False,
     wald: Annotated[bool, typer.Option("--wald", help="Print a test of each factor.")] = False,
     detector: Detector = None,
     all_runs: AllRuns = False,
     exclude_provider: ExcludeProvider = False,
     form: Form = Format.TABLE,
 ) -> None:
-    """Print the logistic regression of refusal on the factors, errors clustered by text.
+    """Print a logistic regression of refusal on the factors, with standard errors clustered by text.
 
     Example: `persona-refusal regression results`
 
@@ -200,7 +204,10 @@ def trend(
     by: Annotated[
         str,
         typer.Option(
-            "--by", metavar="FACTORS", help="Factors of runs, e.g. temperature: a trend for each.", show_default=False
+            "--by",
+            metavar="FACTORS",
+            help="Settings of runs, e.g. temperature: one trend for each level.",
+            show_default=False,
         ),
     ] = "",
     each: Annotated[bool, typer.Option("--each", help="Print the spread of persona effects of each model.")] = False,

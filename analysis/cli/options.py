@@ -25,14 +25,14 @@ Detector = Annotated[
     str | None,
     typer.Option(
         metavar="RULE",
-        help="The rule: answer_aware, prefix, prefix_strict, or one that `detect` added.  [default: answer_aware]",
+        help="The detector: answer_aware, prefix, prefix_strict, or one that `detect` added.  [default: answer_aware]",
         show_default=False,
     ),
 ]
 Form = Annotated[Format, typer.Option("--format", help="Output format.")]
 AllRuns = Annotated[
     bool,
-    typer.Option("--all-runs", help="Count every run of a task, not the newest answer to each prompt alone."),
+    typer.Option("--all-runs", help="Count every run of a task instead of only the newest response to each prompt."),
 ]
 ExcludeProvider = Annotated[
     bool,
@@ -44,7 +44,7 @@ ExcludeProvider = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 Replicates = Annotated[
-    int, typer.Option(min=100, max=1_000_000, metavar="N", help="Permutations, and bootstrap samples of whole texts.")
+    int, typer.Option(min=100, max=1_000_000, metavar="N", help="Number of permutations and of bootstrap samples.")
 ]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Random seed.")]
 Models = Annotated[
@@ -68,7 +68,7 @@ LabelColumns = Annotated[
     typer.Option(
         "--columns",
         metavar="MAP",
-        help="What a label file of another tool calls its columns, e.g. id=item_id,refusal=choice.",
+        help="Column names of another tool's label file, e.g. id=item_id,refusal=choice.",
         show_default=False,
     ),
 ]
@@ -77,7 +77,7 @@ LabelValues = Annotated[
     typer.Option(
         "--values",
         metavar="MAP",
-        help="What the values of its labels mean (yes, no or unclear), e.g. refuse=yes,comply=no.",
+        help="Meaning of its label values (yes, no or unclear), e.g. refuse=yes,comply=no.",
         show_default=False,
     ),
 ]

@@ -35,20 +35,21 @@ app = typer.Typer()
 @app.command()
 def report(
     results: Results,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The folder to write.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Output folder.")],
     force: Annotated[bool, typer.Option("--force", help="Replace the report in an existing folder.")] = False,
     paper: Annotated[bool, typer.Option("--paper", help="Add the paper's tables in its layout.")] = False,
     compare_published: Annotated[
-        bool, typer.Option("--compare-published", help="Set the paper's numbers beside those of its models.")
+        bool, typer.Option("--compare-published", help="Compare the paper's models with its published numbers.")
     ] = False,
     factors: Annotated[
-        str, typer.Option(metavar="FACTORS", help=f"Factors of runs to tell apart. {RUN_FACTORS}", show_default=False)
+        str,
+        typer.Option(metavar="FACTORS", help=f"Settings of runs to add as factors. {RUN_FACTORS}", show_default=False),
     ] = "",
     labels: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Labels of a sample of responses (`annotate import`): say how well the rules find refusals.",
+            help="Labels of a sample of responses (`annotate import`): report the accuracy of detectors.",
             show_default=False,
         ),
     ] = None,
@@ -56,13 +57,13 @@ def report(
     values: LabelValues = "",
     figures: Annotated[
         str,
-        typer.Option(metavar="FORMATS", help="Write the figures as svg, png, pdf, with commas between, or as none."),
+        typer.Option(metavar="FORMATS", help="Formats of the figures: svg, png, pdf (comma-separated), or none."),
     ] = "svg",
     no_texts: Annotated[
         bool, typer.Option("--no-texts", help="Leave prompts and responses out of the report.")
     ] = False,
     tables_only: Annotated[
-        bool, typer.Option("--tables-only", help="Write the tables and report.md alone, which is faster.")
+        bool, typer.Option("--tables-only", help="Write only the tables and report.md, which is faster.")
     ] = False,
     column: Property = "released",
     models: Models = None,
@@ -134,6 +135,7 @@ def report(
         rates = tables["rates"]
         print_table(rates[rates["setting"] == "persona"], form, contract=RATES)
     if tables_only:
-        say([f"The tables are in {out / 'tables'}, explained in {out / 'report.md'}."])
+        say([f"Report written to {out / 'report.md'} (tables in {out / 'tables'})."])
     else:
-        say([f"Open {out / 'report.html'} in a browser; its tables and figures stand beside it as files."])
+        parts = f"tables in {out / 'tables'}, figures in {out / 'figures'}"
+        say([f"Report written to {out / 'report.html'} ({parts})."])

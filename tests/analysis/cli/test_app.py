@@ -123,7 +123,8 @@ def test_the_report_prints_its_main_table_and_says_where_it_is(results, tmp_path
     ended = invoke("report", results, "--out", out, "--replicates", 100)
     assert "acme/parrot-7b" in ended.stdout
     assert "50.00" in ended.stdout
-    where = f"Open {out / 'report.html'} in a browser; its tables and figures stand beside it as files."
+    parts = f"tables in {out / 'tables'}, figures in {out / 'figures'}"
+    where = f"Report written to {out / 'report.html'} ({parts})."
     assert ended.stderr == f"{REPEATED}\n{where}\n"
     assert (out / "report.html").is_file()
     assert (out / "report.md").is_file()
