@@ -155,7 +155,7 @@ def test_personas_that_differ_from_the_neutral_ones_are_named(tmp_path):
     assert row["differing_personas_list"].startswith("woman +")
     whole = row_of(board, "m")
     assert (whole["n_personas"], whole["differing_personas"]) == (6, 1)
-    assert whole["differing_personas_list"] == f"{row['differ']} (nli)"
+    assert whole["differing_personas_list"] == f"{row['differing_personas_list']} (nli)"
     assert row_of(board, "other")["differing_personas_list"] == ""
     spread = estimate_spread(count_responses(study)["given"], rng=np.random.default_rng(0))
     of_tasks = spread[spread["model"] == "m"]["estimate"]

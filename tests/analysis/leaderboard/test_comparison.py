@@ -140,7 +140,7 @@ def test_a_comparison_is_of_tasks_of_groups_and_of_personas(pairs):
 
 def test_what_responses_became_is_counted(pairs):
     comparison = compare_runs(pairs("RAE NAE", "AAA RAE"), np.random.default_rng(0), n_flips=199)
-    assert list(comparison.changes.columns) == list(CHANGES)
+    assert list(comparison.changes.columns) == [*CHANGES.keys, *CHANGES.estimates]
     found = {(row["outcome_before"], row["outcome"]): row["n"] for _, row in comparison.changes.iterrows()}
     # The first letter of each text, and the third of the first one: "No, a Muslim person would not." is not empty.
     assert sum(found.values()) == 3
