@@ -118,7 +118,7 @@ def test_a_record_without_a_text_is_refused_with_its_line(tmp_path, value):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        pytest.param("a.xlsx", "a\tb\n", ": .* give one ending in .csv, .tsv, .json, .jsonl", id="another form"),
+        pytest.param("a.xlsx", "a\tb\n", ": .* give a file that ends in .csv, .tsv, .json, .jsonl", id="another form"),
         pytest.param("a.csv", "", ": contains no records; give a file with at least one", id="empty csv"),
         pytest.param("a.csv", "text,label\n\n", ": contains no records", id="only a header"),
         pytest.param("a.jsonl", "\n \n", ": contains no records", id="empty jsonl"),
