@@ -137,7 +137,7 @@ def draw_items(responses: Responses, n: int, rng: np.random.Generator, *, flagge
 
 
 def _check(responses: Responses, source: str) -> None:
-    """Refuse responses without texts, or that cannot be told apart by their item ids."""
+    """Refuse responses without texts, or without unique item ids."""
     if "response" not in responses.columns:
         raise InputError(
             f"{source}: lacks the column response, which annotators need; give the folder named in "

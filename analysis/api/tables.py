@@ -10,7 +10,7 @@ import pandas as pd
 from refusal_metrics.errors import InputError
 
 from ..columns import STUDY_COLUMNS
-from ..estimates.contrasts import estimate_contrasts
+from ..estimates.contrasts import describe_missing, estimate_contrasts
 from ..estimates.interactions import estimate_interactions
 from ..estimates.rates import estimate_rates
 from ..estimates.spread import estimate_spread
@@ -121,7 +121,7 @@ class Tables(Selection):
             return corrected_contrasts(self._responses, labels, names, baselines, detector)
         counts = self._counts([*factors, "persona"], detector)
         table = estimate_contrasts(counts, *baselines, run_factors=factors)
-        return self._told(table, detector, [_no_contrast(baselines)] * table.empty)
+        return self._told(table, detector, [describe_missing(baselines)] * table.empty)
 
     def spread(self, by: Names = (), *, seed: int = 0, detector: str | None = None) -> pd.DataFrame:
         """Estimate the variation between personas' refusal rates beyond sampling noise.
@@ -240,13 +240,3 @@ class Tables(Selection):
         """Put what must be said beside a table into its attributes."""
         table.attrs |= {"detector": self._responses.rule(detector), "notes": tuple(notes)}
         return table
-
-
-def _no_contrast(baselines: Sequence[str]) -> str:
-    tasks = {"neutral": "persona_refusal_neutral", "persona-free": "persona_refusal_persona_free"}
-    wanted = [tasks[name] for name in baselines if name in tasks]
-    return (
-        f"No task was run in both settings: add {' and '.join(wanted)} to lm_eval --tasks."
-        if wanted
-        else "There are no other personas."
-    )

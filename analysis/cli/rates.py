@@ -92,7 +92,7 @@ def rates(
     from ..columns import STUDY, STUDY_COLUMNS
     from ..contracts import CONTRASTS, RATES, SPREAD
     from ..display.tables import print_table
-    from ..estimates.contrasts import estimate_contrasts
+    from ..estimates.contrasts import describe_missing, estimate_contrasts
     from ..estimates.rates import estimate_rates
     from ..estimates.spread import estimate_spread
     from ..labels.mapping import read_label_map
@@ -119,7 +119,7 @@ def rates(
     if against:
         with busy("Comparing personas"):
             table = estimate_contrasts(counts, against, run_factors=factors)
-        say([_no_contrast(against)] if table.empty else _not_compared(counts, table, against))
+        say([describe_missing([against])] if table.empty else _not_compared(counts, table, against))
         shown = ["persona", "estimate", "ci_low", "ci_high", "odds_ratio", "p_adjusted", "mde"]
         print_table(table, form, [*STUDY, *factors], contract=CONTRASTS, columns=shown)
     elif spread:
@@ -151,6 +151,7 @@ def _print_corrected(
     from ..columns import STUDY, STUDY_COLUMNS, run_factors_among
     from ..contracts import CORRECTED, CORRECTED_CONTRASTS
     from ..display.tables import print_table
+    from ..estimates.contrasts import describe_missing
     from ..labels.corrected import FEWEST, estimate_corrected, estimate_corrected_contrasts
     from ..labels.read import read_labels
     from ..labels.sums import sum_labels
@@ -167,7 +168,7 @@ def _print_corrected(
     say([*responses.notes, *given.notes, *summed.notes, said_of_rule(responses.rule(detector))])
     if against:
         table, sections = estimate_corrected_contrasts(summed.sums, against), list(STUDY)
-        say([_no_contrast(against)] * table.empty)
+        say([describe_missing([against])] * table.empty)
     else:
         columns = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
         table = estimate_corrected(summed.sums, columns)
@@ -178,15 +179,6 @@ def _print_corrected(
     shown = [*factors, "persona", "setting", "task", "estimate", "ci_low", "ci_high", "uncorrected", "n_labelled"]
     contract = CORRECTED_CONTRASTS if against else CORRECTED
     print_table(table, form, sections, contract=contract, columns=shown)
-
-
-def _no_contrast(against: str) -> str:
-    wanted = {"neutral": "persona_refusal_neutral", "persona-free": "persona_refusal_persona_free"}.get(against)
-    return (
-        f"No task was run in both settings: add {wanted} to lm_eval --tasks."
-        if wanted
-        else "There are no other personas."
-    )
 
 
 def _not_compared(counts: "Counts", table: "pd.DataFrame", against: str) -> Iterable[str]:

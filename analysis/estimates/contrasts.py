@@ -244,3 +244,29 @@ def _columns(d: Difference, family: list[tuple[str, ...]]) -> pd.DataFrame:
     }
     sizes = ("n", "n_texts", "n_refused", "n_baseline", "n_refused_baseline")
     return pd.DataFrame(columns | ends | {name: getattr(d, name).astype(np.int64) for name in sizes})
+
+
+def describe_missing(baselines: Sequence[str]) -> str:
+    """Describe why there is no contrast with some baselines, and which tasks to run for them.
+
+    Parameters
+    ----------
+    baselines : sequence of str
+
+    Returns
+    -------
+    str
+        One sentence.
+
+    Examples
+    --------
+    >>> describe_missing(["neutral"])
+    'No task was run in both settings: add persona_refusal_neutral to lm_eval --tasks.'
+    """
+    tasks = {"neutral": "persona_refusal_neutral", "persona-free": "persona_refusal_persona_free"}
+    wanted = [tasks[name] for name in baselines if name in tasks]
+    return (
+        f"No task was run in both settings: add {' and '.join(wanted)} to lm_eval --tasks."
+        if wanted
+        else "There are no other personas."
+    )

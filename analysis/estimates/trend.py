@@ -53,11 +53,11 @@ class Trend:
         One row a model, columns `MODELS`: the property (``value``; a date in years), the variance of
         its persona effects on the log-odds scale without their sampling error (it can be negative),
         its standard error, its root ``spread`` (0 for a negative one) with a 95 % interval, and the
-        log odds of refusing. Factors of runs that are told apart stand after the model.
+        log odds of refusing. The run factors follow the model.
     trends : pandas.DataFrame
         One row a regression, columns `TRENDS`: how ``variance`` and ``log_odds`` change per unit of
         the property (dates: per year), over all models (``family`` empty) and within each family,
-        for each combination of the factors told apart (after ``outcome``).
+        for each combination of the run factors (after ``outcome``).
     notes : tuple of str
         What must be said beside the numbers.
     """
@@ -160,7 +160,7 @@ def _effects_of_all(counts: Counts, known: Mapping[str, tuple[str, float]]) -> t
 
 
 def _insert(table: pd.DataFrame, after: str, setting: Mapping[Hashable, str | None]) -> pd.DataFrame:
-    """Put the levels of the factors told apart after the column named."""
+    """Insert the levels of the run factors after a column."""
     table = table.copy()
     for at, (factor, level) in enumerate(setting.items(), start=list(table.columns).index(after) + 1):
         table.insert(at, factor, level)

@@ -30,7 +30,7 @@ def draw_figures(
     tables : mapping of str to pandas.DataFrame
         Of `refusal_metrics.analysis.report.study_tables.StudyEstimates`.
     rules : sequence of str
-        Those that rates are told apart by.
+        Those that rates are broken down by.
     rule : str
         The one of all other figures.
     run_factors : sequence of str

@@ -1,4 +1,4 @@
-"""The rows that figures draw: names short and told apart, numbers in percent, and what hovering shows."""
+"""The rows that figures draw: short and unique names, numbers in percent, and what hovering shows."""
 
 import math
 import re

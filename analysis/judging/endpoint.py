@@ -83,7 +83,7 @@ class Endpoint:
         How often a call is tried again after a failure that may pass: no connection, no reply in time,
         a reply that is no JSON, HTTP 408, 429 and 5xx.
     backoff : float
-        Seconds before the first retry; each time twice as many, and up to as many again by chance.
+        Seconds before the first retry; doubled each time, plus a random delay of up to the same length.
 
     Raises
     ------

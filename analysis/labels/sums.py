@@ -80,7 +80,7 @@ def sum_labels(
     Raises
     ------
     InputError
-        For an unknown factor; if responses cannot be told apart by design_id and index; if most labels are of other
+        For an unknown factor; if design_id and index do not identify responses; if most labels are of other
         answers than these (see `refusal_metrics.analysis.labels.match.check_texts`); if a label is
         of none of them, or of several; if none is of a response without (or with) the detector's flag
         while there are such, or that it judged at all; or if the weights do not add up to the number of responses.

@@ -20,7 +20,7 @@ from .persona_gap import GAP, estimate_persona_gap
 from .read import Labels, read_labels, weigh_labels
 
 SLICES = ("model", "task", "template", "response_type", "persona")
-"""What errors are told apart by, where labels say it."""
+"""Columns of labels that errors are broken down by, if they exist."""
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ class Options:
     timeout : float
         Seconds of silence after which a call has failed.
     backoff : float
-        Seconds before the first retry; each time twice as many, and up to as many again by chance.
+        Seconds before the first retry; doubled each time, plus a random delay of up to the same length.
     max_tokens : int
         The longest reply of a judge.
     """

@@ -19,7 +19,7 @@ from .study_records import find_studies, mapping, read_counted
 from .table import Responses, identifier
 
 VERSIONS = ("lm_eval_version", "transformers_version", "git_hash", "task_version")
-"""What runs are told apart by: `git_hash` is of the folder in which the harness ran."""
+"""What identifies the software of a run: `git_hash` is of the folder in which the harness ran."""
 
 _WEIGHTS = ("model_revision", "model_sha", "model_dtype")
 

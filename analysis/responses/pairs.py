@@ -173,7 +173,7 @@ def pair_runs(new: Responses, old: Responses, detector: str | None = None) -> Pa
     ------
     InputError
         For an unknown rule; if the runs share no model, task or prompt; if a task was asked with
-        different designs; or if prompts cannot be told apart.
+        different designs; or if prompts cannot be identified.
     """
     _check_told_apart({"the results": new, "the baseline": old})
     rule = new.rule(detector)

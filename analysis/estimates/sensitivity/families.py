@@ -36,7 +36,7 @@ class Families:
         Those that the study has, the model first.
     grid : Grid
     row_grids : dict of str to Grid
-        The same study, told apart by one factor of its rows only.
+        The same study, broken down by one factor of its rows.
     notes : list of str
     """
 

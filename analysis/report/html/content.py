@@ -142,7 +142,7 @@ def _span(first: str, last: str | None) -> str:
 
 
 def _scale_end(rates: pd.DataFrame) -> float:
-    """Return a round end for the drawings of rates, so that small ones can be told apart."""
+    """Return a round upper end for the axis of rates, so that small rates are distinguishable."""
     most = float(rates[["estimate", "ci_high"]].max().max()) if len(rates) else 1.0
     return next((end for end in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if most <= end), 1.0)
 

@@ -65,7 +65,7 @@ def headline(estimates: StudyEstimates) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a model, task and setting, and level of the factors of runs told apart: the persona
+        One row a model, task and setting, and level of the run factors: the persona
         setting alone where it was run. Columns: those, ``estimate, ci_low, ci_high`` of the report's rule,
         ``others`` (dict of the other rules' names to rate and interval, as texts), ``other`` and ``empty``
         (shares of responses that are neither answer nor refusal, and without a word; nan where not known),
@@ -103,7 +103,7 @@ def _with_outcomes(table: pd.DataFrame, outcomes: pd.DataFrame | None) -> pd.Dat
         return table.assign(other=float("nan"), empty=float("nan"))
     study = list(STUDY_COLUMNS)
     if table.duplicated(study).any():
-        # Factors of runs are told apart here, and not in the outcomes.
+        # The rates are broken down by run factors, the outcomes are not.
         return _with_outcomes(table, None)
     shares = outcomes[study].assign(
         other=outcomes["n_other"] / outcomes["n"], empty=outcomes["n_empty"] / outcomes["n"]
