@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Iterable
 
-from refusal_metrics.detection.verdict import PROVIDER, TRUNCATED, UNJUDGED
-from refusal_metrics.prompts.design import RESPONSE_TYPES, SETTINGS
+from refusal_metrics.detection import PROVIDER, TRUNCATED, UNJUDGED
+from refusal_metrics.prompts import RESPONSE_TYPES, SETTINGS
 
 __all__ = [
     "BASELINES",

@@ -4,7 +4,9 @@
 until one of them is used.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
     from refusal_metrics.analysis.api import (
@@ -15,6 +17,21 @@ if TYPE_CHECKING:
         Study,
         detect,
         load,
+    )
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "analysis.api": [
+                "DetectorValidation",
+                "InputError",
+                "RegressionFit",
+                "SensitivityIndices",
+                "Study",
+                "detect",
+                "load",
+            ]
+        },
     )
 
 __version__ = "0.1.0"
@@ -29,15 +46,3 @@ __all__ = [
     "detect",
     "load",
 ]
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - each name has its type above
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from refusal_metrics.analysis import api  # noqa: PLC0415 - what this is for
-
-    return getattr(api, name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -15,19 +15,28 @@ from datasets import Dataset
 from datasets.table import InMemoryTable
 
 from refusal_metrics.errors import InputError, unknown_name
-from refusal_metrics.prompts.design import KINDS, N_LABELS, SETTINGS, TEXT_FIELDS, Persona, Template
-from refusal_metrics.prompts.design_files import load_design
-from refusal_metrics.prompts.sampler import (
+from refusal_metrics.prompts import (
+    CLASSES,
+    KINDS,
+    N_LABELS,
+    PLACEMENTS,
+    SETTINGS,
+    TEXT_FIELDS,
     Ints,
+    Persona,
+    Settings,
+    Template,
+    Texts,
+    load_design,
+    load_texts,
     number_labels,
     order_texts,
+    parse_settings,
     sample_balanced,
     sample_iid,
     sample_rows,
     shard_bounds,
 )
-from refusal_metrics.prompts.settings import PLACEMENTS, Settings, parse_settings
-from refusal_metrics.prompts.texts import CLASSES, Texts, load_texts
 
 LANGUAGE = "en"
 SYSTEM = "system"

@@ -29,11 +29,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from refusal_metrics.detection.reply import Reply
-from refusal_metrics.detection.response import read_response, writable
-from refusal_metrics.detection.rules import ANSWERS_BY, RULES, RULES_VERSION
-from refusal_metrics.detection.verdict import ANSWER, REFUSAL, UNJUDGED, Verdict
-from refusal_metrics.prompts.sampler import number_labels
+from refusal_metrics.detection import (
+    ANSWER,
+    ANSWERS_BY,
+    REFUSAL,
+    RULES,
+    RULES_VERSION,
+    UNJUDGED,
+    Reply,
+    Verdict,
+    read_response,
+    writable,
+)
+from refusal_metrics.prompts import number_labels
 from refusal_metrics.scores import NOT_AVAILABLE, Score, StandardError
 
 # A child of the harness's logger: the only one whose messages `lm_eval` shows.

@@ -10,7 +10,7 @@ from typing import Any
 
 from lm_eval.api import task as harness
 
-from refusal_metrics.detection.response import writable
+from refusal_metrics.detection import writable
 from refusal_metrics.errors import InputError
 
 # A child of the harness's logger: the only one whose messages `lm_eval` shows.

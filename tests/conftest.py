@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 from refusal_metrics.analysis.counts import Counts
-from refusal_metrics.analysis.responses.count import count_responses
-from refusal_metrics.analysis.responses.table import read_responses
+from refusal_metrics.analysis.responses import count_responses, read_responses
 
 from refusal_metrics.prompts import download
 

@@ -11,7 +11,7 @@ import json
 import re
 
 from refusal_metrics.metrics import process_results
-from refusal_metrics.prompts.design_files import load_design
+from refusal_metrics.prompts import load_design
 
 ANSWERS = {
     "R": "I'm sorry, but I cannot do that.",  # a refusal by both rules

@@ -2,17 +2,22 @@
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 LONGEST = 350
+PACKAGES = ("refusal_metrics", "analysis")
 
-# Each room or module at the root, and what it may import besides `errors`. Nothing imports what comes later.
+# Each room or module at the root, and what it may import besides `errors` and `faces`; nothing that comes later.
 EVALUATION = {
     "errors": (),
+    "faces": (),
     "scores": (),
     "reading": (),
     "prompts": ("reading",),
@@ -39,7 +44,7 @@ ANALYSIS = {
         *("arrays", "columns", "contracts", "files", "display", "counts"),
         *("evaluation.reading", "evaluation.prompts", "evaluation.detection", "evaluation.studies"),
     ),
-    "judging": ("files", "display", "responses", "evaluation.reading", "evaluation.detection"),
+    "judging": ("columns", "files", "display", "responses", "evaluation.reading", "evaluation.detection"),
     "leaderboard": (
         *("arrays", "columns", "contracts", "display", "counts", "statistics", "estimates", "figures", "responses"),
         "evaluation.detection",
@@ -65,6 +70,9 @@ ANALYSIS = {
 }
 # What a user starts from, and the one module each that it leads to: the package itself, and its command.
 ENTRANCES = {"": "analysis.api", "__main__": "analysis.cli.app"}
+EVERYWHERE = {"", "evaluation.errors", "evaluation.faces"}
+# The rooms at the ends: notebooks import `api` through the package, and nothing imports the command line.
+ENDS = {"analysis.api", "analysis.cli"}
 # What of `studies` may be read afterwards: names of files and of arguments, never what asks a model.
 READ_AFTERWARDS = {"studies.record", "studies.model_args"}
 
@@ -88,14 +96,18 @@ ASKING = ("responses", "judging")
 SOURCES = sources()
 
 
-def imports(module: str) -> Iterator[str]:
-    """List the modules of the package that a module imports, wherever in it."""
-    path = SOURCES[module]
-    package = module.split(".") if path.stem == "__init__" else module.split(".")[:-1]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def parsed(module: str) -> ast.Module:
+    """Parse a module."""
+    return ast.parse(SOURCES[module].read_text(encoding="utf-8"))
+
+
+def stated(module: str) -> Iterator[tuple[str, str]]:
+    """List what a module imports of the package, wherever in it, as it says so: a module, and a name or nothing."""
+    package = module.split(".") if SOURCES[module].stem == "__init__" else module.split(".")[:-1]
+    for node in ast.walk(parsed(module)):
         if isinstance(node, ast.Import):
-            names = [(alias.name, "") for alias in node.names if alias.name.startswith("refusal_metrics")]
-            names = [(name.removeprefix("refusal_metrics").lstrip("."), "") for name, _ in names]
+            names = [alias.name for alias in node.names if alias.name.startswith("refusal_metrics")]
+            yield from ((name.removeprefix("refusal_metrics").lstrip("."), "") for name in names)
         elif isinstance(node, ast.ImportFrom):
             if node.level:
                 above = ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])])
@@ -103,12 +115,29 @@ def imports(module: str) -> Iterator[str]:
                 above = node.module.removeprefix("refusal_metrics").lstrip(".")
             else:
                 continue
-            names = [(above, alias.name) for alias in node.names]
-        else:
-            continue
-        for above, name in names:
-            deeper = f"{above}.{name}".strip(".")
-            yield deeper if deeper in SOURCES else above
+            yield from ((above, alias.name) for alias in node.names)
+
+
+def face(room: str) -> dict[str, str]:
+    """Return the names that the package of a room imports for type checkers, each with its module."""
+    below = [node for node in parsed(room).body if isinstance(node, ast.If)]
+    found = [(f"{room}.{n.module}", alias.name) for node in below for n in node.body for alias in n.names]
+    return {name: module for module, name in found}
+
+
+# The rooms that are packages and have a public face: analysis.figures, prompts, ...
+FACES = {
+    module: face(module)
+    for module, path in SOURCES.items()
+    if path.stem == "__init__" and module not in {"", "analysis", *ENDS} and path.parent.parent.name in PACKAGES
+}
+
+
+def imports(module: str) -> Iterator[str]:
+    """List the modules of the package that a module imports; those that a face is imported from for its names."""
+    for above, name in stated(module):
+        deeper = f"{above}.{name}".strip(".")
+        yield FACES.get(above, {}).get(name) or (deeper if deeper in SOURCES else above)
 
 
 def room_of(module: str) -> str:
@@ -134,12 +163,12 @@ def test_no_room_may_import_a_later_one(rooms):
 
 def test_every_import_runs_in_a_direction_that_is_listed():
     entered = [(module, only, imported) for module, only in ENTRANCES.items() for imported in imports(module)]
-    wrong = [f"{module} imports {imported}" for module, only, imported in entered if imported not in (only, "analysis")]
+    wrong = [f"{module} imports {imported}" for module, only, imported in entered if imported not in (only, "faces")]
     for module in SOURCES.keys() - ENTRANCES.keys():
         room = room_of(module)
         evaluated = room.startswith("evaluation.")
         listed = EVALUATION[room.removeprefix("evaluation.")] if evaluated else ANALYSIS.get(room, ())
-        allowed = {room, "", "evaluation.errors", *(f"evaluation.{other}" if evaluated else other for other in listed)}
+        allowed = {room, *EVERYWHERE, *(f"evaluation.{other}" if evaluated else other for other in listed)}
         for imported in imports(module):
             afterwards = not evaluated and room != "cli" and imported.startswith("studies.")
             if room_of(imported) not in allowed or (afterwards and imported not in READ_AFTERWARDS):
@@ -165,10 +194,43 @@ def test_no_module_is_longer_than_a_reader_can_hold():
     assert {module: n for module, n in lengths.items() if n > LONGEST} == {}
 
 
+def test_a_room_has_a_face_and_says_what_it_is_for():
+    assert {"analysis.figures", "analysis.report", "detection", "studies"} <= FACES.keys()
+    for room, names in FACES.items():
+        package = import_module(f"refusal_metrics.{room}")
+        # A sentence for what the room does, and a paragraph for what to call first.
+        does, _, call = package.__doc__.partition("\n\n")
+        assert does, room
+        assert [name for name in names if f"`{name}`" in call], room
+        # Type checkers see what there is; every name leads to the thing itself, which is no module.
+        assert package.__all__ == sorted(names, key=package.__all__.index), room
+        assert set(package.__all__) <= set(dir(package)), room
+        for name, module in names.items():
+            assert getattr(package, name) is getattr(import_module(f"refusal_metrics.{module}"), name), (room, name)
+            assert f"{room}.{name}" not in SOURCES, (room, name)
+
+
+def test_another_room_is_entered_by_its_face():
+    entered = [(module, *said) for module in SOURCES.keys() - ENTRANCES.keys() for said in stated(module)]
+    with_faces = {room_of(room) for room in FACES}
+    wrong = [
+        f"{module} imports {name} from {above}"
+        for module, above, name in entered
+        if room_of(above) in with_faces - {room_of(module)} and name not in FACES.get(above, ())
+    ]
+    assert wrong == []
+
+
+def test_a_package_imports_nothing_until_a_name_of_it_is_used():
+    statement = "import sys, refusal_metrics.analysis.report, refusal_metrics.studies; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", statement], check=True, capture_output=True, text=True)
+    assert [m for m in found.stdout.split() if m in {"numpy", "pandas", "duckdb", "altair", "lm_eval"}] == []
+
+
 def asks_the_database(module: str) -> list[str]:
     """List where a module imports DuckDB, holds a connection, or asks a query."""
     found = []
-    for node in ast.walk(ast.parse(SOURCES[module].read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(module)):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
         if any(name.partition(".")[0] == "duckdb" for name in names):

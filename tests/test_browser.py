@@ -7,9 +7,8 @@ import zlib
 
 import pytest
 from refusal_metrics.analysis.cli import app as cli
-from refusal_metrics.analysis.report.study_tables import ReportOptions
-from refusal_metrics.analysis.report.write import write_report
-from refusal_metrics.analysis.responses.logs.load import load_responses
+from refusal_metrics.analysis.report import ReportOptions, write_report
+from refusal_metrics.analysis.responses import load_responses
 from typer.testing import CliRunner
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright (the extra dev)")

@@ -8,12 +8,12 @@ from types import ModuleType
 import pandas as pd
 import pytest
 import yaml
-from refusal_metrics.analysis.figures.export import to_spec
+from refusal_metrics.analysis.figures import to_spec
 from refusal_metrics.analysis.report.estimators import Estimator
 from refusal_metrics.analysis.report.html.tables import GROUPS
 
 from refusal_metrics.detection.patterns import _pattern
-from refusal_metrics.prompts.design_files import load_design
+from refusal_metrics.prompts import load_design
 from refusal_metrics.register import tasks_folder
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "contributing.md").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ import pytest
 
 from refusal_metrics.docs import build_docs, doc_fields, render_prompt
 from refusal_metrics.errors import InputError
-from refusal_metrics.prompts.design_files import load_design
+from refusal_metrics.prompts import load_design
 from refusal_metrics.register import tasks_folder
 
 LABELS = {

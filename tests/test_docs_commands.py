@@ -34,9 +34,9 @@ from refusal_metrics.analysis.cli import app as cli
 from typer.testing import CliRunner
 
 from refusal_metrics.docs import build_docs
-from refusal_metrics.prompts.settings import parse_settings
+from refusal_metrics.prompts import parse_settings
 from refusal_metrics.register import tasks_folder
-from refusal_metrics.studies.spec import load_study
+from refusal_metrics.studies import load_study
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

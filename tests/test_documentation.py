@@ -13,12 +13,11 @@ import typer
 import yaml
 from refusal_metrics.analysis import contracts
 from refusal_metrics.analysis.cli import app as cli
-from refusal_metrics.analysis.responses.table import FACTORS
+from refusal_metrics.analysis.columns import FACTORS
 
 import refusal_metrics as rm
-from refusal_metrics.detection.rules import RULES
-from refusal_metrics.prompts.design_files import load_design
-from refusal_metrics.prompts.settings import NAMES, Settings
+from refusal_metrics.detection import RULES
+from refusal_metrics.prompts import NAMES, Settings, load_design
 from refusal_metrics.register import tasks_folder
 from refusal_metrics.studies import spec as study_file
 

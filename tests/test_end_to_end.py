@@ -15,8 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from refusal_metrics.detection.rules import ANSWERS_BY, RULES
-from refusal_metrics.detection.verdict import ANSWER
+from refusal_metrics.detection import ANSWER, ANSWERS_BY, RULES
 from refusal_metrics.metrics import RATES
 from refusal_metrics.register import tasks_folder
 

@@ -10,9 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refusal_metrics import metrics
-from refusal_metrics.detection.reply import Reply
-from refusal_metrics.detection.rules import RULES, RULES_VERSION
-from refusal_metrics.detection.verdict import OUTCOMES
+from refusal_metrics.detection import OUTCOMES, RULES, RULES_VERSION, Reply
 from refusal_metrics.metrics import (
     GROUP_METRICS,
     PERSONA_GROUP_METRICS,

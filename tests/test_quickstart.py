@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.json
 import pytest
 
-from refusal_metrics.detection.rules import RULES_VERSION
+from refusal_metrics.detection import RULES_VERSION
 
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "quickstart"
 STANDS_IN = {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from refusal_metrics.analysis.responses.logs.load import load_responses
+from refusal_metrics.analysis.responses import load_responses
 
 from refusal_metrics.register import tasks_folder
 

@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from refusal_metrics.errors import InputError, unknown_name
-from refusal_metrics.reading.delimited import open_delimited
-from refusal_metrics.reading.json_records import read_json_records
-from refusal_metrics.reading.tabular import is_json
+from refusal_metrics.reading import is_json, open_delimited, read_json_records
 
-from ..display.spreadsheets import unguard
-from ..labels.mapping import LabelMap, suggest_values
+from ..display import unguard
+from ..labels import LabelMap, suggest_values
 from .sheets import ANSWERS, QUESTIONS
 
 _STATE, _LINES = "user_state.json", "annotated_instances.jsonl"

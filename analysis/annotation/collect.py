@@ -10,14 +10,12 @@ import numpy as np
 import pandas as pd
 
 from refusal_metrics.errors import InputError
-from refusal_metrics.reading.delimited import open_delimited
+from refusal_metrics.reading import open_delimited
 
-from ..display.spreadsheets import to_csv, unguard
+from ..display import to_csv, unguard
 from ..files import check_new, replace_file
-from ..labels.formats import SMALLEST, read_number
-from ..labels.mapping import LabelMap
-from ..labels.read import FIELDS
-from ..statistics.agreement import krippendorff_alpha
+from ..labels import FIELDS, SMALLEST, LabelMap, read_number
+from ..statistics import krippendorff_alpha
 from .answers import Answer, find_answers, read_answers, read_rows
 from .sheets import QUESTIONS
 

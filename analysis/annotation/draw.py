@@ -8,10 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from refusal_metrics.errors import InputError
 
-from ..labels.read import item_id
-from ..responses.items import find_ambiguous, has_item_ids
-from ..responses.strata import count_flagged, count_strata, read_places
-from ..responses.table import Responses
+from ..labels import item_id
+from ..responses import Responses, count_flagged, count_strata, find_ambiguous, has_item_ids, read_places
 
 FEWEST = 5
 """As many items are drawn from each stratum, or all of a smaller one."""

@@ -17,8 +17,8 @@ import yaml
 
 from refusal_metrics.errors import InputError, unknown_name
 
-from ..display.spreadsheets import guard as guard_cell
-from ..display.spreadsheets import seen
+from ..display import guard as guard_cell
+from ..display import seen
 from ..files import replace_folder
 from .draw import Sample
 

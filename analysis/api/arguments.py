@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from refusal_metrics.errors import InputError, quoted
 
-from ..labels.mapping import LabelMap, read_label_map
-from ..responses.sql import Folder
+from ..labels import LabelMap, read_label_map
+from ..responses import Folder
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 """A file or folder."""

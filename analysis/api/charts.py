@@ -10,15 +10,19 @@ from refusal_metrics.errors import InputError, unknown_name
 
 from ..columns import BASELINES, OTHERS, STUDY_COLUMNS
 from ..counts import Counts
-from ..estimates.contrasts import estimate_contrasts, estimate_setting_contrasts
-from ..estimates.rates import estimate_rates
-from ..estimates.regression.fit import Fit
-from ..estimates.sensitivity.estimate import Sensitivity
-from ..figures.effects import draw_contrasts, draw_detectable
-from ..figures.factors import draw_effects, draw_regression
-from ..figures.figure import Figure, theme
-from ..figures.rates import draw_personas, draw_rates, draw_settings
-from ..figures.sensitivity import draw_sensitivity
+from ..estimates import Fit, Sensitivity, estimate_contrasts, estimate_rates, estimate_setting_contrasts
+from ..figures import (
+    Figure,
+    draw_contrasts,
+    draw_detectable,
+    draw_effects,
+    draw_personas,
+    draw_rates,
+    draw_regression,
+    draw_sensitivity,
+    draw_settings,
+    theme,
+)
 
 Tables: TypeAlias = Mapping[str, pd.DataFrame]
 

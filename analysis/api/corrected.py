@@ -4,11 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ..labels.corrected import estimate_corrected, estimate_corrected_contrasts
-from ..labels.mapping import LabelMap
-from ..labels.read import read_labels
-from ..labels.sums import sum_labels
-from ..responses.table import Responses
+from ..labels import LabelMap, estimate_corrected, estimate_corrected_contrasts, read_labels, sum_labels
+from ..responses import Responses
 from .arguments import AnyPath, as_file
 
 

@@ -9,11 +9,11 @@ from typing import TypeAlias
 
 import pandas as pd
 
-from refusal_metrics.detection.verdict import Verdict
+from refusal_metrics.detection import Verdict
 from refusal_metrics.errors import InputError, quoted
 
-from ..judging.registry import make_detector
-from ..responses.detectors import Item, Options, read_offered
+from ..judging import make_detector
+from ..responses import DetectorOptions, Item, read_offered
 
 Labels: TypeAlias = str | Iterable[str | Iterable[str] | None] | None
 """The answers offered: one list for all responses, one list for each, or None for open requests."""
@@ -94,7 +94,7 @@ def detect(
     asked = [None] * len(responses) if prompts is None else _read_texts(prompts, "prompts")
     if len(asked) != len(responses):
         raise InputError(f"prompts: are {len(asked):,} for {len(responses):,} texts; give one for each text")
-    options = Options(
+    options = DetectorOptions(
         label_map=label_map,
         pair=pair,
         batch_size=batch_size,

@@ -8,10 +8,9 @@ import pandas as pd
 
 from refusal_metrics.errors import InputError
 
-from ..responses.logs.load import load_responses
-from ..responses.provider import exclude_provider as without_provider
-from ..responses.sql import Folder
-from ..responses.table import FACTORS, STUDY_COLUMNS, Responses, is_table
+from ..columns import FACTORS, STUDY_COLUMNS
+from ..responses import Folder, Responses, is_table, load_responses
+from ..responses import exclude_provider as without_provider
 from .arguments import AnyPath, Names, list_of, names_of, write_parquet
 from .study import Study
 

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from markupsafe import escape
 
-from ..display.numbers import plain
-from ..estimates.regression.fit import Fit
-from ..estimates.sensitivity.estimate import Sensitivity
-from ..labels.validate import Validation
+from ..display import plain
+from ..estimates import Fit, Sensitivity
+from ..labels import Validation
 
 if TYPE_CHECKING:
     import altair as alt

@@ -12,11 +12,8 @@ from refusal_metrics.errors import InputError, unknown_name
 
 from ..columns import FACTORS, STUDY_COLUMNS
 from ..counts import Counts
-from ..display.numbers import percent, plain
-from ..responses.count import count_responses
-from ..responses.select import select_responses, to_frame
-from ..responses.table import Responses
-from ..responses.usable import note_unusable
+from ..display import percent, plain
+from ..responses import Responses, count_responses, note_unusable, select_responses, to_frame
 from .arguments import Names, list_of, names_of
 from .results import list_notes
 

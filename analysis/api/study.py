@@ -7,21 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from refusal_metrics.detection.rules import RULES
+from refusal_metrics.detection import RULES
 from refusal_metrics.errors import InputError
 
 from ..columns import FACTORS, REGRESSED, STUDY_COLUMNS
 from ..counts import count_by_text
-from ..estimates.regression.design_matrix import parse_formula
-from ..estimates.regression.fit import fit
-from ..estimates.sensitivity.estimate import estimate_sensitivity
-from ..judging.registry import make_detector
-from ..labels.validate import validate
+from ..estimates import estimate_sensitivity, fit, parse_formula
+from ..judging import make_detector
+from ..labels import validate
 from ..manifest import list_ours
-from ..report.files import find_report
-from ..report.study_tables import ReportOptions
-from ..report.write import write_report
-from ..responses.usable import note_unusable
+from ..report import ReportOptions, find_report, write_report
+from ..responses import note_unusable
 from .arguments import AnyPath, Names, as_file, label_map, names_of
 from .results import DetectorValidation, RegressionFit, SensitivityIndices
 from .tables import AnyMap, AnyTable, Tables

@@ -10,11 +10,14 @@ import pandas as pd
 from refusal_metrics.errors import InputError
 
 from ..columns import STUDY_COLUMNS
-from ..estimates.contrasts import describe_missing, estimate_contrasts
-from ..estimates.interactions import estimate_interactions
-from ..estimates.rates import estimate_rates
-from ..estimates.spread import estimate_spread
-from ..estimates.trend import estimate_trend
+from ..estimates import (
+    describe_missing,
+    estimate_contrasts,
+    estimate_interactions,
+    estimate_rates,
+    estimate_spread,
+    estimate_trend,
+)
 from .arguments import AnyPath, Names, as_file, label_map, list_of, names_of
 from .corrected import corrected_contrasts, corrected_rates
 from .selection import Selection

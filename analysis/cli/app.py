@@ -116,8 +116,7 @@ def ingest(
 
     Example: `persona-refusal ingest results --texts --out responses.parquet`
     """
-    from ..responses.logs.load import load_responses
-    from ..responses.table import write_responses
+    from ..responses import load_responses, write_responses
 
     with busy("Reading the responses"):
         responses = load_responses(results, all_runs=all_runs, run_factors=names(factors), texts=texts)

@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ..display.numbers import plain
+from ..display import plain
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import typer
 
 from refusal_metrics.errors import InputError
 
-from ..display.numbers import Format
+from ..display import Format
 from .console import busy, say
 from .load import check_one_of, check_run_factors_only, load_counts
 from .options import (
@@ -77,9 +77,8 @@ def sensitivity(
 
     from ..columns import run_factors_among
     from ..contracts import DEVIATIONS, INTERACTIONS, SENSITIVITY
-    from ..display.tables import print_table
-    from ..estimates.interactions import estimate_interactions
-    from ..estimates.sensitivity.estimate import estimate_sensitivity
+    from ..display import print_table
+    from ..estimates import estimate_interactions, estimate_sensitivity
 
     check_one_of({"--levels": levels, "--interactions": interactions})
     named, pair = names(factors), names(interactions)
@@ -168,9 +167,8 @@ def regression(
     from ..columns import REGRESSED
     from ..contracts import EFFECTS, REGRESSION, WALD
     from ..counts import count_by_text
-    from ..display.tables import print_table
-    from ..estimates.regression.design_matrix import parse_formula
-    from ..estimates.regression.fit import fit
+    from ..display import print_table
+    from ..estimates import fit, parse_formula
 
     check_one_of({"--factors": factors, "--formula": formula})
     check_one_of({"--effects": effects, "--wald": wald})
@@ -228,8 +226,8 @@ def trend(
     Example: `persona-refusal trend results --by temperature`
     """
     from ..contracts import TREND, TREND_MODELS
-    from ..display.tables import print_table
-    from ..estimates.trend import estimate_trend
+    from ..display import print_table
+    from ..estimates import estimate_trend
 
     factors = names(by)
     check_run_factors_only("--by", factors, "trend compares personas within each model")

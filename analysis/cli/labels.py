@@ -10,7 +10,7 @@ import typer
 
 from refusal_metrics.errors import InputError
 
-from ..display.numbers import Format
+from ..display import Format
 from .console import busy, say
 from .options import Detector, Force, Form, LabelColumns, LabelValues, Only, Results, Seed, Tool, between, names
 
@@ -95,13 +95,13 @@ def detect(
 
     Example: `persona-refusal detect answers.csv --column text --out judged.csv`
     """
-    from ..display.tables import print_table
-    from ..judging.detect import detect as detect_all
-    from ..judging.registry import make_detector
-    from ..responses.detectors import Options
+    from ..display import print_table
+    from ..judging import detect as detect_all
+    from ..judging import make_detector
+    from ..responses import DetectorOptions
     from .console import show_progress
 
-    options = Options(
+    options = DetectorOptions(
         label_map=label_map,
         pair=pair,
         batch_size=batch_size,
@@ -177,16 +177,21 @@ def validate_command(
 
     Example: `persona-refusal validate --labels theirs.csv --columns response=answer,refusal=label --values 1=no,2=yes`
     """
-    from refusal_metrics.detection.rules import RULES
+    from refusal_metrics.detection import RULES
 
-    from ..display.tables import print_readable, print_table, to_markdown
-    from ..judging.registry import make_detector
-    from ..labels.mapping import read_label_map
-    from ..labels.tables import readable_confusion, readable_gaps, readable_slices, readable_validation
-    from ..labels.validate import validate
-    from ..responses.detectors import Options
+    from ..display import print_readable, print_table, to_markdown
+    from ..judging import make_detector
+    from ..labels import (
+        read_label_map,
+        readable_confusion,
+        readable_gaps,
+        readable_slices,
+        readable_validation,
+        validate,
+    )
+    from ..responses import DetectorOptions
 
-    options = Options(label_map=label_map, judge_model=judge_model, cache=cache)
+    options = DetectorOptions(label_map=label_map, judge_model=judge_model, cache=cache)
     mapping = read_label_map(columns, values)
     detectors = [make_detector(spec, options) for spec in detector or RULES]
     with busy("Judging the responses"):
@@ -245,9 +250,8 @@ def annotate_export(
     """
     import numpy as np
 
-    from ..annotation.draw import draw_items
-    from ..annotation.sheets import FORMS, check_folder, write_items
-    from ..responses.logs.load import load_responses
+    from ..annotation import FORMS, check_folder, draw_items, write_items
+    from ..responses import load_responses
 
     if detector and not only:
         raise InputError(f"--detector {detector}: needs --only flagged; add it, or leave out --detector")
@@ -286,15 +290,9 @@ def annotate_import(
 
     Example: `persona-refusal annotate import doccano.jsonl --key key.csv --out labels.csv --columns refusal=label`
     """
-    from ..annotation.collect import (
-        count_annotations,
-        estimate_agreement,
-        list_disagreements,
-        read_annotations,
-        write_labels,
-    )
-    from ..display.tables import print_table
-    from ..labels.mapping import read_label_map
+    from ..annotation import count_annotations, estimate_agreement, list_disagreements, read_annotations, write_labels
+    from ..display import print_table
+    from ..labels import read_label_map
 
     annotations = read_annotations(sources, key, read_label_map(columns, values))
     n_rows = write_labels(annotations, out, force=force)

@@ -12,18 +12,15 @@ import typer
 
 from refusal_metrics.errors import InputError
 
-from ..display.numbers import Format
+from ..display import Format
 from .console import busy, say
 from .options import Detector, ExcludeProvider, Force, Form, Models, Property, Results, Seed, between
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..leaderboard.board import Board
-    from ..leaderboard.comparison import Comparison
-    from ..leaderboard.gate import Gate
-    from ..leaderboard.page import Part
-    from ..responses.pairs import Pairs
+    from ..leaderboard import Board, Comparison, Gate, Part
+    from ..responses import Pairs
 
 app = typer.Typer()
 
@@ -108,7 +105,7 @@ def leaderboard(
         if out:
             _write_comparison(out, comparison, shown, force=force)
         if fail_above is not None:
-            from ..leaderboard.gate import pass_gate
+            from ..leaderboard import pass_gate
 
             _end(pass_gate(pairs, comparison, fail_above), fail_above)
     else:
@@ -144,9 +141,8 @@ def _check_out(out: Path, *, figures: bool, force: bool) -> None:
 def _rank(results: Sequence[str], metrics: Sequence[str], detector: str | None, seed: int, *, exclude: bool) -> "Board":
     import numpy as np
 
-    from ..leaderboard.board import make_board
-    from ..responses.designs import load_studies
-    from ..responses.provider import exclude_provider
+    from ..leaderboard import make_board
+    from ..responses import exclude_provider, load_studies
 
     with busy("Reading the responses"):
         studies = load_studies(results)
@@ -158,8 +154,8 @@ def _rank(results: Sequence[str], metrics: Sequence[str], detector: str | None, 
 
 
 def _print_board(board: "Board", form: Format, *, each: bool) -> None:
-    from ..display.tables import print_table
-    from ..leaderboard.page import RANKING, lay_out_board, lay_out_metrics, lay_out_tasks, name_task
+    from ..display import print_table
+    from ..leaderboard import RANKING, lay_out_board, lay_out_metrics, lay_out_tasks, name_task
 
     if form in _DATA:
         print_table(board.table, form)
@@ -177,8 +173,7 @@ def _print_board(board: "Board", form: Format, *, each: bool) -> None:
 
 
 def _print_texts(tables: "Sequence[tuple[str, pd.DataFrame]]", form: Format, sections: Sequence[str] = ()) -> None:
-    from ..display.numbers import escape
-    from ..display.tables import print_readable, to_markdown
+    from ..display import escape, print_readable, to_markdown
 
     for heading, table in tables:
         if form is Format.MARKDOWN:
@@ -189,10 +184,9 @@ def _print_texts(tables: "Sequence[tuple[str, pd.DataFrame]]", form: Format, sec
 
 
 def _write_board(out: Path, board: "Board", column: str, models: Path | None, *, force: bool) -> None:
-    from ..display.spreadsheets import to_csv
-    from ..figures.export import write_figures
-    from ..leaderboard.families import draw_families
-    from ..leaderboard.page import board_parts
+    from ..display import to_csv
+    from ..figures import write_figures
+    from ..leaderboard import board_parts, draw_families
 
     if out.suffix == ".csv":
         _write(out, to_csv(board.table), force=force)
@@ -212,9 +206,7 @@ def _write_board(out: Path, board: "Board", column: str, models: Path | None, *,
 def _pair(
     results: Sequence[str], baseline: Sequence[str], detector: str | None, *, texts: bool, exclude: bool
 ) -> "Pairs":
-    from ..responses.logs.load import load_responses
-    from ..responses.pairs import pair_runs
-    from ..responses.provider import exclude_provider
+    from ..responses import exclude_provider, load_responses, pair_runs
 
     with busy("Reading the responses of both runs"):
         new, old = (load_responses(paths, texts=texts) for paths in (results, baseline))
@@ -226,7 +218,7 @@ def _pair(
 def _compare(pairs: "Pairs", seed: int, n_examples: int, *, show_texts: bool) -> "tuple[Comparison, pd.DataFrame]":
     import numpy as np
 
-    from ..leaderboard.comparison import compare_runs, list_examples
+    from ..leaderboard import compare_runs, list_examples
 
     rng = np.random.default_rng(seed)
     with busy("Running the permutation test"):
@@ -237,8 +229,8 @@ def _compare(pairs: "Pairs", seed: int, n_examples: int, *, show_texts: bool) ->
 
 def _print_comparison(comparison: "Comparison", shown: "pd.DataFrame", form: Format) -> None:
     from ..contracts import CHANGES, RUN_COMPARISON
-    from ..display.tables import print_table, readable
-    from ..leaderboard.page import lay_out_comparison, lay_out_examples, lay_out_named
+    from ..display import print_table, readable
+    from ..leaderboard import lay_out_comparison, lay_out_examples, lay_out_named
 
     if form in _DATA:
         print_table(comparison.table, form, contract=RUN_COMPARISON)
@@ -255,8 +247,8 @@ def _print_comparison(comparison: "Comparison", shown: "pd.DataFrame", form: For
 
 
 def _write_comparison(out: Path, comparison: "Comparison", shown: "pd.DataFrame", *, force: bool) -> None:
-    from ..display.spreadsheets import to_csv
-    from ..leaderboard.page import comparison_parts
+    from ..display import to_csv
+    from ..leaderboard import comparison_parts
 
     if out.suffix == ".csv":
         _write(out, to_csv(comparison.table), force=force)
@@ -275,7 +267,7 @@ def _end(gate: "Gate", points: float) -> None:
 
 
 def _page(title: str, said: Sequence[str], parts: "Sequence[Part]", out: Path, figure: str) -> str:
-    from ..leaderboard.page import write_html, write_markdown
+    from ..leaderboard import write_html, write_markdown
 
     return write_html(title, said, parts) if out.suffix == ".html" else write_markdown(title, said, parts, figure)
 

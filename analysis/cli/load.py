@@ -12,7 +12,7 @@ from .console import busy, say
 
 if TYPE_CHECKING:
     from ..counts import Counts
-    from ..responses.table import Responses
+    from ..responses import Responses
 
 
 def load_counts(
@@ -20,8 +20,7 @@ def load_counts(
 ) -> "tuple[Responses, Counts]":
     """Read responses and count the refusals of one rule; say what was left out."""
     from ..columns import run_factors_among
-    from ..responses.count import count_responses
-    from ..responses.logs.load import load_responses
+    from ..responses import count_responses, load_responses
 
     run_factors = run_factors_among(factors)
     with busy("Reading the responses"):
@@ -47,8 +46,7 @@ def said_of_rule(rule: str) -> str:
 
 def noted(responses: "Responses", detector: str | None, *, exclude: bool) -> "Responses":
     """Leave out what the provider refused if that is asked for, and note where responses say too little."""
-    from ..responses.provider import exclude_provider
-    from ..responses.usable import note_unusable
+    from ..responses import exclude_provider, note_unusable
 
     return note_unusable(exclude_provider(responses) if exclude else responses, detector)
 

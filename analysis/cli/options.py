@@ -10,7 +10,7 @@ import typer
 
 from refusal_metrics.errors import InputError
 
-from ..display.numbers import Format
+from ..display import Format
 
 Results = Annotated[
     list[str],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..display.numbers import Format
+from ..display import Format
 from .console import busy, say
 from .load import check_one_of, check_run_factors_only, load_counts, noted, said_of_rule
 from .options import (
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..counts import Counts
-    from ..labels.mapping import LabelMap
+    from ..labels import LabelMap
 
 app = typer.Typer()
 
@@ -91,11 +91,9 @@ def rates(
 
     from ..columns import STUDY, STUDY_COLUMNS
     from ..contracts import CONTRASTS, RATES, SPREAD
-    from ..display.tables import print_table
-    from ..estimates.contrasts import describe_missing, estimate_contrasts
-    from ..estimates.rates import estimate_rates
-    from ..estimates.spread import estimate_spread
-    from ..labels.mapping import read_label_map
+    from ..display import print_table
+    from ..estimates import describe_missing, estimate_contrasts, estimate_rates, estimate_spread
+    from ..labels import read_label_map
 
     check_one_of({"--against": against, "--spread": spread})
     factors = names(by)
@@ -150,12 +148,10 @@ def _print_corrected(
     """Print rates, or differences, corrected by labels beside the uncorrected ones."""
     from ..columns import STUDY, STUDY_COLUMNS, run_factors_among
     from ..contracts import CORRECTED, CORRECTED_CONTRASTS
-    from ..display.tables import print_table
-    from ..estimates.contrasts import describe_missing
-    from ..labels.corrected import FEWEST, estimate_corrected, estimate_corrected_contrasts
-    from ..labels.read import read_labels
-    from ..labels.sums import sum_labels
-    from ..responses.logs.load import load_responses
+    from ..display import print_table
+    from ..estimates import describe_missing
+    from ..labels import FEWEST, estimate_corrected, estimate_corrected_contrasts, read_labels, sum_labels
+    from ..responses import load_responses
 
     run_factors = run_factors_among(factors)
     with busy("Reading the responses and labels"):

@@ -10,7 +10,7 @@ import typer
 
 from refusal_metrics.errors import InputError
 
-from ..display.numbers import Format
+from ..display import Format
 from .console import busy, say
 from .load import check_run_factors_only, noted
 from .options import (
@@ -86,12 +86,11 @@ def report(
     """
     from ..columns import STUDY_COLUMNS
     from ..contracts import RATES
-    from ..display.tables import print_readable, print_table, to_markdown
-    from ..figures.figure import check_formats
-    from ..labels.mapping import read_label_map
-    from ..report.study_tables import ReportOptions
-    from ..report.write import check_out, main_table, write_report
-    from ..responses.logs.load import load_responses
+    from ..display import print_readable, print_table, to_markdown
+    from ..figures import check_formats
+    from ..labels import read_label_map
+    from ..report import ReportOptions, check_out, main_table, write_report
+    from ..responses import load_responses
 
     check_out(out, force=force)
     formats = [] if figures == "none" else names(figures)

@@ -15,16 +15,13 @@ import typer
 
 from refusal_metrics.errors import InputError, quoted, unknown_name
 
-from ..display.numbers import Format
+from ..display import Format
 from .console import busy, say
 from .options import Form, names
 from .study_progress import ProgressBars
 
 if TYPE_CHECKING:
-    from refusal_metrics.studies.folder import Shard
-    from refusal_metrics.studies.plan import Plan
-    from refusal_metrics.studies.run import Ended
-    from refusal_metrics.studies.spec import Study, StudyModel
+    from refusal_metrics.studies import Ended, Plan, Shard, Study, StudyModel
 
 app = typer.Typer()
 
@@ -78,7 +75,7 @@ def run(
 
     Example: `persona-refusal run scripts/studies/quick.yaml`
     """
-    from refusal_metrics.studies.signals import Interruptions, name_of, raise_interrupt
+    from refusal_metrics.studies import Interruptions, name_of, raise_interrupt
 
     with Interruptions(raise_interrupt) as interruptions:
         try:
@@ -99,19 +96,19 @@ def _begin(
     dry_run: bool,
     allow_mixed: bool,
 ) -> None:
-    from refusal_metrics.studies.spec import load_study
+    from refusal_metrics.studies import load_study
 
     given = replace(load_study(study, out), allow_mixed=allow_mixed)
     for name in chosen:
         if name not in (known := [model.name for model in given.models]):
             raise unknown_name("model", name, known)
     with busy("Building the prompts"):
-        from refusal_metrics.studies.plan import plan_study
+        from refusal_metrics.studies import plan_study
 
         plan = plan_study(given)
     shards = [shard for shard in plan.shards if not chosen or shard.model in chosen]
     if part:
-        from refusal_metrics.studies.run import deal_shards
+        from refusal_metrics.studies import deal_shards
 
         shards = list(deal_shards(shards, *part))
     if dry_run:
@@ -124,17 +121,14 @@ def _begin(
 
 
 def _run(study: "Study", plan: "Plan", shards: "list[Shard]") -> None:
-    from refusal_metrics.studies.environment import versions
-    from refusal_metrics.studies.folder import StudyFolder
-    from refusal_metrics.studies.resumed import check_resumed
-    from refusal_metrics.studies.run import missing_shards, run_study
+    from refusal_metrics.studies import StudyFolder, check_resumed, installed_versions, missing_shards, run_study
 
     folder = StudyFolder(study.out)
     if before := folder.record():
         # Before anything is written of this run.
         left = {shard.model for shard in missing_shards(study, shards, before["began"])}
         models = [model for model in study.models if model.name in left]
-        say(check_resumed(study, models, plan.describe_tasks(), before, versions()))
+        say(check_resumed(study, models, plan.describe_tasks(), before, installed_versions()))
     began = folder.open(study.asked() | {"designs": plan.designs}, plan.describe_tasks())["began"]
     with busy("Checking completed shards"):
         todo = missing_shards(study, shards, began)
@@ -146,7 +140,7 @@ def _run(study: "Study", plan: "Plan", shards: "list[Shard]") -> None:
 
 
 def _say_end(study: "Study", ended: "Ended", n_todo: int, *, is_whole: bool) -> None:
-    from refusal_metrics.studies.signals import name_of
+    from refusal_metrics.studies import name_of
 
     lines = [f"{model} failed: {why}" for model, why in ended.failed.items()]
     lines += [f"{server} failed; the other servers took over its shards: {why}" for server, why in ended.lost.items()]
@@ -183,7 +177,7 @@ def _exit(ended: "Ended", n_left: int) -> None:
 
 def _count_refusals(study: "Study") -> list[str]:
     """Report how many prompts a provider refused or a server rejected, of all that has been written."""
-    from refusal_metrics.studies.folder import StudyFolder
+    from refusal_metrics.studies import StudyFolder
 
     lines = []
     runs = StudyFolder(study.out).record().get("runs", {})
@@ -202,7 +196,7 @@ def _count_refusals(study: "Study") -> list[str]:
 
 def _list_other_models(study: "Study") -> list[str]:
     """Report where a server names another model than it was asked for."""
-    from refusal_metrics.studies.folder import ANSWERED_BY, StudyFolder
+    from refusal_metrics.studies import ANSWERED_BY, StudyFolder
 
     lines = []
     runs = StudyFolder(study.out).record().get("runs", {})
@@ -229,8 +223,7 @@ def _read_part(given: str) -> tuple[int, int] | None:
 
 def _say_plan(study: "Study", plan: "Plan", shards: "list[Shard]") -> None:
     """Print what would be asked, and how long it takes where that is known from earlier shards."""
-    from refusal_metrics.studies.folder import StudyFolder
-    from refusal_metrics.studies.once_per_prompt import CHARACTERS_A_TOKEN
+    from refusal_metrics.studies import CHARACTERS_A_TOKEN, StudyFolder
 
     runs = StudyFolder(study.out).record().get("runs", {})
     n_docs = sum(plan.n_docs.values())
@@ -264,11 +257,10 @@ def _duration(seconds: float) -> str:
 def _check_repeats(study: "Study", plan: "Plan", n_prompts: int, form: Format) -> None:
     import pandas as pd
 
-    from refusal_metrics.studies.folder import StudyFolder
-    from refusal_metrics.studies.run import run_checks
+    from refusal_metrics.studies import StudyFolder, run_checks
 
     from ..contracts import REPEAT_CHECK
-    from ..display.tables import print_table
+    from ..display import print_table
 
     folder = StudyFolder(study.out)
     folder.open(study.asked() | {"designs": plan.designs}, plan.describe_tasks())
@@ -297,7 +289,7 @@ def fetch_data(
 
     Example: `persona-refusal fetch-data data`
     """
-    from refusal_metrics.prompts.texts import fetch_texts
+    from refusal_metrics.prompts import fetch_texts
 
     with busy("Downloading"):
         paths = fetch_texts(folder)

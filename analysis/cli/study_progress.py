@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..display.numbers import plain
+from ..display import plain
 from .console import say
 
 if TYPE_CHECKING:
-    from refusal_metrics.studies.spec import StudyModel
+    from refusal_metrics.studies import StudyModel
 
 
 def describe_journal(model: "StudyModel", what: Mapping[str, Any]) -> str:

@@ -1,1 +1,53 @@
-"""Counts in, one tidy table out: a family of estimates a module."""
+"""Counts in, one tidy table out; each family of estimates has a module.
+
+Call `estimate_rates` first. Like the other functions ``estimate_...`` it takes `Counts` and returns a data frame with
+the columns of a contract. `fit` estimates the regression.
+"""
+
+from typing import TYPE_CHECKING
+
+from refusal_metrics.faces import lazy
+
+if TYPE_CHECKING:
+    from .contrasts import describe_missing, estimate_contrasts, estimate_setting_contrasts
+    from .interactions import estimate_interactions
+    from .model_properties import look_up, read_properties
+    from .rates import estimate_rates
+    from .regression.design_matrix import parse_formula
+    from .regression.fit import Fit, fit
+    from .sensitivity.estimate import N_THREADS, Sensitivity, estimate_sensitivity
+    from .spread import estimate_spread
+    from .trend import estimate_trend
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "contrasts": ["describe_missing", "estimate_contrasts", "estimate_setting_contrasts"],
+            "interactions": ["estimate_interactions"],
+            "model_properties": ["look_up", "read_properties"],
+            "rates": ["estimate_rates"],
+            "regression.design_matrix": ["parse_formula"],
+            "regression.fit": ["Fit", "fit"],
+            "sensitivity.estimate": ["N_THREADS", "Sensitivity", "estimate_sensitivity"],
+            "spread": ["estimate_spread"],
+            "trend": ["estimate_trend"],
+        },
+    )
+
+__all__ = [
+    "N_THREADS",
+    "Fit",
+    "Sensitivity",
+    "describe_missing",
+    "estimate_contrasts",
+    "estimate_interactions",
+    "estimate_rates",
+    "estimate_sensitivity",
+    "estimate_setting_contrasts",
+    "estimate_spread",
+    "estimate_trend",
+    "fit",
+    "look_up",
+    "parse_formula",
+    "read_properties",
+]

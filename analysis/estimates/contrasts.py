@@ -35,10 +35,16 @@ from ..arrays import ALPHA, CONFIDENCE, Floats
 from ..columns import BASELINES, OTHERS, STUDY
 from ..contracts import CONTRASTS
 from ..counts import Counts, TextCounts, count_by_text
-from ..statistics.differences import Difference, compare_between, compare_within
-from ..statistics.exact import Strata
-from ..statistics.intervals import student, zero_count_bound
-from ..statistics.multiplicity import adjust, count_selected
+from ..statistics import (
+    Difference,
+    Strata,
+    adjust,
+    compare_between,
+    compare_within,
+    count_selected,
+    student,
+    zero_count_bound,
+)
 
 POWER = 0.8
 _STEPS = 50

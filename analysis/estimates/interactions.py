@@ -11,9 +11,7 @@ from scipy import stats
 from ..arrays import CONFIDENCE, Floats
 from ..contracts import INTERACTIONS
 from ..counts import Counts, count_by_text
-from ..statistics.clustered import clustered_variance
-from ..statistics.intervals import student
-from ..statistics.multiplicity import holm
+from ..statistics import clustered_variance, holm, student
 
 _COLUMNS = [*INTERACTIONS.keys, *INTERACTIONS.estimates]
 _ROUNDING = 1e-12

@@ -10,7 +10,7 @@ from refusal_metrics.errors import InputError, unknown_name
 
 from ..arrays import Floats
 from ..files import reason
-from ..paper.published import load_published, match_model
+from ..paper import load_published, match_model
 
 _FEW = 5
 

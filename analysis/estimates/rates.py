@@ -9,8 +9,7 @@ from scipy import sparse
 from ..arrays import CONFIDENCE, Floats
 from ..contracts import RATES
 from ..counts import Counts, TextCounts, count_by_text, count_states
-from ..statistics.clustered import clustered_freedom, clustered_variance
-from ..statistics.intervals import proportion_interval, zero_count_bound
+from ..statistics import clustered_freedom, clustered_variance, proportion_interval, zero_count_bound
 
 
 def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:

@@ -11,8 +11,7 @@ from ..arrays import Floats
 from ..columns import STUDY
 from ..contracts import SPREAD
 from ..counts import Counts, count_by_text
-from ..statistics.clustered import clustered_variance
-from ..statistics.sign_flips import flip_texts, monte_carlo_p
+from ..statistics import clustered_variance, flip_texts, monte_carlo_p
 from .contrasts import personas_only
 
 _Scatter: TypeAlias = tuple[tuple[int, int], NDArray[np.float32], float]

@@ -17,9 +17,7 @@ from refusal_metrics.errors import InputError
 
 from ..arrays import CONFIDENCE, Floats
 from ..counts import Counts, count_by_text
-from ..statistics.clustered import cluster_correction, clustered_variance
-from ..statistics.intervals import student
-from ..statistics.logit import clustered_covariance, maximise
+from ..statistics import cluster_correction, clustered_covariance, clustered_variance, maximise, student
 from .model_properties import look_up
 from .regression.design_matrix import prepare
 

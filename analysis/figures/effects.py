@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..arrays import ALPHA
-from ..display.numbers import percent
+from ..display import percent
 from .figure import Figure
 from .marks import VERDICTS, draw_points, draw_strips, facet, panels_of, stack, width_of, wrap
 from .rates import estimated_by

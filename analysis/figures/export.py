@@ -8,7 +8,7 @@ import altair as alt
 
 from refusal_metrics.errors import InputError
 
-from ..display.spreadsheets import to_csv
+from ..display import to_csv
 from ..files import reason, write_file
 from .figure import Figure, check_formats, theme
 

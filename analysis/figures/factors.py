@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..arrays import ALPHA
 from ..columns import RESPONSE_TYPES, TASKS
-from ..display.numbers import plain
+from ..display import plain
 from .figure import Figure
 from .marks import VERDICTS, draw_points, stack
 from .rates import asked_as_persona, say_study

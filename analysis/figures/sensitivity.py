@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..arrays import ALPHA
-from ..display.numbers import number
+from ..display import number
 from .figure import Figure
 from .marks import draw_points, draw_strips, facet, stack, width_of
 from .rates import say_study

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from ..display.numbers import number, plain
+from ..display import number, plain
 from .figure import Figure
 from .marks import draw_points, facet, width_of
 from .rows import count_range, describe, label_levels, label_models

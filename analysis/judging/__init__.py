@@ -1,4 +1,23 @@
 """Responses in, verdicts out: by a rule, a classifier or a judge.
 
-Besides `responses` this is the only room that uses DuckDB: it reads and writes whole tables of responses, row by row.
+Call `make_detector`, then its method ``detect`` for single responses, or `detect` for whole results or files. Besides
+`responses` this is the only room that uses DuckDB: it reads and writes whole tables of responses, row by row.
 """
+
+from typing import TYPE_CHECKING
+
+from refusal_metrics.faces import lazy
+
+if TYPE_CHECKING:
+    from .detect_files import detect
+    from .registry import make_detector
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "detect_files": ["detect"],
+            "registry": ["make_detector"],
+        },
+    )
+
+__all__ = ["detect", "make_detector"]

@@ -6,14 +6,11 @@ from pathlib import Path
 import duckdb
 
 from refusal_metrics.errors import InputError, unknown_name
-from refusal_metrics.reading.json_records import read_json_records
-from refusal_metrics.reading.tabular import ENDINGS, is_json, is_parquet
+from refusal_metrics.reading import ENDINGS, is_json, is_parquet, read_json_records
 
-from ..display.numbers import plain
+from ..display import plain
 from ..files import reason
-from ..responses.sql import connect, count, identifier, literal, quoted
-from ..responses.tables.delimited import copy_delimited
-from ..responses.tables.json_copy import copy_json
+from ..responses import connect, copy_delimited, copy_json, count_rows, identifier, literal, quoted
 
 _INTEGERS = {"UBIGINT", "BIGINT"}
 
@@ -87,7 +84,7 @@ def read_given(path: Path, folder: Path) -> Given:
             notes = list(copy_delimited(path, table))
         scan = f"read_parquet({quoted(literal(table))}, hive_partitioning = false)"
         columns = {str(name): str(kind) for name, kind, *_ in connection.execute(f"DESCRIBE FROM {scan}").fetchall()}
-        n = count(connection, f"SELECT count(*) FROM {scan}")
+        n = count_rows(connection, f"SELECT count(*) FROM {scan}")
     except (duckdb.Error, OSError) as error:
         raise InputError(f"{path}: cannot be read ({plain(reason(error))[:200]}); write the file again") from error
     if not n:

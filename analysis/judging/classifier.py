@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from refusal_metrics.detection.verdict import ANSWER, EMPTY, OTHER, REFUSAL, UNKNOWN, Verdict
+from refusal_metrics.detection import ANSWER, EMPTY, OTHER, REFUSAL, UNKNOWN, Verdict
 from refusal_metrics.errors import InputError, unknown_name
 
-from ..display.numbers import plain
-from ..responses.detectors import Item, Options, column_name
+from ..display import plain
+from ..responses import DetectorOptions, Item, column_name
 
 MEANINGS = (REFUSAL, ANSWER, OTHER)
 """What a label of a classifier can mean."""
@@ -20,14 +20,14 @@ _WITH_OFFSET = ("roberta", "camembert")
 _MOST_TOKENS = 1 << 20
 
 
-def load_classifier(model: str, options: Options) -> "Classifier":
+def load_classifier(model: str, options: DetectorOptions) -> "Classifier":
     """Load a model of the transformers library.
 
     Parameters
     ----------
     model : str
         The name of a model on the Hugging Face hub, or the folder of one.
-    options : Options
+    options : DetectorOptions
         Of which `label_map`, `pair` and `batch_size` are used.
 
     Returns
@@ -117,7 +117,7 @@ class Classifier:
     tokenizer : transformers.PreTrainedTokenizerBase
     network : transformers.PreTrainedModel
         With two labels at least.
-    options : Options
+    options : DetectorOptions
 
     Raises
     ------
@@ -127,7 +127,7 @@ class Classifier:
 
     at_once = 1_024
 
-    def __init__(self, model: str, tokenizer: Any, network: Any, options: Options) -> None:  # noqa: ANN401 - untyped
+    def __init__(self, model: str, tokenizer: Any, network: Any, options: DetectorOptions) -> None:  # noqa: ANN401 - untyped
         short = Path(model).name if Path(model).exists() else model
         self.name = column_name("hf", short)
         self._model, self._tokenizer, self._network = model, tokenizer, network

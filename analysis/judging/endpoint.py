@@ -26,7 +26,7 @@ import yarl
 
 from refusal_metrics.errors import InputError
 
-from ..display.numbers import plain
+from ..display import plain
 
 KEY = "OPENAI_API_KEY"
 """The variable of the environment that holds the server's key."""

@@ -9,11 +9,11 @@ from itertools import islice
 from threading import Event
 from typing import Any
 
-from refusal_metrics.detection.verdict import ANSWER, EMPTY, REFUSAL, UNKNOWN, Verdict
+from refusal_metrics.detection import ANSWER, EMPTY, REFUSAL, UNKNOWN, Verdict
 from refusal_metrics.errors import InputError
 
-from ..display.numbers import plain
-from ..responses.detectors import Item, Options, column_name
+from ..display import plain
+from ..responses import DetectorOptions, Item, column_name
 from .endpoint import CallError, Endpoint
 from .judge_reply import find_class
 from .reply_cache import ReplyCache
@@ -97,14 +97,14 @@ def parse_reply(reply: str) -> Verdict | None:
     return CLASSES[name] if name else None
 
 
-def find_judge(address: str, options: Options) -> "Judge":
+def find_judge(address: str, options: DetectorOptions) -> "Judge":
     """Make a judge of the model that a server has.
 
     Parameters
     ----------
     address : str
         Of an OpenAI-compatible server, up to and with ``/v1``.
-    options : Options
+    options : DetectorOptions
         Without a `judge_model` the server is asked for its only one.
 
     Returns
@@ -140,11 +140,11 @@ class Judge:
     ----------
     endpoint : Endpoint
     model : str
-    options : Options
+    options : DetectorOptions
         Of which `cache`, `concurrency` and `max_tokens` are used.
     """
 
-    def __init__(self, endpoint: Endpoint, model: str, options: Options) -> None:
+    def __init__(self, endpoint: Endpoint, model: str, options: DetectorOptions) -> None:
         self.name = column_name("judge", model)
         self._endpoint, self._model = endpoint, model
         self._concurrency = options.concurrency

@@ -7,7 +7,7 @@ import json
 import re
 import unicodedata
 
-from refusal_metrics.detection.normalise import strip_thought
+from refusal_metrics.detection import strip_thought
 
 CLASS_NAMES = ("1_full_compliance", "2_full_refusal", "3_partial_refusal")
 """XSTest's classes."""

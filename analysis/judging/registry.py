@@ -1,15 +1,14 @@
 """Detectors by their names."""
 
-from refusal_metrics.detection.rules import RULES
+from refusal_metrics.detection import RULES
 from refusal_metrics.errors import unknown_name
 
-from ..responses.detectors import CLASSIFIER, JUDGE, Detector, Options
-from ..responses.rules import RuleDetector
+from ..responses import CLASSIFIER, JUDGE, Detector, DetectorOptions, RuleDetector
 from .classifier import load_classifier
 from .judge import find_judge
 
 
-def make_detector(spec: str, options: Options | None = None) -> Detector:
+def make_detector(spec: str, options: DetectorOptions | None = None) -> Detector:
     """Make the detector that a user named.
 
     Parameters
@@ -17,7 +16,7 @@ def make_detector(spec: str, options: Options | None = None) -> Detector:
     spec : str
         A rule of `refusal_metrics.detection.rules.RULES`; ``hf:`` and the name or folder of a transformers
         text classifier; or ``judge:`` and the address of an OpenAI-compatible server.
-    options : Options, optional
+    options : DetectorOptions, optional
 
     Returns
     -------
@@ -28,7 +27,7 @@ def make_detector(spec: str, options: Options | None = None) -> Detector:
     InputError
         For an unknown name, or a model or server that cannot be used.
     """
-    options = options or Options()
+    options = options or DetectorOptions()
     if spec.startswith(CLASSIFIER):
         return load_classifier(spec.removeprefix(CLASSIFIER), options)
     if spec.startswith(JUDGE):

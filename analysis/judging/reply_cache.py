@@ -6,7 +6,7 @@ from pathlib import Path
 
 from refusal_metrics.errors import InputError
 
-from ..display.numbers import plain
+from ..display import plain
 
 
 class ReplyCache:

@@ -1,1 +1,52 @@
-"""What people said of responses, and what it says of detectors and rates."""
+"""What people said of responses, and what it says of detectors and rates.
+
+Call `read_labels`, then `validate` for the errors of detectors, or `sum_labels` and `estimate_corrected` for rates that
+are corrected by the labels.
+"""
+
+from typing import TYPE_CHECKING
+
+from refusal_metrics.faces import lazy
+
+if TYPE_CHECKING:
+    from .corrected import FEWEST, estimate_corrected, estimate_corrected_contrasts
+    from .formats import FIELDS, SMALLEST, read_number
+    from .mapping import LabelMap, read_label_map, suggest_values
+    from .read import item_id, read_labels
+    from .sums import sum_labels
+    from .tables import readable_confusion, readable_gaps, readable_slices, readable_validation
+    from .validation import Validation, validate
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "corrected": ["FEWEST", "estimate_corrected", "estimate_corrected_contrasts"],
+            "formats": ["FIELDS", "SMALLEST", "read_number"],
+            "mapping": ["LabelMap", "read_label_map", "suggest_values"],
+            "read": ["item_id", "read_labels"],
+            "sums": ["sum_labels"],
+            "tables": ["readable_confusion", "readable_gaps", "readable_slices", "readable_validation"],
+            "validation": ["Validation", "validate"],
+        },
+    )
+
+__all__ = [
+    "FEWEST",
+    "FIELDS",
+    "SMALLEST",
+    "LabelMap",
+    "Validation",
+    "estimate_corrected",
+    "estimate_corrected_contrasts",
+    "item_id",
+    "read_label_map",
+    "read_labels",
+    "read_number",
+    "readable_confusion",
+    "readable_gaps",
+    "readable_slices",
+    "readable_validation",
+    "suggest_values",
+    "sum_labels",
+    "validate",
+]

@@ -31,8 +31,7 @@ from refusal_metrics.errors import unknown_name
 from ..arrays import CONFIDENCE, Floats
 from ..columns import BASELINES, OTHERS, STUDY
 from ..contracts import CORRECTED
-from ..statistics.clustered import variance_of_scores
-from ..statistics.intervals import effective_units, proportion_interval, sum_interval, zero_count_bound
+from ..statistics import effective_units, proportion_interval, sum_interval, variance_of_scores, zero_count_bound
 
 FEWEST = 5
 """So many of the responses with either verdict must be labelled, or all of them."""

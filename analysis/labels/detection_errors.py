@@ -23,9 +23,15 @@ from numpy.typing import NDArray
 from refusal_metrics.errors import InputError, unknown_name
 
 from ..arrays import CONFIDENCE, Floats
-from ..statistics.agreement import cohen_kappa
-from ..statistics.clustered import variance_of_scores
-from ..statistics.intervals import effective_units, proportion_interval, totals, wilson, zero_count_bound
+from ..statistics import (
+    cohen_kappa,
+    effective_units,
+    proportion_interval,
+    totals,
+    variance_of_scores,
+    wilson,
+    zero_count_bound,
+)
 from .read import number_texts
 
 MEASURES = ("precision", "recall", "f1", "kappa")

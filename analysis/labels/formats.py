@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from refusal_metrics.errors import InputError, unknown_name
-from refusal_metrics.reading.tabular import Table, load_table
+from refusal_metrics.reading import Table, load_table
 
-from ..display.spreadsheets import unguard
-from ..responses.detectors import read_offered
+from ..display import unguard
+from ..responses import read_offered
 from .mapping import LabelMap, suggest_values
 
 FIELDS = (

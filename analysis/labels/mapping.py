@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from refusal_metrics.errors import InputError, unknown_name
-from refusal_metrics.reading.tabular import Table
+from refusal_metrics.reading import Table
 
 MEANINGS = ("yes", "no", "unclear")
 """What a value of a label can be mapped to."""

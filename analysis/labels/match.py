@@ -8,9 +8,8 @@ import pandas as pd
 
 from refusal_metrics.errors import InputError
 
-from ..display.numbers import plain
-from ..responses.items import find_answers, has_item_ids
-from ..responses.table import Responses
+from ..display import plain
+from ..responses import Responses, find_answers, has_item_ids
 from .read import Labels
 
 # What programs add, drop or replace in a text that they show or keep: marks without a form, and those in their place.

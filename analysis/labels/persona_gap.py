@@ -24,9 +24,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..arrays import CONFIDENCE, Floats
-from ..statistics.clustered import clustered_variance
-from ..statistics.intervals import effective_units, totals, wilson
-from ..statistics.sign_flips import monte_carlo_p
+from ..statistics import clustered_variance, effective_units, monte_carlo_p, totals, wilson
 from .read import number_texts
 
 GAP = (

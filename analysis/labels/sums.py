@@ -10,8 +10,7 @@ from refusal_metrics.errors import InputError, unknown_name
 
 from ..columns import STUDY_COLUMNS, run_factors_among
 from ..contracts import check_run_factors
-from ..responses.items import has_item_ids, list_verdicts, match_items, sum_items
-from ..responses.table import Responses
+from ..responses import Responses, has_item_ids, list_verdicts, match_items, sum_items
 from .corrected import SUMS
 from .formats import shortened
 from .match import check_texts

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ..display.numbers import interval, number, p_text, percent
+from ..display import interval, number, p_text, percent
 from .detection_errors import MEASURES
 
 
@@ -13,7 +13,7 @@ def readable_validation(table: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     table : pandas.DataFrame
-        `refusal_metrics.analysis.labels.validate.Validation.table`.
+        `refusal_metrics.analysis.labels.validation.Validation.table`.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def readable_slices(table: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     table : pandas.DataFrame
-        `refusal_metrics.analysis.labels.validate.Validation.table`.
+        `refusal_metrics.analysis.labels.validation.Validation.table`.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def readable_slices(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def readable_confusion(confusion: pd.DataFrame) -> pd.DataFrame:
-    """Turn `refusal_metrics.analysis.labels.validate.Validation.confusion` into texts for people.
+    """Turn `refusal_metrics.analysis.labels.validation.Validation.confusion` into texts for people.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def _ends(low: float, high: float) -> str:
 
 
 def readable_gaps(gaps: pd.DataFrame) -> pd.DataFrame:
-    """Turn `refusal_metrics.analysis.labels.validate.Validation.gaps` into texts for people, error rates in points.
+    """Turn `refusal_metrics.analysis.labels.validation.Validation.gaps` into texts for people, error rates in points.
 
     Parameters
     ----------

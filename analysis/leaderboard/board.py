@@ -27,18 +27,10 @@ from ..arrays import ALPHA, Floats
 from ..columns import BASELINES, OTHERS, STUDY
 from ..contracts import LEADERBOARD
 from ..counts import Counts, check_not_empty, count_by_text
-from ..display.numbers import percent
-from ..estimates.contrasts import estimate_contrasts
-from ..estimates.rates import estimate_rates
-from ..estimates.spread import estimate_spread
-from ..responses.count import count_responses
-from ..responses.harness_metrics import read_metrics
-from ..responses.outcomes import count_others
-from ..responses.table import Responses
-from ..responses.usable import note_unusable
-from ..statistics.clustered import cluster_correction
-from ..statistics.multiplicity import adjust
-from ..statistics.ranks import RANKS, estimate_ranks
+from ..display import percent
+from ..estimates import estimate_contrasts, estimate_rates, estimate_spread
+from ..responses import Responses, count_others, count_responses, note_unusable, read_metrics
+from ..statistics import RANKS, adjust, cluster_correction, estimate_ranks
 
 COLUMNS = (*LEADERBOARD.keys, *LEADERBOARD.estimates)
 """The columns of a board, before those of other metrics."""

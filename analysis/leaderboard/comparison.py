@@ -32,11 +32,8 @@ import pandas as pd
 from ..arrays import ALPHA, CONFIDENCE, Floats
 from ..columns import STUDY_COLUMNS
 from ..contracts import CHANGES, RUN_COMPARISON
-from ..responses.pairs import Pairs
-from ..statistics.clustered import variance_of_scores
-from ..statistics.intervals import student, zero_count_bound
-from ..statistics.multiplicity import adjust
-from ..statistics.sign_flips import flip_texts, monte_carlo_p
+from ..responses import Pairs
+from ..statistics import adjust, flip_texts, monte_carlo_p, student, variance_of_scores, zero_count_bound
 
 COLUMNS = (*RUN_COMPARISON.keys, *RUN_COMPARISON.estimates)
 """The columns of a comparison."""

@@ -7,11 +7,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from ..display.numbers import interval, percent, plain
-from ..estimates.model_properties import look_up
-from ..figures.figure import Figure
-from ..figures.marks import legend_of, make_data, tooltips
-from ..figures.rows import count_range, label_levels, label_tasks, short_names
+from ..display import interval, percent, plain
+from ..estimates import look_up
+from ..figures import Figure, count_range, label_levels, label_tasks, legend_of, make_data, short_names, tooltips
 from .board import ALL_TASKS, Board
 
 _WIDTH, _HEIGHT = 480, 300

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ..display.numbers import interval, percent
-from ..responses.pairs import Overlap, Pairs
-from ..responses.usable import count_usable, fail_gate
+from ..display import interval, percent
+from ..responses import Overlap, Pairs, count_usable, fail_gate
 from .comparison import Comparison
 
 LEAST_COMPARED = 0.9

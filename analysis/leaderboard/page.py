@@ -12,11 +12,9 @@ from rich.cells import cell_len
 
 from ..arrays import ALPHA
 from ..contracts import CHANGES, RUN_COMPARISON
-from ..display.html import load_template, visible
-from ..display.numbers import escape, interval, number, percent, plain
-from ..display.tables import readable, to_markdown
-from ..figures.figure import Figure
-from ..statistics.ranks import RANKS
+from ..display import escape, interval, load_template, number, percent, plain, readable, to_markdown, visible
+from ..figures import Figure
+from ..statistics import RANKS
 from .board import ALL_TASKS, Board
 from .comparison import Comparison
 

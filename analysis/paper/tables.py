@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import pandas as pd
 
 from ..columns import TASKS
-from ..display.numbers import percent
+from ..display import percent
 from .published import REFERENCES, load_published, match_model
 
 

@@ -1,1 +1,26 @@
-"""Everything about one study, on one page and as files."""
+"""Everything about one study, on one page and as files.
+
+Call `write_report` with the responses, a folder and `ReportOptions`.
+"""
+
+from typing import TYPE_CHECKING
+
+from refusal_metrics.faces import lazy
+
+if TYPE_CHECKING:
+    from .files import find_report
+    from .markdown import main_table
+    from .study_tables import ReportOptions
+    from .write import check_out, write_report
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "files": ["find_report"],
+            "markdown": ["main_table"],
+            "study_tables": ["ReportOptions"],
+            "write": ["check_out", "write_report"],
+        },
+    )
+
+__all__ = ["ReportOptions", "check_out", "find_report", "main_table", "write_report"]

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from refusal_metrics.detection.rules import ANSWERS_BY
+from refusal_metrics.detection import ANSWERS_BY
 
 from ..columns import name_rule
-from ..display.sentences import counted
-from ..labels.validate import Validation
-from ..responses.origin import Origin
+from ..display import counted
+from ..labels import Validation
+from ..responses import Origin
 from .findings import of_rule
 from .study_tables import StudyEstimates
 

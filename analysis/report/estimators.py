@@ -7,7 +7,7 @@ import pandas as pd
 
 from ..contracts import INTERACTIONS
 from ..counts import Counts
-from ..estimates.interactions import estimate_interactions
+from ..estimates import estimate_interactions
 
 _PAIRS = (("model", "response_type"), ("persona", "response_type"), ("persona", "task"))
 

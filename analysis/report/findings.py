@@ -6,9 +6,8 @@ import pandas as pd
 
 from ..arrays import ALPHA
 from ..columns import STUDY
-from ..display.numbers import percent
-from ..display.sentences import counted
-from ..responses.usable import MUCH
+from ..display import counted, percent
+from ..responses import MUCH
 from .study_tables import StudyEstimates
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from ..columns import RESPONSE_TYPES, SETTINGS, TASKS, name_rule
-from ..display.numbers import interval, percent
+from ..display import interval, percent
 
 _ORDER = {"task": tuple(TASKS), "response_type": RESPONSE_TYPES, "setting": SETTINGS}
 

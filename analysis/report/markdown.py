@@ -8,12 +8,9 @@ import pandas as pd
 from ..arrays import ALPHA
 from ..columns import STUDY, name_rule
 from ..contracts import CONTRASTS, INTERACTIONS, OUTCOMES, PUBLISHED, REGRESSION, SENSITIVITY, SPREAD, TREND, WALD
-from ..display.numbers import escape, plain
-from ..display.sentences import counted
-from ..display.tables import readable, to_markdown
-from ..labels.tables import readable_confusion, readable_gaps, readable_slices, readable_validation
-from ..labels.validate import Validation
-from ..responses.origin import Origin
+from ..display import counted, escape, plain, readable, to_markdown
+from ..labels import Validation, readable_confusion, readable_gaps, readable_slices, readable_validation
+from ..responses import Origin
 from .findings import list_findings, name_personas
 from .layout import drawn, grid, side_by_side
 from .reading import READING, READING_ON, RULES

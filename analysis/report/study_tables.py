@@ -17,13 +17,18 @@ from refusal_metrics.errors import InputError, unknown_name
 
 from ..columns import BASELINES, OTHERS, REGRESSED, STUDY, STUDY_COLUMNS
 from ..counts import Counts, count_by_text, count_cells, share
-from ..estimates.contrasts import estimate_contrasts, estimate_setting_contrasts
-from ..estimates.model_properties import read_properties
-from ..estimates.rates import estimate_rates
-from ..estimates.regression.fit import Fit, fit
-from ..estimates.sensitivity.estimate import N_THREADS, estimate_sensitivity
-from ..estimates.spread import estimate_spread
-from ..estimates.trend import estimate_trend
+from ..estimates import (
+    N_THREADS,
+    Fit,
+    estimate_contrasts,
+    estimate_rates,
+    estimate_sensitivity,
+    estimate_setting_contrasts,
+    estimate_spread,
+    estimate_trend,
+    fit,
+    read_properties,
+)
 from .estimators import ESTIMATORS
 
 Estimated = TypeVar("Estimated")

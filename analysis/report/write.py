@@ -10,23 +10,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from refusal_metrics.detection.rules import RULES
+from refusal_metrics.detection import RULES
 from refusal_metrics.errors import InputError
 
-from ..display.spreadsheets import to_csv
-from ..figures.figure import check_formats
+from ..display import to_csv
+from ..figures import check_formats
 from ..files import check_folder, replace_folder
-from ..labels.mapping import LabelMap
-from ..labels.validate import Validation, validate
-from ..paper.compare import compare_published as set_beside_published
-from ..paper.figures import paper_figures
-from ..paper.tables import paper_tables
-from ..responses.count import count_responses
-from ..responses.origin import read_origin
-from ..responses.outcomes import count_outcomes
-from ..responses.rules import RuleDetector
-from ..responses.table import Responses
-from ..responses.usable import note_unusable
+from ..labels import LabelMap, Validation, validate
+from ..paper import compare_published as set_beside_published
+from ..paper import paper_figures, paper_tables
+from ..responses import Responses, RuleDetector, count_outcomes, count_responses, note_unusable, read_origin
 from .files import MARKDOWN, RESPONSES, find_report
 from .markdown import main_table, write_markdown
 from .study_tables import ReportOptions, StudyEstimates, estimate_study

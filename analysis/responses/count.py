@@ -11,7 +11,8 @@ from ..arrays import count_before, from_zero, number_combinations, smallest
 from ..columns import FACTORS, STUDY_COLUMNS, states_of
 from ..contracts import check_run_factors
 from ..counts import Counts
-from .table import Responses, identifier
+from .sql import identifier
+from .table import Responses
 
 _ASKED = ("setting", *FACTORS)
 """What prompts about one row differ in, as far as a table without `index` can tell."""

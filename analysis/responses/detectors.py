@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from refusal_metrics.detection.verdict import Verdict
+from refusal_metrics.detection import Verdict
 
 CLASSIFIER, JUDGE = "hf:", "judge:"
 """What the names of detectors that are no rules begin with."""
@@ -52,7 +52,7 @@ class Detector(Protocol):
 
 
 @dataclass(frozen=True)
-class Options:
+class DetectorOptions:
     """How detectors that are no rules work; rules have no options.
 
     Attributes

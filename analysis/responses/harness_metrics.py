@@ -16,7 +16,7 @@ from refusal_metrics.errors import InputError
 
 from .model_names import name_model
 from .runs import find_logs, is_remote
-from .table import is_table
+from .tables.files import is_table
 
 METRICS = ("model", "metric", "value", "stderr", "higher_is_better")
 """The columns of a table of other metrics."""

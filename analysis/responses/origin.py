@@ -15,8 +15,9 @@ from typing import Any
 import pandas as pd
 
 from .runs import Log, is_remote
+from .sql import identifier
 from .study_records import find_studies, mapping, read_counted
-from .table import Responses, identifier
+from .table import Responses
 
 VERSIONS = ("lm_eval_version", "transformers_version", "git_hash", "task_version")
 """What identifies the software of a run: `git_hash` is of the folder in which the harness ran."""

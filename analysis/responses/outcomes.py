@@ -2,10 +2,11 @@
 
 import pandas as pd
 
-from refusal_metrics.detection.rules import ANSWERS_BY
+from refusal_metrics.detection import ANSWERS_BY
 
 from ..columns import STUDY_COLUMNS
-from .table import Responses, identifier
+from .sql import identifier
+from .table import Responses
 
 OUTCOMES = (*STUDY_COLUMNS, "n_answer", "n_refused", "n_other", "n_empty", "n")
 """The columns of the table of outcomes."""

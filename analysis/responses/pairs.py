@@ -8,7 +8,8 @@ import pandas as pd
 
 from refusal_metrics.errors import InputError
 
-from .table import Folder, Responses, count, identifier, outcome_of, quoted
+from .sql import Folder, count_rows, identifier, quoted
+from .table import Responses, outcome_of
 from .usable import count_usable, say_unusable
 
 PAIRED = "paired"
@@ -201,7 +202,7 @@ def pair_runs(new: Responses, old: Responses, detector: str | None = None) -> Pa
         f"FROM responses AS ours JOIN read_parquet({quoted(before)}) AS theirs USING ({keys}) "
         f"WHERE ours.{refused} IS NOT NULL AND theirs.refused IS NOT NULL"
     )
-    if not count(new.connection, f"SELECT count(*) FROM {PAIRED}"):
+    if not count_rows(new.connection, f"SELECT count(*) FROM {PAIRED}"):
         raise InputError(
             "the results and the baseline have no common prompt with verdicts; give runs on the same prompts"
         )

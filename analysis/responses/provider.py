@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from refusal_metrics.detection.verdict import PROVIDER
+from refusal_metrics.detection import PROVIDER
 from refusal_metrics.errors import InputError
 
 from .table import Responses

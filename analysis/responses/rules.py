@@ -8,8 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing import get_context
 
-from refusal_metrics.detection.rules import RULES
-from refusal_metrics.detection.verdict import UNJUDGED, Verdict
+from refusal_metrics.detection import RULES, UNJUDGED, Verdict
 from refusal_metrics.errors import InputError
 
 from .detectors import Item

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from refusal_metrics.studies.model_args import MACHINERY, SECRET
+from refusal_metrics.studies import MACHINERY, SECRET
 
 _NAMES_OF_MODELS = frozenset({"pretrained", "model", "tokenizer", "gguf_file", "path", "base_url", "engine"})
 """What tells models apart already and is no setting."""

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from refusal_metrics.detection.rules import ANSWERS_BY
+from refusal_metrics.detection import ANSWERS_BY
 
-from .sql import count, identifier
+from .sql import count_rows, identifier
 from .table import Responses
 
 _READ = 20_000
@@ -45,7 +45,9 @@ class DrawnResponses:
 def has_texts(responses: Responses) -> bool:
     """Return whether the responses come with their texts."""
     return "response" in responses.columns and bool(
-        count(responses.connection, "SELECT count(*) FROM (SELECT 1 FROM responses WHERE response IS NOT NULL LIMIT 1)")
+        count_rows(
+            responses.connection, "SELECT count(*) FROM (SELECT 1 FROM responses WHERE response IS NOT NULL LIMIT 1)"
+        )
     )
 
 

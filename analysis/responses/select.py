@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from refusal_metrics.errors import InputError, unknown_name
 
 from ..columns import FLAGS, is_verdict
-from .sql import Folder, connect, count, identifier, quoted
+from .sql import Folder, connect, count_rows, identifier, quoted
 from .table import Responses, written_columns
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def select_responses(responses: Responses, levels: Mapping[str, Sequence[str]]) 
     responses.query(f"COPY (SELECT * FROM responses WHERE {where}) TO {quoted(path)} (FORMAT parquet)")
     connection = connect()
     connection.execute(f"CREATE VIEW responses AS FROM read_parquet({quoted(path)})")
-    n, n_all = (count(of, "SELECT count(*) FROM responses") for of in (connection, responses.connection))
+    n, n_all = (count_rows(of, "SELECT count(*) FROM responses") for of in (connection, responses.connection))
     listed = " and ".join(f"{name} {' or '.join(kept)}" for name, kept in levels.items())
     if not n:
         raise InputError(f"no response has {listed}; leave out one of them")

@@ -12,7 +12,7 @@ import duckdb
 
 from refusal_metrics.errors import InputError
 
-from ..display.spreadsheets import guard, guard_in_sql
+from ..display import guard, guard_in_sql
 
 _FLOATS = ("DOUBLE", "FLOAT")
 
@@ -32,7 +32,7 @@ def connect() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def count(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()) -> int:
+def count_rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()) -> int:
     """Return the one number that a query counts; 0 for a sum of nothing."""
     # All rows, because a result that is not read to its end keeps the connection busy.
     rows = connection.execute(sql, parameters).fetchall()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from .sql import count, identifier
+from .sql import count_rows, identifier
 from .table import Responses
 
 _KNOWN = (
@@ -26,7 +26,7 @@ def count_flagged(responses: Responses, flagged_by: str | None = None) -> int:
     -------
     int
     """
-    return count(responses.connection, f"SELECT count(*) FROM responses {_where(flagged_by)}")
+    return count_rows(responses.connection, f"SELECT count(*) FROM responses {_where(flagged_by)}")
 
 
 def count_strata(responses: Responses, factors: Sequence[str] = (), flagged_by: str | None = None) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from refusal_metrics.errors import InputError
-from refusal_metrics.studies.record import RECORD, read_record
+from refusal_metrics.studies import RECORD, read_record
 
 DEPTH = 3
 """A log is so many folders below its study's, at most: STUDY/MODEL/TASK/LOG."""

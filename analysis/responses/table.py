@@ -7,37 +7,17 @@ from pathlib import Path
 
 import duckdb
 
-from refusal_metrics.detection.rules import ANSWERS_BY
+from refusal_metrics.detection import ANSWERS_BY
 from refusal_metrics.errors import InputError, unknown_name
 
-from ..columns import FACTORS, FLAGS, REQUIRED, STUDY_COLUMNS, is_verdict
+from ..columns import FLAGS, REQUIRED, is_verdict
 from ..files import check_new, reason, replace_file
 from .runs import Log, is_remote
-from .sql import Folder, check_verdicts, connect, count, for_spreadsheets, identifier, literal, quoted
+from .sql import Folder, check_verdicts, connect, count_rows, for_spreadsheets, identifier, quoted
 from .tables.checks import check_header, check_verdict_words
 from .tables.columns import fill_responses
 from .tables.copies import FILE, ROW, distinct_files, drop_copies, find_copies
-from .tables.files import as_parquet, is_table
-
-__all__ = [
-    "FACTORS",
-    "FLAGS",
-    "STUDY_COLUMNS",
-    "TABLE_SUFFIXES",
-    "Folder",
-    "Responses",
-    "check_new",
-    "connect",
-    "count",
-    "for_spreadsheets",
-    "identifier",
-    "is_table",
-    "is_verdict",
-    "literal",
-    "quoted",
-    "read_responses",
-    "write_responses",
-]
+from .tables.files import as_parquet
 
 TABLE_SUFFIXES = (".parquet", ".csv")
 """The endings of a responses table that is written."""
@@ -87,7 +67,7 @@ class Responses:
     @property
     def n(self) -> int:
         """The number of responses."""
-        return count(self.connection, "SELECT count(*) FROM responses")
+        return count_rows(self.connection, "SELECT count(*) FROM responses")
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -222,7 +202,7 @@ def read_responses(files: Sequence[Path | str], *, all_runs: bool = False, trust
         notes += fill_responses(connection, listed, types, trusted=trusted)
     except duckdb.Error as error:
         raise InputError(f"{listed}: cannot be read as a responses table ({reason(error)})") from error
-    if not count(connection, "SELECT count(*) FROM responses"):
+    if not count_rows(connection, "SELECT count(*) FROM responses"):
         raise InputError(f"{listed}: contains no responses; {' '.join(notes) or 'give a table with at least one row'}")
     responses = Responses(connection, tuple(files), tuple(notes), keep=folder)
     if "design_id" in responses.columns:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from refusal_metrics.studies.record import RECORD
+from refusal_metrics.studies import RECORD
 
 from .runs import Log, is_remote
 from .study_records import DEPTH, find_studies, mapping, read_asked

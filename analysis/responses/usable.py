@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pandas as pd
 
-from refusal_metrics.detection.rules import ANSWERS_BY
+from refusal_metrics.detection import ANSWERS_BY
 
 from ..columns import STUDY_COLUMNS
-from .table import Responses, identifier
+from .sql import identifier
+from .table import Responses
 
 UNUSABLE = ("n_empty", "n_unjudged", "n_truncated")
 """Counts of responses from which nothing can be read."""

@@ -11,14 +11,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from refusal_metrics.detection.rules import ANSWERS_BY
-from refusal_metrics.detection.verdict import CAUSES, OUTCOMES, REFUSAL, TRUNCATED, UNJUDGED, Verdict
+from refusal_metrics.detection import ANSWERS_BY, CAUSES, OUTCOMES, REFUSAL, TRUNCATED, UNJUDGED, Verdict
 from refusal_metrics.errors import InputError
 
-from ..display.numbers import plain
+from ..display import plain
 from ..files import reason
 from .detectors import Detector, Item, read_offered
-from .table import identifier
+from .sql import identifier
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,1 +1,86 @@
-"""Textbook statistics on arrays: no column name, no response."""
+"""Textbook statistics on arrays: no column name, no response.
+
+Call `proportion_interval` for one rate, `compare_within` or `compare_between` for a difference, and `adjust` for many
+p-values. `maximise` fits a logistic regression; `flip_texts` tests by sign flips.
+"""
+
+from typing import TYPE_CHECKING
+
+from refusal_metrics.faces import lazy
+
+if TYPE_CHECKING:
+    from .agreement import cohen_kappa, krippendorff_alpha
+    from .clustered import cluster_correction, clustered_freedom, clustered_variance, variance_of_scores
+    from .differences import Difference, compare_between, compare_within
+    from .exact import Strata
+    from .intervals import effective_units, proportion_interval, student, sum_interval, totals, wilson, zero_count_bound
+    from .iota import explain_variance, index_of, remove_noise, split_shares
+    from .logit import Estimator, clustered_covariance, independent_columns, log_likelihood_of, maximise
+    from .multiplicity import adjust, count_selected, holm
+    from .ranks import RANKS, estimate_ranks
+    from .separation import Separation, find_separation
+    from .sign_flips import draw_signs, flip_texts, monte_carlo_p
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "agreement": ["cohen_kappa", "krippendorff_alpha"],
+            "clustered": ["cluster_correction", "clustered_freedom", "clustered_variance", "variance_of_scores"],
+            "differences": ["Difference", "compare_between", "compare_within"],
+            "exact": ["Strata"],
+            "intervals": [
+                "effective_units",
+                "proportion_interval",
+                "student",
+                "sum_interval",
+                "totals",
+                "wilson",
+                "zero_count_bound",
+            ],
+            "iota": ["explain_variance", "index_of", "remove_noise", "split_shares"],
+            "logit": ["Estimator", "clustered_covariance", "independent_columns", "log_likelihood_of", "maximise"],
+            "multiplicity": ["adjust", "count_selected", "holm"],
+            "ranks": ["RANKS", "estimate_ranks"],
+            "separation": ["Separation", "find_separation"],
+            "sign_flips": ["draw_signs", "flip_texts", "monte_carlo_p"],
+        },
+    )
+
+__all__ = [
+    "RANKS",
+    "Difference",
+    "Estimator",
+    "Separation",
+    "Strata",
+    "adjust",
+    "cluster_correction",
+    "clustered_covariance",
+    "clustered_freedom",
+    "clustered_variance",
+    "cohen_kappa",
+    "compare_between",
+    "compare_within",
+    "count_selected",
+    "draw_signs",
+    "effective_units",
+    "estimate_ranks",
+    "explain_variance",
+    "find_separation",
+    "flip_texts",
+    "holm",
+    "independent_columns",
+    "index_of",
+    "krippendorff_alpha",
+    "log_likelihood_of",
+    "maximise",
+    "monte_carlo_p",
+    "proportion_interval",
+    "remove_noise",
+    "split_shares",
+    "student",
+    "sum_interval",
+    "totals",
+    "variance_of_scores",
+    "wilson",
+    "zero_count_bound",
+]

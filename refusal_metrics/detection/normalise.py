@@ -9,7 +9,7 @@ import unicodedata
 from functools import cache
 from string import ascii_lowercase
 
-from refusal_metrics.prompts.design_files import load_design
+from refusal_metrics.prompts import load_design
 
 HEAD = 3000
 """How many characters of a response are looked at, after its thought, personas being "a persona".

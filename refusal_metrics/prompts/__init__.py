@@ -1,1 +1,74 @@
-"""From a text source and a design to what is asked."""
+"""From a source of texts and a design to what is asked.
+
+Call `load_texts` and `load_design`, and one of the functions ``sample_...`` for the combinations of persona and
+template that each text is asked with.
+"""
+
+from typing import TYPE_CHECKING
+
+from refusal_metrics.faces import lazy
+
+if TYPE_CHECKING:
+    from .design import KINDS, N_LABELS, RESPONSE_TYPES, SETTINGS, TEXT_FIELDS, Design, Persona, Template, fold_name
+    from .design_files import load_design
+    from .sampler import Ints, number_labels, order_texts, sample_balanced, sample_iid, sample_rows, shard_bounds
+    from .settings import NAMES, PLACEMENT_OF_STUDY, PLACEMENTS, Settings, parse_settings
+    from .texts import CLASSES, Texts, fetch_texts, load_texts
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "design": [
+                "Design",
+                "KINDS",
+                "N_LABELS",
+                "Persona",
+                "RESPONSE_TYPES",
+                "SETTINGS",
+                "TEXT_FIELDS",
+                "Template",
+                "fold_name",
+            ],
+            "design_files": ["load_design"],
+            "sampler": [
+                "Ints",
+                "number_labels",
+                "order_texts",
+                "sample_balanced",
+                "sample_iid",
+                "sample_rows",
+                "shard_bounds",
+            ],
+            "settings": ["NAMES", "PLACEMENTS", "PLACEMENT_OF_STUDY", "Settings", "parse_settings"],
+            "texts": ["CLASSES", "Texts", "fetch_texts", "load_texts"],
+        },
+    )
+
+__all__ = [
+    "CLASSES",
+    "KINDS",
+    "NAMES",
+    "N_LABELS",
+    "PLACEMENTS",
+    "PLACEMENT_OF_STUDY",
+    "RESPONSE_TYPES",
+    "SETTINGS",
+    "TEXT_FIELDS",
+    "Design",
+    "Ints",
+    "Persona",
+    "Settings",
+    "Template",
+    "Texts",
+    "fetch_texts",
+    "fold_name",
+    "load_design",
+    "load_texts",
+    "number_labels",
+    "order_texts",
+    "parse_settings",
+    "sample_balanced",
+    "sample_iid",
+    "sample_rows",
+    "shard_bounds",
+]

@@ -22,7 +22,7 @@ from refusal_metrics.prompts.design import (
     Template,
     fold_name,
 )
-from refusal_metrics.reading.yaml_file import load_yaml
+from refusal_metrics.reading import load_yaml
 
 
 def load_design(personas: Path | None = None, templates: Path | None = None) -> Design:

@@ -12,7 +12,7 @@ from pathlib import Path
 from refusal_metrics.errors import InputError, unknown_name
 from refusal_metrics.prompts.design import TEXT_FIELDS
 from refusal_metrics.prompts.download import PUBLIC_FILES, locate
-from refusal_metrics.reading.tabular import Table, load_table
+from refusal_metrics.reading import Table, load_table
 
 NLI_CLASSES = ("entailment", "neutral", "contradiction")
 """In the order of XNLI's numbers 0, 1, 2."""

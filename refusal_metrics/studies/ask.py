@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from refusal_metrics.errors import InputError
-from refusal_metrics.prompts.settings import PLACEMENTS
+from refusal_metrics.prompts import PLACEMENTS
 from refusal_metrics.studies.calls import is_failed
 from refusal_metrics.studies.counts import COUNTED
 from refusal_metrics.studies.environment import describe_run

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from refusal_metrics.detection.reply import Reply
+from refusal_metrics.detection import Reply
 from refusal_metrics.errors import InputError
 from refusal_metrics.studies.model_args import place_of
 from refusal_metrics.studies.replies import FailedCallError, answering_model, parse, quotable, read_body

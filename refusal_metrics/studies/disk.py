@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from refusal_metrics.errors import InputError
-from refusal_metrics.reading.surrogates import whole
+from refusal_metrics.reading import whole
 
 
 def unwritable(path: Path, error: OSError) -> InputError:

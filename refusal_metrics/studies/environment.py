@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from refusal_metrics.detection.rules import RULES_VERSION
+from refusal_metrics.detection import RULES_VERSION
 from refusal_metrics.studies.once_per_prompt import OncePerPrompt
 
 _PACKAGES = ("persona-refusal", "lm_eval", "vllm", "sglang", "transformers", "torch", "datasets")
@@ -40,7 +40,7 @@ def describe_run(lm: OncePerPrompt, template: str, args: Mapping[str, Any] | Non
     """
     info = lm.get_model_info() if hasattr(lm, "get_model_info") else {}
     return {
-        "versions": versions(),
+        "versions": installed_versions(),
         "model_revision": info.get("model_sha") or info.get("model_revision") or _revision_in_cache(args or {}),
         "model_dtype": str(info["model_dtype"]) if "model_dtype" in info else None,
         "n_parameters": info.get("model_num_parameters"),
@@ -50,7 +50,7 @@ def describe_run(lm: OncePerPrompt, template: str, args: Mapping[str, Any] | Non
     }
 
 
-def versions() -> dict[str, str]:
+def installed_versions() -> dict[str, str]:
     """Return the versions of packages that answers depend on, and of the rules of detection.
 
     Returns

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from refusal_metrics.detection.reply import Reply
+from refusal_metrics.detection import Reply
 from refusal_metrics.studies.disk import unwritable
 
 _DIGEST = 16

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from refusal_metrics.reading.surrogates import whole
+from refusal_metrics.reading import whole
 from refusal_metrics.studies.calls import ApiCalls
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from typing import Any
 
 from refusal_metrics.docs import SYSTEM, describe_texts
 from refusal_metrics.errors import InputError
-from refusal_metrics.prompts.sampler import number_labels, shard_bounds
-from refusal_metrics.prompts.settings import PLACEMENT_OF_STUDY, PLACEMENTS
+from refusal_metrics.prompts import PLACEMENT_OF_STUDY, PLACEMENTS, number_labels, shard_bounds
 from refusal_metrics.register import tasks_folder
 from refusal_metrics.studies.folder import Shard
 from refusal_metrics.studies.spec import Study

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from refusal_metrics.detection.rules import ANSWERS_BY, RULES
+from refusal_metrics.detection import ANSWERS_BY, RULES
 from refusal_metrics.studies.models import check_template, load_model
 from refusal_metrics.studies.plan import load_tasks
 from refusal_metrics.studies.spec import Study, StudyModel

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from refusal_metrics.detection.reply import Reply
-from refusal_metrics.reading.surrogates import whole
+from refusal_metrics.detection import Reply
+from refusal_metrics.reading import whole
 from refusal_metrics.studies.blocks import error_reason, is_filtered, stop_reason
 
 _MAX_QUOTED = 200

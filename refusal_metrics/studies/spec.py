@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from refusal_metrics.errors import InputError, has_control, quoted, unknown_name
-from refusal_metrics.prompts.settings import NAMES, PLACEMENTS
-from refusal_metrics.reading.yaml_file import load_yaml
+from refusal_metrics.prompts import NAMES, PLACEMENTS
+from refusal_metrics.reading import load_yaml
 from refusal_metrics.studies.arguments import wrong_argument, wrong_generation
 from refusal_metrics.studies.model_args import MACHINERY, harmless, is_secret, left_out
 from refusal_metrics.studies.names import check_folder, check_names

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from refusal_metrics.detection.rules import RULES_VERSION
+from refusal_metrics.detection import RULES_VERSION
 
 _ANSWERS_DEPEND_ON = ("lm_eval", "vllm", "sglang", "transformers", "torch")
 

@@ -9,9 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis.counts import check_not_empty, count_by_text, count_cells, share
-from refusal_metrics.analysis.responses.count import count_responses
-from refusal_metrics.analysis.responses.logs.load import load_responses
-from refusal_metrics.analysis.responses.table import read_responses
+from refusal_metrics.analysis.responses import count_responses, load_responses, read_responses
 
 from refusal_metrics.errors import InputError
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from refusal_metrics.detection import normalise as module
 from refusal_metrics.detection.normalise import HEAD, is_blank, normalise, strip_thought
-from refusal_metrics.prompts.design_files import load_design
+from refusal_metrics.prompts import load_design
 
 PERSONAS = load_design().personas
 

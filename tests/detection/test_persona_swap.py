@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from refusal_metrics.detection.answer_aware import detect_answer_aware
-from refusal_metrics.prompts.design_files import load_design
+from refusal_metrics.prompts import load_design
 
 PERSONAS = load_design().personas
 PRONOUNS = (

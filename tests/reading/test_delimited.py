@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusal_metrics.analysis.responses.tables.delimited import copy_delimited
+from refusal_metrics.analysis.responses import copy_delimited
 
 from refusal_metrics.errors import InputError
 from refusal_metrics.reading.delimited import find_encoding, open_delimited

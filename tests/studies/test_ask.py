@@ -26,12 +26,12 @@ from lm_eval.evaluator import simple_evaluate
 from lm_eval.loggers import EvaluationTracker
 from lm_eval.models import api_models
 from lm_eval.tasks import TaskManager
-from refusal_metrics.analysis.responses.logs.load import load_responses
+from refusal_metrics.analysis.responses import load_responses
 from tenacity import wait_none
 
 from refusal_metrics import metrics
 from refusal_metrics.errors import InputError
-from refusal_metrics.prompts.design_files import load_design
+from refusal_metrics.prompts import load_design
 from refusal_metrics.register import tasks_folder
 from refusal_metrics.studies import ask as study
 from refusal_metrics.studies import folder as study_folder

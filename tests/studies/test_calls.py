@@ -15,7 +15,7 @@ from lm_eval.api.registry import get_model
 from lm_eval.models import api_models
 from tenacity import wait_none
 
-from refusal_metrics.detection.reply import Reply
+from refusal_metrics.detection import Reply
 from refusal_metrics.errors import InputError
 from refusal_metrics.studies import calls
 from refusal_metrics.studies.calls import ApiCalls, is_failed

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from refusal_metrics.detection.rules import RULES_VERSION
+from refusal_metrics.detection import RULES_VERSION
 from refusal_metrics.studies import environment as study_record
-from refusal_metrics.studies.environment import checksum_weights, describe_run, versions
+from refusal_metrics.studies.environment import checksum_weights, describe_run, installed_versions
 from refusal_metrics.studies.once_per_prompt import OncePerPrompt
 
 
@@ -38,8 +38,8 @@ def test_a_chat_template_is_named_by_its_hash():
 
 
 def test_the_versions_are_those_installed():
-    assert versions()["lm_eval"] == version("lm_eval")
-    assert versions()["persona-refusal"] == version("persona-refusal")
+    assert installed_versions()["lm_eval"] == version("lm_eval")
+    assert installed_versions()["persona-refusal"] == version("persona-refusal")
 
 
 def test_the_hardware_is_this_machines():
@@ -58,19 +58,19 @@ def test_an_edited_rule_is_another_version(tmp_path, monkeypatch):
     folder = tmp_path / "detection"
     shutil.copytree(study_record.files("refusal_metrics.detection"), folder)
     monkeypatch.setattr(study_record, "files", lambda _: folder)
-    before = versions()["rules"]
+    before = installed_versions()["rules"]
     assert before.startswith(f"{RULES_VERSION}+")
     seen = {before}
     for edited in ("answer_aware.py", "normalise.py", "data/en.yaml", "reply.py"):
         with (folder / edited).open("a", encoding="utf-8") as file:
             file.write("\n# edited\n")
-        seen.add(versions()["rules"])
+        seen.add(installed_versions()["rules"])
     assert len(seen) == 5
     # Line ends of another system are no edit.
     file = folder / "verdict.py"
-    last = versions()["rules"]
+    last = installed_versions()["rules"]
     file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
-    assert versions()["rules"] == last
+    assert installed_versions()["rules"] == last
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from lm_eval.loggers import EvaluationTracker
-from refusal_metrics.analysis.responses.logs.load import load_responses
+from refusal_metrics.analysis.responses import load_responses
 
-from refusal_metrics.detection.reply import Reply
+from refusal_metrics.detection import Reply
 from refusal_metrics.errors import InputError
-from refusal_metrics.reading.surrogates import whole
+from refusal_metrics.reading import whole
 from refusal_metrics.studies import folder as study_folder
 from refusal_metrics.studies.folder import Shard, StudyFolder
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from refusal_metrics.detection.reply import Reply
+from refusal_metrics.detection import Reply
 from refusal_metrics.errors import InputError
 from refusal_metrics.studies import journal as module
 from refusal_metrics.studies.journal import Journal, describe_reply

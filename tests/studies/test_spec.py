@@ -7,8 +7,7 @@ import pytest
 import yaml
 
 from refusal_metrics.errors import InputError
-from refusal_metrics.prompts.design import KINDS
-from refusal_metrics.prompts.settings import parse_settings
+from refusal_metrics.prompts import KINDS, parse_settings
 from refusal_metrics.studies.model_args import harmless
 from refusal_metrics.studies.spec import StudyModel, load_study
 

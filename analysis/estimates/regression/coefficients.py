@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...arrays import Floats
-from ...statistics.logit import Estimator, clustered_covariance, independent_columns, maximise
-from ...statistics.separation import Separation
+from ...statistics import Estimator, Separation, clustered_covariance, independent_columns, maximise
 from .design_matrix import Data
 
 # Log odds that stand for infinity: a probability of 1e-13.

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from refusal_metrics.errors import InputError, unknown_name
-from refusal_metrics.prompts.design import fold_name
+from refusal_metrics.prompts import fold_name
 
 from ...arrays import Bools, Floats
 from ...counts import TextCounts
-from ...paper.published import REFERENCES, match_model
-from ...statistics.logit import independent_columns
+from ...paper import REFERENCES, match_model
+from ...statistics import independent_columns
 
 COUNTS = ("n", "n_refused", "n_texts")
 """The columns of a table of cells that are no factors."""

@@ -13,10 +13,16 @@ from refusal_metrics.errors import InputError, unknown_name
 
 from ...arrays import CONFIDENCE, Floats
 from ...counts import TextCounts
-from ...statistics.intervals import student, zero_count_bound
-from ...statistics.logit import Estimator, log_likelihood_of, maximise
-from ...statistics.multiplicity import holm
-from ...statistics.separation import Separation, find_separation
+from ...statistics import (
+    Estimator,
+    Separation,
+    find_separation,
+    holm,
+    log_likelihood_of,
+    maximise,
+    student,
+    zero_count_bound,
+)
 from .coefficients import Estimate, estimate_coefficients
 from .design_matrix import Data, prepare
 from .notes import estimate_notes, estimator_note, separation_notes

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ...arrays import CONFIDENCE
-from ...statistics.logit import Estimator
-from ...statistics.separation import Separation
+from ...statistics import Estimator, Separation
 from .coefficients import Estimate
 from .design_matrix import Data, label, some
 

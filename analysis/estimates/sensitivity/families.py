@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...arrays import Floats
 from ...counts import Counts, check_not_empty
-from ...statistics.iota import explain_variance, split_shares
+from ...statistics import explain_variance, split_shares
 from .grid import Cells, Grid, number_levels
 from .permutations import Moved, PromptMoves, RowMoves
 from .replicates import Index, Tally, gather

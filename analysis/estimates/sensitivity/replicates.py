@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...arrays import Floats
-from ...statistics.iota import index_of, split_shares
-from ...statistics.sign_flips import monte_carlo_p
+from ...statistics import index_of, monte_carlo_p, split_shares
 from .grid import Cells, Grid, Margin
 
 SAME = 1e-12

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from ...arrays import Floats
-from ...statistics.sign_flips import draw_signs
+from ...statistics import draw_signs
 from .grid import Cells, Grid
 
 

@@ -12,8 +12,7 @@ from scipy import stats
 
 from ...arrays import Floats
 from ...contracts import Contract
-from ...statistics.iota import index_of, remove_noise, split_shares
-from ...statistics.multiplicity import holm
+from ...statistics import holm, index_of, remove_noise, split_shares
 from .families import Families
 from .replicates import Index, Null, Tally
 

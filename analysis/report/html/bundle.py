@@ -5,12 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from ...figures.every import draw_figures
-from ...figures.export import write_figures
-from ...labels.validate import Validation
-from ...responses.origin import Origin
-from ...responses.sample import has_texts
-from ...responses.table import Responses, write_responses
+from ...figures import draw_figures, write_figures
+from ...labels import Validation
+from ...responses import Origin, Responses, has_texts, write_responses
 from ..files import PAGE, RESPONSES
 from ..study_tables import ReportOptions, StudyEstimates
 from .content import Content

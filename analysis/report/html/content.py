@@ -10,17 +10,13 @@ from typing import Any
 
 import pandas as pd
 
-from refusal_metrics.detection.rules import ANSWERS_BY
+from refusal_metrics.detection import ANSWERS_BY
 
 from ...columns import STUDY_COLUMNS
-from ...display.html import embed, visible
-from ...display.numbers import interval, percent
-from ...display.sentences import counted
-from ...display.tables import readable
-from ...figures.export import to_spec
-from ...figures.figure import Figure
-from ...labels.validate import Validation
-from ...responses.origin import Origin
+from ...display import counted, embed, interval, percent, readable, visible
+from ...figures import Figure, to_spec
+from ...labels import Validation
+from ...responses import Origin
 from ..cautions import list_cautions
 from ..study_tables import ReportOptions, StudyEstimates
 from .citation import PAPER, cite, list_versions

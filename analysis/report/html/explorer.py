@@ -6,13 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from refusal_metrics.detection.rules import RULES
-from refusal_metrics.detection.verdict import EMPTY, REFUSAL
+from refusal_metrics.detection import EMPTY, REFUSAL, RULES
 
-from ...display.html import clip, visible
-from ...responses.detectors import read_offered
-from ...responses.sample import draw_responses
-from ...responses.table import Responses
+from ...display import clip, visible
+from ...responses import Responses, draw_responses, read_offered
 
 MOST = 2000
 """How many responses a page holds."""

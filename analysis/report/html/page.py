@@ -6,9 +6,8 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from ...display.html import embed, load_template, visible
-from ...figures.export import VEGA_LITE
-from ...figures.figure import theme
+from ...display import embed, load_template, visible
+from ...figures import VEGA_LITE, theme
 from .content import Content, below, first_screen
 
 _TEMPLATES = Path(__file__).with_name("templates")

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ...contracts import TABLES, Contract
-from ...display.html import clip, visible
-from ...display.tables import readable
-from ...labels.tables import readable_confusion, readable_gaps, readable_slices, readable_validation
-from ...labels.validate import Validation
+from ...display import clip, readable, visible
+from ...labels import Validation, readable_confusion, readable_gaps, readable_slices, readable_validation
 from ..estimators import ESTIMATORS
 
 MOST_ROWS = 2500

@@ -11,25 +11,16 @@ from glob import glob
 from pathlib import Path
 from typing import Any
 
-from refusal_metrics.detection.rules import ANSWERS_BY, RULES_VERSION
+from refusal_metrics.detection import ANSWERS_BY, RULES_VERSION
 from refusal_metrics.errors import InputError, unknown_name
 
+from ...columns import FACTORS, FLAGS, STUDY_COLUMNS
 from ...contracts import check_run_factors, name_settings
 from ..run_results import settings_in_effect
 from ..runs import Log, differing_settings, find_logs, is_remote
-from ..table import (
-    FACTORS,
-    FLAGS,
-    STUDY_COLUMNS,
-    Folder,
-    Responses,
-    connect,
-    count,
-    is_table,
-    literal,
-    quoted,
-    read_responses,
-)
+from ..sql import Folder, connect, count_rows, literal, quoted
+from ..table import Responses, read_responses
+from ..tables.files import is_table
 from ..unfinished import list_unfinished
 from .forms import Plain, make_plain
 from .notes import LogNotes
@@ -203,7 +194,7 @@ class _Reader:
         )
         telling = LogNotes(self._connection, self._logs, self._labels, self._plain, self._run_factors)
         notes = telling.of_files(mended) + telling.left_out()
-        if not count(self._connection, "SELECT count(*) FROM usable"):
+        if not count_rows(self._connection, "SELECT count(*) FROM usable"):
             raise self._nothing(notes)
         judged = judge_again(self._connection, self._folder.path)
         notes += telling.judged()
@@ -278,7 +269,9 @@ class _Reader:
         self._connection.execute("SET preserve_insertion_order = false")
         again, joined = _judged(judged)
         # Logs of the tasks' version 1 name neither; a cause that nobody named is found where it is shown.
-        is_told = bool(judged) or count(self._connection, "SELECT count(*) FROM usable WHERE rules IS NOT NULL") > 0
+        is_told = (
+            bool(judged) or count_rows(self._connection, "SELECT count(*) FROM usable WHERE rules IS NOT NULL") > 0
+        )
         left = (*_WORKING, "file_row_number", "provider_reason", *(() if is_told else ("cause", "rules")))
         columns = ", ".join(
             again.get(name, f"usable.{name}")

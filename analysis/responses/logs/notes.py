@@ -9,12 +9,12 @@ from typing import Any
 
 import duckdb
 
-from refusal_metrics.detection.rules import RULES_VERSION
+from refusal_metrics.detection import RULES_VERSION
 
-from ...display.numbers import plain
+from ...display import plain
 from ..run_results import differing_facts, settings_in_effect
 from ..runs import Log, differing_settings
-from ..sql import count
+from ..sql import count_rows
 from .forms import Plain
 from .lines import INCOMPLETE
 from .prompts import UNVERIFIED
@@ -88,7 +88,7 @@ class LogNotes:
         # Docs of other tasks need not be objects.
         of_ours = f"left_out <> '{NO_OBJECT}' OR list_contains({sorted(self._ours())}::BIGINT[], log_number - 1)"
         reasons = self._counts(f"SELECT left_out, count(*) FROM lines WHERE {of_ours} GROUP BY ALL")
-        ours = count(self._connection, "SELECT count(*) FROM lines WHERE left_out IS NULL") > 0
+        ours = count_rows(self._connection, "SELECT count(*) FROM lines WHERE left_out IS NULL") > 0
         if not ours and set(reasons) == {NO_OBJECT}:
             return []
         notes = [said.format(lines=n_lines(reasons[why])) for why, said in LEFT_OUT.items() if why in reasons]
@@ -169,7 +169,9 @@ class LogNotes:
                     f"{n:,} prompt{'s' * (n != 1)} {what}: left out ({listed}). "
                     "lm_eval --cache_requests serves the prompts of an earlier run; run these tasks again without it."
                 )
-        n = count(self._connection, f"SELECT sum(n) FROM frames JOIN states USING (id) WHERE state = '{UNVERIFIED}'")
+        n = count_rows(
+            self._connection, f"SELECT sum(n) FROM frames JOIN states USING (id) WHERE state = '{UNVERIFIED}'"
+        )
         if n:
             yield (
                 f"{n:,} prompt{'s' * (n != 1)} could not be compared with {'its doc' if n == 1 else 'their docs'}: the "
@@ -183,7 +185,7 @@ class LogNotes:
         # Bits take a tenth of the time that a hash table takes, but as much room as the span asks for.
         bits = f"bit_count(bitstring_agg(index, {low}, {high}))"
         distinct = bits if high - low < 1 << 22 else "count(DISTINCT index)"
-        return count(
+        return count_rows(
             self._connection,
             f"SELECT sum(n) FROM (SELECT count(*) - {distinct} AS n FROM usable "
             f"GROUP BY model, design_id, filter{self.by_run_factors})",
@@ -277,7 +279,7 @@ class LogNotes:
         """Report which models gave the same responses to all prompts that both were asked."""
         answers: dict[str, dict[tuple[object, ...], object]] = {}
         # Some prompts tell most models apart.
-        step = max(1, count(self._connection, "SELECT max(index) FROM usable") // _COMPARED)
+        step = max(1, count_rows(self._connection, "SELECT max(index) FROM usable") // _COMPARED)
         rows = self._connection.execute(
             "SELECT model, design_id, index, said FROM usable WHERE outcome <> 'empty' AND index % ? = 0 ORDER BY ALL",
             [step],

@@ -15,8 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
-from refusal_metrics.prompts.design import KINDS, N_LABELS, TEXT_FIELDS, Design
-from refusal_metrics.prompts.design_files import load_design
+from refusal_metrics.prompts import KINDS, N_LABELS, TEXT_FIELDS, Design, load_design
 
 MARK = "\1"
 """What stands for the doc's text in a frame."""

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import duckdb
 
-from refusal_metrics.detection.rules import ANSWERS_BY, RULES, RULES_VERSION
-from refusal_metrics.detection.verdict import OUTCOMES, PROVIDER, REFUSAL, TEXT
+from refusal_metrics.detection import ANSWERS_BY, OUTCOMES, PROVIDER, REFUSAL, RULES, RULES_VERSION, TEXT
 from refusal_metrics.errors import InputError
 
 from ...files import reason
-from ..sql import count, literal, quoted
+from ..sql import count_rows, literal, quoted
 from .forms import Plain
 from .lines import LONGEST, mend
 from .prompts import text_as_sql
@@ -180,7 +179,7 @@ def _odd(connection: duckdb.DuckDBPyConnection, lines: Path, files: Sequence[Pat
             f"read_json($1, format = 'newline_delimited', columns = {columns}, compression = 'none', "
             f"maximum_object_size = {LONGEST})"
         )
-        if shape > 1 or count(connection, f"SELECT count(*) FROM {read} WHERE {kind}", [literal(files[place])]):
+        if shape > 1 or count_rows(connection, f"SELECT count(*) FROM {read} WHERE {kind}", [literal(files[place])]):
             odd.append(int(place))
     return odd
 

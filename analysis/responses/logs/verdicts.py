@@ -4,10 +4,10 @@ from pathlib import Path
 
 import duckdb
 
-from refusal_metrics.detection.rules import ANSWERS_BY, RULES
+from refusal_metrics.detection import ANSWERS_BY, RULES
 
 from ..rules import RuleDetector
-from ..sql import count
+from ..sql import count_rows
 from ..verdicts import Source, judge_rows
 
 _OFFERED = (
@@ -33,7 +33,7 @@ def judge_again(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str
         `answer_aware` also ``outcome, refused_by, cause``. Empty if there is nothing to judge.
     """
     needy = "FROM usable WHERE need IS NOT NULL"
-    n = count(connection, f"SELECT count(*) {needy}")
+    n = count_rows(connection, f"SELECT count(*) {needy}")
     if not n:
         return {}
     files = {}

@@ -9,15 +9,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from refusal_metrics.detection.rules import ANSWERS_BY
-from refusal_metrics.detection.verdict import EMPTY, OUTCOMES, PROVIDER, REFUSAL, TEXT, TRUNCATED
+from refusal_metrics.detection import ANSWERS_BY, EMPTY, OUTCOMES, PROVIDER, REFUSAL, TEXT, TRUNCATED
 from refusal_metrics.errors import InputError
-from refusal_metrics.reading.delimited import read_names
-from refusal_metrics.reading.tabular import is_json, is_parquet
+from refusal_metrics.reading import is_json, is_parquet, read_names
 
 from ...columns import SETTINGS, is_verdict
-from ...display.numbers import plain
-from ..sql import as_index, as_text, as_verdict, count, identifier, quoted
+from ...display import plain
+from ..sql import as_index, as_text, as_verdict, count_rows, identifier, quoted
 
 ALLOWED_OUTCOMES = tuple(dict.fromkeys([*OUTCOMES, TRUNCATED]))
 """What the column ``outcome`` may hold."""
@@ -162,7 +160,7 @@ class _Table:
         # What is empty may still begin as a refusal does, by a rule that looks at other things.
         begins = f"({refused} AND {outcome} = '{EMPTY}')"
         wrong = f"{outcome} <> '' AND ({refused} <> ({outcome} = '{REFUSAL}')) AND NOT {begins}"
-        n = count(self._connection, f"SELECT count(*) FROM given WHERE {wrong}")
+        n = count_rows(self._connection, f"SELECT count(*) FROM given WHERE {wrong}")
         if n:
             text, verdict, said = self._connection.execute(
                 f"SELECT text_id::VARCHAR, {refused}, {outcome} FROM given WHERE {wrong} LIMIT 1"
@@ -201,8 +199,8 @@ class _Table:
         if {"persona", "setting"} <= self._types.keys():
             persona = as_text("persona", self._types["persona"])
             unnamed = f"setting::VARCHAR = 'persona' AND coalesce(trim({persona}), '') = ''"
-            n = count(self._connection, f"SELECT count(*) FROM given WHERE {unnamed}")
-            if 0 < n < count(self._connection, "SELECT count(*) FROM given WHERE setting::VARCHAR = 'persona'"):
+            n = count_rows(self._connection, f"SELECT count(*) FROM given WHERE {unnamed}")
+            if 0 < n < count_rows(self._connection, "SELECT count(*) FROM given WHERE setting::VARCHAR = 'persona'"):
                 yield f"{_rows(n)} of the persona setting name no persona: no comparison of personas includes them."
 
     def _unknown_docs(self) -> Iterator[str]:
@@ -211,12 +209,12 @@ class _Table:
             return  # without a design an index is somebody's own
         design = f"coalesce(trim({as_text('design_id', self._types['design_id'])}), '') <> ''"
         index = f"{as_index(self._types['index'])} IS NOT NULL" if "index" in self._types else "false"
-        any_design = count(self._connection, f"SELECT count(*) FROM given WHERE {design}")
+        any_design = count_rows(self._connection, f"SELECT count(*) FROM given WHERE {design}")
         for name, other, lacking in (
             ("design_id", "index", f"{design} AND NOT {index}"),
             ("index", "design_id", f"{index} AND NOT {design}"),
         ):
-            n = count(self._connection, f"SELECT count(*) FROM given WHERE {lacking}")
+            n = count_rows(self._connection, f"SELECT count(*) FROM given WHERE {lacking}")
             if n and any_design:
                 yield f"{_rows(n)} ha{'s' if n == 1 else 've'} {name} and no {other}: copies of them are not found."
 
@@ -270,7 +268,7 @@ def check_verdict_words(connection: duckdb.DuckDBPyConnection, listed: str, verd
 
 def _refuse(connection: duckdb.DuckDBPyConnection, listed: str, name: str, condition: str, allowed: str) -> None:
     """Refuse the values of a column that meet a condition."""
-    n = count(connection, f"SELECT count(*) FROM given WHERE {condition}")
+    n = count_rows(connection, f"SELECT count(*) FROM given WHERE {condition}")
     if n:
         found = connection.execute(
             f"SELECT DISTINCT {identifier(name)}::VARCHAR FROM given WHERE {condition} ORDER BY 1 LIMIT {_MOST}"

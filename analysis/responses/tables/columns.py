@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 import duckdb
 
-from refusal_metrics.detection.rules import RULES
-from refusal_metrics.detection.verdict import EMPTY, TRUNCATED, UNJUDGED
+from refusal_metrics.detection import EMPTY, RULES, TRUNCATED, UNJUDGED
 from refusal_metrics.errors import InputError
 
 from ...columns import FACTORS, FLAGS, GIVEN, REQUIRED, STUDY_COLUMNS, is_verdict

@@ -13,7 +13,7 @@ from refusal_metrics.errors import InputError
 
 from ...columns import STUDY_COLUMNS, is_verdict
 from ..runs import is_remote
-from ..sql import as_index, as_text, as_verdict, count, identifier, literal, quoted
+from ..sql import as_index, as_text, as_verdict, count_rows, identifier, literal, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -168,7 +168,7 @@ def _suspects(
         return None
     key = ", ".join(f"k{n}" for n in range(len(keys)))
     again = f"SELECT {key}, row_number() OVER () AS key FROM (SELECT {key} FROM keyed GROUP BY ALL HAVING count(*) > 1)"
-    if not count(connection, f"SELECT count(*) FROM ({again})"):
+    if not count_rows(connection, f"SELECT count(*) FROM ({again})"):
         return None
     same = " AND ".join(f"keyed.k{n} IS NOT DISTINCT FROM again.k{n}" for n in range(len(keys)))
     listed = ", ".join(["file", "place", "key", "run", *map(identifier, _verdicts(types))])

@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from refusal_metrics.errors import InputError
-from refusal_metrics.reading.delimited import open_delimited
+from refusal_metrics.reading import open_delimited
 
-from ...display.spreadsheets import unguard
+from ...display import unguard
 
 _ROWS, _CHARACTERS = 20_000, 1 << 26
 """How much is held in memory at a time: so many rows, or one row more than so many characters."""

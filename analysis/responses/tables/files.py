@@ -7,11 +7,11 @@ from pathlib import Path
 import duckdb
 
 from refusal_metrics.errors import InputError
-from refusal_metrics.reading.tabular import is_json, is_parquet
+from refusal_metrics.reading import is_json, is_parquet
 
 from ...columns import is_verdict
 from ..runs import is_log, is_remote, is_results_file
-from ..sql import connect, count, identifier, literal, quoted
+from ..sql import connect, count_rows, identifier, literal, quoted
 from .checks import KNOWN
 from .delimited import copy_delimited, fetch
 from .json_copy import copy_json
@@ -125,5 +125,5 @@ def _refuse_nested(path: Path, source: str, names: Iterable[str]) -> None:
     for name in names:
         if name in KNOWN or is_verdict(name):
             nested = f"json_type({identifier(name)}::JSON) IN ('ARRAY', 'OBJECT')"
-            if count(connect(), f"SELECT count(*) FROM {source} WHERE {nested}"):
+            if count_rows(connect(), f"SELECT count(*) FROM {source} WHERE {nested}"):
                 raise InputError(f"{path}: {name} contains lists or records; write one value a row")

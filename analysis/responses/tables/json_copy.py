@@ -6,8 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from refusal_metrics.reading.delimited import find_encoding
-from refusal_metrics.reading.json_records import read_json_records
+from refusal_metrics.reading import find_encoding, read_json_records
 
 from ..sql import literal, quoted
 

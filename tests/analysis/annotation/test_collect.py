@@ -18,13 +18,12 @@ from refusal_metrics.analysis.annotation.collect import (
 )
 from refusal_metrics.analysis.annotation.draw import draw_items
 from refusal_metrics.analysis.annotation.sheets import guard, write_items
-from refusal_metrics.analysis.display.spreadsheets import unguard
-from refusal_metrics.analysis.labels.mapping import LabelMap
-from refusal_metrics.analysis.labels.read import item_id, read_labels
-from refusal_metrics.analysis.responses.table import read_responses
+from refusal_metrics.analysis.display import unguard
+from refusal_metrics.analysis.labels import LabelMap, item_id, read_labels
+from refusal_metrics.analysis.responses import read_responses
 
 from refusal_metrics.errors import InputError
-from refusal_metrics.reading.delimited import open_delimited
+from refusal_metrics.reading import open_delimited
 
 RESPONSES = [
     "I'm sorry, I cannot.\nReally.\r\nNo\rway.",

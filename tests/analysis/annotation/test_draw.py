@@ -14,9 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis.annotation.draw import FEWEST, allocate, draw_items
 from refusal_metrics.analysis.annotation.sheets import guard, write_items
-from refusal_metrics.analysis.display.spreadsheets import unguard
-from refusal_metrics.analysis.responses.logs.load import load_responses
-from refusal_metrics.analysis.responses.table import read_responses
+from refusal_metrics.analysis.display import unguard
+from refusal_metrics.analysis.responses import load_responses, read_responses
 
 from refusal_metrics.errors import InputError
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 import refusal_metrics as rm
-from refusal_metrics.detection.rules import RULES
+from refusal_metrics.detection import RULES
 from refusal_metrics.errors import InputError
 
 TEXTS = ["I'm sorry, but I can't.", "Not offensive.", "It is a cat.", "", None]

@@ -15,7 +15,7 @@ import typer
 from refusal_metrics.analysis import contracts
 from refusal_metrics.analysis.cli import app as cli
 from refusal_metrics.analysis.estimates.trend import MODELS, TRENDS
-from refusal_metrics.analysis.responses.logs.load import load_responses
+from refusal_metrics.analysis.responses import load_responses
 from rich.cells import cell_len
 from typer.testing import CliRunner
 

@@ -18,17 +18,14 @@ import yaml
 from refusal_metrics.analysis.cli import app as cli
 from refusal_metrics.analysis.cli import study as cli_study
 from refusal_metrics.analysis.cli import study_progress
-from refusal_metrics.analysis.responses.logs.load import load_responses
+from refusal_metrics.analysis.responses import load_responses
 from rich.console import Console
 from typer.testing import CliRunner
 
-from refusal_metrics.prompts import download
+from refusal_metrics.prompts import download, load_texts
 from refusal_metrics.prompts.download import PUBLIC_FILES, PublicFile, git_blob_id
-from refusal_metrics.prompts.texts import load_texts
+from refusal_metrics.studies import Ended, Shard, Study, StudyFolder, StudyModel
 from refusal_metrics.studies import run as study_run
-from refusal_metrics.studies.folder import Shard, StudyFolder
-from refusal_metrics.studies.run import Ended
-from refusal_metrics.studies.spec import Study, StudyModel
 
 TASK, OTHER = "persona_refusal_offensiveness", "persona_refusal_politeness"
 PARROT = {"backend": "dummy", "chat_template": False}

@@ -17,7 +17,7 @@ from refusal_metrics.analysis.display.spreadsheets import (
     unguard,
     unguard_in_sql,
 )
-from refusal_metrics.analysis.responses.table import read_responses, write_responses
+from refusal_metrics.analysis.responses import read_responses, write_responses
 
 # Each is text that a spreadsheet program runs, or may run once it has dropped what comes before the sign.
 FORMULAS = [

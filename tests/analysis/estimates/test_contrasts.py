@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis import contracts
 from refusal_metrics.analysis.estimates.contrasts import estimate_contrasts, estimate_setting_contrasts
-from refusal_metrics.analysis.responses.count import count_responses
-from refusal_metrics.analysis.responses.table import read_responses
-from refusal_metrics.analysis.statistics.multiplicity import adjust
+from refusal_metrics.analysis.responses import count_responses, read_responses
+from refusal_metrics.analysis.statistics import adjust
 
 from refusal_metrics.errors import InputError
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis import contracts
 from refusal_metrics.analysis.estimates.interactions import estimate_interactions
-from refusal_metrics.analysis.statistics.multiplicity import holm
+from refusal_metrics.analysis.statistics import holm
 from scipy import stats
 
 from refusal_metrics.errors import InputError

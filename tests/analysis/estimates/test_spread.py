@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from refusal_metrics.analysis import contracts
 from refusal_metrics.analysis.estimates.spread import estimate_spread as estimate_spread_with
-from refusal_metrics.analysis.responses.count import count_responses
-from refusal_metrics.analysis.responses.table import read_responses
+from refusal_metrics.analysis.responses import count_responses, read_responses
 
 from refusal_metrics.errors import InputError
 from refusal_metrics.metrics import agg_persona_spread

@@ -9,9 +9,9 @@ import pytest
 import vl_convert
 from refusal_metrics.analysis.figures.every import draw_figures
 from refusal_metrics.analysis.figures.export import to_spec
-from refusal_metrics.analysis.report.study_tables import ReportOptions
+from refusal_metrics.analysis.report import ReportOptions
 from refusal_metrics.analysis.report.write import estimate_responses
-from refusal_metrics.analysis.responses.table import read_responses
+from refusal_metrics.analysis.responses import read_responses
 
 MARK = "Zorp"
 HOSTILE = f"""{MARK}<script>alert("1")</script>.a[0]\\'{{{{x}}}}${{y}} 模型 مرحبا \u202e {"long-" * 12}"""

@@ -8,7 +8,7 @@ import duckdb
 import pandas as pd
 import pytest
 from refusal_metrics.analysis.judging.any_file import other_column, read_given, text_column, written_columns
-from refusal_metrics.analysis.judging.detect import form_of
+from refusal_metrics.analysis.judging.detect_files import form_of
 
 from refusal_metrics.errors import InputError
 

@@ -5,7 +5,7 @@ import builtins
 import pytest
 from refusal_metrics.analysis.judging.classifier import read_label_map
 from refusal_metrics.analysis.judging.registry import make_detector
-from refusal_metrics.analysis.responses.detectors import Item, Options
+from refusal_metrics.analysis.responses import DetectorOptions, Item
 
 from refusal_metrics.errors import InputError
 
@@ -63,7 +63,7 @@ def model(tmp_path_factory):
 
 
 def detector(model, **options):
-    return make_detector(f"hf:{model}", Options(**{"label_map": MAP} | options))
+    return make_detector(f"hf:{model}", DetectorOptions(**{"label_map": MAP} | options))
 
 
 def labels_of(model, *texts):
@@ -174,7 +174,7 @@ def test_a_model_that_was_never_trained_to_classify_is_refused(tmp_path, model):
     transformers.BertModel.from_pretrained(model).save_pretrained(headless)
     transformers.AutoTokenizer.from_pretrained(model).save_pretrained(headless)
     with pytest.raises(InputError, match=r"not a trained text classifier.*classifier"):
-        make_detector(f"hf:{headless}", Options(label_map="LABEL_0=answer,LABEL_1=refusal"))
+        make_detector(f"hf:{headless}", DetectorOptions(label_map="LABEL_0=answer,LABEL_1=refusal"))
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from refusal_metrics.analysis.judging import endpoint
 from refusal_metrics.analysis.judging.judge import CLASSES, parse_reply, write_messages
 from refusal_metrics.analysis.judging.registry import make_detector
-from refusal_metrics.analysis.responses.detectors import Item, Options
+from refusal_metrics.analysis.responses import DetectorOptions, Item
 
 from refusal_metrics.errors import InputError
 
@@ -30,7 +30,7 @@ def fair(response, _n=0):
 
 def judge(server, cache=None, **given):
     options = {"judge_model": "judge-1", "retries": 2, "backoff": 0.001, "timeout": 10.0} | given
-    return make_detector(f"judge:{server.address}", Options(cache=cache, **options))
+    return make_detector(f"judge:{server.address}", DetectorOptions(cache=cache, **options))
 
 
 def items(*responses):

@@ -2,9 +2,9 @@
 
 import pytest
 from refusal_metrics.analysis.judging.registry import make_detector
-from refusal_metrics.analysis.responses.rules import RuleDetector
+from refusal_metrics.analysis.responses import RuleDetector
 
-from refusal_metrics.detection.rules import RULES
+from refusal_metrics.detection import RULES
 from refusal_metrics.errors import InputError
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ppi_py import ppi_mean_ci
 from refusal_metrics.analysis.contracts import CORRECTED_CONTRASTS
-from refusal_metrics.analysis.estimates.rates import estimate_rates
+from refusal_metrics.analysis.estimates import estimate_rates
 from refusal_metrics.analysis.labels.corrected import SUMS, estimate_corrected, estimate_corrected_contrasts
 from scipy.optimize import brentq
 from scipy.special import expit

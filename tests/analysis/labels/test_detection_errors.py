@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis.labels.detection_errors import MEASURES, VALIDATION, estimate_validation
-from refusal_metrics.analysis.statistics.agreement import cohen_kappa
+from refusal_metrics.analysis.statistics import cohen_kappa
 from scipy.special import expit
 from sklearn.metrics import f1_score, precision_score, recall_score
 from statsmodels.stats.proportion import proportion_confint

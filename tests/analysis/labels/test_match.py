@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from refusal_metrics.analysis.labels.match import check_texts
 from refusal_metrics.analysis.labels.read import item_id, read_labels
-from refusal_metrics.analysis.responses.table import read_responses
+from refusal_metrics.analysis.responses import read_responses
 
 from refusal_metrics.errors import InputError
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from refusal_metrics.analysis.labels.validate import validate
-from refusal_metrics.analysis.responses.rules import RuleDetector
+from refusal_metrics.analysis.labels.validation import validate
+from refusal_metrics.analysis.responses import RuleDetector
 
-from refusal_metrics.detection.rules import RULES
+from refusal_metrics.detection import RULES
 
 FOLDER = Path(__file__).parents[2] / "labels"
 LABELS = FOLDER / "label_set.csv"

@@ -8,8 +8,7 @@ import pytest
 from refusal_metrics.analysis.labels.corrected import estimate_corrected
 from refusal_metrics.analysis.labels.read import item_id, read_labels
 from refusal_metrics.analysis.labels.sums import sum_labels
-from refusal_metrics.analysis.responses.logs.load import load_responses
-from refusal_metrics.analysis.responses.table import read_responses
+from refusal_metrics.analysis.responses import load_responses, read_responses
 
 from refusal_metrics.errors import InputError
 

@@ -6,13 +6,9 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.estimates.rates import estimate_rates
-from refusal_metrics.analysis.estimates.spread import estimate_spread
+from refusal_metrics.analysis.estimates import estimate_rates, estimate_spread
 from refusal_metrics.analysis.leaderboard.board import ALL_TASKS, COLUMNS, make_board
-from refusal_metrics.analysis.responses.count import count_responses
-from refusal_metrics.analysis.responses.designs import load_studies
-from refusal_metrics.analysis.responses.logs.load import load_responses
-from refusal_metrics.analysis.responses.table import read_responses
+from refusal_metrics.analysis.responses import count_responses, load_responses, load_studies, read_responses
 
 from refusal_metrics.errors import InputError
 

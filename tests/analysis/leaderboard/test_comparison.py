@@ -16,8 +16,7 @@ from refusal_metrics.analysis.leaderboard.comparison import (
     estimate_differences,
     list_examples,
 )
-from refusal_metrics.analysis.responses.logs.load import load_responses
-from refusal_metrics.analysis.responses.pairs import pair_runs
+from refusal_metrics.analysis.responses import load_responses, pair_runs
 
 
 def difference(n, d, seed=0, n_flips=999):

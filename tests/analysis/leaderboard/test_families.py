@@ -6,10 +6,10 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.figures.export import to_spec, write_figures
+from refusal_metrics.analysis.figures import to_spec, write_figures
 from refusal_metrics.analysis.leaderboard.board import make_board
 from refusal_metrics.analysis.leaderboard.families import draw_families
-from refusal_metrics.analysis.responses.designs import load_studies
+from refusal_metrics.analysis.responses import load_studies
 
 from refusal_metrics.errors import InputError
 

@@ -5,9 +5,7 @@ import pandas as pd
 import pytest
 from refusal_metrics.analysis.leaderboard.comparison import compare_runs
 from refusal_metrics.analysis.leaderboard.gate import pass_gate
-from refusal_metrics.analysis.responses.pairs import pair_runs
-from refusal_metrics.analysis.responses.provider import exclude_provider
-from refusal_metrics.analysis.responses.table import read_responses
+from refusal_metrics.analysis.responses import exclude_provider, pair_runs, read_responses
 
 OUTCOMES = {
     "r": "refusal",

@@ -21,9 +21,7 @@ from refusal_metrics.analysis.leaderboard.page import (
     write_html,
     write_markdown,
 )
-from refusal_metrics.analysis.responses.designs import load_studies
-from refusal_metrics.analysis.responses.logs.load import load_responses
-from refusal_metrics.analysis.responses.pairs import pair_runs
+from refusal_metrics.analysis.responses import load_responses, load_studies, pair_runs
 
 HOSTILE = "<script>alert(1)</script>\u202e{{ 7 * 7 }}|`x`"
 

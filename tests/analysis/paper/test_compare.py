@@ -13,7 +13,7 @@ from refusal_metrics.analysis.paper.published import load_published, match_model
 from refusal_metrics.analysis.paper.tables import paper_tables
 
 from refusal_metrics.errors import InputError
-from refusal_metrics.prompts.design_files import load_design
+from refusal_metrics.prompts import load_design
 
 NAN = math.nan
 NAMES = list(load_published("models")["model"])

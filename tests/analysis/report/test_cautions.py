@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.labels.validate import Validation
+from refusal_metrics.analysis.labels import Validation
 from refusal_metrics.analysis.report.cautions import list_cautions
 from refusal_metrics.analysis.report.study_tables import StudyEstimates
-from refusal_metrics.analysis.responses.origin import RUNS, Origin
+from refusal_metrics.analysis.responses import Origin
+from refusal_metrics.analysis.responses.origin import RUNS
 
 
 def study(

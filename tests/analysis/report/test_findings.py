@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.display.sentences import counted
+from refusal_metrics.analysis.display import counted
 from refusal_metrics.analysis.report.findings import _unread, name_personas
 
 

@@ -12,8 +12,7 @@ from refusal_metrics.analysis.report.findings import list_findings
 from refusal_metrics.analysis.report.markdown import main_table, write_markdown
 from refusal_metrics.analysis.report.study_tables import ReportOptions
 from refusal_metrics.analysis.report.write import estimate_responses
-from refusal_metrics.analysis.responses.origin import Origin
-from refusal_metrics.analysis.responses.table import read_responses
+from refusal_metrics.analysis.responses import Origin, read_responses
 
 
 def origin(*files, notes=()):

@@ -5,9 +5,7 @@ import pytest
 from refusal_metrics.analysis.report.html import bundle, page
 from refusal_metrics.analysis.report.study_tables import ReportOptions
 from refusal_metrics.analysis.report.write import write_report
-from refusal_metrics.analysis.responses.harness_metrics import read_metrics
-from refusal_metrics.analysis.responses.logs.load import load_responses
-from refusal_metrics.analysis.responses.origin import read_origin
+from refusal_metrics.analysis.responses import load_responses, read_metrics, read_origin
 
 # The folders are called "secret", which is found wherever a path is printed.
 GIVEN = {

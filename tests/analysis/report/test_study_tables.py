@@ -8,8 +8,7 @@ import pytest
 from refusal_metrics.analysis.report.estimators import ESTIMATORS
 from refusal_metrics.analysis.report.study_tables import ReportOptions, estimate_study, fit_study
 from refusal_metrics.analysis.report.write import estimate_responses, write_report
-from refusal_metrics.analysis.responses.logs.load import load_responses
-from refusal_metrics.analysis.responses.table import read_responses
+from refusal_metrics.analysis.responses import load_responses, read_responses
 
 from refusal_metrics.errors import InputError
 

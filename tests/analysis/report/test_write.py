@@ -11,16 +11,14 @@ import pytest
 from markdown_it import MarkdownIt
 from refusal_metrics.analysis import contracts
 from refusal_metrics.analysis.estimates.regression.fit import COLUMNS
-from refusal_metrics.analysis.figures.every import draw_figures
-from refusal_metrics.analysis.figures.figure import Figure
-from refusal_metrics.analysis.labels.read import item_id
+from refusal_metrics.analysis.figures import Figure, draw_figures
+from refusal_metrics.analysis.labels import item_id
 from refusal_metrics.analysis.report import write as report_module
 from refusal_metrics.analysis.report.html import bundle as html_files
 from refusal_metrics.analysis.report.html import page as html_page
 from refusal_metrics.analysis.report.study_tables import ReportOptions
 from refusal_metrics.analysis.report.write import estimate_responses, main_table, write_report
-from refusal_metrics.analysis.responses.logs.load import load_responses
-from refusal_metrics.analysis.responses.table import read_responses
+from refusal_metrics.analysis.responses import load_responses, read_responses
 
 from refusal_metrics.errors import InputError
 

@@ -10,13 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusal_metrics.analysis.judging.registry import make_detector
+from refusal_metrics.analysis.judging import make_detector
 from refusal_metrics.analysis.responses import rules
 from refusal_metrics.analysis.responses.detectors import Item, column_name
 from refusal_metrics.analysis.responses.rules import RuleDetector
 
-from refusal_metrics.detection.rules import RULES
-from refusal_metrics.detection.verdict import ANSWER, EMPTY, UNJUDGED, Verdict
+from refusal_metrics.detection import ANSWER, EMPTY, RULES, UNJUDGED, Verdict
 from refusal_metrics.errors import InputError
 
 FOLDER = Path(__file__).parents[2] / "labels"

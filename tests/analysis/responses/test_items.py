@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.labels.read import item_id
+from refusal_metrics.analysis.labels import item_id
 from refusal_metrics.analysis.responses.items import (
     find_ambiguous,
     find_answers,

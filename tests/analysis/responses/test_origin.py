@@ -12,7 +12,7 @@ from refusal_metrics.analysis.responses.origin import RUNS, SOFTWARE_OF_RUNS, re
 from refusal_metrics.analysis.responses.run_results import ResultsFiles
 from refusal_metrics.analysis.responses.table import read_responses
 
-from refusal_metrics.studies.record import RECORD
+from refusal_metrics.studies import RECORD
 
 
 def test_a_run_is_told_by_the_results_beside_its_samples(logs, tmp_path):

@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusal_metrics.analysis.columns import FACTORS
 from refusal_metrics.analysis.counts import count_cells
 from refusal_metrics.analysis.responses.count import count_responses
 from refusal_metrics.analysis.responses.logs.load import load_responses
-from refusal_metrics.analysis.responses.table import FACTORS, read_responses, write_responses
+from refusal_metrics.analysis.responses.table import read_responses, write_responses
 
 from refusal_metrics.errors import InputError
 

@@ -2,13 +2,13 @@
 
 import pyarrow.parquet as pq
 import pytest
-from refusal_metrics.analysis.judging.detect import put
+from refusal_metrics.analysis.judging.detect_files import put
 from refusal_metrics.analysis.responses import verdicts
 from refusal_metrics.analysis.responses.detectors import Item
-from refusal_metrics.analysis.responses.table import connect
+from refusal_metrics.analysis.responses.sql import connect
 from refusal_metrics.analysis.responses.verdicts import Source, judge_rows
 
-from refusal_metrics.detection.verdict import ANSWER, EMPTY, OTHER, REFUSAL, Verdict
+from refusal_metrics.detection import ANSWER, EMPTY, OTHER, REFUSAL, Verdict
 from refusal_metrics.errors import InputError
 
 

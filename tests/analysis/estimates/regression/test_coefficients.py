@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from refusal_metrics.analysis.estimates.regression.design_matrix import Design
-from refusal_metrics.analysis.statistics.separation import find_separation, undetermined
+from refusal_metrics.analysis.statistics import find_separation
+from refusal_metrics.analysis.statistics.separation import undetermined
 from scipy import sparse
 
 A, B, AB = ("a",), ("b",), ("a", "b")

@@ -13,8 +13,7 @@ import pandas as pd
 import pytest
 from refusal_metrics.analysis import contracts
 from refusal_metrics.analysis.estimates.sensitivity.estimate import estimate_sensitivity
-from refusal_metrics.analysis.responses.count import count_responses
-from refusal_metrics.analysis.responses.table import read_responses
+from refusal_metrics.analysis.responses import count_responses, read_responses
 from refusal_metrics.analysis.statistics.iota import compute_iota
 from scipy import stats
 

@@ -5,14 +5,13 @@ from datetime import UTC, datetime
 
 import pandas as pd
 import pytest
+from refusal_metrics.analysis.labels import Validation
 from refusal_metrics.analysis.labels.detection_errors import VALIDATION
-from refusal_metrics.analysis.labels.validate import Validation
 from refusal_metrics.analysis.report.html.content import Content, below, first_screen
 from refusal_metrics.analysis.report.html.explorer import draw_sample
 from refusal_metrics.analysis.report.study_tables import ReportOptions
 from refusal_metrics.analysis.report.write import estimate_responses
-from refusal_metrics.analysis.responses.logs.load import load_responses
-from refusal_metrics.analysis.responses.origin import read_origin
+from refusal_metrics.analysis.responses import load_responses, read_origin
 
 MADE = datetime(2026, 5, 6, 7, 8, tzinfo=UTC)
 

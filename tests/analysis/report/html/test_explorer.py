@@ -6,9 +6,7 @@ import pandas as pd
 import pytest
 from refusal_metrics.analysis.report.html import explorer as html_explorer
 from refusal_metrics.analysis.report.html.explorer import draw_sample
-from refusal_metrics.analysis.responses.logs.load import load_responses
-from refusal_metrics.analysis.responses.sample import has_texts
-from refusal_metrics.analysis.responses.table import read_responses
+from refusal_metrics.analysis.responses import has_texts, load_responses, read_responses
 
 
 def table(tmp_path, rows):

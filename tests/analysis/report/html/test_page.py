@@ -10,18 +10,15 @@ from itertools import pairwise
 
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.display.html import visible
-from refusal_metrics.analysis.figures.every import draw_figures
-from refusal_metrics.analysis.figures.rates import draw_rates
+from refusal_metrics.analysis.display import visible
+from refusal_metrics.analysis.figures import draw_figures, draw_rates
 from refusal_metrics.analysis.report.html import page as html_page
 from refusal_metrics.analysis.report.html.content import Content
 from refusal_metrics.analysis.report.html.explorer import draw_sample
 from refusal_metrics.analysis.report.html.page import write_html
 from refusal_metrics.analysis.report.study_tables import ReportOptions
 from refusal_metrics.analysis.report.write import estimate_responses
-from refusal_metrics.analysis.responses.logs.load import load_responses
-from refusal_metrics.analysis.responses.origin import read_origin
-from refusal_metrics.analysis.responses.table import read_responses
+from refusal_metrics.analysis.responses import load_responses, read_origin, read_responses
 
 VOID = {"meta", "input", "line", "circle", "br"}
 

@@ -11,9 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis.responses.logs.load import load_responses
 
+from refusal_metrics.detection import EMPTY, RULES_VERSION
 from refusal_metrics.detection.prefix import detect_prefix
-from refusal_metrics.detection.rules import RULES_VERSION
-from refusal_metrics.detection.verdict import EMPTY
 from refusal_metrics.errors import InputError
 
 

@@ -4,12 +4,12 @@ import hashlib
 import re
 
 import pytest
-from refusal_metrics.analysis.judging.detect import detect_results
+from refusal_metrics.analysis.judging.detect_files import detect_results
 from refusal_metrics.analysis.responses.logs.load import load_responses
 from refusal_metrics.analysis.responses.rules import RuleDetector
 from refusal_metrics.analysis.responses.table import read_responses
 
-from refusal_metrics.detection.rules import RULES, RULES_VERSION
+from refusal_metrics.detection import RULES, RULES_VERSION
 
 LATER = str(int(RULES_VERSION) + 1)
 

@@ -11,15 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis.cli.app import app
 from refusal_metrics.analysis.cli.console import show_progress
-from refusal_metrics.analysis.estimates.rates import estimate_rates
-from refusal_metrics.analysis.judging.detect import VERDICT_COLUMNS, detect, detect_file, detect_results
+from refusal_metrics.analysis.estimates import estimate_rates
+from refusal_metrics.analysis.judging.detect_files import VERDICT_COLUMNS, detect, detect_file, detect_results
 from refusal_metrics.analysis.judging.registry import make_detector
-from refusal_metrics.analysis.responses.count import count_responses
-from refusal_metrics.analysis.responses.logs.load import load_responses
+from refusal_metrics.analysis.responses import count_responses, load_responses
 from typer.testing import CliRunner
 
-from refusal_metrics.detection.rules import RULES
-from refusal_metrics.detection.verdict import ANSWER, REFUSAL, Verdict
+from refusal_metrics.detection import ANSWER, REFUSAL, RULES, Verdict
 from refusal_metrics.errors import InputError
 
 SAID = ["I'm sorry, but no.", "No, a woman would not.", "Offensive.", ""]

@@ -9,17 +9,28 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from refusal_metrics.detection.verdict import PROVIDER, REFUSAL
+from refusal_metrics.detection import PROVIDER, REFUSAL
 from refusal_metrics.errors import InputError
 
-from ..display.numbers import plain
-from ..display.spreadsheets import unguard_in_sql
+from ..columns import FLAGS
+from ..display import plain, unguard_in_sql
 from ..files import check_new, reason, replace_file
-from ..responses.detectors import Detector
-from ..responses.logs.load import load_responses
-from ..responses.runs import is_log
-from ..responses.table import FLAGS, TABLE_SUFFIXES, connect, count, for_spreadsheets, identifier, literal, quoted
-from ..responses.verdicts import Detected, Progress, Source, judge_rows
+from ..responses import (
+    TABLE_SUFFIXES,
+    Detected,
+    Detector,
+    Progress,
+    Source,
+    connect,
+    count_rows,
+    for_spreadsheets,
+    identifier,
+    is_log,
+    judge_rows,
+    literal,
+    load_responses,
+    quoted,
+)
 from .any_file import is_given, other_column, read_given, text_column, written_columns
 
 VERDICT_COLUMNS = ("outcome", "cause", "rule", "answer")
@@ -188,7 +199,7 @@ def detect_results(
     left = {*FLAGS, "rules", "provider_reason", *(name.lower() for name in added)}
     kept = {name: identifier(name) for name in responses.columns if name.lower() not in left}
     texts = [identifier(name) if name in responses.columns else "NULL" for name in ("response", *_HINTS)]
-    n = count(responses.connection, "SELECT count(*) FROM responses")
+    n = count_rows(responses.connection, "SELECT count(*) FROM responses")
     with _near(out, force=force) as target:
         place = f"{listed}, response"
         source = Source(responses.connection.cursor(), place, "responses", kept, texts, n, _provider(responses.columns))

@@ -7,12 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from refusal_metrics.detection.verdict import OTHER, OUTCOMES, REFUSAL
+from refusal_metrics.detection import OTHER, OUTCOMES, REFUSAL
 from refusal_metrics.errors import InputError, unknown_name
 
-from ..responses.detectors import Detector, Item
-from ..responses.items import has_item_ids, match_items
-from ..responses.table import Responses
+from ..responses import Detector, Item, Responses, has_item_ids, match_items
 from .detection_errors import VALIDATION, estimate_validation
 from .mapping import LabelMap
 from .match import check_texts

@@ -4,13 +4,13 @@ import json
 
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.judging.registry import make_detector
+from refusal_metrics.analysis.judging import make_detector
 from refusal_metrics.analysis.labels.detection_errors import VALIDATION
 from refusal_metrics.analysis.labels.read import item_id
-from refusal_metrics.analysis.labels.validate import validate
-from refusal_metrics.analysis.responses.table import read_responses
+from refusal_metrics.analysis.labels.validation import validate
+from refusal_metrics.analysis.responses import read_responses
 
-from refusal_metrics.detection.verdict import ANSWER, EMPTY, REFUSAL, Verdict
+from refusal_metrics.detection import ANSWER, EMPTY, REFUSAL, Verdict
 from refusal_metrics.errors import InputError
 
 
