@@ -1,8 +1,9 @@
 """The names of the columns of responses, and the levels of the package's own tasks in the order of their display."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from refusal_metrics.detection import PROVIDER, TRUNCATED, UNJUDGED
+from refusal_metrics.errors import InputError
 from refusal_metrics.prompts import RESPONSE_TYPES, SETTINGS
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "STUDY",
     "STUDY_COLUMNS",
     "TASKS",
+    "check_run_factors_only",
     "is_verdict",
     "name_rule",
     "run_factors_among",
@@ -76,6 +78,30 @@ def is_verdict(name: str) -> bool:
 def run_factors_among(factors: Iterable[str]) -> tuple[str, ...]:
     """Take the run factors among factors, each once: all but those that every study may have."""
     return tuple(name for name in dict.fromkeys(factors) if name not in {*STUDY_COLUMNS, *FACTORS})
+
+
+def check_run_factors_only(option: str, factors: Sequence[str], doing: str) -> None:
+    """Refuse to break down by what every study has, where only settings of runs can be broken down by.
+
+    Parameters
+    ----------
+    option : str
+        As people write it, e.g. ``--by``.
+    factors : sequence of str
+    doing : str
+        The beginning of a sentence, e.g. ``trend compares personas within each model``.
+
+    Raises
+    ------
+    InputError
+        If one of the factors is no setting of runs.
+    """
+    run_factors = run_factors_among(factors)
+    if wrong := [name for name in factors if name not in run_factors]:
+        raise InputError(
+            f"{option} {','.join(wrong)}: {doing}, and can be broken down by settings of runs only "
+            f"(temperature, ...); leave out {option}, or name such a setting"
+        )
 
 
 def states_of(columns: Collection[str]) -> dict[str, str]:

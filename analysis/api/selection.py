@@ -10,7 +10,7 @@ from markupsafe import escape
 
 from refusal_metrics.errors import InputError, unknown_name
 
-from ..columns import FACTORS, STUDY_COLUMNS
+from ..columns import check_run_factors_only, run_factors_among
 from ..counts import Counts
 from ..display import percent, plain
 from ..responses import Responses, count_responses, note_unusable, select_responses, to_frame
@@ -18,7 +18,6 @@ from .arguments import Names, list_of, names_of
 from .results import list_notes
 
 _MOST_NAMES = 6
-_USUAL = (*STUDY_COLUMNS, *FACTORS)
 
 
 class Selection:
@@ -187,7 +186,7 @@ class Selection:
 
     def _added(self, factors: Sequence[str]) -> list[str]:
         """List the factors that are columns of the responses and were not named when these were read."""
-        added = [name for name in factors if name not in {*_USUAL, *self._factors}]
+        added = [name for name in run_factors_among(factors) if name not in self._factors]
         columns = self._responses.columns
         for name in added:
             if name not in columns:
@@ -202,11 +201,7 @@ class Selection:
     def _run_factors(self, by: object, comparing: str) -> list[str]:
         """Read factors of runs; refuse others, within which personas cannot be compared."""
         factors = names_of(by, "by")
-        if wrong := [name for name in factors if name in _USUAL]:
-            raise InputError(
-                f"by={','.join(wrong)!r}: {comparing} personas within each model, and can be broken down only by "
-                "settings of runs (temperature, ...); leave out by, or one of them"
-            )
+        check_run_factors_only("by", factors, f"{comparing} personas within each model")
         return factors
 
 

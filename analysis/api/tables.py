@@ -12,6 +12,7 @@ from refusal_metrics.errors import InputError
 from ..columns import STUDY_COLUMNS
 from ..estimates import (
     describe_missing,
+    describe_no_interactions,
     estimate_contrasts,
     estimate_interactions,
     estimate_rates,
@@ -119,7 +120,8 @@ class Tables(Selection):
         factors = self._run_factors(by, "contrasts compare")
         baselines = [str(name) for name in list_of(against, "against")]
         if labels is not None:
-            self._added(factors)
+            if factors:
+                raise InputError("by: corrected differences are not broken down; leave out by, or labels")
             names = label_map(columns, values)
             return corrected_contrasts(self._responses, labels, names, baselines, detector)
         counts = self._counts([*factors, "persona"], detector)
@@ -236,8 +238,7 @@ class Tables(Selection):
             raise InputError(f"factors: are {len(named)}; give two, e.g. ['model', 'persona']")
         counts = self._counts(named, detector).where(setting="persona")
         table = estimate_interactions(counts, named[0], named[1])
-        nothing = f"Nothing to compare: {' or '.join(named)} has one level, or some combination was not asked."
-        return self._told(table, detector, [nothing] * table.empty)
+        return self._told(table, detector, [describe_no_interactions(*named)] * table.empty)
 
     def _told(self, table: pd.DataFrame, detector: str | None, notes: Sequence[str] = ()) -> pd.DataFrame:
         """Put what must be said beside a table into its attributes."""

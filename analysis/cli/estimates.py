@@ -11,7 +11,7 @@ from refusal_metrics.errors import InputError
 
 from ..display import Format
 from .console import busy, say
-from .load import check_one_of, check_run_factors_only, load_counts
+from .load import check_one_of, load_counts
 from .options import (
     RUN_FACTORS,
     AllRuns,
@@ -78,7 +78,7 @@ def sensitivity(
     from ..columns import run_factors_among
     from ..contracts import DEVIATIONS, INTERACTIONS, SENSITIVITY
     from ..display import print_table
-    from ..estimates import estimate_interactions, estimate_sensitivity
+    from ..estimates import describe_no_interactions, estimate_interactions, estimate_sensitivity
 
     check_one_of({"--levels": levels, "--interactions": interactions})
     named, pair = names(factors), names(interactions)
@@ -92,9 +92,7 @@ def sensitivity(
     if pair:
         with busy("Comparing combinations"):
             table = estimate_interactions(asked, pair[0], pair[1])
-        say(
-            [f"Nothing to compare: {' or '.join(pair)} has one level, or some combination was not asked."] * table.empty
-        )
+        say([describe_no_interactions(*pair)] * table.empty)
         shown = [str(c) for c in table if c not in {"factor", "other_factor", "p_value", "n_texts"}]
         print_table(table, form, ["factor", "other_factor"], contract=INTERACTIONS, columns=shown)
         return
@@ -225,6 +223,7 @@ def trend(
 
     Example: `persona-refusal trend results --by temperature`
     """
+    from ..columns import check_run_factors_only
     from ..contracts import TREND, TREND_MODELS
     from ..display import print_table
     from ..estimates import estimate_trend

@@ -56,15 +56,3 @@ def check_one_of(options: Mapping[str, object]) -> None:
     given = [name for name, value in options.items() if value]
     if len(given) > 1:
         raise InputError(f"{' and '.join(given)}: mean different tables; give one of them")
-
-
-def check_run_factors_only(option: str, factors: Sequence[str], doing: str) -> None:
-    """Refuse to break down by what every study has, where only settings of runs can be broken down by."""
-    from ..columns import run_factors_among
-
-    run_factors = run_factors_among(factors)
-    if wrong := [name for name in factors if name not in run_factors]:
-        raise InputError(
-            f"{option} {','.join(wrong)}: {doing}, and can be broken down by settings of runs only "
-            f"(temperature, ...); leave out {option}, or name such a setting"
-        )

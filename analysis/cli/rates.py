@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from refusal_metrics.errors import InputError
+
 from ..display import Format
 from .console import busy, say
-from .load import check_one_of, check_run_factors_only, load_counts, noted, said_of_rule
+from .load import check_one_of, load_counts, noted, said_of_rule
 from .options import (
     RUN_FACTORS,
     AllRuns,
@@ -89,7 +91,7 @@ def rates(
     """
     import numpy as np
 
-    from ..columns import STUDY, STUDY_COLUMNS
+    from ..columns import STUDY, STUDY_COLUMNS, check_run_factors_only
     from ..contracts import CONTRASTS, RATES, SPREAD
     from ..display import print_table
     from ..estimates import describe_missing, estimate_contrasts, estimate_rates, estimate_spread
@@ -99,6 +101,10 @@ def rates(
     factors = names(by)
     if labels is not None:
         check_one_of({"--labels": labels, "--spread": spread})
+        if against and factors:
+            raise InputError(
+                f"--by {by}: differences corrected by --labels are not broken down; leave out --by, or --against"
+            )
         mapping = read_label_map(columns, values)
         exclude = exclude_provider
         _print_corrected(

@@ -12,7 +12,7 @@ from refusal_metrics.errors import InputError
 
 from ..display import Format
 from .console import busy, say
-from .load import check_run_factors_only, noted
+from .load import noted
 from .options import (
     RUN_FACTORS,
     AllRuns,
@@ -84,7 +84,7 @@ def report(
 
     Example: `persona-refusal report results --out report --paper --compare-published`
     """
-    from ..columns import STUDY_COLUMNS
+    from ..columns import STUDY_COLUMNS, check_run_factors_only
     from ..contracts import RATES
     from ..display import print_readable, print_table, to_markdown
     from ..figures import check_formats

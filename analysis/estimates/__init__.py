@@ -10,7 +10,7 @@ from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
     from .contrasts import describe_missing, estimate_contrasts, estimate_setting_contrasts
-    from .interactions import estimate_interactions
+    from .interactions import describe_no_interactions, estimate_interactions
     from .model_properties import look_up, read_properties
     from .rates import estimate_rates
     from .regression.design_matrix import parse_formula
@@ -23,7 +23,7 @@ else:
         __name__,
         {
             "contrasts": ["describe_missing", "estimate_contrasts", "estimate_setting_contrasts"],
-            "interactions": ["estimate_interactions"],
+            "interactions": ["describe_no_interactions", "estimate_interactions"],
             "model_properties": ["look_up", "read_properties"],
             "rates": ["estimate_rates"],
             "regression.design_matrix": ["parse_formula"],
@@ -39,6 +39,7 @@ __all__ = [
     "Fit",
     "Sensitivity",
     "describe_missing",
+    "describe_no_interactions",
     "estimate_contrasts",
     "estimate_interactions",
     "estimate_rates",

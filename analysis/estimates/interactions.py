@@ -17,6 +17,17 @@ _COLUMNS = [*INTERACTIONS.keys, *INTERACTIONS.estimates]
 _ROUNDING = 1e-12
 
 
+def describe_no_interactions(factor: str, other: str) -> str:
+    """Describe why there is no interaction of two factors.
+
+    Examples
+    --------
+    >>> describe_no_interactions("model", "persona")
+    'Nothing to compare: model or persona has one level, or some combination was not asked.'
+    """
+    return f"Nothing to compare: {factor} or {other} has one level, or some combination was not asked."
+
+
 def estimate_interactions(counts: Counts, factor: str, other: str) -> pd.DataFrame:
     r"""Estimate how far each combination's rate is from what the two factors alone would make it.
 

@@ -221,7 +221,10 @@ MISTAKES = {
     "an unknown factor": (lambda s: s.rates(by="personna"), "did you mean 'persona'"),
     "an unknown detector": (lambda s: s.rates(detector="prefx"), "unknown detector 'prefx'"),
     "an unknown baseline": (lambda s: s.contrasts("neutrals"), "did you mean 'neutral'"),
-    "a factor of prompts in by": (lambda s: s.contrasts(by="persona"), "only by settings of runs"),
+    "a factor of prompts in by": (
+        lambda s: s.contrasts(by="persona"),
+        "by settings of runs only (temperature, ...); leave out by",
+    ),
     "two ways to name factors": (lambda s: s.regression("persona", factors="task"), "give one of them"),
     "an unknown factor in a formula": (lambda s: s.regression("persona * tusk"), "'tusk'"),
     "one factor of two": (lambda s: s.interactions("model"), "give two"),

@@ -8,6 +8,7 @@ import pytest
 from refusal_metrics.analysis.cli import app as cli
 from typer.testing import CliRunner
 
+from refusal_metrics import load
 from refusal_metrics.errors import InputError
 
 KINDS = {
@@ -83,6 +84,14 @@ def test_every_estimate_leaves_the_provider_out_where_asked(table, command):
     name, *options = command
     _, said = invoke(name, table, *options, "--format", "csv", "--exclude-provider")
     assert "3 of 10 responses were refused by the provider and left out" in said
+
+
+def test_corrected_differences_are_not_broken_down(table, tmp_path):
+    labels = tmp_path / "labels.csv"
+    with pytest.raises(InputError, match=r"--by temperature: .* leave out --by, or --against"):
+        invoke("rates", table, "--labels", labels, "--against", "others", "--by", "temperature")
+    with pytest.raises(InputError, match="leave out by, or labels"):
+        load(table).contrasts("others", by="temperature", labels=labels)
 
 
 def test_an_ingested_table_keeps_what_was_counted(table, tmp_path):
