@@ -29,13 +29,13 @@ STUDY_COLUMNS = ("model", "task", "setting")
 """What every table of rates is broken down by: the key of a study."""
 
 STUDY = ("model", "task")
-"""What makes a family of comparisons, besides the run factors."""
+"""The columns that define a family of comparisons, besides the run factors."""
 
 FACTORS = ("persona", "persona_group", "template", "response_type", "stratum", "language")
-"""What a table may be broken down by besides."""
+"""The other factors by which a table can be broken down."""
 
 FLAGS = ("empty", "answered", UNJUDGED, TRUNCATED)
-"""The columns that say what a response is, which ``outcome`` says in a file."""
+"""The columns that describe a response; in a file, ``outcome`` replaces them."""
 
 TASKS = {"nli": "NLI", "politeness": "Politeness", "offensiveness": "Offensiveness"}
 """The package's own tasks and how they are written, in the paper's order."""
@@ -48,7 +48,7 @@ REGRESSED = ("persona", "template", "task", "model")
 """The factors of the paper's regression."""
 
 REQUIRED = ("model", "task", "text_id")
-"""Without these nothing can be said of a response."""
+"""The columns that every response needs."""
 
 STATES = ("n_unjudged", "n_truncated", "n_provider")
 """How many responses could not be judged, were cut off before an answer or refusal, or were refused by the provider."""
@@ -58,7 +58,7 @@ GIVEN = "given"
 
 
 def name_rule(rule: str) -> str:
-    """Return how a rule is called on screen.
+    """Return the name of a rule as it is shown on screen.
 
     Examples
     --------
@@ -74,12 +74,12 @@ def is_verdict(name: str) -> bool:
 
 
 def run_factors_among(factors: Iterable[str]) -> tuple[str, ...]:
-    """Take the run factors among factors, each once: all but those that every study may have."""
+    """Return the run factors among factors, each once: all except those that every study can have."""
     return tuple(name for name in dict.fromkeys(factors) if name not in {*STUDY_COLUMNS, *FACTORS})
 
 
 def states_of(columns: Collection[str]) -> dict[str, str]:
-    """Write as SQL which responses were unjudged, truncated or refused by the provider.
+    """Return SQL conditions for responses that were unjudged, truncated or refused by the provider.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def states_of(columns: Collection[str]) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        By the name of the column that counts them; those of which nothing is known are missing.
+        The condition of each column that counts them; unknown states are missing.
     """
     known = {"n_unjudged": UNJUDGED, "n_truncated": TRUNCATED}
     states = {name: column for name, column in known.items() if column in columns}

@@ -1,1 +1,1 @@
-"""Responses drawn for people, and their answers collected."""
+"""Responses sampled for annotation, and the annotators' answers."""

@@ -1,1 +1,1 @@
-"""Counts in, one tidy table out: a family of estimates a module."""
+"""Counts in, one tidy table out: one module for each family of estimates."""

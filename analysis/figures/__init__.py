@@ -1,1 +1,1 @@
-"""Tidy tables in, figures out."""
+"""Figures from tidy tables."""

@@ -1,4 +1,4 @@
-"""Figures of factors' levels: how far each lies from the whole, and what the regression makes of it."""
+"""Figures of factors' levels: deviations from the overall rate, and regression estimates."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -38,7 +38,7 @@ def draw_deviations(tables: Tables, rule: str) -> Iterator[Figure]:
     if table.empty:
         return
     rows = pd.DataFrame({"x": 100 * table["estimate"], "low": 100 * table["ci_low"], "high": 100 * table["ci_high"]})
-    rows = rows.assign(chance=100 * table["null_mean"], chance_low=-100 * table["null_mean"])
+    rows = rows.assign(null=100 * table["null_mean"], null_low=-100 * table["null_mean"])
     rows["series"] = _verdicts(table)
     tips = describe(table, "difference")
     tips["under the null"] = [
@@ -65,7 +65,7 @@ def draw_regression(tables: Tables, rule: str) -> Iterator[Figure]:
     low, high = table["ci_low"], table["ci_high"]
     rows = pd.DataFrame({"x": table["estimate"], "low": low, "high": high})
     rows["open_low"], rows["open_high"] = np.isneginf(low).astype(int), np.isposinf(high).astype(int)
-    # An interval that is known on neither side but for the side it is open to begins at its estimate.
+    # An interval with one open side and no other end begins at its estimate.
     rows["low"] = rows["low"].where(low.notna() | (rows["open_high"] == 0), rows["x"])
     rows["high"] = rows["high"].where(high.notna() | (rows["open_low"] == 0), rows["x"])
     rows["series"] = _verdicts(table)
@@ -107,7 +107,7 @@ def draw_effects(tables: Tables, rule: str) -> Iterator[Figure]:
     yield Figure("marginal_effects", "Average marginal effects", caption, chart, table)
 
 
-# What several share.
+# Shared by several figures.
 
 
 def _verdicts(table: pd.DataFrame) -> "pd.Series[str]":
@@ -155,7 +155,7 @@ def _by_factor(
 
 
 def _reference(tables: Tables, factor: str, levels: set[str], rule: str) -> str | None:
-    """Find the level that the others are compared with: the one that the study has and the regression lacks."""
+    """Find the reference level: the one in the study that the regression lacks."""
     rates = asked_as_persona(tables.get(_TABLE_OF.get(factor, "rates")), [rule])
     if rates is None or factor not in rates:
         return None

@@ -10,7 +10,7 @@ from .judge import find_judge
 
 
 def make_detector(spec: str, options: Options | None = None) -> Detector:
-    """Make the detector that a user named.
+    """Create a detector from its name.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""What people said of responses, and what it says of detectors and rates."""
+"""Labels of responses, and what follows for detectors and rates."""

@@ -1,1 +1,1 @@
-"""Models ranked beside each other, and two runs of one compared."""
+"""Models ranked, and two runs of one model compared."""

@@ -1,1 +1,1 @@
-"""The paper's printed numbers, and measured ones in its layout."""
+"""The paper's published numbers, and measured ones in its layout."""

@@ -1,1 +1,1 @@
-"""Everything about one study, on one page and as files."""
+"""The report of a study: one page and files."""

@@ -104,7 +104,7 @@ def test_hovering_shows_the_estimate_its_interval_and_what_it_rests_on_in_percen
         "task": "NLI",
         "rule": "prefix",
         "refused, %": "25.00 %",
-        "95 % interval": "[10.00, 50.00]",
+        "95% CI": "[10.00, 50.00]",
         "responses": "40",
         "refused": "10",
         "texts": "8",
@@ -113,14 +113,14 @@ def test_hovering_shows_the_estimate_its_interval_and_what_it_rests_on_in_percen
 
 def test_hovering_over_a_difference_shows_signed_points():
     shown = describe(rates(model=["m"]).assign(p_adjusted=0.0004), "difference")
-    assert (shown["difference"], shown["95 % interval"]) == (["+25.00 points"], ["[+10.00, +50.00]"])
+    assert (shown["difference"], shown["95% CI"]) == (["+25.00 points"], ["[+10.00, +50.00]"])
     assert shown["adjusted p"] == ["<.001"]
 
 
 def test_what_is_missing_is_said_on_hovering():
     table = rates(model=["m"]).assign(ci_low=float("nan"), ci_high=float("nan"))
-    assert describe(table)["95 % interval"] == ["none"]
-    assert describe(table.assign(ci_high=float("inf")), "number")["95 % interval"] == ["[not known, ∞]"]
+    assert describe(table)["95% CI"] == ["none"]
+    assert describe(table.assign(ci_high=float("inf")), "number")["95% CI"] == ["[not known, ∞]"]
 
 
 def test_hovering_shows_names_in_full_and_their_factors_of_runs_under_our_headings():
