@@ -1,9 +1,11 @@
 """The names of the columns of responses, and the levels of the package's own tasks in the order of their display."""
 
 from collections.abc import Collection, Iterable
+from functools import cache
 
 from refusal_metrics.detection.verdict import PROVIDER, TRUNCATED, UNJUDGED
 from refusal_metrics.prompts.design import RESPONSE_TYPES, SETTINGS
+from refusal_metrics.prompts.design_files import load_design
 
 __all__ = [
     "BASELINES",
@@ -20,6 +22,7 @@ __all__ = [
     "STUDY_COLUMNS",
     "TASKS",
     "is_verdict",
+    "name_level",
     "name_rule",
     "run_factors_among",
     "states_of",
@@ -66,6 +69,40 @@ def name_rule(rule: str) -> str:
     ('prefix', 'your `refused` column')
     """
     return "your `refused` column" if rule == GIVEN else rule
+
+
+def name_level(factor: str, level: str) -> str:
+    """Return the name of a factor's level as it is shown to people; files keep the id.
+
+    Parameters
+    ----------
+    factor : str
+        Two factors are joined by a colon, and so are their levels.
+    level : str
+
+    Returns
+    -------
+    str
+        The package's own tasks and personas have names; any other level is its own name.
+
+    Examples
+    --------
+    >>> name_level("task", "nli"), name_level("persona", "non_binary"), name_level("persona:task", "black:nli")
+    ('NLI', 'Non-binary', 'Black:NLI')
+    >>> name_level("persona", "my_uncle")
+    'my_uncle'
+    """
+    factors, levels = factor.split(":"), level.split(":")
+    if len(factors) > 1 and len(levels) == len(factors):
+        return ":".join(map(name_level, factors, levels))
+    names = TASKS if factor == "task" else _persona_names() if factor == "persona" else {}
+    return names.get(level, level)
+
+
+@cache
+def _persona_names() -> dict[str, str]:
+    named = {persona.id: persona.noun_phrase.removesuffix(" person") for persona in load_design().personas}
+    return {name: phrase[:1].upper() + phrase[1:] for name, phrase in named.items()}
 
 
 def is_verdict(name: str) -> bool:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from ..columns import STATES, name_rule
 from ..contracts import INTERVALS, PLAIN, Contract
+from .levels import name_levels
 from .numbers import Format, escape, interval, number, p_text, percent, plain
 from .spreadsheets import to_csv
 
@@ -41,7 +42,9 @@ def readable(table: pd.DataFrame, contract: Contract = PLAIN) -> pd.DataFrame:
         missing ones empty. Counts of responses that were unjudged, truncated or refused by the provider are left out
         if all are 0.
     """
-    table = table.drop(columns=[name for name in _RARE if name in table and not table[name].fillna(0).any()])
+    table = name_levels(
+        table.drop(columns=[name for name in _RARE if name in table and not table[name].fillna(0).any()])
+    )
     ends = {high for low, (high, _) in INTERVALS.items() if low in table}
     shown: dict[str, list[str]] = {}
     for column in table.columns:

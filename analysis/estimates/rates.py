@@ -23,7 +23,7 @@ def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
               \Big(\frac{t_{N-1}}{t_d}\Big)^2\Big), \quad
               v = \frac{G}{G-1} \sum_g z_g^2 / N^2, \quad z_g = k_g - \hat p n_g,
 
-    over the G texts g with k_g refusals in n_g responses, N in all, and 97.5 % points of Student's t.
+    over the G texts g with k_g refusals in n_g responses, N in all, and 97.5% quantiles of Student's t.
     If every text has the same rate, :math:`n^* = N`. The degrees of freedom d are fewer than G - 1 if refusals come
     from a few of the texts, which then determine the variance:
 

@@ -12,7 +12,7 @@ from ..display.numbers import percent
 from .figure import Figure
 from .marks import VERDICTS, draw_points, draw_strips, facet, panels_of, stack, width_of, wrap
 from .rates import estimated_by
-from .rows import describe, label_models, label_tasks, order_personas, say_sizes, short_names, take
+from .rows import describe, label_models, label_names, label_tasks, order_personas, say_sizes, take
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -28,7 +28,7 @@ def draw_contrasts(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -
     table, baseline = against_best(tables, rule)
     if table is None:
         return
-    personas = short_names(order_personas(tables, table["persona"].unique()))
+    personas = label_names("persona", order_personas(tables, table["persona"].unique()))
     models, levels = label_models(table, run_factors)
     tasks, kinds = label_tasks(table)
     verdicts = pd.Series(VERDICTS)[(table["p_adjusted"] <= ALPHA).astype(int)].to_numpy()

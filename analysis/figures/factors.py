@@ -13,7 +13,7 @@ from ..display.numbers import plain
 from .figure import Figure
 from .marks import VERDICTS, draw_points, stack
 from .rates import asked_as_persona, say_study
-from .rows import count_range, describe, in_order, order_personas, short_names, take, write_factor
+from .rows import count_range, describe, in_order, label_names, order_personas, take, write_factor
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -131,11 +131,11 @@ def _by_factor(
         at = np.flatnonzero(table["factor"] == factor)
         levels = table["level"].iloc[at].astype(str)
         order = order_personas(tables, levels) if factor == "persona" else in_order(levels, _FIRST.get(str(factor), ()))
-        labels = short_names(order) if factor != "task" else {task: TASKS.get(task, plain(task)) for task in order}
+        labels = label_names(str(factor), order)
         own = rows.iloc[at].assign(y=levels.map(labels).to_numpy())
         heading = write_factor(str(factor))
         if compared and (reference := _reference(tables, str(factor), set(levels), rule)):
-            heading += f", compared with {TASKS.get(reference, short_names([reference])[reference])}"
+            heading += f", compared with {label_names(str(factor), [reference])[reference]}"
         domain = None
         if "open_low" in own:
             own, domain = _close(own)

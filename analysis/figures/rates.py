@@ -15,10 +15,10 @@ from .rows import (
     in_order,
     label_levels,
     label_models,
+    label_names,
     label_tasks,
     order_personas,
     say_sizes,
-    short_names,
     take,
 )
 
@@ -89,7 +89,7 @@ def draw_personas(tables: Tables, rule: str, run_factors: Sequence[str] = ()) ->
     if table is None:
         return
     order = order_personas(tables, table["persona"].unique())
-    personas = short_names(order)
+    personas = label_names("persona", order)
     chart, drawn, how = _over_models(table, table["persona"].map(personas), list(personas.values()), run_factors)
     caption = f"Refusal rate of each persona ({rule}), sorted by group. {how}"
     yield Figure("figure2_personas", "Refusal rates by persona", caption, chart, drawn)
@@ -100,7 +100,7 @@ def draw_heat_maps(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -
     table = asked_as_persona(tables.get("rates_by_persona"), [rule], "persona")
     if table is None:
         return
-    personas = short_names(order_personas(tables, table["persona"].unique()))
+    personas = label_names("persona", order_personas(tables, table["persona"].unique()))
     models, levels = label_models(table, run_factors)
     tasks, kinds = label_tasks(table)
     highest = max(100 * float(table["estimate"].max()), 1.0)

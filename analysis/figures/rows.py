@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from ..columns import TASKS
+from ..columns import TASKS, name_level
+from ..display.levels import name_levels
 from ..display.numbers import interval, number, p_text, percent, plain
 
 _LONGEST = 36
@@ -75,6 +76,14 @@ def short_names(names: Sequence[str], longest: int = _LONGEST) -> dict[str, str]
     return labels
 
 
+def label_names(factor: str, levels: Sequence[str]) -> dict[str, str]:
+    """Return distinct short labels of a factor's levels, with the names that people read."""
+    names = [name_level(factor, level) for level in levels]
+    distinct = names if len(set(names)) == len(names) else list(levels)
+    labels = short_names(distinct)
+    return {level: labels[name] for level, name in zip(levels, distinct, strict=True)}
+
+
 def _shorten(name: str, longest: int) -> str:
     head = longest // 2
     return name if len(name) <= longest else f"{name[: head - 1]}\N{HORIZONTAL ELLIPSIS}{name[head - longest :]}"
@@ -113,7 +122,7 @@ def label_models(table: pd.DataFrame, run_factors: Sequence[str] = ()) -> tuple[
 def label_tasks(table: pd.DataFrame) -> tuple["pd.Series[str]", list[str]]:
     """Label the task of each row; see `label_models`."""
     levels = in_order(table["task"].unique(), tuple(TASKS))
-    labels = {task: TASKS.get(task, label) for task, label in short_names(levels).items()}
+    labels = label_names("task", levels)
     return table["task"].astype(str).map(labels), [labels[task] for task in levels]
 
 
@@ -159,11 +168,10 @@ def describe(table: pd.DataFrame, kind: str = "rate", run_factors: Sequence[str]
     dict of str to list of str
         Heading to one text per row. Headings never contain a user's name.
     """
+    table = name_levels(table)
     shown = {title: [plain(v) if pd.notna(v) else "" for v in table[c]] for c, title in _TITLES.items() if c in table}
     if "model" in table and run_factors:
         shown["model"] = [plain(name) for name in name_models(table, run_factors)]
-    if "task" in shown:
-        shown["task"] = [TASKS.get(task, task) for task in shown["task"]]
     write, write_interval, heading = _WRITERS[kind]
     if "estimate" in table:
         shown[heading] = [write(value) for value in table["estimate"]]

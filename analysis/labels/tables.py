@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from ..columns import name_level
 from ..display.numbers import interval, number, p_text, percent
 from .detection_errors import MEASURES
 
@@ -51,7 +52,7 @@ def readable_slices(table: pd.DataFrame) -> pd.DataFrame:
         {
             "detector": row["detector"],
             "factor": row["factor"],
-            "level": row["level"] or "",
+            "level": name_level(row["factor"], row["level"] or ""),
             "n": f"{row['n']:,}",
             "refusals": f"{row['n_refusals']:,}",
             **{
@@ -109,8 +110,8 @@ def readable_gaps(gaps: pd.DataFrame) -> pd.DataFrame:
             "p": p_text(row["p_value"]),
             "95% CI": interval(row["ci_low"], row["ci_high"]),
             "upper bound (pp)": percent(row["upper"]),
-            "most errors": row["highest"],
-            "fewest errors": row["lowest"],
+            "most errors": name_level("persona", row["highest"] or ""),
+            "fewest errors": name_level("persona", row["lowest"] or ""),
         }
         for _, row in gaps.iterrows()
     ]

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from rich.cells import cell_len
 
 from ..arrays import ALPHA
+from ..columns import name_level
 from ..contracts import CHANGES, RUN_COMPARISON
 from ..display.html import load_template, visible
 from ..display.numbers import escape, interval, number, percent, plain
@@ -68,7 +69,7 @@ class Part:
 
 def name_task(task: str) -> str:
     """Return the heading of a part of a board."""
-    return "Mean over tasks" if task == ALL_TASKS else task
+    return "Mean over tasks" if task == ALL_TASKS else name_level("task", task)
 
 
 def lay_out_board(board: Board, task: str, *, short: bool = False) -> pd.DataFrame:
@@ -119,7 +120,7 @@ def lay_out_tasks(board: Board, *, short: bool = False) -> pd.DataFrame:
         rows = board.table[board.table["task"] == task].set_index("model")
         cells = zip(rows["estimate"], rows["rank"], strict=True)
         written = dict(zip(rows.index, (f"{percent(rate)} ({rank})" for rate, rank in cells), strict=True))
-        shown[task] = [written.get(model, "") for model in order]
+        shown[name_task(task)] = [written.get(model, "") for model in order]
     return shown
 
 

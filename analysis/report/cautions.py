@@ -8,6 +8,7 @@ import pandas as pd
 from refusal_metrics.detection.rules import ANSWERS_BY
 
 from ..columns import name_rule
+from ..display.levels import name_levels
 from ..display.sentences import counted
 from ..labels.validate import Validation
 from ..responses.origin import Origin
@@ -94,7 +95,9 @@ def _of_texts(rates: pd.DataFrame) -> Iterable[Caution]:
 
 def _of_sizes(rates: pd.DataFrame) -> Iterable[Caution]:
     sizes = rates.groupby(["task", "setting"], sort=False, as_index=False)["n"].agg(["min", "max"])
-    uneven = [f"{row['task']} ({row['setting']})" for _, row in sizes.iterrows() if row["min"] < row["max"]]
+    uneven = [
+        f"{row['task']} ({row['setting']})" for _, row in name_levels(sizes).iterrows() if row["min"] < row["max"]
+    ]
     if uneven:
         yield Caution(
             "rates",
@@ -133,7 +136,7 @@ def _of_separation(regression: pd.DataFrame | None) -> Iterable[Caution]:
         return
     separated = regression[regression["separated"].astype(bool) & (regression["factor"] != "(Intercept)")]
     if len(separated):
-        named = [f"{row['factor']} {row['level']}" for _, row in separated.head(_MOST).iterrows()]
+        named = [f"{row['factor']} {row['level']}" for _, row in name_levels(separated.head(_MOST)).iterrows()]
         yield Caution(
             "regression",
             f"Complete separation: {', '.join(named)}{_more(len(separated))} never refuse or always refuse (or their "
@@ -212,7 +215,7 @@ def _of_designs(designs: pd.DataFrame) -> Iterable[Caution]:
 
 
 def _listed(rows: pd.DataFrame) -> str:
-    named = [f"{row['model']}, {row['task']} ({row['setting']})" for _, row in rows.head(_MOST).iterrows()]
+    named = [f"{row['model']}, {row['task']} ({row['setting']})" for _, row in name_levels(rows.head(_MOST)).iterrows()]
     return "; ".join(named) + _more(len(rows))
 
 

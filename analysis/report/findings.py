@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from ..arrays import ALPHA
-from ..columns import STUDY
+from ..columns import STUDY, name_level
 from ..display.numbers import percent
 from ..display.sentences import counted
 from ..responses.usable import MUCH
@@ -61,7 +61,7 @@ def of_rule(table: pd.DataFrame, rule: str) -> pd.DataFrame:
 
 
 def _rate_of(row: "pd.Series[float]") -> str:
-    return f"{percent(row['estimate'])}% for {row['model']}, {row['task']}"
+    return f"{percent(row['estimate'])}% for {row['model']}, {name_level('task', row['task'])}"
 
 
 def _baseline_findings(contrasts: pd.DataFrame, rule: str) -> Iterable[str]:

@@ -1,1 +1,1 @@
-"""From a response to a verdict."""
+"""From responses to verdicts."""

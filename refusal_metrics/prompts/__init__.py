@@ -1,1 +1,1 @@
-"""From a text source and a design to what is asked."""
+"""From a text source and a design to prompts."""

@@ -1,1 +1,1 @@
-"""Many models asked, shard by shard, resumable."""
+"""Runs of many models, shard by shard, resumable."""

@@ -600,7 +600,7 @@ def test_notes_of_runs_at_a_time_are_all_kept(folder):
 
 # What cannot be written.
 
-AGAIN = "see to that, and type the same command again: it goes on where this one stopped"
+AGAIN = "fix this, and re-run the same command to resume"
 
 
 @pytest.mark.parametrize("at", [1, 2])

@@ -91,7 +91,7 @@ class Tally:
 
     @property
     def level_p_values(self) -> Floats:
-        """How often a level was as far from the rate of all as observed, itself counted: (..., n_levels) float."""
+        """How often a level was as far from the overall rate as observed, itself counted: (..., n_levels) float."""
         return monte_carlo_p(self.sums["at_least"], self.n)
 
     def p_value(self, iota: Floats) -> Floats:
@@ -132,7 +132,7 @@ class Null:
 
     @property
     def level_p_values(self) -> Floats:
-        """How often a level was as far from the rate of all as observed, itself counted: (..., n_levels) float."""
+        """How often a level was as far from the overall rate as observed, itself counted: (..., n_levels) float."""
         return self._largest(lambda tally: tally.level_p_values)
 
     def p_value(self, iota: Floats) -> Floats:

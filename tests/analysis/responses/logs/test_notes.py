@@ -165,11 +165,11 @@ def test_a_rule_that_raises_leaves_its_response_unjudged(logs, tmp_path, monkeyp
     assert refused(responses)[0] == (False, True, True)
 
 
-@pytest.mark.parametrize("first", ["older", "mended"])
+@pytest.mark.parametrize("first", ["older", "repaired"])
 def test_the_newest_line_counts_whatever_the_forms_of_the_logs(logs, tmp_path, first):
     """Logs are read by their forms, and yet one after the other."""
     changed = [logs.older(line) for line in logs.samples("RRR")]
-    if first == "mended":
+    if first == "repaired":
         changed = [line | {"filtered_resps": line["filtered_resps"][0]} for line in logs.samples("RRR")]
     logs.write_run(tmp_path / "a", changed)
     logs.write_run(tmp_path / "a", "AAA", date=logs.LATER)
