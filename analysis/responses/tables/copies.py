@@ -262,8 +262,8 @@ class _Finder:
                 files = judged.merge(keys, on=list(same))["file"]
                 raise InputError(
                     f"{self._name(files)}: give different verdicts ({name}) for {n:,} of {len(n_verdicts):,} responses "
-                    "that they share; give one of the tables, or a column (repeat, temperature, ...) that tells the "
-                    "responses apart"
+                    "that they share; give one of the tables, or a column (repeat, temperature, ...) that "
+                    "distinguishes the responses"
                 )
 
     def _completed(self, kept: "pd.DataFrame", shared: "pd.DataFrame") -> "pd.DataFrame | None":

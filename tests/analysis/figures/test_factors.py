@@ -80,8 +80,8 @@ def test_each_factor_has_a_panel_with_its_own_scale_and_names_its_reference():
     }
     (figure,) = draw_regression(tables, "prefix")
     shown = panels(figure)
-    assert list(shown) == ["persona, compared with atheist", "task, compared with NLI"]
-    (man,) = shown["persona, compared with atheist"]
+    assert list(shown) == ["persona, compared with Atheist", "task, compared with NLI"]
+    (man,) = shown["persona, compared with Atheist"]
     assert (man["x"], man["low"], man["high"], man["series"]) == (0.5, 0.1, 0.9, DIFFERS)
     assert shown["task, compared with NLI"][0]["y"] == "Politeness"
     assert "resolve" not in to_spec(figure)

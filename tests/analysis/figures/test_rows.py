@@ -103,7 +103,7 @@ def test_hovering_shows_the_estimate_its_interval_and_what_it_rests_on_in_percen
         "model": "m",
         "task": "NLI",
         "rule": "prefix",
-        "refused, %": "25.00 %",
+        "refused, %": "25.00%",
         "95% CI": "[10.00, 50.00]",
         "responses": "40",
         "refused": "10",
@@ -142,7 +142,7 @@ def test_counts_are_written_as_a_range(values, written):
 
 def test_a_caption_says_what_points_rest_on():
     table = pd.DataFrame({"n": [40, 50], "n_texts": [8, 8]})
-    assert say_sizes(table) == "Each point rests on 40 to 50 responses about 8 texts."
+    assert say_sizes(table) == "Each point is based on 40 to 50 responses about 8 texts."
     assert say_sizes(table.assign(n_baseline=1)).endswith("about 8 texts, compared with 1 response.")
 
 

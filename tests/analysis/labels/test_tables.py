@@ -66,5 +66,5 @@ def test_a_gap_is_in_points_with_the_personas_that_make_it():
     gaps = estimate_persona_gap(ITEMS, rng=np.random.default_rng(0), n_permutations=19).assign(detector="rule")
     row = readable_gaps(gaps).iloc[0]
     # Errors: 4 of 20 and 3 of 20.
-    assert row[["points", "most errors", "fewest"]].tolist() == ["5.00", "a", "b"]
+    assert row[["gap (pp)", "most errors", "fewest errors"]].tolist() == ["5.00", "a", "b"]
     assert row["95% CI"].startswith("[0.00, ")

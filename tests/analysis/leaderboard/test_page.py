@@ -94,8 +94,8 @@ def test_tasks_stand_beside_each_other_with_their_ranks(board):
     shown = lay_out_tasks(board)
     assert shown.to_dict("list") == {
         "model": ["acme/parrot", "zoo/crow"],
-        "nli": ["16.67 (1)", "50.00 (2)"],
-        "offensiveness": ["0.00 (1)", "0.00 (1)"],
+        "NLI": ["16.67 (1)", "50.00 (2)"],
+        "Offensiveness": ["0.00 (1)", "0.00 (1)"],
     }
 
 

@@ -130,7 +130,7 @@ def test_rates_of_several_models_and_tasks_are_said_from_the_lowest_to_the_highe
     whole = (rates["n_refused"].iloc[0] + 90) / 740
     assert next(iter(list_findings(both))) == (
         f"{100 * whole:.2f}% of responses to persona prompts were refusals (given; range: {100 * low:.2f}% for "
-        "acme/parrot, offensiveness to 90.00% for b/two, nli)."
+        "acme/parrot, Offensiveness to 90.00% for b/two, NLI)."
     )
 
 
@@ -166,8 +166,8 @@ def test_what_responses_are_stands_before_how_to_read_where_it_is_known(estimate
         }
     )
     page = write_markdown(ORIGIN, replace(estimates, tables=estimates.tables | {"outcomes": outcomes}), {})
-    assert headings(page)[-2:] == ["What responses are", "How to read the numbers"]
-    found = [text for under, _, text in parse(page)[0] if under == "What responses are"]
+    assert headings(page)[-2:] == ["Types of responses", "How to read the numbers"]
+    found = [text for under, _, text in parse(page)[0] if under == "Types of responses"]
     assert found[1:] == [
         "By the rule your `refused` column.",
         *["model", "setting", "answered", "refused", "other", "empty", "n"],

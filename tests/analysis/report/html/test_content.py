@@ -31,7 +31,7 @@ def content(logs, tmp_path_factory):
 
 def test_the_first_screen_says_what_was_studied(content):
     assert first_screen(content)["lede"] == (
-        "12 responses by 1 model: acme/parrot-7b; 1 task (offensiveness), 2 settings (neutral, persona), run on "
+        "12 responses by 1 model: acme/parrot-7b; 1 task (Offensiveness), 2 settings (neutral, persona), run on "
         "2026-01-02."
     )
 
