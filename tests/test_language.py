@@ -153,6 +153,13 @@ def docstrings_of(path: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, said
 
 
+def names_of_tests() -> Iterator[tuple[str, str]]:
+    """Yield the names of all tests as sentences."""
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        for name in re.findall(r"def test_(\w+)", path.read_text(encoding="utf-8")):
+            yield f"{path.relative_to(ROOT)}", name.replace("_", " ")
+
+
 def all_texts() -> Iterator[tuple[str, str]]:
     """Yield everything that a person reads, with its place."""
     for path in CODE:
@@ -175,6 +182,20 @@ def test_no_habit_is_back():
         for habit in HABITS
         if (hit := re.search(habit.pattern, text))
     ]
+    assert found == []
+
+
+def test_names_of_tests_have_no_old_words():
+    old = {
+        "told apart",
+        "by chance",
+        "less for minus",
+        "turned round",
+        "toss of a coin",
+        "stands, lies or holds beside",
+    }
+    habits = [habit for habit in HABITS if habit.name in old]
+    found = [f"{path}: {name}" for path, name in names_of_tests() for habit in habits if re.search(habit.pattern, name)]
     assert found == []
 
 

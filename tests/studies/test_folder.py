@@ -136,7 +136,7 @@ def test_a_shard_half_written_by_a_killed_run_is_no_log(folder, logs, monkeypatc
     assert (notes_of(responses), [file.name for file in responses.files]) == ([], [samples_file(folder).name])
 
 
-def test_what_the_results_say_stands_beside_the_samples(folder, logs):
+def test_what_the_results_say_is_next_to_the_samples(folder, logs):
     put(folder, logs, system_instruction="Be brief.", config={"gen_kwargs": {"temperature": 0.7}})
     said = json.loads(results_file(folder).read_text(encoding="utf-8"))
     assert said["model_name"] == "parrot"

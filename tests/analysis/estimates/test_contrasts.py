@@ -296,7 +296,7 @@ def test_the_detectable_difference_is_found_eight_times_in_ten(make_counts, rate
 # Settings of runs.
 
 
-def test_settings_of_runs_told_apart_are_compared_each_with_its_own_baseline(tmp_path):
+def test_settings_of_runs_distinguished_are_compared_each_with_its_own_baseline(tmp_path):
     rows = [
         row | {"temperature": temperature}
         for temperature, k in (("0", 0), ("1", 4))

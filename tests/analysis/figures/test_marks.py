@@ -83,7 +83,7 @@ def test_every_mark_of_an_estimate_has_a_tooltip(chart):
         assert layer["encoding"]["tooltip"] == [{"field": "tip0", "title": "model", "type": "nominal"}]
 
 
-def test_series_are_told_apart_by_shape_as_well_as_colour():
+def test_series_are_distinguished_by_shape_as_well_as_colour():
     encoded = layers(points())[-1]["encoding"]
     assert encoded["shape"]["scale"]["range"] == ["circle", "diamond"]
     assert encoded["shape"]["scale"]["domain"] == encoded["color"]["scale"]["domain"] == ["s", "t"]

@@ -40,7 +40,7 @@ def test_labels_of_different_names_differ_and_are_one_printable_line(given_names
         assert len(label) <= 36 + len(" (12)")
 
 
-def test_a_long_name_loses_its_middle_so_that_ends_tell_checkpoints_apart():
+def test_a_long_name_loses_its_middle_so_that_ends_distinguish_checkpoints():
     one, other = short_names(["x" * 50 + "-step-100", "x" * 50 + "-step-200"]).values()
     assert (one[-9:], other[-9:], len(one)) == ("-step-100", "-step-200", 36)
 

@@ -162,7 +162,7 @@ def counts(found, detector):
     return found.table.set_index("detector").loc[detector, ["tp", "fp", "fn", "tn"]].tolist()
 
 
-def test_detectors_whose_verdicts_a_table_has_are_set_beside_labels_without_being_asked(judged, label):
+def test_detectors_whose_verdicts_a_table_has_are_compared_with_labels_without_being_asked(judged, label):
     path = label((0, "yes"), (1, "no"), (2, "yes"), (3, "no"), (4, "yes"))
     found = validate(path, [make_detector("prefix")], responses=judged([True, True, False, False, None]))
     # Every labelled text begins as a refusal does, so that prefix flags all five; its column is not looked at.
@@ -233,7 +233,7 @@ def test_labels_that_could_be_of_several_runs_are_no_verdicts_of_any(judged, lab
     )
 
 
-def test_of_a_table_that_tells_no_responses_apart_the_rules_are_validated_alone(label, tmp_path):
+def test_of_a_table_that_distinguishes_no_responses_the_rules_are_validated_alone(label, tmp_path):
     rows = [{"model": "m", "task": "nli", "text_id": "t", "refused_judge_x": True}]
     pd.DataFrame(rows).to_parquet(tmp_path / "responses.parquet")
     responses = read_responses([tmp_path / "responses.parquet"])

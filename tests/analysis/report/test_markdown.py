@@ -134,7 +134,7 @@ def test_rates_of_several_models_and_tasks_are_said_from_the_lowest_to_the_highe
     )
 
 
-def test_where_no_factor_is_beyond_chance_none_is_named(estimates):
+def test_where_no_factor_is_significant_none_is_named(estimates):
     indices = estimates.tables["sensitivity"].assign(p_value=0.06)
     without = replace(estimates, tables=estimates.tables | {"sensitivity": indices})
     assert list(list_findings(without))[-1].endswith(": none.")
@@ -207,7 +207,7 @@ def test_how_a_study_was_run_is_taken_from_the_origin(estimates):
     assert "How it was run" not in headings(write_markdown(ORIGIN, estimates, {}))
 
 
-def test_interactions_beyond_chance_are_shown_and_others_counted(estimates):
+def test_significant_interactions_are_shown_and_others_counted(estimates):
     table = estimates.tables["interactions"]
     named = int((table["p_adjusted"] <= 0.05).sum())
     page = write_markdown(ORIGIN, estimates, {})
@@ -216,7 +216,7 @@ def test_interactions_beyond_chance_are_shown_and_others_counted(estimates):
     assert "The 5 largest:" in write_markdown(ORIGIN, all_named, {})
 
 
-def test_settings_of_runs_are_told_apart_in_rates_and_differences(estimates):
+def test_settings_of_runs_are_distinguished_in_rates_and_differences(estimates):
     # Wherever their columns stand.
     told = {
         name: table.assign(temperature="0")

@@ -703,7 +703,7 @@ def test_a_rule_that_judged_no_persona_prompt_leaves_the_page_to_the_others(smal
     assert "In short" not in Page(tmp_path / "two").headings
 
 
-def test_labels_are_set_beside_every_detector_whose_verdicts_the_responses_carry(
+def test_labels_are_compared_with_every_detector_whose_verdicts_the_responses_carry(
     judged, small_estimates, monkeypatch, tmp_path
 ):
     monkeypatch.setattr(report_module, "estimate_responses", lambda *_: small_estimates)

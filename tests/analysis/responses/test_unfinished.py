@@ -109,7 +109,7 @@ def test_of_repeats_each_is_wanted(study):
     assert "unfinished in 3 repeats: m1, persona_refusal_nli: 4 of 12 prompts" in note
 
 
-def test_an_unfinished_and_a_finished_study_are_told_apart(study):
+def test_an_unfinished_and_a_finished_study_are_distinguished(study):
     one = study(WHOLE, SIZES, folder="one")
     two = study({("m3", NLI): "RA"}, {NLI: 4}, models=["m3"], folder="two")
     (note,) = said(one, two)

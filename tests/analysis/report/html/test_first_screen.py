@@ -46,7 +46,7 @@ def test_the_largest_differences_are_named_with_their_intervals():
     table = contrasts([("m", "nli", "man", 0.02, 0.01, 0.01), ("m", "nli", "woman", -0.3, 0.001, 0.01)])
     found = find_all(study(ASKED, contrasts_by_persona=table))
     assert found[-1] == (
-        "Largest significant differences from neutral prompts (corrected for multiple comparisons): woman -30.00 "
+        "Largest significant differences from neutral prompts (corrected for multiple comparisons): Woman -30.00 "
         "points [-31.00, -29.00] (m, NLI); Man +2.00 points [+1.00, +3.00] (m, NLI)."
     )
 

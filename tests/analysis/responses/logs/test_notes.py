@@ -364,7 +364,7 @@ def test_two_models_that_answer_alike_are_named(logs, tmp_path, n, is_said):
     assert [note.startswith(said) for note in notes] == [True] * is_said
 
 
-def test_one_other_answer_tells_models_apart(logs, tmp_path):
+def test_one_other_answer_distinguishes_models(logs, tmp_path):
     for model, last in (("a/one", "A"), ("b/two", "R")):
         logs.write_run(tmp_path, " ".join("RA" * 40 + last), model=model)
     assert load_responses([tmp_path]).notes == ()

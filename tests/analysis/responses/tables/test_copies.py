@@ -222,7 +222,7 @@ def test_rows_of_a_table_without_ids_may_repeat(write):
     assert said(responses) == []
 
 
-def test_tables_whose_rows_cannot_be_told_apart_are_said_to_overlap(write):
+def test_tables_whose_rows_cannot_be_distinguished_are_said_to_overlap(write):
     few = ["model", "task", "setting", "text_id", "refused"]
     responses = load_responses(write(a=rows(10)[few], b=rows(5, 15)[few]))
     assert counted(responses) == (20, 7)
