@@ -167,7 +167,7 @@ class Endpoint:
     def unreachable(self, error: CallError) -> InputError:
         """Build the error for a server that cannot be reached."""
         return InputError(
-            f"{self.address}: cannot be asked ({plain(error)}); start the server or correct the address, then run again"
+            f"{self.address}: cannot be reached ({plain(error)}); start the server or fix the address, then run again"
         )
 
     def _call(self, path: str, data: bytes | None, stop: Event) -> Any:  # noqa: ANN401 - any JSON

@@ -197,7 +197,7 @@ def test_a_server_that_is_down_is_asked_for_one_response_alone_and_nothing_is_wr
 def test_a_server_that_dies_ends_the_run_and_the_replies_so_far_are_kept(tmp_path):
     with chat.serving(lambda response, _: fair(response) if int(response) < 10 else (500, {}, "")) as server:
         detector = judge(server, tmp_path / "cache", retries=0, concurrency=2)
-        with pytest.raises(InputError, match=r"failed 20 calls in a row.*kept in .*cache"):
+        with pytest.raises(InputError, match=r"failed 20 calls in a row.*replies so far are in .*cache"):
             detector.detect(items(*map(str, range(100))))
     with sqlite3.connect(tmp_path / "cache") as cache:
         assert cache.execute("SELECT count(*) FROM replies").fetchone() == (10,)
