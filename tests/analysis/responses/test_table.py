@@ -175,7 +175,7 @@ def test_a_table_without_a_column_that_is_needed_is_refused_in_one_sentence(tabl
 @pytest.mark.parametrize("name", [name for name in FACTORS if name != "language"])
 def test_without_another_column_the_rest_works_and_it_is_said(table, name):
     responses = read_responses([table({}, without=[name])])
-    assert responses.notes == (f"No column {name}: so there are no results by it.",)
+    assert responses.notes == (f"No column {name}, so there are no results by it.",)
     assert name not in count_responses(responses)["given"].levels
 
 

@@ -121,7 +121,7 @@ def test_a_record_that_says_nothing_is_said_to(study, text):
     out = study(WHOLE, SIZES)
     (out / "study.json").write_text(text, encoding="utf-8")
     (note,) = said(out)
-    assert note.endswith("does not say what the study asks, so whether it is finished is not known.")
+    assert note.endswith("does not list the prompts of the study, so whether it is finished is unknown.")
 
 
 @pytest.mark.parametrize("told", [None, "many", {"n_docs": None}, {"n_docs": "4"}, {}, []])
