@@ -1,1 +1,1 @@
-"""From logged samples to estimates, tables and a report."""
+"""Analyse logged samples: estimates, tables and a report."""

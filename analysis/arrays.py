@@ -17,7 +17,7 @@ ALPHA = 0.05
 
 
 def from_zero(index: Integers) -> Integers:
-    """Shift indices, or number them where they lie far apart, so that they are codes."""
+    """Convert indices to codes: shift them, or renumber them if they are far apart."""
     low, high = int(index.min(initial=0)), int(index.max(initial=0))
     return index - low if high - low < 1 << 40 else np.unique(index, return_inverse=True)[1]
 
@@ -28,12 +28,12 @@ def smallest(code: Integers) -> Integers:
 
 
 def number_combinations(parts: Sequence[Integers]) -> Integers:
-    """Give combinations that occur numbers from 0: (n,) codes of -1 or more each, to (n,) int32."""
+    """Return numbers from 0 for the combinations that occur: (n,) codes of -1 or more each, to (n,) int32."""
     code = np.zeros(len(parts[0]), dtype=np.int64)
     n_codes = 1
     for part in parts:
         size = int(part.max(initial=-1)) + 2
-        if n_codes * size >= 1 << 63:  # more than an integer holds: renumber what there is so far
+        if n_codes * size >= 1 << 63:  # too many for an integer: renumber the combinations so far
             code = positions(code, n_codes)[1].astype(np.int64)
             n_codes = int(code.max(initial=0)) + 1
         code = code * size + part + 1
@@ -43,7 +43,7 @@ def number_combinations(parts: Sequence[Integers]) -> Integers:
 
 def positions(code: Integers, n_codes: int) -> tuple[Integers, Integers]:
     """Find the distinct codes, sorted, and each entry's position among them."""
-    # Where codes are few, looking them up is many times faster than sorting.
+    # If there are few codes, a lookup is many times faster than sorting.
     if n_codes <= 1 << 24:
         occurs = np.zeros(n_codes, dtype=bool)
         occurs[code] = True

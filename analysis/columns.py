@@ -1,10 +1,11 @@
 """The names of the columns of responses, and the levels of the package's own tasks in the order of their display."""
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import cache
 
 from refusal_metrics.detection import PROVIDER, TRUNCATED, UNJUDGED
 from refusal_metrics.errors import InputError
-from refusal_metrics.prompts import RESPONSE_TYPES, SETTINGS
+from refusal_metrics.prompts import RESPONSE_TYPES, SETTINGS, load_design
 
 __all__ = [
     "BASELINES",
@@ -22,6 +23,7 @@ __all__ = [
     "TASKS",
     "check_run_factors_only",
     "is_verdict",
+    "name_level",
     "name_rule",
     "run_factors_among",
     "states_of",
@@ -31,13 +33,13 @@ STUDY_COLUMNS = ("model", "task", "setting")
 """What every table of rates is broken down by: the key of a study."""
 
 STUDY = ("model", "task")
-"""What makes a family of comparisons, besides the run factors."""
+"""The columns that define a family of comparisons, besides the run factors."""
 
 FACTORS = ("persona", "persona_group", "template", "response_type", "stratum", "language")
-"""What a table may be broken down by besides."""
+"""The other factors by which a table can be broken down."""
 
 FLAGS = ("empty", "answered", UNJUDGED, TRUNCATED)
-"""The columns that say what a response is, which ``outcome`` says in a file."""
+"""The columns that describe a response; in a file, ``outcome`` replaces them."""
 
 TASKS = {"nli": "NLI", "politeness": "Politeness", "offensiveness": "Offensiveness"}
 """The package's own tasks and how they are written, in the paper's order."""
@@ -50,7 +52,7 @@ REGRESSED = ("persona", "template", "task", "model")
 """The factors of the paper's regression."""
 
 REQUIRED = ("model", "task", "text_id")
-"""Without these nothing can be said of a response."""
+"""The columns that every response needs."""
 
 STATES = ("n_unjudged", "n_truncated", "n_provider")
 """How many responses could not be judged, were cut off before an answer or refusal, or were refused by the provider."""
@@ -60,7 +62,7 @@ GIVEN = "given"
 
 
 def name_rule(rule: str) -> str:
-    """Return how a rule is called on screen.
+    """Return the name of a rule as it is shown on screen.
 
     Examples
     --------
@@ -70,13 +72,47 @@ def name_rule(rule: str) -> str:
     return "your `refused` column" if rule == GIVEN else rule
 
 
+def name_level(factor: str, level: str) -> str:
+    """Return the name of a factor's level as it is shown to people; files keep the id.
+
+    Parameters
+    ----------
+    factor : str
+        Two factors are joined by a colon, and so are their levels.
+    level : str
+
+    Returns
+    -------
+    str
+        The package's own tasks and personas have names; any other level is its own name.
+
+    Examples
+    --------
+    >>> name_level("task", "nli"), name_level("persona", "non_binary"), name_level("persona:task", "black:nli")
+    ('NLI', 'Non-binary', 'Black:NLI')
+    >>> name_level("persona", "my_uncle")
+    'my_uncle'
+    """
+    factors, levels = factor.split(":"), level.split(":")
+    if len(factors) > 1 and len(levels) == len(factors):
+        return ":".join(map(name_level, factors, levels))
+    names = TASKS if factor == "task" else _persona_names() if factor == "persona" else {}
+    return names.get(level, level)
+
+
+@cache
+def _persona_names() -> dict[str, str]:
+    named = {persona.id: persona.noun_phrase.removesuffix(" person") for persona in load_design().personas}
+    return {name: phrase[:1].upper() + phrase[1:] for name, phrase in named.items()}
+
+
 def is_verdict(name: str) -> bool:
     """Return whether a column contains a rule's verdicts: ``refused_RULE``; ``refused_by`` says who refused."""
     return name.startswith("refused_") and name != "refused_by"
 
 
 def run_factors_among(factors: Iterable[str]) -> tuple[str, ...]:
-    """Take the run factors among factors, each once: all but those that every study may have."""
+    """Return the run factors among factors, each once: all except those that every study can have."""
     return tuple(name for name in dict.fromkeys(factors) if name not in {*STUDY_COLUMNS, *FACTORS})
 
 
@@ -105,7 +141,7 @@ def check_run_factors_only(option: str, factors: Sequence[str], doing: str) -> N
 
 
 def states_of(columns: Collection[str]) -> dict[str, str]:
-    """Write as SQL which responses were unjudged, truncated or refused by the provider.
+    """Return SQL conditions for responses that were unjudged, truncated or refused by the provider.
 
     Parameters
     ----------
@@ -115,7 +151,7 @@ def states_of(columns: Collection[str]) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        By the name of the column that counts them; those of which nothing is known are missing.
+        The condition of each column that counts them; unknown states are missing.
     """
     known = {"n_unjudged": UNJUDGED, "n_truncated": TRUNCATED}
     states = {name: column for name, column in known.items() if column in columns}

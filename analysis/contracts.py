@@ -1,8 +1,9 @@
-"""What the columns of each table of results are, and which names no factor may have.
+"""The columns of each table of results, and the names that no factor may have.
 
-A table of results has a contract: its keys, its estimates, which of these are shares, differences or signed, and how
-they are headed. Commands, pages and figures show a table as its contract says. All names of these columns are
-reserved: a factor that bore one would overwrite it, so it is refused, or renamed where it is not the user's to rename.
+A table of results has a contract: its keys, its estimates, which of these are shares, differences or signed, and the
+headings. Commands, pages and figures show a table according to its contract. All names of these columns are
+reserved: a factor of the same name would overwrite the column, so it is refused, or renamed if the user cannot rename
+it.
 """
 
 import re
@@ -16,12 +17,12 @@ from .columns import FACTORS, FLAGS, STATES, STUDY_COLUMNS
 
 @dataclass(frozen=True)
 class Contract:
-    """What the columns of a table of results are.
+    """The columns of a table of results.
 
     Attributes
     ----------
     keys : tuple of str
-        What a row is of; a table has those of them that its study has, and the run factors.
+        The columns that identify a row; a table has those that its study has, and the run factors.
     estimates : tuple of str
         The columns after the keys, in their order.
     shares : frozenset of str
@@ -29,9 +30,9 @@ class Contract:
     differences : frozenset of str
         Estimates on the scale of differences of proportions: percentage points on screen.
     signed : frozenset of str
-        Those of them that are shown with their sign.
+        The differences that are shown with a sign.
     headings : mapping of str to str
-        How this table's columns are headed on screen, where that is not the heading that they have everywhere.
+        Headings of this table's columns on screen, if they differ from the general ones.
     """
 
     keys: tuple[str, ...] = ()
@@ -42,7 +43,7 @@ class Contract:
     headings: Mapping[str, str] = field(default_factory=dict)
 
     def heading(self, name: str) -> str:
-        """Return how a column is headed on screen, with its unit if the screen has another than the file."""
+        """Return the heading of a column on screen, with its unit if that differs from the file."""
         written = self.headings.get(name) or HEADINGS.get(name) or name.replace("_", " ")
         return f"{written} (%)" if name in self.shares else f"{written} (pp)" if name in self.differences else written
 
@@ -77,7 +78,7 @@ HEADINGS = {
     "between_sd": "between-model SD",
     "differing_personas": "differing personas",
 }
-"""How columns are headed on screen; the others by their names."""
+"""Headings of columns on screen; other columns are headed by their names."""
 
 INTERVALS = {
     "ci_low": ("ci_high", "95% CI"),
@@ -85,7 +86,7 @@ INTERVALS = {
     "or_low": ("or_high", "95% CI of odds ratio"),
     "equiv_low": ("equiv_high", "90% CI"),
 }
-"""Columns that are the lower ends of intervals: the upper one, and the heading of both."""
+"""The lower end of each interval: the column of its upper end, and the heading of both."""
 
 _CI = ("estimate", "ci_low", "ci_high")
 _SIZES = ("n", "n_texts", "n_refused")
@@ -206,7 +207,7 @@ PUBLISHED = Contract(
 )
 REPEAT_CHECK = Contract(shares=frozenset({"texts_changed", "refusals_changed"}))
 PLAIN = Contract()
-"""Of a table that is no table of results: all columns are shown as they are."""
+"""The contract of any other table: all columns are shown as they are."""
 
 TABLES: Mapping[str, Contract] = {
     "rates": RATES,
@@ -257,7 +258,7 @@ def is_reserved(name: str) -> bool:
 
 
 def free_name(name: str) -> str:
-    """Return a name that a factor may have instead of a reserved one.
+    """Return a name that a factor can have instead of a reserved one.
 
     Examples
     --------
@@ -268,7 +269,7 @@ def free_name(name: str) -> str:
 
 
 def check_run_factors(names: Iterable[str]) -> None:
-    """Check that no run factor bears a reserved name.
+    """Check that no run factor has a reserved name.
 
     Raises
     ------
@@ -289,14 +290,14 @@ def check_run_factors(names: Iterable[str]) -> None:
 
 
 def name_settings(settings: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
-    """Name the columns of settings that a log has and its reader cannot rename.
+    """Choose column names for the settings in a log, which its reader cannot rename.
 
     Parameters
     ----------
     settings : iterable of str
-        As the log calls them.
+        Their names in the log.
     taken : iterable of str
-        Names that other columns have besides the reserved ones.
+        Names of other columns, besides the reserved ones.
 
     Returns
     -------

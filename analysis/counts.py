@@ -1,4 +1,4 @@
-"""Counts of responses and refusals, by text and cell: all that the estimates need."""
+"""Counts of responses and refusals, by text and cell: the input of all estimates."""
 
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -18,7 +18,7 @@ from .columns import STATES
 Found = TypeVar("Found")
 
 _ROOM = 1 << 23
-"""So many cells of texts may stand in memory one by one, 64 MB of them."""
+"""The largest number of text-by-cell counts in a dense array (64 MB)."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Counts:
     n_texts : int
         How many texts the whole study has, whatever part of it this is.
     found : dict, optional
-        What was found of all but the refusals, see `share`.
+        Cached values that do not depend on refusals, see `share`.
     states : mapping of str to (n_entries,) array of bool
         By the name of the column that counts them, the responses that could not be judged, were cut off, or were
         refused by the provider; those that do not occur are missing.
@@ -71,13 +71,13 @@ class Counts:
                 raise unknown_name("factor", factor, self.levels)
 
     def where(self, **level: str) -> "Counts":
-        """Keep the entries of one level of each factor named, e.g. ``where(setting="persona")``."""
+        """Select the entries of one level of each named factor, e.g. ``where(setting="persona")``."""
 
         def find() -> "tuple[Integers, Counts | None]":
             keep = np.ones(len(self.n), dtype=bool)
             for factor, name in level.items():
                 keep &= self.codes[factor] == (self.levels[factor].index(name) if name in self.levels[factor] else -2)
-            # Places are looked up faster than marks, once they are known.
+            # Positions are looked up faster than masks, once they are known.
             at = np.flatnonzero(keep)
             return at, self._take(at) if len(at) < len(keep) else None
 
@@ -85,7 +85,7 @@ class Counts:
         return self if kept is None else replace(kept, n_refused=self.n_refused[at])
 
     def take(self, keep: NDArray[np.bool_]) -> "Counts":
-        """Keep the entries marked: (n_entries,) bool."""
+        """Select entries by a mask: (n_entries,) bool."""
         return self if keep.all() else self._take(np.flatnonzero(keep))
 
     def _take(self, at: Integers) -> "Counts":
@@ -95,7 +95,7 @@ class Counts:
         return replace(self, codes=codes, states=states, found=None if self.found is None else {}, **arrays)
 
     def once(self, what: Hashable, find: Callable[[], Found]) -> Found:
-        """Find what does not depend on the refusals, unless it is known from counts that this shares it with."""
+        """Compute a value that does not depend on refusals, or reuse it from counts of the same study."""
         if self.found is None:
             return find()
         if what not in self.found:
@@ -104,12 +104,12 @@ class Counts:
         return known
 
     def cell(self, factors: Sequence[str]) -> tuple[pd.DataFrame, Integers]:
-        """Give each combination of levels that occurs a number.
+        """Return the combinations of levels that occur, and the number of each entry's combination.
 
         Parameters
         ----------
         factors : sequence of str
-            May be empty: then there is one cell, the whole.
+            May be empty: then there is one cell, the whole study.
 
         Returns
         -------
@@ -127,7 +127,7 @@ class Counts:
         parts = np.unravel_index(found, shape) if factors else ()
         cells = pd.DataFrame(index=range(len(found)))
         for factor, part in zip(factors, parts, strict=True):
-            # As objects, because pandas' own texts know no None.
+            # As objects, because pandas strings do not support None.
             cells[factor] = pd.Series(np.array([None, *self.levels[factor]], dtype=object)[part], dtype=object)
         return cells, of_entry
 
@@ -150,7 +150,7 @@ class TextCounts:
 
 
 def share(counts: Mapping[str, Counts]) -> dict[str, Counts]:
-    """Let the counts of one study by several rules find out but once what does not depend on refusals.
+    """Share cached values between the counts of one study by several rules.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def share(counts: Mapping[str, Counts]) -> dict[str, Counts]:
     Returns
     -------
     dict of str to Counts
-        The same, that keep what they found as long as one of them is kept.
+        The same counts; cached values live as long as any of them.
     """
     found: dict[int, dict[Hashable, Any]] = {}
     # A rule that lacks verdicts has entries of its own.
@@ -223,8 +223,7 @@ def count_by_text(counts: Counts, factors: Sequence[str]) -> TextCounts:
     Returns
     -------
     TextCounts
-        With a row for each text of the whole study, so that parts of it can be set beside each
-        other.
+        With a row for each text of the whole study, so that parts of it can be compared.
     """
     counts.check_factors(factors)
 
@@ -244,10 +243,10 @@ def count_by_text(counts: Counts, factors: Sequence[str]) -> TextCounts:
 
 
 def add_up(values: Integers, row: Integers, column: Integers, shape: tuple[int, int]) -> sparse.csr_array:
-    """Add values above 0 up by their places in an array."""
+    """Sum values above 0 by their positions in an array."""
     if math.prod(shape) > _ROOM:
         return sparse.coo_array((values.astype(np.float64), (row, column)), shape=shape).tocsr()
-    # To count is several times faster than to sort.
+    # Counting is several times faster than sorting.
     place = row.astype(np.int64) * shape[1]
     place += column
     added = np.bincount(place, weights=values, minlength=math.prod(shape))

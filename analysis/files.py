@@ -22,7 +22,7 @@ _OLD, _MADE = "old", "made"
 
 
 def reason(error: Exception) -> str:
-    """Return what the system or DuckDB says on one line, without the query that DuckDB quotes."""
+    """Return an error of the system or DuckDB on one line, without the query that DuckDB quotes."""
     return " ".join((getattr(error, "strerror", None) or str(error)).split("LINE 1:")[0].split())
 
 
@@ -38,7 +38,7 @@ def check_new(out: Path, *, force: bool) -> None:
     Raises
     ------
     InputError
-        If it is a folder or no regular file, or already exists and `force` is not set.
+        If it is a folder or not a regular file, or already exists and `force` is not set.
     """
     _check_name(out)
     if out.is_dir():
@@ -46,7 +46,7 @@ def check_new(out: Path, *, force: bool) -> None:
     if not os.path.lexists(out):
         return
     if out.exists() and not out.is_file():
-        raise InputError(f"{out}: is no regular file; name a file")
+        raise InputError(f"{out}: is not a regular file; name a file")
     if not force:
         raise InputError(f"{out}: already exists; name another file, or add --force to replace it")
 
@@ -57,7 +57,7 @@ def check_folder(out: Path, *, force: bool, find_ours: Callable[[Path], Collecti
     Raises
     ------
     InputError
-        If `out` is a file, contains files and `force` is not set, or contains files of which none are ours.
+        If `out` is a file, contains files and `force` is not set, or contains files but no earlier report.
     """
     _check_name(out)
     if os.path.lexists(out) and not out.is_dir():
@@ -79,22 +79,22 @@ def check_folder(out: Path, *, force: bool, find_ours: Callable[[Path], Collecti
 
 @contextmanager
 def replace_file(out: Path, *, force: bool = True, mode: int | None = None) -> Iterator[Path]:
-    """Make a file under another name, and give it its own when it is complete.
+    """Write a file under a temporary name, and rename it when it is complete.
 
     Parameters
     ----------
     out : Path
         Its folder is made if it does not exist.
     force : bool
-        Whether a file that was made there meanwhile is replaced.
+        Whether to replace a file that was created meanwhile.
     mode : int, optional
         Its permissions; by default those of a new file.
 
     Yields
     ------
     Path
-        Where it is to be made: of the same name in an empty folder beside `out`, in which more may be made.
-        Nothing of it stays where something fails.
+        A temporary path: the same name in an empty folder next to `out`, which can hold more files. It is removed if
+        anything fails.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def replace_file(out: Path, *, force: bool = True, mode: int | None = None) -> I
 
 @contextmanager
 def replace_files(out: Path, *, force: bool = False, earlier: Iterable[str] = ()) -> Iterator[Path]:
-    """Make a file and what belongs to it elsewhere, and move all in when they are complete.
+    """Write a file and its companions in a temporary folder, and move them when all are complete.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def replace_files(out: Path, *, force: bool = False, earlier: Iterable[str] = ()
     Yields
     ------
     Path
-        The folder in which all is made.
+        The temporary folder.
 
     Raises
     ------
@@ -163,29 +163,29 @@ def replace_folder(
     force: bool = False,
     find_ours: Callable[[Path], Collection[str] | None] | None = None,
 ) -> Iterator[Path]:
-    """Make the files of a folder elsewhere, and move them in when all are complete.
+    """Write the files of a folder in a temporary folder, and move them when all are complete.
 
     Parameters
     ----------
     out : Path
         A folder that does not exist or is empty, or with `force` one that was written before. What was
-        written before is removed, and nothing else: it is what `MANIFEST` lists, or if there is none what
+        written before is removed, and nothing else: the files that `MANIFEST` lists, or without it those that
         `find_ours` finds.
     force : bool
     find_ours : callable, optional
-        Lists the files, relative to the folder, that were written there before there were manifests; None
-        if the folder is none of ours. Without it the folder gets no manifest and is never replaced.
+        Lists the files, relative to the folder, that versions without manifests wrote; None if there are none. Without
+        it, the folder gets no manifest and is never replaced.
 
     Yields
     ------
     Path
-        Where the files are to be made. If anything fails `out` is as it was.
+        The temporary folder. If anything fails, `out` is unchanged.
 
     Raises
     ------
     InputError
-        If the folder cannot be written, is being written by another command, is none of ours, or
-        contains a file of the user's where one of the new files is to be.
+        If the folder cannot be written, is being written by another command, contains no earlier report, or contains a
+        user's file with the name of a new one.
     """
     is_ours = find_ours or (lambda _: None)
     check_folder(out, force=force, find_ours=is_ours)
@@ -193,7 +193,7 @@ def replace_folder(
         with ExitStack() as stack:
             stack.enter_context(_made_folder(out))
             stack.enter_context(_locked(out))
-            # Again, for what another command wrote until the lock was ours.
+            # Checked again, because another command may have written before the lock was acquired.
             check_folder(out, force=force, find_ours=is_ours)
             for left in out.glob(f"{UNFINISHED}*"):
                 shutil.rmtree(left)
@@ -207,13 +207,13 @@ def replace_folder(
 
 
 def _exchange(out: Path, work: Path, find_ours: Callable[[Path], Collection[str] | None] | None) -> None:
-    """Put the files made in place of those of an earlier command."""
+    """Replace the files of an earlier command with the new ones."""
     made = work / _MADE
     new = sorted(_files(made))
     before = sorted(list_ours(out, find_ours) or ()) if find_ours else []
     if foreign := [name for name in new if name not in set(before) and os.path.lexists(out / name)]:
         raise InputError(
-            f"{out / foreign[0]}: is to be written and is not of an earlier report; move it away or name another folder"
+            f"{out / foreign[0]}: is not of an earlier report, but would be overwritten; move it or name another folder"
         )
     if find_ours:
         (made / MANIFEST).write_text(json.dumps({"files": new}, indent=1), encoding="utf-8")
@@ -223,7 +223,7 @@ def _exchange(out: Path, work: Path, find_ours: Callable[[Path], Collection[str]
 
 
 def _move(out: Path, work: Path, before: Iterable[str], new: Sequence[str]) -> None:
-    """Move old files out of a folder and new ones in; if that fails, the other way round."""
+    """Move old files out of a folder and new ones in; undo this if it fails."""
     before = list(before)
     for name in new:
         _sync(work / _MADE / name)
@@ -232,7 +232,7 @@ def _move(out: Path, work: Path, before: Iterable[str], new: Sequence[str]) -> N
         for source, target, names in ((out, work / _OLD, before), (work / _MADE, out, new)):
             for name in names:
                 (target / name).parent.mkdir(parents=True, exist_ok=True)
-                # Noted first, so that an interruption between the two is undone too.
+                # Recorded first, so that an interruption between the two is undone too.
                 moved.append((source / name, target / name))
                 (source / name).replace(target / name)
     except BaseException:
@@ -245,7 +245,7 @@ def _move(out: Path, work: Path, before: Iterable[str], new: Sequence[str]) -> N
 
 
 def _remove_empty(out: Path, names: Iterable[str]) -> None:
-    """Remove folders that were made for files that are no longer there."""
+    """Remove folders of files that no longer exist."""
     parents = {parent for name in names for parent in PurePosixPath(name).parents}
     for parent in sorted(parents, key=lambda path: -len(path.parts)):
         if parent.parts:
@@ -254,7 +254,7 @@ def _remove_empty(out: Path, names: Iterable[str]) -> None:
 
 
 def _content(out: Path) -> list[str]:
-    """List what a folder contains, but what a command that was killed left there."""
+    """List the contents of a folder, except temporary folders of killed commands."""
     return sorted(entry.name for entry in out.iterdir() if not entry.name.startswith(UNFINISHED))
 
 
@@ -270,7 +270,7 @@ def _files(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def _made_folder(out: Path) -> Iterator[None]:
-    """Make a folder, and remove it again if what follows fails."""
+    """Create a folder, and remove it if the block fails."""
     there = out.is_dir()
     out.mkdir(parents=True, exist_ok=True)
     try:
@@ -284,7 +284,7 @@ def _made_folder(out: Path) -> Iterator[None]:
 
 @contextmanager
 def _locked(out: Path) -> Iterator[None]:
-    """Keep other commands from writing into a folder; the lock ends with the process, however that ends."""
+    """Lock a folder against other commands; the lock ends with the process."""
     if fcntl is None:
         yield
         return
@@ -294,10 +294,10 @@ def _locked(out: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise InputError(
-                f"{out}: is being written by another command; wait for its end or name another folder"
+                f"{out}: is being written by another command; wait until it ends, or name another folder"
             ) from error
         except OSError as error:
-            # Some network file systems lock no folders; there, all else is still checked.
+            # Some network file systems do not lock folders; all other checks still apply.
             if error.errno not in {errno.ENOTSUP, errno.ENOLCK, errno.EBADF, errno.ENOSYS, errno.EINVAL}:
                 raise
         yield
@@ -307,14 +307,14 @@ def _locked(out: Path) -> Iterator[None]:
 
 @contextmanager
 def _beside(out: Path) -> Iterator[Path]:
-    """Make a temporary folder beside a file, so that what is made there can be renamed."""
+    """Create a temporary folder next to a file, so that its contents can be renamed."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=UNFINISHED, ignore_cleanup_errors=True) as name:
         yield Path(name)
 
 
 def _put(made: Path, out: Path, *, force: bool) -> None:
-    """Give a file its name; without `force` only if no other file has it."""
+    """Rename a file; without `force`, only if no other file has the name."""
     if force:
         made.replace(out)
         return
@@ -323,7 +323,7 @@ def _put(made: Path, out: Path, *, force: bool) -> None:
     except FileExistsError as error:
         raise InputError(_meanwhile(out)) from error
     except OSError:
-        # No links on this file system: the check and the renaming are two steps.
+        # This file system has no links: checking and renaming are two steps.
         if os.path.lexists(out):
             raise InputError(_meanwhile(out)) from None
         made.replace(out)
@@ -334,14 +334,14 @@ def _meanwhile(out: Path) -> str:
 
 
 def _sync(path: Path) -> None:
-    """Have a file on the disk before its name is, so that a power cut leaves the old one or the new."""
-    # Windows puts on the disk only what is open for writing.
+    """Flush a file to disk before it is renamed, so that a power cut leaves the old file or the new one."""
+    # Windows flushes only files that are open for writing.
     with path.open("r+b") as file:
         os.fsync(file.fileno())
 
 
 def _check_name(out: Path) -> None:
-    """Refuse a name that no file can have."""
+    """Check that a file can have this name."""
     try:
         out.lstat()
     except (FileNotFoundError, NotADirectoryError):

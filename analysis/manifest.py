@@ -1,4 +1,4 @@
-"""What a folder contains that was written by an earlier command, so that nothing else is removed from it."""
+"""The list of files that an earlier command wrote into a folder, so that nothing else is removed."""
 
 import json
 import os
@@ -8,16 +8,16 @@ from pathlib import Path, PurePosixPath
 from refusal_metrics.errors import InputError
 
 MANIFEST = ".persona-refusal.json"
-"""The file in a folder of ours that lists what was written there."""
+"""The file that lists what was written into a folder."""
 
 UNFINISHED = ".persona-refusal-"
-"""How the names of folders begin in which something is made; none stays behind, but after a kill."""
+"""The prefix of temporary folders; they stay only if the command is killed."""
 
 _LARGEST_MANIFEST = 1 << 20
 
 
 def list_ours(out: Path, find_ours: Callable[[Path], Collection[str] | None] | None) -> list[str] | None:
-    """List the files of a folder that were written by an earlier command; None if it is none of ours."""
+    """List the files of a folder that an earlier command wrote; None if the folder has no manifest."""
     try:
         with (out / MANIFEST).open(encoding="utf-8") as file:
             listed = json.loads(file.read(_LARGEST_MANIFEST))["files"]
@@ -35,7 +35,7 @@ def list_ours(out: Path, find_ours: Callable[[Path], Collection[str] | None] | N
 
 
 def is_within(out: Path, name: str) -> bool:
-    """Return whether a name is that of a file in the folder, whatever a manifest of others says."""
+    """Return whether a name is that of a file in the folder, and not of one elsewhere."""
     parts = PurePosixPath(name).parts
     if not parts or "\0" in name or name.startswith(("/", UNFINISHED)) or ".." in parts:
         return False

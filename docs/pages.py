@@ -50,13 +50,13 @@ class _Written(Preprocessor):
 
 class _Formulas(Postprocessor):
     def run(self, text: str) -> str:
-        """Turn formulas into MathML, which needs no script."""
+        """Convert formulas to MathML, which needs no script."""
         return _FORMULA.sub(_formula, text)
 
 
 class _Terminals(Postprocessor):
     def run(self, text: str) -> str:
-        """Say what the button beside a terminal copies: neither the prompt nor what the commands printed."""
+        """Set what the button next to a terminal copies: neither the prompt nor the output of commands."""
         return _CODE.sub(_terminal, text)
 
 

@@ -40,7 +40,7 @@ from refusal_metrics.prompts import (
 
 LANGUAGE = "en"
 SYSTEM = "system"
-"""The field of a doc whose persona stands in a system message: the message."""
+"""The field of a doc with the system message, if that contains the persona."""
 
 # A child of the harness's logger: the only one whose messages `lm_eval` shows.
 log = logging.getLogger("lm_eval.persona_refusal")
@@ -49,7 +49,7 @@ _people: dict[str, dict[str, Persona]] = {}
 _templates: dict[str, dict[str, Template]] = {}
 _texts: dict[str, dict[str, str]] = {}
 # By design_id. A doc names its persona and template by id, and the harness hands `doc_to_text`
-# nothing but the doc, while a user's own YAML file may define what the ids mean.
+# only the doc, while a user's own YAML file may define the ids.
 
 
 def build_docs(
@@ -100,7 +100,7 @@ def build_docs(
     design = load_design(settings.personas_file, settings.templates_file)
     people = design.personas_for(setting, settings.personas)
     is_apart = settings.placement != PLACEMENTS[0]
-    # A persona in a system message needs not be in the question.
+    # A persona in the system message is not repeated in the question.
     templates = design.templates_for(kind, "persona-free" if is_apart else setting, settings.templates)
     texts = load_texts(kind, settings.source, settings.columns, settings.data_dir)
     task = {"kind": kind, "setting": setting, "labels": labels, "version": version}
@@ -111,7 +111,7 @@ def build_docs(
     _texts[design_id] = {"source": settings.source, "checksum": texts.checksum}
 
     text = number_labels(texts.text_ids)
-    # Without personas a template stands for itself, as it would with a single one.
+    # Without personas, each template is a pair, as with a single persona.
     rows, pairs, short = _sample(settings, texts, text, max(1, len(people)), len(templates))
     text_of_doc = np.repeat(text[rows], pairs.shape[1])
     start, stop = _shard(settings.shard, text_of_doc, kind)
@@ -134,7 +134,7 @@ def build_docs(
 
 
 def doc_fields(kind: str) -> tuple[str, ...]:
-    """Name the fields of a doc, in their order.
+    """Return the names of a doc's fields, in their order.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def doc_fields(kind: str) -> tuple[str, ...]:
 
 
 def describe_texts(design_id: str) -> dict[str, str]:
-    """Report which texts a design asks about.
+    """Return the source of the texts of a design.
 
     Parameters
     ----------
@@ -198,9 +198,9 @@ def render_prompt(doc: Mapping[str, Any]) -> str:
 def _sample(
     settings: Settings, texts: Texts, text: Ints, n_personas: int, n_templates: int
 ) -> tuple[Ints, Ints, list[str]]:
-    """Draw the rows, in the order of the study, and the pairs of each: (n_rows,), (n_rows, variations).
+    """Draw the rows, in the order of the study, and their pairs: (n_rows,), (n_rows, variations).
 
-    Also say of what there is less than was asked for.
+    Also report what is less than requested.
     """
     rows_rng, order_rng, pairs_rng = (
         np.random.default_rng(s) for s in np.random.SeedSequence(settings.design_seed).spawn(3)
@@ -227,7 +227,7 @@ def _sample(
 def _table(
     texts: Texts, row: Ints, pair: Ints, people: tuple[Persona, ...], templates: tuple[Template, ...]
 ) -> dict[str, pa.Array]:
-    """Write out the columns that differ from doc to doc; `row` and `pair` are (n_docs,)."""
+    """Compute the columns that differ between docs; `row` and `pair` are (n_docs,)."""
     persona, template = np.divmod(pair, len(templates))
     columns = {
         name: pa.array(values).take(pa.array(row))
@@ -258,7 +258,7 @@ def _shard(shard: tuple[int, int], text_of_doc: Ints, kind: str) -> tuple[int, i
 def _design_id(
     settings: Settings, checksum: str, task: Mapping[str, Any], people: Iterable[Persona], templates: Iterable[Template]
 ) -> str:
-    """Identify a study: all that decides its docs, and not where its files lie or which shard is asked.
+    """Return the id of a study: a hash of everything that determines its docs, but not of paths or shards.
 
     The half before the hyphen is of the sample alone, which the settings of one study share: the
     analysis compares them only where it is the same.
@@ -281,7 +281,7 @@ def _digest(what: Mapping[str, Any]) -> str:
 
 
 def _check_setting(setting: str, config_source: str) -> None:
-    """Refuse a setting from the command line, which would run one task under the name of another."""
+    """Check that the setting is not changed on the command line, which would run one task under the name of another."""
     leaf = Path(config_source)
     own = re.search(r"^\s+setting: *(\S+)", leaf.read_text(encoding="utf-8"), re.MULTILINE) if leaf.is_file() else None
     if own and own[1] != setting:

@@ -1,4 +1,4 @@
-"""The one exception that a user's mistake raises, and how it names the nearest valid word."""
+"""The exception for users' mistakes, with suggestions of valid names."""
 
 import difflib
 import reprlib
@@ -6,15 +6,15 @@ import unicodedata
 from collections.abc import Iterable
 
 _LONGEST_QUOTE = 80
-"""Characters of what was found that an error quotes."""
+"""The largest number of characters that an error quotes."""
 
 
 class InputError(ValueError):
-    """A mistake in what the user gave: one sentence with what was found and what to do."""
+    """A mistake in the user's input: one sentence with what was found and what to do."""
 
 
 def quoted(found: object, longest: int = _LONGEST_QUOTE) -> str:
-    r"""Quote what was found in an error: on one line, cut, and without a character that commands a terminal.
+    r"""Quote a value in an error: on one line, truncated, and without control characters.
 
     Parameters
     ----------
@@ -36,13 +36,13 @@ def quoted(found: object, longest: int = _LONGEST_QUOTE) -> str:
     short.maxstring = short.maxother = short.maxlong = longest - 4
     short.maxlevel, short.maxdict = 4, 6
     shown = short.repr(found)
-    # What is neither a text nor a container writes itself as it likes.
+    # Other objects have their own repr.
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
     return shown if len(shown) <= longest else f"{shown[: longest - 4]} ..."
 
 
 def has_control(text: str) -> bool:
-    r"""Return whether a text has characters that command a terminal, turn the order of others round, or are none.
+    r"""Return whether a text has control characters, directional controls, or halves of surrogate pairs.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def unknown_name(what: str, given: object, allowed: Iterable[str], near: str | N
     allowed : iterable of str
         The valid names, in the order in which they are shown.
     near : str, optional
-        What the nearest valid name is looked for with, where that is not the name itself.
+        The text to compare with valid names, if it is not the name itself.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def unknown_name(what: str, given: object, allowed: Iterable[str], near: str | N
         To be raised by the caller.
     """
     names = list(allowed)
-    # Longer than any name: not to be compared at its whole length.
+    # Longer than any name: only the beginning is compared.
     wanted = str(given if near is None else near)[:_LONGEST_QUOTE].lower()
     close = difflib.get_close_matches(wanted, [n.lower() for n in names], n=1, cutoff=0.6)
     hint = next((f"; did you mean {n!r}?" for n in names if close and n.lower() == close[0]), "")

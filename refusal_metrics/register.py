@@ -22,12 +22,12 @@ _ATTEMPTS = 20
 
 
 def tasks_folder() -> Path:
-    """Name the folder with the task files of this package."""
+    """Return the folder with the task files of this package."""
     return Path(str(files("refusal_metrics.tasks")))
 
 
 def harness_folder() -> Path:
-    """Name the folder ``lm_eval/tasks`` of the installed harness, also of an editable one.
+    """Return the folder ``lm_eval/tasks`` of the installed harness, also of an editable installation.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def harness_folder() -> Path:
 
 
 def register() -> list[str]:
-    """Link the task files into the installed harness; what is there already stays.
+    """Link the task files into the installed harness; existing links stay.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def register() -> list[str]:
 
 
 def _link(target: Path, source: Path, wanted: Mapping[Path, Path]) -> tuple[int, int]:
-    """Link what is not linked; count what was removed and what was linked."""
+    """Add missing links; count removed and added links."""
     target.mkdir(exist_ok=True)
     stale = [link for link in target.iterdir() if _is_ours(link, source) and not (link in wanted and link.exists())]
     for link in stale:
@@ -92,14 +92,14 @@ def _until_quiet(change: Callable[[], Changed]) -> Changed:
 
 
 def _check_folder(target: Path, source: Path) -> None:
-    """Refuse what stands in the place of the folder."""
+    """Check that nothing else has the name of the folder."""
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         what = "a link" if target.is_symlink() else "a file"
-        raise InputError(f"{target}: is {what} and no folder; move it away, or use {_include(source)}")
+        raise InputError(f"{target}: is {what} and not a folder; move it, or use {_include(source)}")
 
 
 def _check_links(wanted: Iterable[Path], source: Path) -> None:
-    """Refuse other files that have the names of links."""
+    """Check that no other files have the names of links."""
     for link in wanted:
         if os.path.lexists(link) and not _is_ours(link, source):
             raise InputError(

@@ -1,7 +1,7 @@
 """The harness's task, with what it needs to do for these tasks on every version of the harness.
 
-Named by ``class:`` in the tasks' YAML. What is asked and how it is scored stand there and in `refusal_metrics.docs`
-and `refusal_metrics.metrics`; here is only what a YAML file cannot say.
+Named by ``class:`` in the tasks' YAML. Prompts and scores are defined there and in `refusal_metrics.docs` and
+`refusal_metrics.metrics`; this module has only what a YAML file cannot define.
 """
 
 import logging

@@ -222,7 +222,7 @@ def test_responses_on_which_the_rules_disagree_can_be_had_alone(open_page):
     opened.page.get_by_role("checkbox", name="Detectors disagree").check()
     tags = opened.page.locator(".card .tags").all_inner_texts()
     assert tags
-    assert all("rules disagree (answer_aware: no refusal, prefix: refusal" in text for text in tags)
+    assert all("Detectors disagree (answer_aware: no refusal, prefix: refusal" in text for text in tags)
 
 
 def test_where_nothing_is_like_that_the_page_says_so_and_pages_can_be_turned(open_page):

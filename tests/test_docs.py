@@ -209,7 +209,7 @@ def test_the_three_settings_of_a_seed_ask_the_same_rows_in_the_same_order():
     assert rows[0] == rows[1] == rows[2]
 
 
-def test_the_design_id_tells_studies_apart_and_shards_not():
+def test_the_design_id_distinguishes_studies_and_shards_not():
     def of(**kwargs):
         return docs(**kwargs)[0]["design_id"]
 

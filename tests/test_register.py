@@ -264,7 +264,7 @@ def test_what_stands_in_the_place_of_the_folder_is_refused_and_left_alone(harnes
         place.symlink_to(tmp_path / "theirs")
         if kind == "link to a folder":
             (tmp_path / "theirs").mkdir()
-    with pytest.raises(InputError, match="and no folder; move it away"):
+    with pytest.raises(InputError, match="and not a folder; move it"):
         getattr(registry, command)()
     assert place.is_symlink() != (kind == "file")
     assert not (tmp_path / "theirs").is_dir() or not list((tmp_path / "theirs").iterdir())

@@ -1,4 +1,4 @@
-"""The answers of annotators, read from what they worked with: sheets, Label Studio, Potato."""
+"""Annotators' answers, read from sheets, Label Studio or Potato."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from ..labels import LabelMap, suggest_values
 from .sheets import ANSWERS, QUESTIONS
 
 _STATE, _LINES = "user_state.json", "annotated_instances.jsonl"
-"""What Potato 2 and Potato 1 keep in a folder of each annotator."""
+"""The files of Potato 2 and Potato 1 in each annotator's folder."""
 _UNFILLED = "label_studio.json"
 _ENDINGS = (".csv", ".tsv", ".json", ".jsonl")
 _KNOWN = ("id", "response", *QUESTIONS, "annotator", "comment")
 _CHOICE = ":::"
-"""What stands between a question and an answer in the columns of Potato's CSV."""
+"""The separator of question and answer in the columns of Potato's CSV."""
 _FORMS = (
     "is not a sheet, an export of Label Studio (JSON, JSON-MIN or CSV) or an export of Potato; "
     "export it again, or name the columns of another tool with --columns id=NAME,refusal=NAME"
@@ -27,7 +27,7 @@ _FORMS = (
 
 @dataclass(frozen=True)
 class Answer:
-    """What one annotator said of one item.
+    """One annotator's answers about one item.
 
     Attributes
     ----------
@@ -37,9 +37,9 @@ class Answer:
         yes, no, unclear, or empty.
     comment : str
     place : str
-        Where it stands, for errors: the file, and the line, task or item.
+        Its location, for errors: the file, and the line, task or item.
     response : str or None
-        The response as it was shown, where the file tells.
+        The response as it was shown, if the file has it.
     """
 
     item: str
@@ -52,12 +52,12 @@ class Answer:
 
 
 def find_answers(source: Path) -> list[Path]:
-    """List the files of answers that a folder holds; a file is its own.
+    """List the files of answers in a folder; a file is returned as it is.
 
     Parameters
     ----------
     source : Path
-        A folder that `annotation_forms.write_items` wrote, with what has come back in it: the sheets
+        A folder that `annotation_forms.write_items` wrote, with completed files: the sheets
         ``items*.csv``, Label Studio's ``project-*.csv``, every ``.json`` but the
         ``label_studio.json`` written there, and Potato's folders of annotators, anywhere below.
 
@@ -76,9 +76,9 @@ def find_answers(source: Path) -> list[Path]:
         raise InputError(f"{source}: no such file or folder; check the path")
     exported = [path for path in sorted(source.glob("*.json")) if path.name not in {_UNFILLED, _STATE}]
     kept = sorted(source.rglob(_STATE)) or sorted(source.rglob(_LINES))
-    # Potato 1 repeats all answers one folder higher, without saying whose they are.
+    # Potato 1 repeats all answers one folder higher, without the annotator.
     own = [path for path in kept if not any(path.parent in other.parent.parents for other in kept)]
-    sheets = sorted({*source.glob("items*.csv"), *source.glob("project-*.csv")})  # Label Studio's names begin so
+    sheets = sorted({*source.glob("items*.csv"), *source.glob("project-*.csv")})  # prefix of Label Studio's names
     found = [*sheets, *exported, *own]
     if not found:
         raise InputError(
@@ -89,25 +89,25 @@ def find_answers(source: Path) -> list[Path]:
 
 
 def read_answers(path: Path, names: LabelMap | None = None) -> list[Answer]:
-    """Read one file of answers; what it holds decides how.
+    """Read one file of answers, whose content decides how.
 
     Parameters
     ----------
     path : Path
-        A sheet or any other table with a row an answer (CSV; JSON, which Label Studio's JSON-MIN is), Label Studio's
+        A sheet or any other table with one row per answer (CSV; JSON, such as Label Studio's JSON-MIN), Label Studio's
         JSON export, Potato's ``user_state.json``, its lines (``.jsonl``) or its CSV export.
     names : LabelMap, optional
-        What a table calls its columns, and any file its answers.
+        Names of the columns of tables, and of the answers of any file.
 
     Returns
     -------
     list of Answer
-        Items of which nothing is said are left out.
+        Items without an answer are left out.
 
     Raises
     ------
     InputError
-        If the file is of another form or broken, or holds an answer that is none.
+        If the file has another format, is broken, or contains an invalid answer.
     """
     if not path.name.lower().removesuffix(".gz").endswith(_ENDINGS):
         raise InputError(f"{path}: unknown file format; give a file that ends in {', '.join(_ENDINGS)}")
@@ -127,7 +127,7 @@ def read_answers(path: Path, names: LabelMap | None = None) -> list[Answer]:
         raise InputError(f"{path}: {_FORMS}") from error
 
 
-def _make(  # every form ends here
+def _make(  # all formats end here
     place: str,
     item: object,
     annotator: object,
@@ -136,7 +136,7 @@ def _make(  # every form ends here
     *,
     response: str | None = None,
 ) -> Answer | None:
-    """Check what was said of an item; None where nothing was."""
+    """Check the answers about an item; None if there are none."""
     answers = {}
     for question in QUESTIONS:
         value = "" if said.get(question) is None else str(said[question])
@@ -159,7 +159,7 @@ def _short(value: str) -> str:
     return repr(value if len(value) <= 60 else f"{value[:60]}...")
 
 
-# Tables with a row an answer.
+# Tables with one row per answer.
 
 
 def _read_sheet(path: Path, names: LabelMap) -> Iterator[Answer | None]:
@@ -174,7 +174,7 @@ def _read_sheet(path: Path, names: LabelMap) -> Iterator[Answer | None]:
 
 
 def _needed(columns: Collection[str], names: LabelMap) -> tuple[str, ...]:
-    """List the columns without which a table holds no answers."""
+    """List the columns that a table of answers needs."""
     if any(name.startswith("refusal" + _CHOICE) for name in columns):
         return (_id_column(columns, names),)
     return _id_column(columns, names), names.columns.get("refusal", "refusal")
@@ -192,7 +192,7 @@ def _read_row(path: Path, place: str, row: Mapping[str, object], names: LabelMap
     said: dict[str, object] = {}
     for question in (*QUESTIONS, "comment"):
         said[question] = _one(place, question, row.get(names.columns.get(question, question)))
-        # Potato's CSV has a column an answer, which holds something if that was chosen.
+        # Potato's CSV has one column per answer, which is filled if that answer was chosen.
         start = question + _CHOICE
         chosen = [name.removeprefix(start) for name, value in row.items() if name.startswith(start) and value]
         if chosen:
@@ -211,7 +211,7 @@ def _read_row(path: Path, place: str, row: Mapping[str, object], names: LabelMap
 
 
 def _person(who: object) -> object:
-    """Name an annotator: a number, or with more details a person."""
+    """Return an annotator's name: a number, or a person with more details."""
     return (who.get("email") or who["id"]) if isinstance(who, dict) else who
 
 
@@ -223,14 +223,14 @@ def read_rows(path: Path, needed: Iterable[str]) -> Iterator[tuple[str, dict[str
     path : Path
         As `refusal_metrics.reading.delimited.open_delimited` reads it.
     needed : iterable of str
-        The columns without which it is no such sheet.
+        The columns that the sheet needs.
 
     Yields
     ------
     place : str
         The file, the line and, as spreadsheet programs count, the row.
     row : dict of str to str
-        The cells by column. Rows without any are passed over.
+        The cells by column. Empty rows are skipped.
 
     Raises
     ------
@@ -254,7 +254,7 @@ def read_rows(path: Path, needed: Iterable[str]) -> Iterator[tuple[str, dict[str
 
 
 def _read_record(path: Path, place: str, record: dict[str, Any], names: LabelMap) -> Iterator[Answer | None]:
-    """Read one object of a JSON file; which form it is, its names say together."""
+    """Read one object of a JSON file; its keys identify the format."""
     if "instance_id_to_label_to_value" in record:
         yield from _read_state(path, record, names)
     elif {"data", "annotations"} <= record.keys():
@@ -264,7 +264,7 @@ def _read_record(path: Path, place: str, record: dict[str, Any], names: LabelMap
     elif {*_needed(record, names)} <= record.keys():
         yield _read_row(path, f"{path}, {place}", record, names)
     elif record.keys() & {"item_id", "annotation_id"} and "refusal" not in names.columns:
-        # Label Studio leaves out what was not answered.
+        # Label Studio omits unanswered questions.
         yield _read_row(path, f"{path}, {place}", record, names)
     else:
         raise InputError(f"{path}, {place}: {_FORMS} (it has {_short(', '.join(record))})")
@@ -303,7 +303,7 @@ def _read_line(path: Path, place: str, record: Mapping[str, Any], names: LabelMa
 
 
 def _one(place: str, question: str, values: object) -> object:
-    """Return the one answer; comments may be several."""
+    """Return the one answer; there can be several comments."""
     if isinstance(values, dict) and set(values) == {"choices"}:
         values = values["choices"]
     if not isinstance(values, list):

@@ -1,4 +1,4 @@
-"""What people answered about responses: read from their sheets, Label Studio or Potato, and joined to the key."""
+"""Annotators' answers, joined to the key of the sample."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,22 +24,22 @@ AGREEMENT = ("question", "n", "n_items", "unclear", "alpha", "n_disagreed")
 
 _FIRST = ("id", "response", *QUESTIONS, "annotator", "probability")
 _PROOF = 60
-"""So many letters and digits of a response show that a row of a sheet is still whole."""
+"""The number of letters and digits of a response that are compared to check that a row of a sheet is intact."""
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """What annotators said of items.
+    """Annotators' answers about items.
 
     Attributes
     ----------
     answers : pandas.DataFrame
         One row an item and annotator: ``id, annotator, refusal, unreasonable`` (yes, no, unclear, or
-        empty where it was not to be asked) and ``comment``.
+        empty if the question does not apply) and ``comment``.
     key : pandas.DataFrame
         One row an item, as `annotation_forms.write_items` wrote it.
     notes : tuple of str
-        A sentence for everything that is missing or was left out.
+        A sentence for each thing that is missing or was left out.
     """
 
     answers: pd.DataFrame
@@ -47,17 +47,17 @@ class Annotations:
     notes: tuple[str, ...]
 
     def labels(self) -> pd.DataFrame:
-        """Make the label file: one row an item and annotator, "unclear" as no label.
+        """Return the label file: one row per item and annotator, with "unclear" as no label.
 
         Returns
         -------
         pandas.DataFrame
             Columns: ``id, response, refusal, unreasonable`` (yes, no or empty), ``annotator,
-            probability``, what else the key tells but the rules' verdicts, and ``comment``.
+            probability``, the other columns of the key except the rules' verdicts, and ``comment``.
         """
         answered = self.answers.assign(**{q: self.answers[q].replace("unclear", "") for q in QUESTIONS})
         joined = answered.merge(self.key, on="id", how="left", validate="many_to_one")
-        # Those that nobody answered stay, so that what they stand for is not lost.
+        # Items without answers stay, so that their weight is not lost.
         unread = self.key[~self.key["id"].isin(answered["id"])]
         unread = unread.assign(**dict.fromkeys((*QUESTIONS, "annotator", "comment"), ""))
         joined = pd.concat([joined, unread], ignore_index=True) if len(unread) else joined
@@ -66,19 +66,19 @@ class Annotations:
 
 
 def read_annotations(sources: Sequence[Path], key: Path, names: LabelMap | None = None) -> Annotations:
-    """Read what annotators filled in.
+    """Read annotators' answers.
 
     Parameters
     ----------
     sources : sequence of Path
         Filled sheets (``.csv``; commas, semicolons or tabs), whose annotator is the column
         ``annotator`` or what follows ``items_`` in the file's name; Label Studio's exports JSON, JSON-MIN and CSV;
-        Potato's ``user_state.json``, ``annotated_instances.jsonl``, JSONL or CSV export; any table with a row an
-        answer. Or the folders they are in.
+        Potato's ``user_state.json``, ``annotated_instances.jsonl``, JSONL or CSV export; any table with one row per
+        answer. Or folders of these.
     key : Path
         The ``key.csv`` of these items.
     names : LabelMap, optional
-        What other tools' files call their columns and answers.
+        Names of columns and answers in other tools' files.
 
     Returns
     -------
@@ -87,8 +87,8 @@ def read_annotations(sources: Sequence[Path], key: Path, names: LabelMap | None 
     Raises
     ------
     InputError
-        If a file cannot be read, an item is unknown, an answer is none, or one annotator answered
-        about an item twice.
+        If a file cannot be read, an item is unknown, an answer is invalid, or one annotator answered about an item
+        twice.
     """
     items = _read_key(key)
     notes: list[str] = []
@@ -112,7 +112,7 @@ def read_annotations(sources: Sequence[Path], key: Path, names: LabelMap | None 
         places[who] = answer.place
     notes += _missing(answers, len(items))
     rows = [
-        # Of what is no refusal, nothing can be unreasonable.
+        # Only refusals can be unreasonable.
         (a.item, a.annotator, a.refusal, a.unreasonable if a.refusal == "yes" else "", a.comment)
         for a in answers
     ]
@@ -127,7 +127,7 @@ def read_annotations(sources: Sequence[Path], key: Path, names: LabelMap | None 
 
 
 def _read_key(path: Path) -> dict[str, dict[str, str]]:
-    """Read what is known of each item, by id."""
+    """Read the key's data of each item, by id."""
     if not path.is_file():
         raise InputError(f"{path}: cannot be read (no such file); give the key.csv that was exported")
     decimal_comma = open_delimited(path).separator != ","
@@ -146,7 +146,7 @@ def _read_key(path: Path) -> dict[str, dict[str, str]]:
 
 
 def _check(answer: Answer, items: dict[str, dict[str, str]], key: Path) -> None:
-    """Refuse an answer about an unknown item, or from a row whose cells were moved apart."""
+    """Check that an answer is about a known item, and that the cells of its row still belong together."""
     if answer.item not in items:
         raise InputError(
             f"{answer.place}: item {answer.item[:40]!r} is not in {key}; restore the id, or give the key.csv of these "
@@ -160,7 +160,7 @@ def _check(answer: Answer, items: dict[str, dict[str, str]], key: Path) -> None:
 
 
 def _proof(text: str) -> str:
-    # Programs change white space and signs, but no letters.
+    # Programs change white space and punctuation, but no letters.
     letters: Iterator[str] = (c for c in text if c.isalnum())
     return "".join(islice(letters, _PROOF)).lower()
 
@@ -182,11 +182,10 @@ def write_labels(annotations: Annotations, out: Path, *, force: bool = False) ->
     ----------
     annotations : Annotations
     out : Path
-        Ends in ``.csv`` or ``.parquet``. Its texts are as the model wrote them; in a CSV one that begins as
-        a formula does gets an apostrophe before it, which `refusal_metrics.analysis.labels.read.read_labels`
-        takes away.
+        Ends in ``.csv`` or ``.parquet``. Its texts are unchanged; in a CSV, a text that begins like a formula gets an
+        apostrophe before it, which `refusal_metrics.analysis.labels.read.read_labels` removes.
     force : bool
-        Whether to replace a file that is there.
+        Whether to replace an existing file.
 
     Returns
     -------
@@ -196,7 +195,7 @@ def write_labels(annotations: Annotations, out: Path, *, force: bool = False) ->
     Raises
     ------
     InputError
-        If the file is there and `force` is not set, has another ending, or cannot be written.
+        If the file exists and `force` is not set, has another ending, or cannot be written.
     """
     if out.suffix not in {".csv", ".parquet"}:
         raise InputError(f"{out}: a label file must end in .csv or .parquet; choose another name")
@@ -211,7 +210,7 @@ def write_labels(annotations: Annotations, out: Path, *, force: bool = False) ->
 
 
 def estimate_agreement(annotations: Annotations) -> pd.DataFrame:
-    """Estimate how far annotators agree.
+    """Estimate the agreement between annotators.
 
     Parameters
     ----------
@@ -221,8 +220,8 @@ def estimate_agreement(annotations: Annotations) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row a question. Columns: ``question``, ``n`` (answers), ``n_items`` (of how many items),
-        ``unclear`` (share of the answers), ``alpha`` (Krippendorff's, of yes and no; missing where no item has
-        two of these, or all are the same), ``n_disagreed`` (items that have both).
+        ``unclear`` (share of the answers), ``alpha`` (Krippendorff's, of yes and no; missing if no item has two of
+        these, or all are the same), ``n_disagreed`` (items with both).
     """
     rows = []
     for question in QUESTIONS:

@@ -1,4 +1,4 @@
-"""Responses drawn for people to read."""
+"""Stratified samples of responses for annotation."""
 
 from dataclasses import dataclass
 
@@ -12,25 +12,25 @@ from ..labels import item_id
 from ..responses import Responses, count_flagged, count_strata, find_ambiguous, has_item_ids, read_places
 
 FEWEST = 5
-"""As many items are drawn from each stratum, or all of a smaller one."""
+"""The smallest number of items from each stratum; all items of a smaller one."""
 
 _DISAGREEMENT = 2.0
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Items that were drawn.
+    """A sample of items.
 
     Attributes
     ----------
     items : pandas.DataFrame
-        One row an item: ``id``, what is known of the response, its verdicts ``refused_R``,
+        One row per item: ``id``, data of the response, its verdicts ``refused_R``,
         ``sampling_stratum`` (from 1), ``probability`` of being drawn, in (0, 1], and ``frame``
-        (what was drawn from: ``all``, or ``flagged by R``).
+        (the population: ``all``, or ``flagged by R``).
     factors : tuple of str
-        What tells the strata apart besides the verdicts.
+        The factors of the strata besides the verdicts.
     n_responses : int
-        How many responses there were to draw from: the sum of 1 / probability.
+        The size of the population: the sum of 1 / probability.
     notes : tuple of str
     """
 
@@ -41,7 +41,7 @@ class Sample:
 
 
 def allocate(sizes: ArrayLike, weights: ArrayLike, n: int) -> NDArray[np.int64]:
-    """Report how many items to draw from each stratum: in proportion to weights, within bounds.
+    """Allocate items to strata in proportion to weights, within bounds.
 
     Parameters
     ----------
@@ -65,30 +65,29 @@ def allocate(sizes: ArrayLike, weights: ArrayLike, n: int) -> NDArray[np.int64]:
         low, high = (low, middle) if np.clip(middle * weight, least, most).sum() > n else (middle, high)
     share = np.clip(low * weight, least, most)
     whole = np.floor(share)
-    # Whole parts first, then one more where most was cut off.
+    # Integer parts first, then one more for the largest fractions.
     more = np.argsort(whole - share, kind="stable")[: int(n - whole.sum())]
     whole[more] += 1
     return whole.astype(np.int64)
 
 
 def draw_items(responses: Responses, n: int, rng: np.random.Generator, *, flagged_by: str | None = None) -> Sample:
-    r"""Draw responses for annotation, more of them where labels tell more.
+    r"""Draw responses for annotation, more of them where labels are more informative.
 
-    Strata are the verdicts of all rules together, by persona, model and task as far as there is
-    room: a factor is added where `FEWEST` items of each stratum are still no more than `n`, and
-    persona_group stands for persona where that does not fit. Beyond these, the items of stratum h are
-    in proportion to :math:`c_h \sqrt{N_h}` of its :math:`N_h` responses. Neyman's allocation to
-    :math:`N_h S_h` is the best for the whole study, an equal one for each stratum; the root is
-    the power allocation between them. :math:`c_h = 2` where rules disagree, because
-    :math:`S_h`, the standard deviation of a label, is .50 where it may as well be yes as no, and
-    .25 where one in 15 is unlike the rest. Within strata the draw is simple random, without replacement.
+    Strata are the combined verdicts of all rules, by persona, model and task if `n` is large enough: a factor is added
+    if `FEWEST` items of each stratum are still no more than `n`, and persona_group replaces persona if that has too
+    many levels. Additional items of stratum h are in proportion to :math:`c_h \sqrt{N_h}` of its :math:`N_h` responses.
+    Neyman's allocation, in proportion to :math:`N_h S_h`, is optimal for the whole study, and an equal allocation for
+    each stratum; the root is a power allocation between the two. :math:`c_h = 2` if rules disagree, because
+    :math:`S_h`, the standard deviation of a label, is .50 if yes and no are equally likely, and .25 if one in 15
+    differs from the rest. Within strata, the draw is simple random without replacement.
 
     Parameters
     ----------
     responses : Responses
         With texts, ``design_id`` and ``index``.
     n : int
-        Items to draw; all responses where there are fewer.
+        Items to draw; all responses if there are fewer.
     rng : numpy.random.Generator
     flagged_by : str, optional
         Draw only from responses that this rule calls refusals.
@@ -100,7 +99,7 @@ def draw_items(responses: Responses, n: int, rng: np.random.Generator, *, flagge
     Raises
     ------
     InputError
-        If a column is missing, a model answered a prompt twice, nothing is flagged, or `n` is too few.
+        If a column is missing, a model answered a prompt twice, nothing is flagged, or `n` is too small.
 
     References
     ----------
@@ -135,7 +134,7 @@ def draw_items(responses: Responses, n: int, rng: np.random.Generator, *, flagge
 
 
 def _check(responses: Responses, source: str) -> None:
-    """Refuse responses without texts, or without unique item ids."""
+    """Check that responses have texts and unique item ids."""
     if "response" not in responses.columns:
         raise InputError(
             f"{source}: lacks the column response, which annotators need; give the folder named in "
@@ -155,7 +154,7 @@ def _check(responses: Responses, source: str) -> None:
 
 
 def _stratify(responses: Responses, flagged_by: str | None, n: int) -> tuple[list[str], pd.DataFrame]:
-    """Choose what tells strata apart, and count their responses."""
+    """Choose the factors of strata, and count their responses."""
     factors: list[str] = []
     strata = count_strata(responses, factors, flagged_by)
     needed = int(strata["n"].clip(upper=FEWEST).sum())

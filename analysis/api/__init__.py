@@ -1,4 +1,4 @@
-"""What a notebook imports, as ``import refusal_metrics as rm``: `load`, `detect` and what they return."""
+"""The interface for notebooks, ``import refusal_metrics as rm``: `load`, `detect` and what they return."""
 
 from refusal_metrics.errors import InputError
 

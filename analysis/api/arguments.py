@@ -1,4 +1,4 @@
-"""What is passed to the functions of a notebook: lists that may be one text, files that may be tables."""
+"""Arguments in a notebook: lists or single texts, files or tables."""
 
 import json
 import os
@@ -23,7 +23,7 @@ Names: TypeAlias = str | Iterable[str]
 
 
 def list_of(given: object, what: str) -> list[object]:
-    """Return a list of what was passed; one text is a list of one, and None of none."""
+    """Return an argument as a list; one text becomes a list of one, and None an empty list."""
     if given is None:
         return []
     if isinstance(given, str | int | float | os.PathLike):
@@ -44,7 +44,7 @@ def names_of(given: object, what: str) -> list[str]:
 
 
 def label_map(columns: str | Mapping[str, str], values: str | Mapping[str, str]) -> LabelMap:
-    """Read what a label file calls its columns and values: mappings, or texts as the commands take them."""
+    """Read the names of a label file's columns and values: mappings, or texts as in the commands."""
     return read_label_map(
         *(given if isinstance(given, str) else json.dumps(dict(given)) for given in (columns, values))
     )
@@ -56,10 +56,10 @@ def write_parquet(table: pd.DataFrame, path: Path, what: str) -> None:
     Raises
     ------
     InputError
-        If two columns have one name, or one has values that no file can hold, named as `what`.
+        If two columns have one name, or one has values that cannot be written; the error names it `what`.
     """
     if not len(table.columns):
-        raise InputError(f"{what}: has no columns; give a row a response")
+        raise InputError(f"{what}: has no columns; give one row per response")
     named = table.set_axis([str(name) for name in table.columns], axis=1)
     if named.columns.has_duplicates:
         raise InputError(f"{what}: has two columns {named.columns[named.columns.duplicated()][0]!r}; rename one")
@@ -76,7 +76,7 @@ def write_parquet(table: pd.DataFrame, path: Path, what: str) -> None:
 
 @contextmanager
 def as_file(given: AnyPath | pd.DataFrame, what: str, ending: str = ".parquet") -> Iterator[Path]:
-    """Make a file of a table that is passed as a data frame; errors name it `what`.
+    """Provide a table as a file, also if it is passed as a data frame; errors name it `what`.
 
     Parameters
     ----------

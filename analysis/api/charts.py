@@ -36,7 +36,7 @@ _BROKEN_DOWN = {
 
 
 def tables_of_rates(counts: Counts, rule: str) -> dict[str, pd.DataFrame]:
-    """Return the tables of rates that figures take the order of personas and the sizes of a study from."""
+    """Return the tables of rates from which figures take the order of personas and the size of a study."""
     tables = {}
     for name, factors in _BROKEN_DOWN.items():
         if not factors or factors[-1] in counts.levels:
@@ -52,12 +52,12 @@ def to_chart(figures: Iterable[Figure], nothing: str) -> alt.VConcatChart:
     ----------
     figures : iterable of Figure
     nothing : str
-        What is said where there is no figure.
+        The error message if there is no figure.
 
     Returns
     -------
     altair.VConcatChart
-        Its description holds the captions.
+        Its description contains the captions.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Rates and differences of a study, corrected by people's labels of some of its responses."""
+"""Rates and differences of a study, corrected by people's labels of a sample."""
 
 from collections.abc import Sequence
 

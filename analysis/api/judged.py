@@ -1,4 +1,4 @@
-"""Responses that are passed as a list, judged."""
+"""Verdicts on a list of responses."""
 
 import math
 import os
@@ -23,7 +23,7 @@ COLUMNS = ("response", "outcome", "refused", "cause", "rule", "answer")
 
 
 class _Left(Enum):
-    """What stands for an argument that was left out."""
+    """Marks an argument that was not passed."""
 
     OUT = "left out"
 
@@ -58,9 +58,9 @@ def detect(
         A rule (``answer_aware``, ``prefix``, ``prefix_strict``), ``hf:MODEL`` for a text classifier of the
         transformers library, or ``judge:ADDRESS`` for a model on an OpenAI-compatible server.
     prompts : list of str, optional
-        What was asked, one prompt for each response; for classifiers with `pair`, and for judges.
+        The prompts, one for each response; for classifiers with `pair`, and for judges.
     label_map, pair, batch_size
-        As of ``persona-refusal detect``, for classifiers.
+        As for ``persona-refusal detect``, for classifiers.
     judge_model, cache, concurrency, retries, timeout, max_tokens
         The same, for judges. Without `cache` no replies are kept.
 

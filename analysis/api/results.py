@@ -1,4 +1,4 @@
-"""What a study's estimates are in a notebook, where they are more than one table."""
+"""Estimates of a study in a notebook that are more than one table."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ _MOST_ROWS = 30
 
 
 class _Result:
-    """A table with what must be said about it."""
+    """A table with its notes."""
 
     title: str
     table: pd.DataFrame
@@ -51,7 +51,7 @@ class RegressionFit(_Result):
     effects : pandas.DataFrame
         Average marginal effects, differences of probabilities: ``factor, level, estimate, ci_low, ci_high``.
     notes : tuple of str
-        What must be said beside the numbers.
+        Notes about the estimates.
 
     Examples
     --------

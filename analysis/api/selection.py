@@ -1,4 +1,4 @@
-"""The responses of a study in a notebook: what there is, some of it, and its counts."""
+"""The responses of a study in a notebook: contents, selection and counts."""
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -21,7 +21,7 @@ _MOST_NAMES = 6
 
 
 class Selection:
-    """Responses that were read once, and do not change."""
+    """Immutable responses."""
 
     def __init__(
         self, responses: Responses, factors: Sequence[str] = (), *, all_runs: bool = False, are_logs: bool = False
@@ -39,7 +39,7 @@ class Selection:
         setting: Names | None = None,
         **levels: Names | float,
     ) -> Self:
-        """Keep the responses of some models, tasks, personas, settings or levels of another factor.
+        """Select the responses of some models, tasks, personas, settings or levels of another factor.
 
         Parameters
         ----------
@@ -81,7 +81,7 @@ class Selection:
         Parameters
         ----------
         detector : str, optional
-            The rule whose verdicts are the column ``refused``; by default the first, ``answer_aware`` where
+            The rule whose verdicts are the column ``refused``; by default the first, which is ``answer_aware`` if
             responses were judged by it.
 
         Returns
@@ -103,12 +103,12 @@ class Selection:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was left out when the responses were read, and what they do not say."""
+        """Notes on what was left out when the responses were read, and what is missing."""
         return self._noted.notes
 
     @cached_property
     def _noted(self) -> Responses:
-        """The responses with what is said of those that cannot be read, which differs if some are selected."""
+        """The responses with notes on unusable ones, which depend on the selection."""
         return note_unusable(self._responses)
 
     @property
@@ -128,7 +128,7 @@ class Selection:
 
     @property
     def detectors(self) -> tuple[str, ...]:
-        """The detectors whose verdicts there are; the first one is the default."""
+        """The available detectors; the first one is the default."""
         return self._responses.rules
 
     @property
@@ -148,7 +148,7 @@ class Selection:
         return f"<p><strong>Study of {len(self):,} responses</strong></p><table>{rows}</table>{list_notes(self.notes)}"
 
     def _rows(self) -> Iterable[tuple[str, str]]:
-        """List what is said of a study at a glance."""
+        """List the contents of a study for its overview."""
         counts = self._any_counts()
         for title, name in (("models", "model"), ("tasks", "task"), ("settings", "setting"), ("personas", "persona")):
             if levels := self._levels(name):
@@ -185,7 +185,7 @@ class Selection:
         return self._known_counts[wanted]
 
     def _added(self, factors: Sequence[str]) -> list[str]:
-        """List the factors that are columns of the responses and were not named when these were read."""
+        """List run factors in the responses that were not named when they were read."""
         added = [name for name in run_factors_among(factors) if name not in self._factors]
         columns = self._responses.columns
         for name in added:
@@ -199,7 +199,7 @@ class Selection:
         return added
 
     def _run_factors(self, by: object, comparing: str) -> list[str]:
-        """Read factors of runs; refuse others, within which personas cannot be compared."""
+        """Read run factors; other factors are errors, because personas cannot be compared within them."""
         factors = names_of(by, "by")
         check_run_factors_only("by", factors, f"{comparing} personas within each model")
         return factors

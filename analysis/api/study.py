@@ -1,4 +1,4 @@
-"""The study that `load` returns: its tables, and what is more than one table."""
+"""The study that `load` returns."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 
 class Study(Tables):
-    """The responses of a study, from `load`, and what can be estimated from them.
+    """The responses of a study, from `load`, and their estimates.
 
     A parameter that a command has as an option has the same name, meaning and default here: ``by`` is ``--by``.
-    Tables are pandas data frames with the columns of the commands' CSV output; rates are proportions. What must
-    be said beside a table is in its ``attrs["notes"]``.
+    Tables are pandas data frames with the columns of the commands' CSV output; rates are proportions. Notes about a
+    table are in its ``attrs["notes"]``.
 
     Examples
     --------
@@ -124,9 +124,9 @@ class Study(Tables):
             Instead of a formula: main effects of these factors, by default persona, template, task and model as far
             as the study has them.
         estimator : {"mle", "firth", "ridge"}, optional
-            By default maximum likelihood, and Firth's penalised likelihood if some estimates are infinite.
+            By default maximum likelihood, or Firth's penalised likelihood if some estimates are infinite.
         penalty : float
-            Of ridge: 1/C in scikit-learn.
+            For ridge: 1/C in scikit-learn.
         reference : mapping of str to str, optional
             Reference levels, e.g. ``{"persona": "man"}``.
         detector : str, optional
@@ -188,14 +188,14 @@ class Study(Tables):
         ----------
         labels : path or pandas.DataFrame
             One row an item and annotator, with the columns ``response`` and ``refusal`` (yes or no), and ``id``,
-            ``annotator``, ``probability``, ``persona``, ... where known.
+            ``annotator``, ``probability``, ``persona``, ... if known.
         detector : str or list of str
-            Rules, ``hf:MODEL`` or ``judge:ADDRESS``; by default all rules. Other detectors whose verdicts the
-            responses carry are compared too.
+            Rules, ``hf:MODEL`` or ``judge:ADDRESS``; by default all rules. Other detectors whose verdicts the responses
+            contain are compared too.
         by : str or list of str
             Columns of the labels to break errors down by.
         preset, columns, values
-            How a label file of another tool is read, as of ``persona-refusal validate``.
+            Names and values of another tool's label file, as for ``persona-refusal validate``.
         seed : int
             Random seed of the permutations of personas.
 
@@ -216,7 +216,7 @@ class Study(Tables):
         ['answer_aware', 'prefix', 'prefix_strict']
         """
         asked = names_of(detector, "detector") or list(RULES)
-        # Verdicts that the responses carry are compared as they are.
+        # Verdicts in the responses are compared as they are.
         carried = {*self.detectors} - RULES.keys()
         made = [make_detector(name) for name in asked if name not in carried]
         with as_file(labels, "labels") as path:

@@ -1,4 +1,4 @@
-"""The tables that are estimated from the responses of a study in a notebook."""
+"""Estimates of a study in a notebook, as one table each."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -28,7 +28,7 @@ AnyMap: TypeAlias = str | Mapping[str, str]
 
 
 class Tables(Selection):
-    """Responses, and what is estimated from them as one table."""
+    """Responses, and the estimates that are one table each."""
 
     def rates(
         self,
@@ -241,6 +241,6 @@ class Tables(Selection):
         return self._told(table, detector, [describe_no_interactions(*named)] * table.empty)
 
     def _told(self, table: pd.DataFrame, detector: str | None, notes: Sequence[str] = ()) -> pd.DataFrame:
-        """Put what must be said beside a table into its attributes."""
+        """Store the notes about a table in its attributes."""
         table.attrs |= {"detector": self._responses.rule(detector), "notes": tuple(notes)}
         return table

@@ -1,1 +1,1 @@
-"""The command line, and nothing that another room needs."""
+"""The command line."""

@@ -28,13 +28,13 @@ from .interrupts import Stopped, stopped_by_signals
 from .options import AllRuns, Detector, Force, Results, names
 
 _LONGEST = 4000
-"""How many characters of an error are shown; what it quotes may be of any length."""
+"""The largest number of characters of an error; quoted input can have any length."""
 
 _MISTAKES = {
     *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP),
     *(errno.ENAMETOOLONG, errno.EROFS),
 }
-"""What the system says of names that are wrong, rather than of itself."""
+"""System errors about wrong names, rather than about the system."""
 
 app = typer.Typer(
     name="persona-refusal",
@@ -84,7 +84,7 @@ def register() -> None:
 
 @app.command()
 def unregister() -> None:
-    """Remove the links that `register` made, and nothing else.
+    """Remove the links that `register` made.
 
     Example: `persona-refusal unregister`
     """
@@ -140,7 +140,7 @@ def main() -> None:
     sentence. 129, 130 and 143: terminated by SIGHUP, interrupted, terminated by SIGTERM.
     """
     for stream in (sys.stdout, sys.stderr):
-        # Half of a surrogate pair, or a sign that the terminal's encoding lacks, is no reason to stop.
+        # Half of a surrogate pair, or a character that the terminal's encoding lacks, is not an error.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     with stopped_by_signals() as signals:
@@ -152,7 +152,7 @@ def main() -> None:
 
 
 def _run(signals: list[int]) -> int | str | None:
-    """Run the command; give the exit code."""
+    """Run the command; return the exit code."""
     code: int | str | None = 0
     try:
         code = _exit_code()
@@ -161,7 +161,7 @@ def _run(signals: list[int]) -> int | str | None:
         say([f"persona-refusal: {text if len(text) <= _LONGEST else f'{text[:_LONGEST]} ...'}"])
         code = 2
     except BrokenPipeError:
-        # Who reads has seen enough, as head has.
+        # The reader of a pipe, such as head, has closed it.
         _silence(sys.stdout)
         code = 1
     except OSError as error:
@@ -169,7 +169,7 @@ def _run(signals: list[int]) -> int | str | None:
         say([f"persona-refusal: {_cannot(error)}"])
         code = 2 if error.errno in _MISTAKES else 1
     except (RuntimeError, ImportError, SystemError) as error:
-        # What DuckDB and extensions that are being loaded make of a signal.
+        # How DuckDB and extensions being loaded report a signal.
         if signals:
             raise Stopped(signals[0]) from error
         if str(error) != "Query interrupted":
@@ -201,13 +201,13 @@ def _cannot(error: OSError) -> str:
 
 
 def _short_of_memory() -> tuple[type[BaseException], ...]:
-    """Name what is raised if out of memory; DuckDB's own exception if it was imported."""
+    """Return the exceptions raised if out of memory, including DuckDB's if it was imported."""
     loaded = sys.modules.get("duckdb")
     return (MemoryError, loaded.OutOfMemoryException) if loaded else (MemoryError,)
 
 
 def _silence(stream: TextIO) -> None:
-    """Keep Python from trying again to write at exit."""
+    """Prevent Python from writing again at exit."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

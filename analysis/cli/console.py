@@ -1,4 +1,4 @@
-"""Talking to the user, on the standard error, which leaves the standard output to results."""
+"""Messages and progress on the standard error; the standard output is for results."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +20,7 @@ from ..display import plain
 
 @contextmanager
 def busy(what: str) -> Iterator[None]:
-    """Show on a terminal what is being done, and for how long; elsewhere nothing."""
+    """Show the current step and its duration on a terminal; elsewhere nothing."""
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description} ...", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -32,7 +32,7 @@ def say(sentences: Iterable[str]) -> None:
     """Print sentences, one per line."""
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     for sentence in sentences:
-        # What goes to a file stays a line each, as programs read it.
+        # In a file, each sentence stays on one line for programs.
         console.print(plain(sentence), soft_wrap=not console.is_terminal)
 
 
@@ -43,12 +43,12 @@ def show_progress(what: str) -> Iterator[Callable[[int, int], object]]:
     Parameters
     ----------
     what : str
-        What is being done.
+        The current step.
 
     Yields
     ------
     callable
-        To be told how much is done, of how much.
+        Receives the amount of work done, and the total.
     """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

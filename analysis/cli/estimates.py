@@ -66,8 +66,8 @@ def sensitivity(
 ) -> None:
     """Print the sensitivity index (iota) of each factor with its permutation baseline and confidence interval.
 
-    0 means that refusing does not depend on the factor, 1 that nothing else matters. For the whole
-    study, and for each model and task.
+    0 means that refusals do not depend on the factor, 1 that they depend on nothing else. For the whole study, and for
+    each model and task.
 
     Example: `persona-refusal sensitivity results`
 
@@ -214,8 +214,8 @@ def trend(
 ) -> None:
     """Print whether personas matter less to newer (or larger, ...) models: slopes with their errors.
 
-    How far a model's personas are apart, and its log odds of refusing, on a property of models, of
-    which there must be three at least.
+    The spread of a model's persona effects, and its log-odds of refusal, regressed on a property of models. At least
+    three models are needed.
 
     Example: `persona-refusal trend results --column released`
 

@@ -1,4 +1,4 @@
-"""A command that is told to end cleans up first."""
+"""Clean termination of commands by signals."""
 
 import signal
 import threading
@@ -8,7 +8,7 @@ from types import FrameType
 
 
 class Stopped(SystemExit):
-    """A signal asked the command to end.
+    """A signal terminated the command.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ def stopped_by_signals() -> Iterator[list[int]]:
     Yields
     ------
     list of int
-        The signals that came, for what hides exceptions (DuckDB does).
+        The received signals, because some libraries (DuckDB) hide exceptions.
     """
     came: list[int] = []
 
@@ -41,7 +41,7 @@ def stopped_by_signals() -> Iterator[list[int]]:
     # Signals are handled by the main thread alone, and Windows has no SIGHUP.
     known = [number for number in (signal.SIGTERM, getattr(signal, "SIGHUP", None)) if number is not None]
     asked = known if threading.current_thread() is threading.main_thread() else []
-    # A command under nohup ignores SIGHUP, and goes on.
+    # A command under nohup ignores SIGHUP and continues.
     before = {number: signal.getsignal(number) for number in asked if signal.getsignal(number) is not signal.SIG_IGN}
     for number in before:
         signal.signal(number, stop)

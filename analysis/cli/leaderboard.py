@@ -85,8 +85,8 @@ def leaderboard(
 ) -> None:
     """Rank models by how rarely they refuse, with the uncertainty of the ranks; or compare two runs of one model.
 
-    Rank 1 refuses least. Ranks are by the mean over tasks, each with the same weight. Other metrics
-    in the same results (mmlu, ...) stand beside them. Exit code 1: see --fail-above.
+    Rank 1 refuses least. Ranks are by the mean over tasks with equal weights. Other metrics in the same results (mmlu,
+    ...) become columns. Exit code 1: see --fail-above.
 
     Example: `persona-refusal leaderboard results`
 
@@ -160,7 +160,7 @@ def _print_board(board: "Board", form: Format, *, each: bool) -> None:
     if form in _DATA:
         print_table(board.table, form)
         return
-    # On screen there is little room.
+    # Short names, because the screen is narrow.
     first, short = board.tasks[0], form is Format.TABLE
     tables: list[tuple[str, pd.DataFrame]] = [(name_task(first), lay_out_board(board, first, short=short))]
     if each:
@@ -241,7 +241,7 @@ def _print_comparison(comparison: "Comparison", shown: "pd.DataFrame", form: For
     tables += [("Personas and persona groups", narrow)] * (len(named) > 0)
     tables += [("Changes of outcomes", readable(comparison.changes, CHANGES))] * (len(comparison.changes) > 0)
     tables += [("Examples", lay_out_examples(shown))] * (len(shown) > 0)
-    # What all rows of a table share would leave no room for the rest.
+    # Columns with the same value in all rows are left out to save room.
     _print_texts(tables, form, ["model", "setting"])
     say([f"By the rule {comparison.rule}. {said}"])
 
@@ -278,10 +278,10 @@ def _figures(out: Path) -> Path:
 
 @contextmanager
 def _replaced(out: Path, *, force: bool) -> Iterator[Path]:
-    """Return a folder in which a page and its figures are made; those of an earlier page of that name are removed."""
+    """Return a temporary folder for a page and its figures, which replace those of an earlier page."""
     from ..files import replace_files
 
-    # A page of the other form, or a table, may have been written beside them.
+    # A page of the other format, or a table, can be in the same folder.
     shared = out.suffix == ".csv" or any(out.with_suffix(e).exists() for e in (".md", ".html") if e != out.suffix)
     earlier = [f"{_figures(out).name}/families.{form}" for form in ("csv", "png", "svg")] * (not shared)
     with replace_files(out, force=force, earlier=earlier) as made:

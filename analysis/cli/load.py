@@ -1,4 +1,4 @@
-"""What the commands that estimate read and refuse in common."""
+"""Shared input and checks of the estimating commands."""
 
 # The analysis is imported inside the functions, so that help does not wait for pandas and DuckDB.
 # ruff: noqa: PLC0415
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def load_counts(
     results: list[str], factors: Sequence[str], detector: str | None, *, all_runs: bool, exclude: bool
 ) -> "tuple[Responses, Counts]":
-    """Read responses and count the refusals of one rule; say what was left out."""
+    """Read responses and count the refusals of one rule; report what was left out."""
     from ..columns import run_factors_among
     from ..responses import count_responses, load_responses
 
@@ -38,7 +38,7 @@ def load_counts(
 
 
 def said_of_rule(rule: str) -> str:
-    """Say whose verdicts the refusals are."""
+    """Describe which detector's verdicts are counted."""
     from ..columns import GIVEN, name_rule
 
     return f"Refusals as in {name_rule(rule)}." if rule == GIVEN else f"Refusals by the rule {rule}."
@@ -48,11 +48,13 @@ def noted(responses: "Responses", detector: str | None, *, exclude: bool) -> "Re
     """Leave out what the provider refused if that is asked for, and note where responses say too little."""
     from ..responses import exclude_provider, note_unusable
 
+    """Exclude refusals by the provider if requested, and add notes about unusable responses."""
+
     return note_unusable(exclude_provider(responses) if exclude else responses, detector)
 
 
 def check_one_of(options: Mapping[str, object]) -> None:
-    """Refuse options of which each stands for something else."""
+    """Check that at most one of several exclusive options is given."""
     given = [name for name, value in options.items() if value]
     if len(given) > 1:
         raise InputError(f"{' and '.join(given)}: mean different tables; give one of them")

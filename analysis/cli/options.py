@@ -85,14 +85,14 @@ RUN_FACTORS = "Settings of runs found in the results are factors too: temperatur
 
 
 def between(option: str, low: float, high: float) -> Callable[[float | None], float | None]:
-    """Make the check of an option that is a number; Typer's own lets nan and infinity pass.
+    """Return a check for a numeric option; Typer's own accepts nan and infinity.
 
     Parameters
     ----------
     option : str
-        As it is typed, e.g. ``--fail-above``.
+        Its name, e.g. ``--fail-above``.
     low, high : float
-        The least and the greatest value allowed.
+        The smallest and the largest allowed value.
 
     Returns
     -------
@@ -114,12 +114,12 @@ def between(option: str, low: float, high: float) -> Callable[[float | None], fl
 
 
 def names(listed: str) -> list[str]:
-    """Read names between commas, each once."""
+    """Read comma-separated names, each once."""
     return list(dict.fromkeys(name.strip() for name in listed.split(",") if name.strip()))
 
 
 class Tool(StrEnum):
-    """What annotators work with."""
+    """Formats of annotation files."""
 
     CSV = "csv"
     LABEL_STUDIO = "label-studio"
@@ -128,6 +128,6 @@ class Tool(StrEnum):
 
 
 class Only(StrEnum):
-    """What items are drawn from, where that is not all responses."""
+    """The population of items, if not all responses."""
 
     FLAGGED = "flagged"

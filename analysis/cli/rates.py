@@ -151,7 +151,7 @@ def _print_corrected(
     exclude: bool,
     form: Format,
 ) -> None:
-    """Print rates, or differences, corrected by labels beside the uncorrected ones."""
+    """Print rates, or differences, corrected by labels, with the uncorrected ones."""
     from ..columns import STUDY, STUDY_COLUMNS, run_factors_among
     from ..contracts import CORRECTED, CORRECTED_CONTRASTS
     from ..display import print_table
@@ -162,7 +162,7 @@ def _print_corrected(
     run_factors = run_factors_among(factors)
     with busy("Reading the responses and labels"):
         given = read_labels(labels, names=mapping)
-        # With texts, by which labels of other answers are found.
+        # With texts, to find labels of other answers.
         with_texts = "response" in given.items
         responses = load_responses(results, all_runs=all_runs, run_factors=run_factors, texts=with_texts)
         responses = noted(responses, detector, exclude=exclude)
@@ -184,7 +184,7 @@ def _print_corrected(
 
 
 def _not_compared(counts: "Counts", table: "pd.DataFrame", against: str) -> Iterable[str]:
-    """Name the tasks of which personas were asked and the baseline was not."""
+    """Report the tasks with personas but without the baseline."""
     cells, _ = counts.where(setting="persona").cell(["task"])
     if missing := sorted(set(cells["task"]) - set(table["task"])):
-        yield f"Not compared, for nothing was asked in the setting {against}: {', '.join(missing)}."
+        yield f"Not compared, because there are no prompts in the setting {against}: {', '.join(missing)}."

@@ -102,13 +102,13 @@ def report(
     run_factors = tuple(names(factors))
     check_run_factors_only("--factors", run_factors, "the report is broken down by every factor of its prompts")
     with busy("Reading the responses"):
-        # With texts, by which labels of other answers are found.
+        # With texts, to find labels of other answers.
         with_texts = texts or labels is not None
         responses = load_responses(results, all_runs=all_runs, run_factors=run_factors, texts=with_texts)
         responses = noted(responses, detector, exclude=exclude_provider)
     say(responses.notes)
     options = ReportOptions(detector, run_factors, replicates, seed, column, models)
-    with busy("Making every table and figure"):
+    with busy("Computing tables and figures"):
         tables = write_report(
             responses,
             out,
@@ -124,7 +124,7 @@ def report(
         )
     table = main_table(tables, run_factors)
     say(["No persona task was run, so there is no main table."] * table.empty)
-    # Of three rules all intervals would not fit 80 columns; they are in the report.
+    # Intervals of three rules do not fit 80 columns; they are in the report.
     intervals = [name for name in table.columns if name.endswith("95% CI")]
     left_out = ["texts", *intervals[1:]]
     if form in {Format.TABLE, Format.MARKDOWN}:

@@ -125,7 +125,7 @@ def _run(study: "Study", plan: "Plan", shards: "list[Shard]") -> None:
 
     folder = StudyFolder(study.out)
     if before := folder.record():
-        # Before anything is written of this run.
+        # Before this run writes anything.
         left = {shard.model for shard in missing_shards(study, shards, before["began"])}
         models = [model for model in study.models if model.name in left]
         say(check_resumed(study, models, plan.describe_tasks(), before, installed_versions()))
@@ -179,6 +179,8 @@ def _count_refusals(study: "Study") -> list[str]:
     """Report how many prompts a provider refused or a server rejected, of all that has been written."""
     from refusal_metrics.studies import StudyFolder
 
+    """Report how many prompts a provider refused or a server rejected."""
+
     lines = []
     runs = StudyFolder(study.out).record().get("runs", {})
     for model in study.models:
@@ -197,6 +199,8 @@ def _count_refusals(study: "Study") -> list[str]:
 def _list_other_models(study: "Study") -> list[str]:
     """Report where a server names another model than it was asked for."""
     from refusal_metrics.studies import ANSWERED_BY, StudyFolder
+
+    """Report servers that name another model than requested."""
 
     lines = []
     runs = StudyFolder(study.out).record().get("runs", {})
@@ -225,6 +229,8 @@ def _say_plan(study: "Study", plan: "Plan", shards: "list[Shard]") -> None:
     """Print what would be asked, and how long it takes where that is known from earlier shards."""
     from refusal_metrics.studies import CHARACTERS_A_TOKEN, StudyFolder
 
+    """Print the number of prompts, and the time if it is known from earlier shards."""
+
     runs = StudyFolder(study.out).record().get("runs", {})
     n_docs = sum(plan.n_docs.values())
     tokens = plan.count_characters() / CHARACTERS_A_TOKEN / max(n_docs, 1)
@@ -237,7 +243,7 @@ def _say_plan(study: "Study", plan: "Plan", shards: "list[Shard]") -> None:
         longest = model.generation.get("max_gen_toks", 256)
         known = runs.get(model.name, {})
         if known.get("n_prompts"):
-            # Counted by each server for itself.
+            # Counted separately by each server.
             rate = known["n_prompts"] / known["seconds"] * len(model.by_server())
             time = f"{_duration(n / rate)} at the {rate:.1f} prompts per second so far"
         else:
@@ -248,7 +254,7 @@ def _say_plan(study: "Study", plan: "Plan", shards: "list[Shard]") -> None:
 
 
 def _duration(seconds: float) -> str:
-    """Write about how long something takes."""
+    """Format an approximate duration."""
     if seconds < 2 * _SECONDS_AN_HOUR:
         return f"{max(1, round(seconds / 60))} min"
     return f"{seconds / _SECONDS_AN_HOUR:.1f} hours"

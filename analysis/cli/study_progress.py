@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def describe_journal(model: "StudyModel", what: Mapping[str, Any]) -> str:
-    """Describe in one sentence what an earlier run left of the answers."""
+    """Describe in one sentence the responses that an earlier run left."""
     shard = what["shard"]
     parts = [f"{what['n_found']:,} responses of an earlier run are used"]
     if what["n_foreign"]:
@@ -25,12 +25,12 @@ def describe_journal(model: "StudyModel", what: Mapping[str, Any]) -> str:
 
 
 class ProgressBars:
-    """The progress of each model, with rates and the time that remains."""
+    """The progress of each model, with rates and the remaining time."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
         self._progress = Progress(
-            # Names are no markup, and command no terminal.
+            # Names are escaped for markup and terminals.
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
@@ -48,7 +48,7 @@ class ProgressBars:
         self._progress.stop()
 
     def show(self, model: "StudyModel", kind: str, what: Mapping[str, Any]) -> None:
-        """Show what happened."""
+        """Show an event."""
         if kind == "begins":
             self._bars[model.name] = self._progress.add_task(plain(model.name), total=what["n_shards"], rate="loading")
         elif kind == "loaded":

@@ -1,4 +1,4 @@
-"""Untrusted text in a page: shown as text, whatever it holds."""
+"""Untrusted text in a page, always shown as text."""
 
 import json
 import re
@@ -24,18 +24,18 @@ def load_template(
     finalize: Callable[[Any], Any] | None = None,
     filters: Mapping[str, Callable[[str], str]] | None = None,
 ) -> Template:
-    """Load a template of a page, which escapes all that it is given and fails for what it is not.
+    """Load the template of a page, which escapes all values and fails if one is missing.
 
     Parameters
     ----------
     folder : Path
-        Where it lies, and what it includes.
+        The folder of the template and of the templates that it includes.
     name : str
-        Of its file.
+        The name of its file.
     finalize : callable, optional
         Applied to every value before it is escaped.
     filters : mapping of str to callable, optional
-        What the template may apply by name.
+        Filters of the template, by name.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def load_template(
 
 
 def visible(text: str) -> str:
-    r"""Write characters that cannot be seen, or turn the direction of others, as what they are.
+    r"""Replace invisible characters, and those that change the direction of writing, with their codes.
 
     Parameters
     ----------
@@ -77,15 +77,15 @@ def _name(character: str) -> str:
 
 
 def clip(text: str, most: int, n: int | None = None) -> str:
-    """Cut a long text and say so.
+    """Shorten a long text, with a note of its length.
 
     Parameters
     ----------
     text : str
     most : int
-        How many characters stay.
+        The number of characters to keep.
     n : int, optional
-        The length of the whole, where `text` is only its beginning.
+        The length of the whole text, if `text` is only its beginning.
 
     Returns
     -------
@@ -96,18 +96,18 @@ def clip(text: str, most: int, n: int | None = None) -> str:
 
 
 def embed(value: object) -> Markup:
-    r"""Write JSON that can stand inside a ``script`` element.
+    r"""Return JSON that is safe inside a ``script`` element.
 
     Parameters
     ----------
     value : object
-        Of what JSON knows; nan and infinite numbers are no JSON.
+        A value that JSON can represent; nan and infinite numbers are not valid JSON.
 
     Returns
     -------
     Markup
-        No ``<``, ``>`` or ``&`` is in it, so that nothing can end the element, and no U+2028 or U+2029. A half
-        of a surrogate pair is an escape, since UTF-8 cannot hold it.
+        It contains no ``<``, ``>`` or ``&``, so that nothing can end the element, and no U+2028 or U+2029. Half of a
+        surrogate pair is escaped, because UTF-8 cannot represent it.
 
     Raises
     ------

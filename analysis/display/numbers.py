@@ -1,4 +1,4 @@
-"""How single values are written for people."""
+"""Single values formatted for people."""
 
 import math
 import re
@@ -17,12 +17,12 @@ class Format(StrEnum):
 
 
 def percent(value: float, *, signed: bool = False) -> str:
-    """Write a proportion as a percentage, or a difference of proportions as signed points.
+    """Format a proportion as a percentage, or a difference of proportions as signed points.
 
     Parameters
     ----------
     value : float
-        Proportion; nan gives an empty text.
+        Proportion; nan becomes an empty text.
     signed : bool
 
     Returns
@@ -35,14 +35,14 @@ def percent(value: float, *, signed: bool = False) -> str:
 
 
 def interval(low: float, high: float, *, signed: bool = False) -> str:
-    """Write an interval of proportions in percent, or an empty text where there is none."""
+    """Format an interval of proportions in percent, or return an empty text if there is none."""
     if math.isnan(low) or math.isnan(high):
         return ""
     return f"[{percent(low, signed=signed)}, {percent(high, signed=signed)}]"
 
 
 def number(value: float) -> str:
-    """Write a number that is no proportion, or an empty text for nan."""
+    """Format a number that is not a proportion, or return an empty text for nan."""
     if math.isnan(value):
         return ""
     if math.isinf(value):
@@ -52,21 +52,21 @@ def number(value: float) -> str:
 
 
 def p_text(value: float) -> str:
-    """Write a p-value."""
+    """Format a p-value."""
     if math.isnan(value):
         return ""
     return "<.001" if value < _SMALLEST_P else f"{value:.3f}".removeprefix("0")
 
 
 def escape(value: object) -> str:
-    """Write a value as one line of Markdown that is read as nothing but its text, within a line or cell."""
+    """Escape a value for Markdown, as one line that is shown as its text in a line or cell."""
     text = re.sub(r"[\\`*~|]", r"\\\g<0>", plain(value))
-    # An underscore inside a word is no emphasis, and a bracket alone no link: prefix_strict, [0.00, 1.00].
+    # An underscore inside a word is not emphasis, and a bracket alone not a link: prefix_strict, [0.00, 1.00].
     text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text).replace("](", "]\\(")
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def plain(value: object) -> str:
-    """Write a value as one line of printable characters, so that no name can command a terminal or page."""
+    """Return a value as one line of printable characters, so that no name can control a terminal or page."""
     line = " ".join(str(value).split())
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)

@@ -1,6 +1,6 @@
-"""Words that follow numbers."""
+"""Nouns with numbers."""
 
 
 def counted(n: int, name: str) -> str:
-    """Write how many there are of something: 1 file, 2 files."""
+    """Return a number with its noun: 1 file, 2 files."""
     return f"{n:,} {name}{'s' * (n != 1)}"

@@ -1,4 +1,4 @@
-"""CSV that people open in a spreadsheet program: no cell is a formula, none has characters that cannot be seen."""
+"""CSV for spreadsheet programs: no cell is a formula or has invisible characters."""
 
 import csv
 import re
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 _SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
-"""What formulas begin with, and the full-width, small and mathematical signs that some programs take for these."""
+"""The first characters of formulas, and the full-width, small and mathematical signs that some programs treat alike."""
 _BEFORE = "\\x00-\\x20'\"`\u00a0\u00ab\u00bb\u200b-\u200f\u2018-\u201f\u2028-\u202e\u2060-\u2069\u3000\ufeff"
-"""Spaces, quotation marks and unseen characters, which may stand before a formula and be dropped."""
+"""Spaces, quotation marks and invisible characters, which programs drop before a formula."""
 # Identifiers that would be read as numbers lose digits. Apostrophes may precede each alternative, so that
-# `unguard` takes away what `guard` put there and nothing else.
+# `unguard` removes what `guard` added and nothing else.
 _IDS = r"^(?:\d{16}|\d+e\d+){end}"
 _COMMANDS = f"^(?:[{_BEFORE}]*[{_SIGNS}]|'*[\\t\\r\\n]|'*{_IDS[1:]})"
 _NUMBERS = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?{end}"
@@ -24,11 +24,11 @@ _IS_COMMAND, _IS_NUMBER, _IS_ID = (
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
 )
-"""Control characters, overrides of the direction of writing and characters without width, but joiners."""
+"""Control characters, directional overrides and zero-width characters except joiners."""
 
 
 def guard(text: str, *, numbers: bool = False) -> str:
-    """Put an apostrophe before a text that a spreadsheet program would run or change.
+    """Add an apostrophe before a text that a spreadsheet program would run or change.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def guard(text: str, *, numbers: bool = False) -> str:
     Returns
     -------
     str
-        The text itself if it begins with nothing that a formula begins with.
+        The text itself if it does not begin like a formula.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def guard(text: str, *, numbers: bool = False) -> str:
 
 
 def unguard(text: str) -> str:
-    """Take away what `guard` put before a text.
+    """Remove the apostrophe that `guard` added before a text.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def unguard(text: str) -> str:
 
 
 def seen(text: str) -> str:
-    """Write a text without characters that could show it as what it is not; line ends become line feeds.
+    """Replace characters that could disguise a text; line ends become line feeds.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def seen(text: str) -> str:
 
 
 def to_csv(table: "pd.DataFrame", *, quote_all: bool = False, exact: bool = False) -> str:
-    """Write a table as CSV for people.
+    """Return a table as CSV for people.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def to_csv(table: "pd.DataFrame", *, quote_all: bool = False, exact: bool = Fals
     quote_all : bool
         Whether numbers are in quotation marks too.
     exact : bool
-        Whether texts keep characters that cannot be seen, for a file that is read again.
+        Whether texts keep invisible characters, for a file that is read again.
 
     Returns
     -------
@@ -100,13 +100,13 @@ def to_csv(table: "pd.DataFrame", *, quote_all: bool = False, exact: bool = Fals
         if not (pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind)):
             shown.isetitem(place, table.iloc[:, place].astype(object).map(cell, na_action="ignore").to_numpy())
     shown.columns = pd.Index([cell(str(name)) for name in table.columns])
-    # Some readers end a line at a lone carriage return, which is quoted only where all is.
+    # Some readers end a line at a lone carriage return, which is quoted only if everything is.
     whole = quote_all or exact
     return str(shown.to_csv(index=False, quoting=csv.QUOTE_ALL if whole else csv.QUOTE_MINIMAL))
 
 
 def guard_in_sql(column: str) -> str:
-    """Write as SQL of DuckDB a column of texts that is guarded as by `guard`."""
+    """Return DuckDB SQL that guards a column of texts like `guard`."""
     is_command, is_number, is_id = (
         f"regexp_matches({column}, {_in_sql(pattern)})" for pattern in (_COMMANDS, _NUMBERS, _IDS)
     )
@@ -114,7 +114,7 @@ def guard_in_sql(column: str) -> str:
 
 
 def unguard_in_sql(column: str) -> str:
-    """Write as SQL of DuckDB a column of texts as `unguard` gives them."""
+    """Return DuckDB SQL that restores a column of texts like `unguard`."""
     rest = f"{column}[2:]"
     guarded = f"{column}[1] = '''' AND regexp_matches({rest}, {_in_sql(_COMMANDS)})"
     return f"CASE WHEN {guarded} THEN {rest} ELSE {column} END"

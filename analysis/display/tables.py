@@ -1,4 +1,4 @@
-"""How a table of estimates is shown: on screen and in Markdown as percentages, in files as proportions."""
+"""Tables of estimates: percentages on screen and in Markdown, proportions in files."""
 
 import math
 import sys
@@ -15,24 +15,25 @@ from rich.text import Text
 
 from ..columns import STATES, name_rule
 from ..contracts import INTERVALS, PLAIN, Contract
+from .levels import name_levels
 from .numbers import Format, escape, interval, number, p_text, percent, plain
 from .spreadsheets import to_csv
 
 _RARE = STATES
 """Counts that are shown to people only if one of them is above 0."""
 _WHOLE = frozenset({"n", "df", "rank", "rank_low", "rank_high", "tp", "fp", "fn", "tn"})
-"""Whole numbers besides the columns that begin with n_, which pandas makes floats where one is missing."""
+"""Whole numbers besides the columns that begin with n_; pandas converts them to floats if one is missing."""
 
 
 def readable(table: pd.DataFrame, contract: Contract = PLAIN) -> pd.DataFrame:
-    """Turn a table of estimates into texts for people.
+    """Format a table of estimates for people.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        Tidy, with columns that the contract knows; what it does not know is shown as it is.
+        Tidy; columns that the contract does not have are shown as they are.
     contract : Contract
-        Says which columns are shares, differences or signed, and how they are headed.
+        Defines which columns are shares, differences or signed, and their headings.
 
     Returns
     -------
@@ -41,7 +42,9 @@ def readable(table: pd.DataFrame, contract: Contract = PLAIN) -> pd.DataFrame:
         missing ones empty. Counts of responses that were unjudged, truncated or refused by the provider are left out
         if all are 0.
     """
-    table = table.drop(columns=[name for name in _RARE if name in table and not table[name].fillna(0).any()])
+    table = name_levels(
+        table.drop(columns=[name for name in _RARE if name in table and not table[name].fillna(0).any()])
+    )
     ends = {high for low, (high, _) in INTERVALS.items() if low in table}
     shown: dict[str, list[str]] = {}
     for column in table.columns:
@@ -54,7 +57,7 @@ def readable(table: pd.DataFrame, contract: Contract = PLAIN) -> pd.DataFrame:
             texts = [write(a, b) for a, b in zip(values, table[high], strict=True)]
         else:
             heading, texts = contract.heading(name), [_text(name, value, contract) for value in values]
-        # A column of the user's may be called what another one is headed.
+        # A user's column can have the name of another column's heading.
         shown[name if heading in shown else heading] = texts
     return pd.DataFrame(shown, index=table.index)
 
@@ -96,7 +99,7 @@ def _float_text(name: str, value: float, contract: Contract) -> str:
 
 
 def to_markdown(table: pd.DataFrame) -> str:
-    """Write a table of texts in Markdown; bars and line ends in a cell cannot break it."""
+    """Return a table of texts as Markdown; bars and line ends in a cell are escaped."""
     rows = [[escape(name) for name in table.columns], ["---"] * table.shape[1]]
     rows += [[escape(value) for value in row] for row in table.itertuples(index=False)]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
@@ -116,21 +119,21 @@ def print_table(
     ----------
     table : pandas.DataFrame
     form : Format
-        CSV and JSON keep column names and proportions; the other two are for reading. In CSV no cell is
-        a formula, see `refusal_metrics.analysis.display.spreadsheets`; JSON has all texts as they are.
+        CSV and JSON keep column names and proportions; the other two are for people. In CSV, no cell is a formula, see
+        `refusal_metrics.analysis.display.spreadsheets`; JSON has all texts unchanged.
     sections : sequence of str
-        On screen, a table of its own for each combination of these columns.
+        On screen, a separate table for each combination of these columns.
     contract : Contract
         See `readable`.
     columns : sequence of str, optional
-        Those that are shown on screen; by default all.
+        The columns shown on screen; by default all.
     """
     if form is Format.CSV:
         print(to_csv(_on_one_line(table) if sys.stdout.isatty() else table), end="")  # noqa: T201 - the result
     elif form is Format.JSON:
         on_terminal = sys.stdout.isatty()
         written = table.to_json(orient="records", force_ascii=on_terminal, indent=1, double_precision=15)
-        # On a terminal what is not printable ASCII is escaped, for some of it would be obeyed.
+        # On a terminal, all but printable ASCII is escaped, because control sequences would be obeyed.
         print(written.replace("\x7f", "\\u007f") if on_terminal else written)  # noqa: T201 - the same
     elif form is Format.MARKDOWN:
         print(to_markdown(readable(table, contract)), end="")  # noqa: T201 - the same
@@ -140,7 +143,7 @@ def print_table(
 
 
 def _on_one_line(table: pd.DataFrame) -> pd.DataFrame:
-    """Write texts so that none can command a terminal, or look like a row of its own."""
+    """Make texts safe for a terminal, so that none can control it or look like another row."""
     return table.map(lambda value: plain(value) if isinstance(value, str) else value)
 
 
@@ -152,8 +155,7 @@ def print_readable(shown: pd.DataFrame, sections: Sequence[str] = ()) -> None:
     shown : pandas.DataFrame
         Of texts, e.g. from `readable`.
     sections : sequence of str
-        A table of its own for each combination of these columns; where all are empty it is of the
-        whole study.
+        A separate table for each combination of these columns; if all are empty, it is for the whole study.
     """
     if not sections:
         _print_one(shown, None)
@@ -164,13 +166,13 @@ def print_readable(shown: pd.DataFrame, sections: Sequence[str] = ()) -> None:
 
 
 def _broken(name: str, values: Iterable[object]) -> str:
-    """Break a heading so that it is no wider than its column needs to be."""
+    """Break a heading into lines that fit the width of its column."""
     width = max([cell_len(plain(value)) for value in values], default=0)
     return "\n".join(textwrap.wrap(name, max(width, *map(len, name.split())))) if name.strip() else name
 
 
 def _print_one(shown: pd.DataFrame, title: str | None) -> None:
-    # Text, because names come from files and must not be read as Rich's markup.
+    # Text, because names come from files and must not be interpreted as Rich markup.
     screen = Table(
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),

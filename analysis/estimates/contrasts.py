@@ -1,7 +1,7 @@
-r"""How far personas' refusal rates lie from a baseline, texts being compared with themselves.
+r"""Differences between personas' refusal rates and a baseline, within texts.
 
-Verdicts of one text go together, and which texts a persona was asked about is chance. So a difference
-is taken within texts (Mantel and Haenszel): with k_x refusals in n_x responses of text g under the
+Verdicts about one text are correlated, and each persona is combined with a random sample of texts. So a difference is
+estimated within texts (Mantel and Haenszel): with k_x refusals in n_x responses of text g under the
 persona, k_0 in n_0 under the baseline,
 
 .. math:: \hat d = \frac{\sum_g w_g (k_{gx}/n_{gx} - k_{g0}/n_{g0})}{\sum_g w_g}, \quad
@@ -10,15 +10,14 @@ persona, k_0 in n_0 under the baseline,
 over the G texts with both. Its standard error is the larger of two. The text-clustered one,
 :math:`\sqrt{\tfrac{G}{G-1} \sum_g (w_g d_g - \hat d w_g)^2} / \sum_g w_g`, is right when an effect
 varies from text to text, and collapses when a persona was refused once or never. The one under no
-difference, from the variance of each text's refusals if they fell to persona and baseline by chance,
-does not.
+difference, from the variance of each text's refusals if they were assigned to persona and baseline at random, does not.
 
 For the same reason a p-value is the larger of two: that of the exact conditional test of
-`refusal_metrics.analysis.statistics.exact`, which holds its level at any count but takes responses of a text for
-exchangeable, and that of a t test with this standard error and G - 1 degrees of freedom, which holds
-it when personas matter in one text and not in another, and needs many refusals.
+`refusal_metrics.analysis.statistics.exact`, which keeps its level at any count but assumes that responses about a text
+are exchangeable, and that of a t test with this standard error and G - 1 degrees of freedom, which keeps its level if
+the effect of a persona varies between texts, but needs many refusals.
 
-Where no text has both, the two rates are compared as those of independent texts.
+If no text has both, the two rates are compared as rates of independent texts.
 """
 
 from collections import Counter
@@ -51,7 +50,7 @@ _STEPS = 50
 
 
 def estimate_contrasts(counts: Counts, *baselines: str, run_factors: Sequence[str] = ()) -> pd.DataFrame:
-    """Estimate how far each persona's rate lies from a baseline's.
+    """Estimate the difference between each persona's refusal rate and a baseline.
 
     Parameters
     ----------
@@ -70,30 +69,30 @@ def estimate_contrasts(counts: Counts, *baselines: str, run_factors: Sequence[st
         that lack the baseline. Columns: ``model, task``, the run factors, ``persona, baseline``, then
 
         ``estimate, ci_low, ci_high``
-            Difference of refusal rates in [-1, 1] with its 95 % interval. Where no text has
-            different verdicts it reaches from -b to b, b = 1 - .025^(1/texts): in more than this share
-            of texts they would have shown.
+            Difference of refusal rates in [-1, 1] with its 95% confidence interval. If no text has different verdicts,
+            the interval is from -b to b, b = 1 - .025^(1/texts): if verdicts differed in a larger share of texts, some
+            of these would have shown it.
         ``odds_ratio, or_low, or_high``
             Mantel and Haenszel's, with a text-clustered interval; no interval where it is 0, infinite
             or undefined.
         ``p_value, p_adjusted``
-            Of no difference; the second is corrected for all personas and all families.
+            Of the null hypothesis of no difference; the second is corrected for all personas and families.
         ``mde``
-            The smallest difference that such a study would find 8 times in 10, at the first level
-            that the adjustment asks of a p-value.
+            The minimum detectable effect: the smallest difference that the study detects with 80% power, at the most
+            stringent level of the correction.
         ``equiv_low, equiv_high``
-            90 % interval: differences beyond it are excluded by two one-sided tests at 5 %.
+            90% confidence interval: differences outside it are excluded by two one-sided tests at 5%.
         ``n, n_texts, n_refused, n_baseline, n_refused_baseline``
             Of the responses compared.
         ``within_texts``
-            Whether texts were compared with themselves; then only those count that have both arms.
+            Whether the comparison is within texts; then only texts with both arms count.
 
         One text gives an estimate and a p-value, and no interval.
 
     Raises
     ------
     InputError
-        For an unknown baseline or factor, or counts that tell no personas apart.
+        For an unknown baseline or factor, or counts without personas.
 
     References
     ----------
@@ -122,7 +121,7 @@ def estimate_contrasts(counts: Counts, *baselines: str, run_factors: Sequence[st
 
 
 def estimate_setting_contrasts(counts: Counts, *baselines: str, run_factors: Sequence[str] = ()) -> pd.DataFrame:
-    """Estimate how far the persona setting's rate lies from another setting's.
+    """Estimate the difference between the persona setting's refusal rate and another setting's.
 
     Parameters
     ----------
@@ -154,14 +153,14 @@ def estimate_setting_contrasts(counts: Counts, *baselines: str, run_factors: Seq
 
 
 def personas_only(counts: Counts) -> Counts:
-    """Keep what was asked as a persona."""
+    """Select the responses to prompts with a persona."""
     asked = counts.where(setting="persona")
     is_one = asked.codes["persona"] >= 0
     return asked if is_one.all() else asked.take(is_one)
 
 
 def _take(texts: TextCounts, keep: NDArray[np.bool_]) -> TextCounts:
-    """Keep the cells marked."""
+    """Select the marked cells."""
     at = np.flatnonzero(keep)
     return TextCounts(texts.cells.iloc[at].reset_index(drop=True), texts.n[:, at], texts.n_refused[:, at])
 
@@ -169,7 +168,7 @@ def _take(texts: TextCounts, keep: NDArray[np.bool_]) -> TextCounts:
 def _compare(
     cells: TextCounts, reference: TextCounts, study: Sequence[str], levels: Sequence[str], baseline: str
 ) -> pd.DataFrame:
-    """Compare each cell with the one of the reference of the same model, task, ..., which are a family."""
+    """Compare each cell with the reference of the same model, task, ...; these form a family."""
     factors = [*study, *levels]
     entries, named = _entries(cells, reference, study, minus_own=baseline == OTHERS)
     is_pair = (entries.n > 0) & (entries.n_baseline > 0)
@@ -204,13 +203,13 @@ def _entries(
 
 
 def _fill_in(counted: sparse.csr_array, either: sparse.csr_array) -> Floats:
-    """Read an array at the places that another one fills, 0 where it has none itself: (n_filled,) float."""
-    # A sum fills the same places in the same order, and whole numbers come out of it as they were.
+    """Read an array at the nonzero positions of another, 0 if it has no value there: (n_filled,) float."""
+    # A sum has the same positions in the same order, and is exact for whole numbers.
     return np.asarray((counted + either).data - either.data, dtype=np.float64)
 
 
 def _detectable(d: Difference, quantiles: Floats) -> Floats:
-    """Find the difference upwards that is so many of its own standard errors, which grows with it; at most 1."""
+    """Find the positive difference that equals this many of its own standard errors, which grow with it; at most 1."""
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = (d.n_refused + d.n_refused_baseline) / (d.n + d.n_baseline)
         # The arm's share in the variance; the baseline's part does not grow.
@@ -227,7 +226,7 @@ def _columns(d: Difference, family: list[tuple[str, ...]]) -> pd.DataFrame:
     with np.errstate(divide="ignore", invalid="ignore"):
         t_p = 2 * stats.t.sf(np.abs(d.estimate) / d.error, d.freedom)
         odds = np.exp(d.log_odds + student(CONFIDENCE, d.freedom) * d.log_odds_error * np.array([[-1], [0], [1]]))
-    # The t test is undefined for one text, and where no text has different verdicts.
+    # The t test is undefined for one text, and if no text has different verdicts.
     p = np.fmax(d.exact_p, t_p)
     n_selected, n_families = count_selected(p, family)
     size = Counter(family)
@@ -253,7 +252,7 @@ def _columns(d: Difference, family: list[tuple[str, ...]]) -> pd.DataFrame:
 
 
 def describe_missing(baselines: Sequence[str]) -> str:
-    """Describe why there is no contrast with some baselines, and which tasks to run for them.
+    """Explain why there is no contrast with some baselines, and which tasks to run.
 
     Parameters
     ----------

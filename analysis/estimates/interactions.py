@@ -1,7 +1,7 @@
 """Interactions of two factors as differences of differences of rates.
 
-The joint index of two factors less their own indices is no interaction: it is not 0 where the
-factors simply add up. A difference of differences is.
+The joint index of two factors minus their own indices is no interaction: it is not 0 if the factors are additive. A
+difference of differences is.
 """
 
 import numpy as np
@@ -29,7 +29,7 @@ def describe_no_interactions(factor: str, other: str) -> str:
 
 
 def estimate_interactions(counts: Counts, factor: str, other: str) -> pd.DataFrame:
-    r"""Estimate how far each combination's rate is from what the two factors alone would make it.
+    r"""Estimate the deviation of each combination's rate from the sum of the two factors' effects.
 
     :math:`p_{xz} - \bar p_{x\cdot} - \bar p_{\cdot z} + \bar p_{\cdot\cdot}` with plain means over
     levels; its error is text-clustered, its interval t with G - 1 degrees of freedom.
@@ -44,9 +44,9 @@ def estimate_interactions(counts: Counts, factor: str, other: str) -> pd.DataFra
     -------
     pandas.DataFrame
         Columns of `refusal_metrics.analysis.contracts.INTERACTIONS`, one row a combination; differences of
-        probabilities. P-values are adjusted by Holm's method over the combinations. Empty where a factor has one
-        level, or is the other one, or some combination was never asked; no interval and p-value for one text, or
-        where no text deviates.
+        probabilities. P-values are adjusted by Holm's method over the combinations. Empty if a factor has one level,
+        both factors are the same, or some combination was not asked; without interval and p-value for one text, or if
+        no text deviates.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def _differences(n: Floats, k: Floats, shape: tuple[int, int]) -> tuple[Floats, 
     # Whole numbers first, so that equal rates give exactly 0.
     scores = (k * of_n - n * of_k) / of_n**2 @ centre.T
     se = np.sqrt(clustered_variance(np.sum(scores**2, axis=0), n_texts))
-    # One text has no error, and what is left of rounding is none.
+    # One text has no error, and rounding errors are no variance.
     se = np.where((n_texts > 1) & (se > _ROUNDING), se, np.nan)
     estimate = np.where(np.abs(estimate) > _ROUNDING, estimate, 0.0)
     return estimate, se, np.full(len(estimate), n_texts - 1)

@@ -1,4 +1,4 @@
-"""Properties of models: their family, when they came out, how large they are."""
+"""Properties of models: family, release date, size."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,7 +64,7 @@ def look_up(
     found : dict of str to tuple of str and float
         Family and property, a date in years, of the models that have both.
     notes : list of str
-        A sentence about those that have not.
+        A sentence about the others.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def look_up(
     found = {}
     missing = []
     for model in models:
-        # A file names models as the results do; the table of the paper's knows their hub names too.
+        # A file names models as the results do; the table of the paper's models also has their hub names.
         row = np.flatnonzero(names == (match_model(model) if file is None else model))
         if len(row) and np.isfinite(values[row[0]]) and pd.notna(table["family"].iloc[row[0]]):
             found[model] = (str(table["family"].iloc[row[0]]), float(values[row[0]]))
@@ -113,7 +113,7 @@ def _numbers(column: "pd.Series[str]", name: str, where: str) -> Floats:
     dates = pd.to_datetime(column, errors="coerce", format="ISO8601")
     if not dates.isna().equals(column.isna()):
         wrong = column[dates.isna() & column.notna()].iloc[0]
-        raise InputError(f"{where}: {name} holds {wrong!r}; give numbers, or dates as 2024-07-31")
+        raise InputError(f"{where}: {name} contains {wrong!r}; give numbers, or dates as 2024-07-31")
     days = dates.to_numpy().astype("datetime64[D]")
     starts = days.astype("datetime64[Y]")
     since = (days - starts.astype("datetime64[D]")) / np.timedelta64(1, "D")

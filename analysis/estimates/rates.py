@@ -1,4 +1,4 @@
-"""Refusal rates, with intervals that know which responses share a text."""
+"""Refusal rates, with confidence intervals clustered by text."""
 
 from collections.abc import Sequence
 
@@ -15,16 +15,16 @@ from ..statistics import clustered_freedom, clustered_variance, proportion_inter
 def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
     r"""Estimate the refusal rate of each cell.
 
-    The 95 % interval is Korn and Graubard's: Clopper and Pearson's for :math:`\hat p n^*` refusals
-    in :math:`n^*` responses, the number of independent responses that would know as much,
+    The 95% confidence interval is Korn and Graubard's: Clopper and Pearson's for :math:`\hat p n^*` refusals in
+    :math:`n^*` responses, the effective sample size,
 
     .. math:: n^* = \min\Big(N, \frac{\hat p (1 - \hat p)}{v}
               \Big(\frac{t_{N-1}}{t_d}\Big)^2\Big), \quad
               v = \frac{G}{G-1} \sum_g z_g^2 / N^2, \quad z_g = k_g - \hat p n_g,
 
-    over the G texts g with k_g refusals in n_g responses, N in all, and 97.5 % points of Student's t.
-    Where every text has the same rate, :math:`n^* = N`. The degrees of freedom d are not G - 1 where
-    refusals come from a few of the texts, for then so few decide the variance:
+    over the G texts g with k_g refusals in n_g responses, N in all, and 97.5% quantiles of Student's t.
+    If every text has the same rate, :math:`n^* = N`. The degrees of freedom d are fewer than G - 1 if refusals come
+    from a few of the texts, which then determine the variance:
 
     .. math:: d = \min\Big(G - 1, \frac{2 G}{\kappa - (G - 3) / (G - 1)}\Big), \quad
               \kappa = G \sum_g z_g^4 / \Big(\sum_g z_g^2\Big)^2.
@@ -41,11 +41,10 @@ def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
         Columns: `by`, then ``estimate, ci_low, ci_high`` (probabilities in [0, 1]) and ``n,
         n_texts, n_refused``, and of the n responses ``n_unjudged`` (judging raised an error),
         ``n_truncated`` (cut off before an answer or refusal) and ``n_provider`` (refused by the
-        provider), 0 if nothing is known of it; one row a cell in the order of levels. Where nothing was refused,
-        responses may agree within texts as much as they like, so that only texts count: the
-        interval is one-sided, from 0 to the rate of texts at which none of them would refuse in
-        one study of 20, 1 - .05^(1/n_texts). Where all was refused it is the mirror image. It is
-        missing where a single text was refused sometimes.
+        provider), 0 if unknown; one row a cell in the order of levels. Without refusals, the correlation within texts
+        cannot be estimated, so only texts count: the interval is one-sided, from 0 to 1 - .05^(1/n_texts), the rate at
+        which a study of as many texts has no refusal with probability 5%. If all responses are refusals, it is the
+        mirror image. It is missing for a single text with both.
 
     Raises
     ------
@@ -69,7 +68,7 @@ def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
 
 def _variance(texts: TextCounts, n: Floats, k: Floats) -> tuple[Floats, Floats]:
     """Compute the text-clustered variance of each cell's rate and its degrees of freedom; nan for a single text."""
-    # Whole numbers until the end, so that equal rates give exactly 0.
+    # Whole numbers until the last step, so that equal rates give exactly 0.
     scores = sparse.csr_array(texts.n_refused.multiply(n) - texts.n.multiply(k))
     second = scores.data * scores.data
     squares, fourths = (np.bincount(scores.indices, power, len(n)) for power in (second, second * second))

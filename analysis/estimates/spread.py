@@ -1,4 +1,4 @@
-"""The spread of personas' refusal rates, beyond what noise makes of it."""
+"""The spread of personas' refusal rates beyond sampling noise."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -15,10 +15,11 @@ from ..statistics import clustered_variance, flip_texts, monte_carlo_p
 from .contrasts import personas_only
 
 _Scatter: TypeAlias = tuple[tuple[int, int], NDArray[np.float32], float]
-"""A model and task: its first text and their end, how each makes the personas' rates deviate, how far these spread."""
+"""A model and task: the range of its texts, their contributions to the personas' deviations, and the observed
+spread."""
 
 _ROUNDING = 1e-5
-"""What single precision may come to."""
+"""The largest relative error of single precision."""
 
 
 def estimate_spread(
@@ -28,8 +29,8 @@ def estimate_spread(
 
     .. math:: \sqrt{\max(0, \tfrac{1}{A-1} \sum_a ((p_a - \bar p)^2 - v_a))}
 
-    over the A personas, with v_a the text-clustered variance of :math:`p_a - \bar p`. The largest rate minus
-    the smallest, which is what catches the eye, is noise where responses are few.
+    over the A personas, with v_a the text-clustered variance of :math:`p_a - \bar p`. The largest rate minus the
+    smallest is mostly noise if there are few responses.
 
     Parameters
     ----------
@@ -45,16 +46,15 @@ def estimate_spread(
     -------
     pandas.DataFrame
         One row a model and task. Columns: ``model, task``, the run factors, then ``estimate`` (standard deviation of
-        rates, 0 where the noise explains all), ``sd_observed`` (the same with the noise in it),
-        ``sd_under_null`` (what the noise alone makes of it), ``p_value`` (share of draws, the observed
-        one among them, that spread as far if each text's deviations from the model's rates are turned
-        round or not by the toss of a coin), ``n_levels`` (personas), ``n, n_texts, n_refused``.
+        rates, 0 if noise explains it all), ``sd_observed`` (without subtracting the noise), ``sd_under_null`` (its mean
+        under the null hypothesis), ``p_value`` (of a sign-flip test by text, which flips all deviations of a text from
+        the model's rates together), ``n_levels`` (personas), ``n, n_texts, n_refused``.
         Estimates are missing for fewer than two personas or texts.
 
     Raises
     ------
     InputError
-        For an unknown factor, or if the counts tell no personas apart.
+        For an unknown factor, or counts without personas.
 
     References
     ----------
@@ -66,7 +66,7 @@ def estimate_spread(
     cells = count_by_text(personas_only(counts), [*names, "persona"])
     n_of, k_of = cells.n.tocsc(), cells.n_refused.tocsc()
     rows, scattered = [], []
-    # Cells come in the order of levels, so that those of one study stand together.
+    # Cells are in the order of levels, so that those of one study are adjacent.
     for study, of_study in cells.cells.groupby(names, sort=False, dropna=False):
         places = of_study.index.to_numpy()
         own, refused = n_of[:, places], k_of[:, places]
@@ -85,7 +85,7 @@ def estimate_spread(
 
 
 def _spread(n: Floats, k: Floats, n_texts: int) -> tuple[dict[str, float], NDArray[np.float32] | None, float]:
-    """Estimate the spread of one model and task, by how much each text makes rates deviate, and how far they spread.
+    """Estimate the spread of one model and task; return the contribution of each text, and the observed spread.
 
     Both arrays are (n_rows, n_personas): responses and refusals of a text, or none.
     """
@@ -108,14 +108,14 @@ def _spread(n: Floats, k: Floats, n_texts: int) -> tuple[dict[str, float], NDArr
 
 
 def _flip(scattered: Sequence[_Scatter | None], n_texts: int, rng: np.random.Generator, n_flips: int) -> list[float]:
-    """Count how often rates spread as far as observed if texts are turned round or not; the same ones for all."""
+    """Count how often the spread under sign flips of texts is as large as observed, with the same flips for all."""
     n_as_far = np.zeros(len(scattered))
-    # Those of the same texts, as all models' are, are turned in one product.
+    # Models with the same texts are flipped in one matrix product.
     alike: dict[tuple[int, int], list[tuple[int, NDArray[np.float32], float]]] = {}
     for i, scatter in enumerate(scattered):
         if scatter:
             texts, deviations, between = scatter
-            # No text turned, or every one, gives the observed spread but for rounding.
+            # Flipping no text, or all of them, gives the observed spread up to rounding.
             alike.setdefault(texts, []).append((i, deviations, between * (1 - _ROUNDING)))
     jobs = []
     for texts, parts in alike.items():

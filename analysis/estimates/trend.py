@@ -1,7 +1,7 @@
-"""Do personas matter less to newer or more capable models? An estimate with its error, not a picture.
+"""Whether personas matter less to newer or more capable models, with standard errors.
 
 Models differ in more than the column they are compared by, and those of one family are alike in
-more: what is estimated here describes the models studied, and identifies no cause. The errors of
+more: the estimates describe the models studied, and identify no cause. The errors of
 models that were asked about the same texts are taken as independent.
 """
 
@@ -30,34 +30,34 @@ TRENDS = (
     "n_models", "n_families",
 )  # fmt: skip
 OUTCOMES = {"variance": "common_se", "log_odds": "log_odds_se"}
-"""What is regressed on the column, and the column of its error."""
+"""The regressed columns, and the columns of their errors."""
 
 _FEW_FAMILIES = 10
-"""Clusters below which cluster-robust errors are known to be too small."""
+"""With fewer clusters, cluster-robust errors are known to be too small."""
 
 _FEWEST_MODELS = 3
 _ROUNDS = 10
 _FEW_REFUSALS = 5
-"""Refusals a persona (or other responses) below which the spread comes out too small, in simulations."""
+"""With fewer refusals (or other responses) per persona, the spread is underestimated in simulations."""
 
 
 @dataclass(frozen=True)
 class Trend:
-    """How the spread of persona effects goes with a property of models.
+    """The relation between the spread of persona effects and a property of models.
 
     Attributes
     ----------
     models : pandas.DataFrame
         One row a model, columns `MODELS`: the property (``value``; a date in years), the variance of
         its persona effects on the log-odds scale without their sampling error (it can be negative),
-        its standard error, its root ``spread`` (0 for a negative one) with a 95 % interval, and the
-        log odds of refusing. The run factors follow the model.
+        its standard error, its root ``spread`` (0 for a negative one) with a 95% confidence interval, and the log-odds
+        of refusal. The run factors follow the model.
     trends : pandas.DataFrame
         One row a regression, columns `TRENDS`: how ``variance`` and ``log_odds`` change per unit of
         the property (dates: per year), over all models (``family`` empty) and within each family,
         for each combination of the run factors (after ``outcome``).
     notes : tuple of str
-        What must be said beside the numbers.
+        Notes about the estimates.
     """
 
     models: pd.DataFrame
@@ -79,12 +79,12 @@ def estimate_trend(
     :math:`(4 e^\top V e + 2 \operatorname{tr} V^2) / (A - 1)^2`. The regression weighs models by the
     variance between them (DerSimonian and Laird's moment estimate) and by the sampling variance they
     would have if all had the same spread, :math:`\sigma^2 \operatorname{tr} V` standing for
-    :math:`e^\top V e`: a model's own error grows with its estimate, so that what came out small would
-    count most. Errors of slopes are clustered by family, t with one degree of freedom less than
-    families; within a family, those of the weights.
+    :math:`e^\top V e`: a model's own error grows with its estimate, so that small estimates would count most. Errors of
+    slopes are clustered by family, with one degree of freedom fewer than families; within a family, they follow from
+    the weights.
 
-    Log odds ratios are of rates over all texts. Personas that matter as much in each text look the
-    closer together over texts, the more texts differ and the nearer the rate is to a half.
+    Log odds ratios are of rates over all texts. They are closer to 0 than those within texts, the more so the more
+    texts differ and the closer the rate is to one half.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def estimate_trend(
     Raises
     ------
     InputError
-        If the file or column cannot be read, a factor is unknown, or nowhere three models can be
+        If the file or column cannot be read, a factor is unknown, or there are no three models that can be
         compared.
 
     References
@@ -142,7 +142,7 @@ def estimate_trend(
 
 
 def _effects_of_all(counts: Counts, known: Mapping[str, tuple[str, float]]) -> tuple[pd.DataFrame, list[str]]:
-    """Estimate each model's variance of persona effects; a sentence for those that have none."""
+    """Estimate each model's variance of persona effects; report models without an estimate."""
     rows, notes = [], []
     for model, (family, value) in known.items():
         own = counts.where(model=model)
@@ -166,7 +166,7 @@ def _insert(table: pd.DataFrame, after: str, setting: Mapping[Hashable, str | No
 
 
 def _effects_of(counts: Counts) -> dict[str, float] | str:
-    """Estimate the variance of one model's persona effects, and its log odds of refusing; or say why not."""
+    """Estimate the variance of one model's persona effects, and its log-odds of refusal; or report why not."""
     factors = [name for name in ("persona", "template", "task") if name in counts.levels]
     counts = counts.take(np.all([counts.codes[name] >= 0 for name in factors], axis=0))
     n, k, n_texts = int(counts.n.sum()), int(counts.n_refused.sum()), len(np.unique(counts.text))
@@ -181,7 +181,7 @@ def _effects_of(counts: Counts) -> dict[str, float] | str:
     data, _ = prepare(count_by_text(counts, factors), factors, {})
     fitted = maximise(data.x, data.n, data.k, estimator="firth")
     if not fitted.converged:
-        return "has persona effects that the search did not find"
+        return "has persona effects whose estimation did not converge"
     covariance, _ = clustered_covariance(data.x, data.x @ fitted.coef, data.text_n, data.text_k, fitted.curvature)
     own = np.array([term == ("persona",) for term, _ in data.columns])
     # The reference persona's effect is 0 without error.
@@ -213,25 +213,25 @@ def _effects_of(counts: Counts) -> dict[str, float] | str:
 
 
 def _larger(a: Floats, b: Floats) -> Floats:
-    """Give the smallest covariance of this form that is nowhere below either: a and the positive part of b - a."""
+    """Return the smallest covariance of this form that bounds both: a plus the positive part of b - a."""
     values, vectors = np.linalg.eigh(b - a)
     return np.asarray(a + (vectors * np.maximum(values, 0)) @ vectors.T)
 
 
 def _log_odds(n: Floats, k: Floats) -> tuple[float, float]:
-    """Estimate the log odds of refusing and its text-clustered error, from counts of texts."""
+    """Estimate the log-odds of refusal and their text-clustered error, from counts of texts."""
     n, k = n[n > 0], k[n > 0]
     rate = k.sum() / n.sum()
     clustered = np.sqrt(clustered_variance(np.sum((k - rate * n) ** 2), len(n))) / n.sum()
-    # Where each text was refused as often as any other the first is 0.
+    # If all texts were refused equally often, the first is 0.
     se = max(clustered, np.sqrt(rate * (1 - rate) / n.sum()))
     return float(np.log(rate / (1 - rate))), float(se / (rate * (1 - rate)))
 
 
 def _common_errors(models: pd.DataFrame) -> Floats:
-    """Compute what the errors of the variances are if all models' personas are as far apart as they are on average.
+    """Compute the errors of the variances if all models had the average spread of persona effects.
 
-    A model's own error grows with its estimate. As weights such errors favour whatever came out small.
+    A model's own error grows with its estimate, so weights from own errors favour small estimates.
     """
     noise, noise_square = models["noise"].to_numpy(), models["noise_square"].to_numpy()
     variance = models["variance"].to_numpy()
@@ -286,7 +286,7 @@ def _regress(models: pd.DataFrame, outcome: str, error: str) -> dict[str, object
 
 
 def _variance_between(x: Floats, y: Floats, weights: Floats) -> float:
-    """Estimate the variance between models that their errors and the property leave, by moments."""
+    """Estimate the residual variance between models, given their errors and the property, by moments."""
     from statsmodels.regression.linear_model import WLS  # noqa: PLC0415 - only a trend needs it
 
     fitted = WLS(y, x, weights=weights).fit()

@@ -1,4 +1,4 @@
-"""Figures of differences between personas: against a baseline, and the smallest that could be found."""
+"""Figures of differences between personas and a baseline, and of minimum detectable differences."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from ..display import percent
 from .figure import Figure
 from .marks import VERDICTS, draw_points, draw_strips, facet, panels_of, stack, width_of, wrap
 from .rates import estimated_by
-from .rows import describe, label_models, label_tasks, order_personas, say_sizes, short_names, take
+from .rows import describe, label_models, label_names, label_tasks, order_personas, say_sizes, take
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -21,14 +21,14 @@ _AGAINST = {"neutral": "neutral prompts", "others": "the other personas"}
 
 
 def draw_contrasts(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> Iterator[Figure]:
-    """Draw how far each persona lies from the neutral prompts, or where there are none from the other personas.
+    """Draw each persona's difference from the neutral prompts or, without these, from the other personas.
 
-    One figure for few models; for more, one for each task, with a panel a model.
+    One figure for few models; for more, one figure per task with one panel per model.
     """
     table, baseline = against_best(tables, rule)
     if table is None:
         return
-    personas = short_names(order_personas(tables, table["persona"].unique()))
+    personas = label_names("persona", order_personas(tables, table["persona"].unique()))
     models, levels = label_models(table, run_factors)
     tasks, kinds = label_tasks(table)
     verdicts = pd.Series(VERDICTS)[(table["p_adjusted"] <= ALPHA).astype(int)].to_numpy()
@@ -83,7 +83,7 @@ def draw_detectable(tables: Tables, rule: str, run_factors: Sequence[str] = ()) 
     models, levels = label_models(known, run_factors)
     tasks, kinds = label_tasks(known)
     places = pd.DataFrame({"y": models, "column": tasks, "column_at": tasks.map(kinds.index)})
-    # A difference of 0.001 points is none that anyone asks about, and 0 has no place on this scale.
+    # A difference of 0.001 points is irrelevant, and 0 does not exist on this scale.
     rows = places.assign(x=(100 * known["mde"]).clip(0.001, 100))
     medians = rows.groupby(list(places.columns), sort=False)["x"].median().reset_index()
     tips = {
@@ -117,11 +117,11 @@ def draw_detectable(tables: Tables, rule: str, run_factors: Sequence[str] = ()) 
 
 
 def _detectable(value: float) -> str:
-    return "none could be found" if value >= 1 else f"{percent(value)} points"
+    return "none detectable" if value >= 1 else f"{percent(value)} points"
 
 
 def against_best(tables: Tables, rule: str) -> tuple[pd.DataFrame | None, str]:
-    """Take the comparisons of personas with the best baseline there is; None where there are none."""
+    """Return the comparisons of personas with the best available baseline; None if there are none."""
     table = estimated_by(tables.get("contrasts_by_persona"), [rule])
     if table is None:
         return None, ""
@@ -131,7 +131,7 @@ def against_best(tables: Tables, rule: str) -> tuple[pd.DataFrame | None, str]:
 
 
 def _stems(name: str, kinds: list[str]) -> list[str]:
-    """Make the figures' names, one a task, all different."""
+    """Return distinct names of the figures, one per task."""
     stems: list[str] = []
     for kind in kinds:
         stem = re.sub(r"[^a-z0-9]+", "_", f"{name}_{kind}".lower()).strip("_")

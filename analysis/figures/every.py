@@ -23,24 +23,23 @@ from .trend import draw_trend
 def draw_figures(
     tables: Mapping[str, pd.DataFrame], rules: Sequence[str], rule: str, run_factors: Sequence[str] = ()
 ) -> list[Figure]:
-    """Draw every figure that these tables can give.
+    """Draw every figure for which the tables have data.
 
     Parameters
     ----------
     tables : mapping of str to pandas.DataFrame
         Of `refusal_metrics.analysis.report.study_tables.StudyEstimates`.
     rules : sequence of str
-        Those that rates are broken down by.
+        The rules for which rates are drawn.
     rule : str
-        The one of all other figures.
+        The rule of all other figures.
     run_factors : sequence of str
         Settings of runs that the tables are broken down by.
 
     Returns
     -------
     list of Figure
-        In the order of the page; a figure whose table is missing, empty or without estimates is left
-        out.
+        In the order of the page; figures are omitted if their table is missing, empty or without estimates.
     """
     return list(_draw(tables, rules, rule, run_factors))
 

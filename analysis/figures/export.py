@@ -13,20 +13,20 @@ from ..files import reason, write_file
 from .figure import Figure, check_formats, theme
 
 VEGA_LITE = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-"""The version that Altair's charts are written for, in files and in the page."""
+"""The version of Vega-Lite in Altair's charts, in files and in the page."""
 
 _SCALE = 3
-"""Pixels of a PNG for one of the figure: 640 across a column of 16 cm are 300 dpi."""
+"""Scale of a PNG: 640 pixels of a figure across a column of 16 cm are 300 dpi."""
 
 
 def write_figures(figures: Iterable[Figure], folder: Path, formats: Sequence[str]) -> list[Path]:
-    """Write figures and the rows that they draw.
+    """Write figures and their data.
 
     Parameters
     ----------
     figures : iterable of Figure
     folder : Path
-        Made if it is not there. What is there under the same names is replaced, each file at once.
+        Created if it does not exist. Existing files of the same names are replaced.
     formats : sequence of {"svg", "png", "pdf"}
 
     Returns
@@ -56,26 +56,26 @@ def write_figures(figures: Iterable[Figure], folder: Path, formats: Sequence[str
 
 
 def to_spec(figure: Figure, *, dark: bool = False) -> dict[str, Any]:
-    """Give a figure's Vega-Lite specification.
+    """Return a figure's Vega-Lite specification.
 
     Parameters
     ----------
     figure : Figure
     dark : bool
-        Whether its colours are for a dark ground, see `refusal_metrics.analysis.figures.figure.theme`.
+        Whether its colours are for a dark background, see `refusal_metrics.analysis.figures.figure.theme`.
 
     Returns
     -------
     dict
-        JSON: the rows once, in ``datasets``, no address, not even that of a schema; all colours are
-        in ``config``. It is Vega-Lite 6.
+        JSON of Vega-Lite 6: the rows once, in ``datasets``; no URL, not even that of a schema; all colours in
+        ``config``.
     """
-    # Checked against Vega-Lite's schema by the tests, not anew for each study: names cannot change its form.
+    # The tests validate specifications against Vega-Lite's schema; names in a study cannot change their structure.
     # Altair's own limit of 5000 rows is about notebooks.
     with alt.data_transformers.enable("default", max_rows=None):
         spec: dict[str, Any] = figure.chart.to_dict(validate=False)
     del spec["$schema"]
-    # Read out for who cannot see it.
+    # The text for screen readers.
     return spec | {"config": theme(dark=dark), "description": f"{figure.title}. {figure.caption}"}
 
 

@@ -1,4 +1,4 @@
-"""Figures of factors' levels: how far each lies from the whole, and what the regression makes of it."""
+"""Figures of factors' levels: deviations from the overall rate, and regression estimates."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from ..display import plain
 from .figure import Figure
 from .marks import VERDICTS, draw_points, stack
 from .rates import asked_as_persona, say_study
-from .rows import count_range, describe, in_order, order_personas, short_names, take, write_factor
+from .rows import count_range, describe, in_order, label_names, order_personas, take, write_factor
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -38,7 +38,7 @@ def draw_deviations(tables: Tables, rule: str) -> Iterator[Figure]:
     if table.empty:
         return
     rows = pd.DataFrame({"x": 100 * table["estimate"], "low": 100 * table["ci_low"], "high": 100 * table["ci_high"]})
-    rows = rows.assign(chance=100 * table["null_mean"], chance_low=-100 * table["null_mean"])
+    rows = rows.assign(null=100 * table["null_mean"], null_low=-100 * table["null_mean"])
     rows["series"] = _verdicts(table)
     tips = describe(table, "difference")
     tips["under the null"] = [
@@ -65,7 +65,7 @@ def draw_regression(tables: Tables, rule: str) -> Iterator[Figure]:
     low, high = table["ci_low"], table["ci_high"]
     rows = pd.DataFrame({"x": table["estimate"], "low": low, "high": high})
     rows["open_low"], rows["open_high"] = np.isneginf(low).astype(int), np.isposinf(high).astype(int)
-    # An interval that is known on neither side but for the side it is open to begins at its estimate.
+    # An interval with one open side and no other end begins at its estimate.
     rows["low"] = rows["low"].where(low.notna() | (rows["open_high"] == 0), rows["x"])
     rows["high"] = rows["high"].where(high.notna() | (rows["open_low"] == 0), rows["x"])
     rows["series"] = _verdicts(table)
@@ -107,7 +107,7 @@ def draw_effects(tables: Tables, rule: str) -> Iterator[Figure]:
     yield Figure("marginal_effects", "Average marginal effects", caption, chart, table)
 
 
-# What several share.
+# Shared by several figures.
 
 
 def _verdicts(table: pd.DataFrame) -> "pd.Series[str]":
@@ -131,11 +131,11 @@ def _by_factor(
         at = np.flatnonzero(table["factor"] == factor)
         levels = table["level"].iloc[at].astype(str)
         order = order_personas(tables, levels) if factor == "persona" else in_order(levels, _FIRST.get(str(factor), ()))
-        labels = short_names(order) if factor != "task" else {task: TASKS.get(task, plain(task)) for task in order}
+        labels = label_names(str(factor), order)
         own = rows.iloc[at].assign(y=levels.map(labels).to_numpy())
         heading = write_factor(str(factor))
         if compared and (reference := _reference(tables, str(factor), set(levels), rule)):
-            heading += f", compared with {TASKS.get(reference, short_names([reference])[reference])}"
+            heading += f", compared with {label_names(str(factor), [reference])[reference]}"
         domain = None
         if "open_low" in own:
             own, domain = _close(own)
@@ -155,7 +155,7 @@ def _by_factor(
 
 
 def _reference(tables: Tables, factor: str, levels: set[str], rule: str) -> str | None:
-    """Find the level that the others are compared with: the one that the study has and the regression lacks."""
+    """Find the reference level: the one in the study that the regression lacks."""
     rates = asked_as_persona(tables.get(_TABLE_OF.get(factor, "rates")), [rule])
     if rates is None or factor not in rates:
         return None

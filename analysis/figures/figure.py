@@ -1,4 +1,4 @@
-"""A figure, and the look that all figures share: colours that work in print, on screens and for the colour-blind."""
+"""A figure, and the theme of all figures: colours for print, screens and colour-blind readers."""
 
 import re
 from collections.abc import Sequence
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     import altair as alt
 
 FORMATS = ("svg", "png", "pdf")
-"""The forms of a figure's file."""
+"""The file formats of a figure."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _FONT = "system-ui, 'Liberation Sans', Arial, Helvetica, sans-serif"
 
-# Okabe and Ito's palette (https://jfly.uni-koeln.de/color/) as far as it stands out from the ground (a contrast of 3
-# and more), in an order in which the first ones differ most; what falls short is replaced.
+# Okabe and Ito's palette (https://jfly.uni-koeln.de/color/), ordered so that the first colours differ most; colours
+# with a contrast below 3 to the background are replaced.
 _CATEGORIES = {
     False: ["#0072B2", "#D55E00", "#009E73", "#AA4499", "#7A6A00", "#333333"],
     True: ["#56B4E9", "#E69F00", "#1FB58A", "#CC79A7", "#F0E442", "#DDDDDD"],
 }
-# From little to much, straight through CIELAB: equal steps look equal. Little is not the ground, so that 0 is not
-# nothing.
+# From low to high along a straight line in CIELAB, so that equal steps look equal. The lowest colour differs from the
+# background, so that 0 is visible.
 _RAMPS = {False: ["#DEEAF4", "#06204C"], True: ["#24384D", "#B5DCFA"]}
 _INK = {False: "#1B1F24", True: "#E6EDF3"}
 _MUTED = {False: "#57606A", True: "#A5B0BC"}
@@ -44,9 +44,9 @@ class Figure:
     title : str
         Plain text.
     caption : str
-        Plain text: what is drawn, how to read it, what the interval is, how many responses and texts.
+        Plain text: what is drawn, how to read it, which interval, how many responses and texts.
     chart : altair.TopLevelMixin
-        Without colours of its own: those are the theme's.
+        Without its own colours, which come from the theme.
     table : pandas.DataFrame
         The rows drawn, tidy; rates are proportions.
     """
@@ -58,30 +58,30 @@ class Figure:
     table: pd.DataFrame
 
     def __post_init__(self) -> None:
-        """Check the name, which becomes that of files."""
+        """Check the name, which is also the name of files."""
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"the figure's name is {self.name!r}: letters, digits, _ and - are allowed")
 
 
 def check_formats(formats: Sequence[str]) -> None:
-    """Check, before anything is read, that figures can be written in these forms."""
+    """Check, before anything is read, that figures can be written in these formats."""
     for form in formats:
         if form not in FORMATS:
             raise unknown_name("figure format", form, FORMATS)
 
 
 def theme(*, dark: bool = False) -> dict[str, Any]:
-    """Give Vega-Lite's ``config`` that all figures share; all colours are in it.
+    """Return Vega-Lite's ``config`` of all figures, with all colours.
 
     Parameters
     ----------
     dark : bool
-        For a dark ground instead of a white one. The ground itself is transparent.
+        For a dark background instead of a white one. The background itself is transparent.
 
     Returns
     -------
     dict
-        A new one. A page that changes between light and dark may replace ``config`` and nothing else.
+        A new dictionary. A page that switches between light and dark can replace ``config`` alone.
     """
     ink, muted, grid, ground = _INK[dark], _MUTED[dark], _GRID[dark], _GROUND[dark]
     first = _CATEGORIES[dark][0]
@@ -124,8 +124,8 @@ def theme(*, dark: bool = False) -> dict[str, Any]:
             "member": {"color": muted, "filled": True, "opacity": 0.4, "size": 26},
             "summary": {"filled": True, "opacity": 1, "size": 60, "stroke": ground, "strokeWidth": 1},
             "zero": {"color": muted, "strokeWidth": 1, "strokeDash": [3, 3]},
-            "chance": {"color": muted, "opacity": 0.22},
-            "chance-mean": {"color": muted, "thickness": 2, "opacity": 1},
+            "null": {"color": muted, "opacity": 0.22},
+            "null-mean": {"color": muted, "thickness": 2, "opacity": 1},
             "number-low": {"color": ink, "fontSize": 10},
             "number-high": {"color": ground, "fontSize": 10},
             "absent": {"color": muted, "fontSize": 10},

@@ -1,4 +1,4 @@
-"""How rows are drawn: points with intervals, strips of models, heat maps, curves. Colours are the theme's."""
+"""Marks: points with intervals, strips of models, heat maps, curves. Colours come from the theme."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 WIDTH = 640
-"""Of a figure without its labels, in pixels."""
+"""The width of a figure without labels, in pixels."""
 
 DIFFERS, ALIKE = "differs", "no difference found"
 VERDICTS = (ALIKE, DIFFERS)
@@ -18,7 +18,7 @@ _SHAPES = ["circle", "diamond", "square", "triangle-up", "cross", "triangle-down
 _GAP, _WIDEST = 18, 460
 _PANELS, _LONGEST_OF_PANEL = 3, 29
 _DIGITS = 7
-_STRONG = 0.52  # the share of the colour scale from which on numbers are written in the ground's colour
+_STRONG = 0.52  # above this share of the colour scale, numbers have the background's colour
 _LEAST_CELL, _LARGEST_CELL = 17, 44
 _CELL_OF_NUMBER, _CELL_OF_DECIMAL = 24, 32
 _ROW = 18
@@ -27,7 +27,7 @@ Tips = Mapping[str, Sequence[str]]
 
 
 def make_data(rows: pd.DataFrame, tips: Tips) -> pd.DataFrame:
-    """Put rows and what hovering shows into the form of the specification: numbers with seven digits."""
+    """Convert rows and tooltips to data of a specification, numbers with seven digits."""
     drawn = rows.reset_index(drop=True)
     for name in drawn.columns[[kind.kind == "f" for kind in drawn.dtypes]]:
         drawn[name] = [float(f"{value:.{_DIGITS}g}") for value in drawn[name]]
@@ -35,12 +35,12 @@ def make_data(rows: pd.DataFrame, tips: Tips) -> pd.DataFrame:
 
 
 def tooltips(tips: Tips) -> list[alt.Tooltip]:
-    """Show the texts of `make_data` on hovering."""
+    """Encode the tooltips of `make_data`."""
     return [alt.Tooltip(f"tip{i}:N", title=title) for i, title in enumerate(tips)]
 
 
 def _rows_of(step: int) -> alt.Step:
-    # The whole row's, also where series share it.
+    # Of the whole row, also if series share it.
     return alt.Step(step, **{"for": "position"})
 
 
@@ -55,7 +55,7 @@ def legend_of(series: Sequence[str]) -> dict[str, Any]:
 
 
 def band(levels: Sequence[str], *, apart: bool = False) -> alt.Y:
-    """Encode ``y`` as a name, in the order given; rows of several series are set apart by lines."""
+    """Encode ``y`` as a name, in the given order; rows of several series are separated by lines."""
     lines: dict[str, Any] = {"grid": True, "tickBand": "extent"} if apart else {}
     axis = alt.Axis(title=None, labelLimit=260, labelOverlap=False, **lines)
     return alt.Y("y:N", scale=alt.Scale(domain=list(levels)), axis=axis)
@@ -74,14 +74,14 @@ def draw_points(
     domain: tuple[float, float] | None = None,
     step: int = 16,
 ) -> alt.LayerChart:
-    """Draw points with their intervals.
+    """Draw points with confidence intervals.
 
     Parameters
     ----------
     rows : pandas.DataFrame
-        Columns ``y, x, low, high``; ``series`` where there are some; ``chance`` or ``chance_mean``, what
-        chance makes of an estimate, drawn as a band around 0 or as a tick; ``open_low, open_high``, 1
-        where an interval goes on for ever. Others are for `facet`.
+        Columns ``y, x, low, high``; ``series`` if there are any; ``null, null_low`` or ``null_mean``, the mean of an
+        estimate under the null hypothesis, drawn as a band around 0 or as a tick; ``open_low, open_high``, 1 if that
+        side of an interval is unbounded. Other columns are for `facet`.
     tips : mapping of str to sequence of str
         See `make_data`.
     y, series : sequence of str
@@ -89,7 +89,7 @@ def draw_points(
     title : str, optional
         Of the horizontal axis.
     dodge : bool
-        Whether series of one ``y`` stand below each other.
+        Whether series of one ``y`` are drawn below each other.
     zero : bool
         Whether 0 is marked, as for differences.
     width : float
@@ -108,14 +108,14 @@ def draw_points(
     looks = legend_of(series) if series else {}
     x = alt.X("x:Q", title=title, scale=scale, axis=alt.Axis(tickCount=max(4, int(width // 50))))
     base = alt.Chart().encode(**encoded)
-    layers = _chance_layers(base, rows, title)
+    layers = _null_layers(base, rows, title)
     if zero:
-        # Data of its own: one line in each panel, not one for each row.
+        # Its own data: one line in each panel, not one for each row.
         origin = alt.Chart(alt.InlineData(values=[{"zero": 0}]))
         layers.append(origin.mark_rule(style="zero").encode(x=alt.X("zero:Q", title=title)))
     colour = {name: look for name, look in looks.items() if name == "color"}
     pointed = base.encode(tooltip=tooltips(tips))
-    # Without any, Vega would warn of a scale without ends.
+    # Without data, Vega would warn about an empty scale.
     if rows[["low", "high"]].notna().all(axis=1).any():
         layers.append(pointed.mark_rule(style="interval").encode(x=alt.X("low:Q", title=title), x2="high", **colour))
     for side, shape in {"low": "triangle-left", "high": "triangle-right"}.items():
@@ -127,12 +127,12 @@ def draw_points(
     return alt.LayerChart(layer=layers, data=make_data(rows, tips)).properties(width=width, height=_rows_of(step))
 
 
-def _chance_layers(base: alt.Chart, rows: pd.DataFrame, title: str | None) -> list[alt.Chart]:
-    if "chance" in rows:
-        ends = {"x": alt.X("chance_low:Q", title=title), "x2": "chance"}
-        return [base.mark_bar(style="chance", height={"band": 0.8}).encode(**ends)]
-    if "chance_mean" in rows:
-        return [base.mark_tick(style="chance-mean", height=12).encode(x=alt.X("chance_mean:Q", title=title))]
+def _null_layers(base: alt.Chart, rows: pd.DataFrame, title: str | None) -> list[alt.Chart]:
+    if "null" in rows:
+        ends = {"x": alt.X("null_low:Q", title=title), "x2": "null"}
+        return [base.mark_bar(style="null", height={"band": 0.8}).encode(**ends)]
+    if "null_mean" in rows:
+        return [base.mark_tick(style="null-mean", height=12).encode(x=alt.X("null_mean:Q", title=title))]
     return []
 
 
@@ -148,7 +148,7 @@ def draw_strips(
     log: bool = False,
     step: int = 16,
 ) -> alt.LayerChart:
-    """Draw a faint dot for each member (a model, a persona) and a diamond for what sums them up.
+    """Draw a faint dot for each member (a model, a persona) and a diamond for their summary.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def draw_strips(
 
 
 def _log_scale(values: "pd.Series[float]") -> tuple[alt.Scale, alt.Axis]:
-    """Make a logarithmic scale from one of 1, 2, 5, 10, 20, ... to another, with labels there alone."""
+    """Return a logarithmic scale from one of 1, 2, 5, 10, 20, ... to another, with labels only there."""
     ticks = np.array([float(f"{m}e{e}") for e in range(-4, 3) for m in (1, 2, 5)])
     last = max(int(np.searchsorted(ticks, values.max())), 1)
     first = min(max(int(np.searchsorted(ticks, values.min(), side="right")) - 1, 0), last - 1)
@@ -190,7 +190,7 @@ def width_of(n_columns: int) -> float:
 
 
 def facet(chart: alt.LayerChart, *, scale: Literal["shared", "independent"] = "shared") -> alt.FacetChart:
-    """Repeat a chart for each ``column``, in the order of ``column_at``; the horizontal scale shared or not."""
+    """Repeat a chart for each ``column``, in the order of ``column_at``, with or without a common horizontal scale."""
     sort = alt.EncodingSortField(field="column_at", op="min", order="ascending")
     header = alt.Header(labelLimit=width_of(_PANELS))
     panels: alt.FacetChart = chart.facet(column=alt.Column("column:N", sort=sort, header=header))
@@ -198,20 +198,20 @@ def facet(chart: alt.LayerChart, *, scale: Literal["shared", "independent"] = "s
 
 
 def panels_of(labels: Sequence[str]) -> int:
-    """Find how many panels fit a row: three, or as many as leave their labels room."""
+    """Return how many panels fit in a row: three, or fewer if labels need the room."""
     fitting = _PANELS if max(map(len, labels)) <= _LONGEST_OF_PANEL else _PANELS - 1
     return min(fitting, len(labels))
 
 
 def wrap(chart: alt.LayerChart, columns: int = _PANELS) -> alt.FacetChart:
-    """Repeat a chart for each ``panel``, in the order of ``panel_at``, so many in a row."""
+    """Repeat a chart for each ``panel``, in the order of ``panel_at``, with this many in a row."""
     sort = alt.EncodingSortField(field="panel_at", op="min", order="ascending")
     header = alt.Header(labelLimit=width_of(columns))
     return chart.facet(facet=alt.Facet("panel:N", sort=sort, header=header), columns=columns)
 
 
 def stack(charts: Mapping[str, alt.LayerChart | alt.FacetChart], *, shared: bool = False) -> alt.VConcatChart:
-    """Put charts under each other, each with its title."""
+    """Stack charts vertically, each with its title."""
     titled = [chart.properties(title=title) for title, chart in charts.items()]
     stacked: alt.VConcatChart = alt.vconcat(*titled, spacing=16)
     return stacked.resolve_scale(x="shared") if shared else stacked
@@ -220,17 +220,17 @@ def stack(charts: Mapping[str, alt.LayerChart | alt.FacetChart], *, shared: bool
 def draw_cells(
     rows: pd.DataFrame, tips: Tips, *, x: Sequence[str], y: Sequence[str], highest: float, title: str
 ) -> alt.LayerChart:
-    """Draw a heat map with its numbers, as far as there is room.
+    """Draw a heat map with its numbers, if there is room.
 
     Parameters
     ----------
     rows : pandas.DataFrame
-        Columns ``x, y, value``, a percentage; nan where there is no estimate.
+        Columns ``x, y, value``, a percentage; nan if there is no estimate.
     tips : mapping of str to sequence of str
     x, y : sequence of str
         The levels, in order.
     highest : float
-        The upper end of the colour scale, which begins at 0.
+        The upper end of the colour scale, which starts at 0.
     title : str
         Of its legend.
     """
@@ -265,13 +265,13 @@ def _cell_text(value: float, *, decimals: bool) -> str:
 def draw_curves(
     rows: pd.DataFrame, tips: Tips, *, x: Sequence[str], series: Sequence[str], titles: tuple[str, str], width: float
 ) -> alt.LayerChart:
-    """Draw points with intervals over the ordered levels of ``x``, joined within their series.
+    """Draw points with intervals over the ordered levels of ``x``, connected within each series.
 
     Parameters
     ----------
     rows : pandas.DataFrame
-        Columns ``x, y, low, high, series`` and ``series_at``, the number of the series: by their names
-        Vega-Lite would order them in an expression.
+        Columns ``x, y, low, high, series`` and ``series_at``, the number of the series, because Vega-Lite would sort
+        names in an expression.
     tips : mapping of str to sequence of str
     x, series : sequence of str
         The levels, in order.

@@ -15,10 +15,10 @@ from .rows import (
     in_order,
     label_levels,
     label_models,
+    label_names,
     label_tasks,
     order_personas,
     say_sizes,
-    short_names,
     take,
 )
 
@@ -47,7 +47,7 @@ def draw_rates(tables: Tables, rules: Sequence[str], run_factors: Sequence[str] 
 
 
 def draw_settings(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> Iterator[Figure]:
-    """Draw the paper's Figure 1: refusal rates by type of prompt, and the differences per model."""
+    """Draw the paper's Figure 1: refusal rates by type of prompt, and differences by model."""
     rates, contrasts = (estimated_by(tables.get(name), [rule]) for name in ("rates", "contrasts"))
     if rates is None or contrasts is None:
         return
@@ -64,7 +64,7 @@ def draw_settings(tables: Tables, rule: str, run_factors: Sequence[str] = ()) ->
     width = width_of(columns["column"].nunique())
     title = "difference, points"
     lower = draw_points(rows.assign(**columns), tips, y=levels, title=title, series=kinds, zero=True, width=width)
-    chart = stack({"Refusal rate": upper, "Persona prompts less those compared with": facet(lower)})
+    chart = stack({"Refusal rate": upper, "Difference from the baseline": facet(lower)})
     kept = [*families, "rule", *_KEPT]
     table = pd.concat(
         [
@@ -89,7 +89,7 @@ def draw_personas(tables: Tables, rule: str, run_factors: Sequence[str] = ()) ->
     if table is None:
         return
     order = order_personas(tables, table["persona"].unique())
-    personas = short_names(order)
+    personas = label_names("persona", order)
     chart, drawn, how = _over_models(table, table["persona"].map(personas), list(personas.values()), run_factors)
     caption = f"Refusal rate of each persona ({rule}), sorted by group. {how}"
     yield Figure("figure2_personas", "Refusal rates by persona", caption, chart, drawn)
@@ -100,7 +100,7 @@ def draw_heat_maps(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -
     table = asked_as_persona(tables.get("rates_by_persona"), [rule], "persona")
     if table is None:
         return
-    personas = short_names(order_personas(tables, table["persona"].unique()))
+    personas = label_names("persona", order_personas(tables, table["persona"].unique()))
     models, levels = label_models(table, run_factors)
     tasks, kinds = label_tasks(table)
     highest = max(100 * float(table["estimate"].max()), 1.0)
@@ -123,7 +123,7 @@ def draw_heat_maps(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -
 
 
 def draw_response_types(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> Iterator[Figure]:
-    """Draw the paper's Figures 4, 10 and 11: models by how far the prompt forces an answer, with intervals."""
+    """Draw the paper's Figures 4, 10 and 11: refusal rates by response type, with intervals."""
     table = asked_as_persona(tables.get("rates_by_response_type"), [rule], "response_type")
     if table is None:
         return
@@ -140,7 +140,7 @@ def draw_response_types(tables: Tables, rule: str, run_factors: Sequence[str] = 
 
 
 def draw_rules_by_template(tables: Tables, rules: Sequence[str], run_factors: Sequence[str] = ()) -> Iterator[Figure]:
-    """Draw how far the rules disagree about each template."""
+    """Draw the disagreement of the rules about each template."""
     table = asked_as_persona(tables.get("rates_by_template"), rules, "template")
     if table is None or table["rule"].nunique() < 2:
         return
@@ -149,14 +149,13 @@ def draw_rules_by_template(tables: Tables, rules: Sequence[str], run_factors: Se
     chart, drawn, how = _over_models(table, labels, levels, run_factors, series, kinds)
     caption = (
         f"Refusal rate of each prompt template by each detector ({', '.join(kinds)}). The gap between detectors "
-        "is the least "
-        f"share of responses that they judge differently. {how}"
+        f"is a lower bound of the share of responses that they judge differently. {how}"
     )
     yield Figure("rules_by_template", "Disagreement between detectors", caption, chart, drawn)
 
 
 def draw_strata(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> Iterator[Figure]:
-    """Draw how the rate goes with the rating of the text, and by class where texts have classes."""
+    """Draw the refusal rate by rating of the text, or by class if texts have classes."""
     table = asked_as_persona(tables.get("rates_by_stratum"), [rule], "stratum")
     if table is None:
         return
@@ -202,11 +201,11 @@ def _dose_response(table: pd.DataFrame, rule: str, run_factors: Sequence[str]) -
     return Figure("dose_response", "Refusal rates by rating of the text", caption, wrap(curves, columns), table)
 
 
-# What several share.
+# Shared by several figures.
 
 
 def estimated_by(table: pd.DataFrame | None, rules: Sequence[str]) -> pd.DataFrame | None:
-    """Take the rows of these rules that have an estimate, in the order of rules; None where there are none."""
+    """Return the rows of these rules with an estimate, in the order of rules; None if there are none."""
     if table is None:
         return None
     own = table[table["rule"].isin(list(rules)) & table["estimate"].notna()].reset_index(drop=True)
@@ -214,7 +213,7 @@ def estimated_by(table: pd.DataFrame | None, rules: Sequence[str]) -> pd.DataFra
 
 
 def asked_as_persona(table: pd.DataFrame | None, rules: Sequence[str], level: str | None = None) -> pd.DataFrame | None:
-    """Take the rows of the persona setting that have an estimate and a level; None where there are none."""
+    """Return the rows of the persona setting with an estimate and a level; None if there are none."""
     own = estimated_by(table, rules)
     if own is None:
         return None
@@ -224,7 +223,7 @@ def asked_as_persona(table: pd.DataFrame | None, rules: Sequence[str], level: st
 
 
 def say_study(tables: Tables, rule: str) -> str:
-    """Say how many responses and texts the study has in the persona setting."""
+    """Return a sentence on the number of responses and texts in the persona setting."""
     rates = asked_as_persona(tables.get("rates"), [rule])
     if rates is None:
         return ""
@@ -260,15 +259,15 @@ def _over_models(
     series: "pd.Series[str] | None" = None,
     kinds: Sequence[str] = (),
 ) -> tuple[alt.FacetChart, pd.DataFrame, str]:
-    """Draw rates with intervals if there is one model, and else a dot for each and their mean.
+    """Draw rates with intervals for one model, or a dot for each model and their mean.
 
     Returns
     -------
     chart : altair.FacetChart
     drawn : pandas.DataFrame
-        `table`, with the means where there are some.
+        `table`, with means if there are several models.
     how : str
-        What is drawn, for the caption.
+        A description for the caption.
     """
     _, models = label_models(table, run_factors)
     columns = _columns(table)

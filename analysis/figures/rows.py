@@ -1,4 +1,4 @@
-"""The rows that figures draw: short and unique names, numbers in percent, and what hovering shows."""
+"""Rows of figures: short, distinct names, numbers in percent, and tooltips."""
 
 import math
 import re
@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from ..columns import TASKS
+from ..columns import TASKS, name_level
 from ..display import interval, number, p_text, percent, plain
+from ..display.levels import name_levels
 
 _LONGEST = 36
 _HUB = re.compile(r"[\w.-]+/([\w.-]+)", re.ASCII)
 
-# Fixed names for the fields of the chart: a user's may hold dots and brackets, which Vega-Lite reads as paths.
+# Fixed names for the fields of the chart: a user's names can contain dots and brackets, which Vega-Lite reads as paths.
 _TITLES = {
     "model": "model",
     "task": "task",
@@ -31,7 +32,7 @@ _TITLES = {
 
 
 def natural(name: object) -> tuple[tuple[int, int, str], ...]:
-    """Give the sort key by which p2 stands before p10."""
+    """Return a sort key that puts p2 before p10."""
     parts = re.split(r"(\d+)", plain(name), flags=re.ASCII)
     return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part.casefold()) for part in parts if part)
 
@@ -45,20 +46,20 @@ def in_order(names: Iterable[object], first: Sequence[str] = ()) -> list[str]:
 
 
 def short_names(names: Sequence[str], longest: int = _LONGEST) -> dict[str, str]:
-    """Shorten names to labels of one printable line, all different.
+    """Shorten names to distinct labels of one printable line.
 
     Parameters
     ----------
     names : sequence of str
         Distinct.
     longest : int
-        Characters that a label may have; a longer one loses its middle, for names of models often
-        differ at their ends.
+        The largest number of characters; longer labels lose their middle, because names of models often differ at the
+        end.
 
     Returns
     -------
     dict of str to str
-        Name to label. The organisation before a model's name is left out where all models still differ.
+        Name to label. The organisation before a model's name is left out if all models still differ.
     """
     bare = {name: match[1] if (match := _HUB.fullmatch(name)) else name for name in names}
     written = bare if len(set(bare.values())) == len(names) else {name: name for name in names}
@@ -75,13 +76,21 @@ def short_names(names: Sequence[str], longest: int = _LONGEST) -> dict[str, str]
     return labels
 
 
+def label_names(factor: str, levels: Sequence[str]) -> dict[str, str]:
+    """Return distinct short labels of a factor's levels, with the names that people read."""
+    names = [name_level(factor, level) for level in levels]
+    distinct = names if len(set(names)) == len(names) else list(levels)
+    labels = short_names(distinct)
+    return {level: labels[name] for level, name in zip(levels, distinct, strict=True)}
+
+
 def _shorten(name: str, longest: int) -> str:
     head = longest // 2
     return name if len(name) <= longest else f"{name[: head - 1]}\N{HORIZONTAL ELLIPSIS}{name[head - longest :]}"
 
 
 def name_models(table: pd.DataFrame, run_factors: Sequence[str] = ()) -> "pd.Series[str]":
-    """Name the model of each row, with its levels of the run factors: (n_rows,) full names."""
+    """Return the full name of the model of each row, with its levels of the run factors: (n_rows,)."""
     named = table["model"].astype(str)
     for factor in run_factors:
         named = (
@@ -113,7 +122,7 @@ def label_models(table: pd.DataFrame, run_factors: Sequence[str] = ()) -> tuple[
 def label_tasks(table: pd.DataFrame) -> tuple["pd.Series[str]", list[str]]:
     """Label the task of each row; see `label_models`."""
     levels = in_order(table["task"].unique(), tuple(TASKS))
-    labels = {task: TASKS.get(task, label) for task, label in short_names(levels).items()}
+    labels = label_names("task", levels)
     return table["task"].astype(str).map(labels), [labels[task] for task in levels]
 
 
@@ -124,7 +133,7 @@ def label_levels(values: "pd.Series[str]", first: Sequence[str] = ()) -> tuple["
 
 
 def order_personas(tables: Mapping[str, pd.DataFrame], found: Iterable[object]) -> list[str]:
-    """Order personas by group, as far as it is known, so that those to be compared stand together."""
+    """Sort personas by group if it is known, so that related personas are adjacent."""
     names = in_order(found)
     rates = tables.get("rates_by_persona")
     if rates is None or "persona_group" not in rates:
@@ -135,40 +144,39 @@ def order_personas(tables: Mapping[str, pd.DataFrame], found: Iterable[object]) 
 
 
 def write_factor(factor: str) -> str:
-    """Write a factor, or two jointly, for people."""
+    """Return the name of a factor, or of two jointly, for people."""
     return plain(factor).replace("_", " ").replace(":", " \N{MULTIPLICATION SIGN} ")
 
 
-# What hovering shows.
+# Tooltips.
 
 
 def describe(table: pd.DataFrame, kind: str = "rate", run_factors: Sequence[str] = ()) -> dict[str, list[str]]:
-    """Write what hovering shows.
+    """Return the tooltips of rows.
 
     Parameters
     ----------
     table : pandas.DataFrame
         Tidy.
     kind : {"rate", "difference", "number"}
-        What its estimates are: percentages, signed points, or numbers.
+        The kind of its estimates: percentages, signed points, or numbers.
     run_factors : sequence of str
         Settings of runs that it is broken down by.
 
     Returns
     -------
     dict of str to list of str
-        Heading to one text a row. Headings never hold a user's name.
+        Heading to one text per row. Headings never contain a user's name.
     """
+    table = name_levels(table)
     shown = {title: [plain(v) if pd.notna(v) else "" for v in table[c]] for c, title in _TITLES.items() if c in table}
     if "model" in table and run_factors:
         shown["model"] = [plain(name) for name in name_models(table, run_factors)]
-    if "task" in shown:
-        shown["task"] = [TASKS.get(task, task) for task in shown["task"]]
     write, write_interval, heading = _WRITERS[kind]
     if "estimate" in table:
         shown[heading] = [write(value) for value in table["estimate"]]
         ends = zip(table["ci_low"], table["ci_high"], strict=True)
-        shown["95 % interval"] = [write_interval(low, high) or "none" for low, high in ends]
+        shown["95% CI"] = [write_interval(low, high) or "none" for low, high in ends]
     for column, title in {"p_adjusted": "adjusted p", "p_value": "p"}.items():
         if column in table:
             shown[title] = [p_text(value) for value in table[column]]
@@ -179,7 +187,7 @@ def describe(table: pd.DataFrame, kind: str = "rate", run_factors: Sequence[str]
 
 
 def take(shown: Mapping[str, Sequence[str]], at: Iterable[int]) -> dict[str, list[str]]:
-    """Take the texts of some rows, by their position; of -1, a row that is not there, they are empty."""
+    """Return the texts of some rows by position; position -1 returns empty texts."""
     places = list(at)
     return {title: ["" if i < 0 else texts[i] for i in places] for title, texts in shown.items()}
 
@@ -188,13 +196,13 @@ _COUNTS = {
     "n": "responses",
     "n_refused": "refused",
     "n_texts": "texts",
-    "n_baseline": "responses compared with",
-    "n_refused_baseline": "refused of them",
+    "n_baseline": "baseline responses",
+    "n_refused_baseline": "baseline refused",
 }
 
 
 def _percent(value: float) -> str:
-    return f"{percent(value)} %" if not math.isnan(value) else "none"
+    return f"{percent(value)}%" if not math.isnan(value) else "none"
 
 
 def _points(value: float) -> str:
@@ -223,16 +231,16 @@ _WRITERS: dict[str, _Writer] = {
 
 
 def count_range(values: "pd.Series[int]", name: str) -> str:
-    """Write how many: 12 texts, 3 to 1,200 texts."""
+    """Return a range of counts: 12 texts, 3 to 1,200 texts."""
     low, high = int(values.min()), int(values.max())
     return f"{low:,} {name}{'s' * (low != 1)}" if low == high else f"{low:,} to {high:,} {name}s"
 
 
 def say_sizes(table: pd.DataFrame, what: str = "Each point") -> str:
-    """Say on how many responses and texts the rows of a table rest."""
+    """Return a sentence on the number of responses and texts of each row of a table."""
     sizes = count_range(table["n"], "response")
     if "n_texts" in table:
         sizes += f" about {count_range(table['n_texts'], 'text')}"
     if "n_baseline" in table:
         sizes += f", compared with {count_range(table['n_baseline'], 'response')}"
-    return f"{what} rests on {sizes}."
+    return f"{what} is based on {sizes}."

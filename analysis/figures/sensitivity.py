@@ -40,9 +40,9 @@ def _whole_study(table: pd.DataFrame, tables: Tables, rule: str) -> Figure:
     rows = pd.DataFrame({"y": written, "x": table["estimate"], "low": table["ci_low"], "high": table["ci_high"]})
     upper_bound_only = table["upper_bound_only"].astype(bool)
     rows["series"] = np.where(upper_bound_only, *_SIDES[::-1])
-    rows["chance_mean"] = table["null_mean"]
+    rows["null_mean"] = table["null_mean"]
     tips = describe(table, "number")
-    tips["by chance"] = [number(value) for value in table["null_mean"]]
+    tips["null mean"] = [number(value) for value in table["null_mean"]]
     charts = {}
     for title, keep in {"Single factors": single, "Two factors jointly": ~single}.items():
         if keep.any():
@@ -74,8 +74,8 @@ def _each_model(table: pd.DataFrame, rule: str) -> Figure:
     rows = rows.assign(column=tasks, column_at=tasks.map(kinds.index))
     rows["series"] = np.where(table["p_value"] <= ALPHA, *_BEYOND[::-1])
     tips = describe(table, "number")
-    tips["by chance"] = [number(value) for value in table["null_mean"]]
-    tips["without what is chance"] = [number(value) for value in table["iota_corrected"]]
+    tips["null mean"] = [number(value) for value in table["null_mean"]]
+    tips["iota, corrected"] = [number(value) for value in table["iota_corrected"]]
     chart = draw_strips(
         rows,
         tips,

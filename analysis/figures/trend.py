@@ -1,4 +1,4 @@
-"""The figure of how models go with a property of theirs."""
+"""The figure of models by one of their properties."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -32,7 +32,7 @@ def draw_trend(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> It
         "spread of persona effects": (table["spread"], table["ci_low"], table["ci_high"]),
         "log-odds of refusal": (table["log_odds"], table["log_odds"] - half, table["log_odds"] + half),
     }
-    # How the two are drawn is alike, so that both are rows of one chart.
+    # Both are drawn alike, so both are rows of one chart.
     rows = pd.concat(
         [
             pd.DataFrame({"y": labels, "series": family, "x": x, "low": low, "high": high, "column": title})
@@ -60,6 +60,6 @@ def draw_trend(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> It
 
 
 def _say_slope(row: "pd.Series[float]", column: str) -> str:
-    what = {"variance": "variance of persona effects", "log_odds": "log odds of refusing"}[str(row["outcome"])]
+    what = {"variance": "variance of persona effects", "log_odds": "log-odds of refusal"}[str(row["outcome"])]
     ends = f"[{number(row['ci_low'])}, {number(row['ci_high'])}]"
     return f"Per unit of {column} (a year for dates) the {what} changes by {number(row['slope'])} {ends}."

@@ -1,4 +1,4 @@
-"""Responses in, verdicts out: by a rule, a classifier or a judge.
+"""Verdicts on responses: by a rule, a classifier or a judge.
 
 Call `make_detector`, then its method ``detect`` for single responses, or `detect` for whole results or files. Besides
 `responses` this is the only room that uses DuckDB: it reads and writes whole tables of responses, row by row.

@@ -1,4 +1,4 @@
-"""Any file of responses: its rows as a Parquet file, or the line at which it is broken."""
+"""Any file of responses: its rows as a Parquet file, or an error with the broken line."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,13 +24,13 @@ class Given:
     path : Path
         The file as it was named.
     table : Path
-        Its rows in the same order, as Parquet. Values of JSON stand there as JSON.
+        Its rows in the same order, as Parquet. JSON values are kept as JSON.
     columns : dict of str to str
         Each column's type in DuckDB; ``JSON`` for what came from JSON lines.
     n : int
         The number of rows.
     notes : tuple of str
-        What was done to the columns.
+        Changes of the columns.
     """
 
     path: Path
@@ -46,19 +46,19 @@ class Given:
 
 
 def is_given(name: str) -> bool:
-    """Return whether a file's name is of a form that can be read."""
+    """Return whether a file's format can be read, by its name."""
     return name.lower().removesuffix(".gz").endswith(ENDINGS)
 
 
 def read_given(path: Path, folder: Path) -> Given:
-    """Read a file whole.
+    """Read a whole file.
 
     Parameters
     ----------
     path : Path
-        Parquet, delimited text or JSON; what it holds decides how it is read. Values of CSV are texts as written.
+        Parquet, delimited text or JSON; the content decides how it is read. CSV values are kept as text.
     folder : Path
-        Where a copy of CSV and JSON may be put.
+        A folder for copies of CSV and JSON.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def read_given(path: Path, folder: Path) -> Given:
     Raises
     ------
     InputError
-        If there is no such file, it is empty, or broken (with the line).
+        If the file does not exist, is empty, or is broken (with the line).
     """
     if not is_given(path.name):
         raise InputError(f"{path}: unknown file format; give a file that ends in {', '.join(ENDINGS)} (.gz)")
@@ -95,12 +95,12 @@ def read_given(path: Path, folder: Path) -> Given:
 
 
 def text_column(given: Given, name: str) -> str:
-    """Return a column of texts as SQL; what is missing, null or NaN, is NULL.
+    """Return a column of texts as SQL; missing values, null or NaN, are NULL.
 
     Raises
     ------
     InputError
-        If there is no such column, or at the first record that holds no text there.
+        If there is no such column, or for the first record without a text.
     """
     if name not in given.columns:
         if "JSON" in given.columns.values():
@@ -127,7 +127,7 @@ def text_column(given: Given, name: str) -> str:
 
 
 def other_column(given: Given, name: str) -> str:
-    """Return any column as texts, as SQL: lists and objects as JSON; NULL where there is no such column."""
+    """Return any column as texts, as SQL: lists and objects as JSON; NULL if there is no such column."""
     kind, column = given.columns.get(name), identifier(name)
     if kind is None:
         return "NULL::VARCHAR"
@@ -137,10 +137,10 @@ def other_column(given: Given, name: str) -> str:
 
 
 def written_columns(given: Given, form: str) -> dict[str, str]:
-    """Return each column as SQL, in the type in which a file of the form holds it.
+    """Return each column as SQL, in the type of the file format.
 
-    Values of JSON lines stay as they are in JSON lines, are texts in CSV, and take the type that
-    they all have in Parquet: texts, truth values, numbers, else JSON as text.
+    JSON values are unchanged in JSON lines, become texts in CSV, and get their common type in Parquet: text, Boolean,
+    number, else JSON as text.
     """
     if form.startswith(".jsonl") or "JSON" not in given.columns.values():
         return {name: identifier(name) for name in given.columns}
@@ -164,7 +164,7 @@ def _typed(column: str, types: set[str], *, fits: bool) -> str:
     if types == {"BOOLEAN"}:
         return f"({text})::BOOLEAN"
     if types and types <= _INTEGERS:
-        # One beyond 64 bits stays a text rather than lose digits.
+        # Numbers beyond 64 bits stay texts, which keeps all digits.
         return f"({text})::BIGINT" if fits else text
     if types and types <= {*_INTEGERS, "DOUBLE"}:
         return f"({text})::DOUBLE"
@@ -172,6 +172,6 @@ def _typed(column: str, types: set[str], *, fits: bool) -> str:
 
 
 def _find_fault(path: Path) -> None:
-    """Raise what is wrong with the first broken record of JSON, if one can be told."""
+    """Raise an error for the first broken JSON record, if it can be found."""
     for _ in read_json_records(path):
         pass

@@ -12,10 +12,10 @@ from ..display import plain
 from ..responses import DetectorOptions, Item, column_name
 
 MEANINGS = (REFUSAL, ANSWER, OTHER)
-"""What a label of a classifier can mean."""
+"""Meanings of a classifier's label."""
 
 _WITH_OFFSET = ("roberta", "camembert")
-"""Kinds of models whose first positions stand for padding."""
+"""Model types whose first positions are for padding."""
 
 _MOST_TOKENS = 1 << 20
 
@@ -28,7 +28,7 @@ def load_classifier(model: str, options: DetectorOptions) -> "Classifier":
     model : str
         The name of a model on the Hugging Face hub, or the folder of one.
     options : DetectorOptions
-        Of which `label_map`, `pair` and `batch_size` are used.
+        Uses `label_map`, `pair` and `batch_size`.
 
     Returns
     -------
@@ -66,12 +66,12 @@ def load_classifier(model: str, options: DetectorOptions) -> "Classifier":
 
 
 def read_label_map(label_map: str, labels: Sequence[str], model: str) -> dict[str, str]:
-    """Read what a model's labels mean.
+    """Read the meanings of a model's labels.
 
     Parameters
     ----------
     label_map : str
-        ``LABEL_1=refusal,LABEL_0=answer``; may be empty where the model's labels are such words.
+        ``LABEL_1=refusal,LABEL_0=answer``; may be empty if the model's labels are such words.
     labels : sequence of str
         Of the model.
     model : str
@@ -85,7 +85,7 @@ def read_label_map(label_map: str, labels: Sequence[str], model: str) -> dict[st
     Raises
     ------
     InputError
-        If a label has no meaning, none means a refusal, or the map names anything else.
+        If a label has no meaning, no label means a refusal, or the map has another name.
     """
     listed = f"hf:{model} has the labels {', '.join(map(plain, labels))}"
     if label_map.strip():
@@ -99,17 +99,17 @@ def read_label_map(label_map: str, labels: Sequence[str], model: str) -> dict[st
     if missing or REFUSAL not in meanings.values():
         said = f"but {', '.join(missing)} has no meaning" if missing else "but none means refusal"
         raise InputError(
-            f"{listed}, {said}; say what each means, refusal, answer or other, with --label-map "
+            f"{listed}, {said}; give the meaning of each (refusal, answer or other) with --label-map "
             f"{labels[-1]}=refusal,{labels[0]}=answer"
         )
     return meanings
 
 
 class Classifier:
-    """A detector that asks a text classifier.
+    """A text classifier as a detector.
 
-    The label with the largest score decides. An empty response is not shown to the model; of one
-    that is too long for it the beginning is.
+    The label with the largest score decides. The model does not get empty responses, and gets only the beginning of
+    responses that are too long.
 
     Parameters
     ----------
@@ -153,19 +153,19 @@ class Classifier:
         Returns
         -------
         list of Verdict or None
-            (n_items,); None where the model's scores are no numbers.
+            (n_items,); None if the model's scores are not numbers.
 
         Raises
         ------
         InputError
-            If prompts are to be shown and one is missing, or the out of memory.
+            If prompts are needed and one is missing, or the device is out of memory.
         """
         verdicts: list[Verdict | None] = [Verdict(EMPTY)] * len(items)
         asked = [place for place, item in enumerate(items) if (item.response or "").strip()]
         if not asked:
             return verdicts
         encoded = self._encode([items[place] for place in asked])
-        # Of like length together, so that little is padded; the longest first, so that memory ends at once or never.
+        # Sorted by length for little padding; the longest first, so that a lack of memory shows at once or never.
         order = sorted(range(len(asked)), key=lambda i: -len(encoded[i]["input_ids"]))
         for start in range(0, len(order), self._batch_size):
             chosen = order[start : start + self._batch_size]
@@ -174,7 +174,7 @@ class Classifier:
         return verdicts
 
     def remarks(self) -> list[str]:
-        """Report how many responses were cut, and how many have no verdict."""
+        """Report how many responses were truncated, and how many have no verdict."""
         remarks = []
         if self._n_cut:
             remarks.append(
@@ -224,7 +224,7 @@ def _verdict(meaning: str, rule: str) -> Verdict:
 
 
 def _limit(tokenizer: Any, config: Any) -> int:  # noqa: ANN401 - untyped
-    """Find how many tokens the model takes; a tokenizer that does not know says an absurd number."""
+    """Return the model's token limit; a tokenizer without one reports an absurd number."""
     limit = min(int(tokenizer.model_max_length), _MOST_TOKENS)
     positions = getattr(config, "max_position_embeddings", None)
     if positions and any(kind in config.model_type for kind in _WITH_OFFSET):

@@ -1,4 +1,4 @@
-"""A detector over files: results or any table of responses in, the same with verdicts out."""
+"""Detectors applied to files: results or any table of responses."""
 
 import os
 from collections.abc import Collection, Iterator, Sequence
@@ -34,10 +34,10 @@ from ..responses import (
 from .any_file import is_given, other_column, read_given, text_column, written_columns
 
 VERDICT_COLUMNS = ("outcome", "cause", "rule", "answer")
-"""What is added to the columns that were given."""
+"""The added columns."""
 
 FORMS = (".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz")
-"""The endings of files that can be written."""
+"""Endings of output files."""
 _FORMATS = {
     ".csv": "FORMAT csv, HEADER true",
     ".csv.gz": "FORMAT csv, HEADER true, COMPRESSION gzip",
@@ -57,7 +57,7 @@ def detect(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Detected:
-    """Judge the responses of results or of a file: `detect_file` for a single file that is no sample log.
+    """Judge the responses of results or of a file: `detect_file` for a single file that is not a sample log.
 
     Parameters
     ----------
@@ -98,17 +98,15 @@ def detect_file(
     ----------
     path : Path
         CSV, JSON (both ``.gz`` too) or Parquet with a column of responses; of the columns
-        ``labels`` (a JSON list, or texts separated by ``|``), ``prompt`` and ``persona`` those that
-        are there are used.
+        ``labels`` (a JSON list, or texts separated by ``|``), ``prompt`` and ``persona``, the available ones are used.
     out : Path
-        Written in the form of its ending, under another name first: the same rows in the same
-        order, and the columns ``outcome, cause, rule, answer``, all null where there is no verdict.
-        For a responses table also ``refused`` and ``refused_<detector>``; there the four columns
-        take the place of an earlier detector's, and texts in CSV are guarded, see `display.spreadsheets`.
-        Texts of any other file stay as they are.
+        Written in the format of its ending, under a temporary name first: the same rows in the same order, and the
+        columns ``outcome, cause, rule, answer``, all null without a verdict. For a responses table also ``refused`` and
+        ``refused_<detector>``; there the four columns replace those of an earlier detector, and texts in CSV are
+        guarded, see `display.spreadsheets`. Texts of any other file are unchanged.
     detector : Detector
     column : str
-        The column of the responses. What is missing counts as empty.
+        The column of the responses. Missing values count as empty.
     force : bool
         Whether to replace a file that is there.
     progress : callable, optional
@@ -121,7 +119,7 @@ def detect_file(
     ------
     InputError
         If the file cannot be read (with the line), lacks the column or has columns of these names,
-        if its labels are no lists, or if `out` cannot be written.
+        if its labels are not lists, or if `out` cannot be written.
     """
     _check_out(out, FORMS, force=force)
     with _near(out, force=force) as target:
@@ -145,7 +143,7 @@ def detect_file(
         hints = [other_column(read, name) for name in _HINTS]
         texts = [text, *hints]
         if is_table and form_of(path).startswith(".csv"):
-            # As every command reads a responses table.
+            # As all commands read a responses table.
             texts = [unguard_in_sql(f"({sql})") for sql in texts]
             kept = {name: unguard_in_sql(f"({sql})") for name, sql in kept.items()}
         provider = _provider(read.columns if is_table else ())
@@ -165,7 +163,7 @@ def detect_results(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Detected:
-    """Judge the responses of results anew.
+    """Judge the responses of results again.
 
     Parameters
     ----------
@@ -174,8 +172,8 @@ def detect_results(
     out : Path
         The responses table to write, ``.parquet`` or ``.csv``, which every command reads: the columns
         of `Responses` with ``response, prompt, labels, outcome, cause, rule, answer`` and
-        ``refused_<detector>``, which ``refused`` repeats. Both are null where there is no verdict.
-        What the provider refused (``refused_by``) stays a refusal by `answer_aware`.
+        ``refused_<detector>``, which ``refused`` repeats. Both are null without a verdict. Responses refused by the
+        provider (``refused_by``) remain refusals by `answer_aware`.
     detector : Detector
     force : bool
         Whether to replace a file that is there.
@@ -188,7 +186,7 @@ def detect_results(
     Raises
     ------
     InputError
-        If there is nothing to read, the texts are not there, or `out` cannot be written.
+        If there is nothing to read, there are no texts, or `out` cannot be written.
     """
     _check_out(out, TABLE_SUFFIXES, force=force)
     listed = ", ".join(os.fspath(path) for path in results)
@@ -210,7 +208,7 @@ def detect_results(
 
 
 def _provider(columns: Collection[str]) -> str:
-    """Write as SQL why the provider refused a response of results."""
+    """Return as SQL why the provider refused a response of results."""
     if "refused_by" not in columns:
         return "NULL::VARCHAR"
     why = "cause" if "cause" in columns else "NULL"
@@ -229,7 +227,7 @@ def _check_out(out: Path, forms: Sequence[str], *, force: bool) -> None:
 
 @contextmanager
 def _near(out: Path, *, force: bool) -> Iterator[Path]:
-    """Return a place in a temporary folder beside a file, so that what is made there can be renamed."""
+    """Return a path in a temporary folder next to a file, so that it can be renamed."""
     with replace_file(out, force=force) as target:
         try:
             yield target
@@ -238,25 +236,25 @@ def _near(out: Path, *, force: bool) -> Iterator[Path]:
 
 
 def _is_results(path: str | os.PathLike[str]) -> bool:
-    """Distinguish a folder, log, address or pattern from the name of a file that may be missing."""
+    """Return whether a path is a folder, log, address or pattern, rather than the name of a possibly missing file."""
     text = os.fspath(path)
     return Path(text).is_dir() or is_log(text) or "://" in text or any(c in text for c in "*?[")
 
 
 def put(made: Path, out: Path, as_json: Sequence[str] = (), *, guarded: bool = True) -> None:
-    """Return a Parquet file the form and the name that were asked for.
+    """Convert a Parquet file to the requested format and name.
 
     Parameters
     ----------
     made : Path
-        In a folder beside `out`, where another file can be made.
+        In a temporary folder next to `out`, which can hold another file.
     out : Path
-        Its ending tells the form.
+        Its ending determines the format.
     as_json : sequence of str
-        Columns of texts that are JSON.
+        Columns with JSON as text.
     guarded : bool
-        Whether in CSV a text that begins as a formula does gets an apostrophe before it, which the commands
-        that read responses tables take away.
+        Whether a text in CSV that begins like a formula gets an apostrophe before it, which the commands that read
+        responses tables remove.
     """
     form = form_of(out)
     if form != ".parquet":
@@ -278,7 +276,7 @@ def form_of(path: Path) -> str:
     Raises
     ------
     InputError
-        If it is none of `FORMS`.
+        If it is not in `FORMS`.
     """
     for form in FORMS:
         if path.name.lower().endswith(form):

@@ -1,8 +1,8 @@
-"""Calls of an OpenAI-compatible server, tried again where that may help.
+"""Calls of an OpenAI-compatible server, with retries.
 
-The calls are made with aiohttp, and not with requests and urllib3's ``Retry``, because a call has a limit in seconds
-for all of it. The timeout of requests is for each read from the socket, so a server that sends a byte of its headers
-now and then holds a call for as long as it likes. Nor can the pauses of ``Retry`` be ended from another thread.
+The calls use aiohttp instead of requests and urllib3's ``Retry``, because the time limit is for the whole call. The
+timeout of requests applies to each read from the socket, so a server that sends its headers byte by byte can block a
+call for any time. Nor can the pauses of ``Retry`` be interrupted from another thread.
 """
 
 import asyncio
@@ -35,9 +35,9 @@ _LONGEST_WAIT = 300.0
 _LONGEST_REPLY = 1 << 22
 _LONGEST_ERROR = 20_000
 _SHORTEST_KEY = 6
-"""A shorter key is no secret; so many characters of one are known again."""
+"""A shorter key is not a secret; parts of a key of at least this length are recognised."""
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
-"""Keeps the length of a text, which its lower case may not have."""
+"""A lower-case mapping that keeps the length of a text."""
 _REFUSED_KEY = (401, 403)
 _PASSING = (408, 429)
 _NO_ADDRESS = re.compile(r"[\s#]")
@@ -45,16 +45,16 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class CallError(Exception):
-    """A call that failed for good.
+    """A call that failed permanently.
 
     Attributes
     ----------
     reason : str
-        In a few words, the same for like failures.
+        In a few words, the same for similar failures.
     detail : str
-        What the server said besides.
+        The server's message.
     of_server : bool
-        Whether it is the server that fails, and not this one call that it declines.
+        Whether the server failed, rather than declined this one call.
     """
 
     def __init__(self, reason: str, detail: str = "", *, of_server: bool = True) -> None:
@@ -63,7 +63,7 @@ class CallError(Exception):
 
 
 class _PassingError(Exception):
-    """A failure that may pass, and how long the server asks to wait."""
+    """A temporary failure, and the waiting time that the server requests."""
 
     def __init__(self, reason: str, wait: float = 0.0) -> None:
         super().__init__(reason)
@@ -76,19 +76,19 @@ class Endpoint:
     Parameters
     ----------
     address : str
-        Up to and with ``/v1``; with ``?...`` where the server wants that, which no message repeats.
+        Up to and including ``/v1``; with ``?...`` if the server needs it, which no message repeats.
     timeout : float
         Seconds after which a call has failed, from its beginning to the last byte of the reply.
     retries : int
-        How often a call is tried again after a failure that may pass: no connection, no reply in time,
-        a reply that is no JSON, HTTP 408, 429 and 5xx.
+        How often a call is retried after a temporary failure: no connection, no reply in time, a reply that is not
+        JSON, HTTP 408, 429 and 5xx.
     backoff : float
         Seconds before the first retry; doubled each time, plus a random delay of up to the same length.
 
     Raises
     ------
     InputError
-        If it is no address.
+        If it is not an address.
     """
 
     def __init__(self, address: str, *, timeout: float = 120.0, retries: int = 5, backoff: float = 1.0) -> None:
@@ -104,7 +104,7 @@ class Endpoint:
                 and parts.port != 0
                 and not _NO_ADDRESS.search(address)
             )
-            yarl.URL(self.address)  # which knows more of what no host can be called
+            yarl.URL(self.address)  # which checks host names more strictly
         except ValueError:
             usable = False
         if not usable:
@@ -124,7 +124,7 @@ class Endpoint:
         Raises
         ------
         InputError
-            If it does not say.
+            If it does not list them.
         """
         try:
             told = self._call("/models", None, Event())
@@ -135,14 +135,14 @@ class Endpoint:
             raise InputError(f"{self.address}: does not list its models; name one with --judge-model") from error
 
     def complete(self, body: dict[str, Any], stop: Event) -> str | None:
-        """Ask for a chat completion.
+        """Request a chat completion.
 
         Parameters
         ----------
         body : dict
             Of the request.
         stop : threading.Event
-            Ends all waiting once it is set.
+            Ends all waiting when it is set.
 
         Returns
         -------
@@ -154,20 +154,20 @@ class Endpoint:
         CallError
             If the call failed.
         InputError
-            If all other calls would fail too: the key is refused, the address or the model unknown.
+            If all other calls would fail too: the key is rejected, or the address or the model is unknown.
         """
         told = self._call("/chat/completions", json.dumps(body).encode(), stop)
         try:
             content = _text_of(told["choices"][0]["message"]["content"])
         except (KeyError, IndexError, TypeError) as error:
             raise CallError("the reply is not a chat completion") from error
-        # A server may repeat what it was sent.
+        # A server can repeat the request.
         return content if content is None else self._hide(content)
 
     def unreachable(self, error: CallError) -> InputError:
-        """Say that nothing can be had from the server."""
+        """Build the error for a server that cannot be reached."""
         return InputError(
-            f"{self.address}: cannot be asked ({plain(error)}); start the server or correct the address, then run again"
+            f"{self.address}: cannot be reached ({plain(error)}); start the server or fix the address, then run again"
         )
 
     def _call(self, path: str, data: bytes | None, stop: Event) -> Any:  # noqa: ANN401 - any JSON
@@ -178,7 +178,7 @@ class Endpoint:
             except _PassingError as failure:
                 if attempt == self._retries or stop.is_set():
                     raise CallError(failure.reason) from failure
-                # By chance, so that calls that failed together do not come back together.
+                # A random delay, so that calls that failed together are not retried together.
                 chance = 1 + secrets.randbelow(1000) / 1000
                 if stop.wait(min(max(delay * chance, failure.wait), _LONGEST_WAIT)):
                     raise CallError(failure.reason) from failure
@@ -195,7 +195,7 @@ class Endpoint:
         try:
             return json.loads(said)
         except (ValueError, RecursionError) as error:
-            raise _PassingError("the reply is not JSON") from error  # it may have been cut off
+            raise _PassingError("the reply is not JSON") from error  # it may be truncated
 
     async def _send(self, path: str, data: bytes | None) -> bytes:
         """Send one request and read its reply, within the time of the whole call."""
@@ -203,8 +203,8 @@ class Endpoint:
         headers |= {"Authorization": f"Bearer {self._key}"} if self._key else {}
         url = self.address + path + (f"?{self._query}" if self._query else "")
         limit = aiohttp.ClientTimeout(total=self._timeout)
-        # What is compressed is not unpacked, for a few bytes may become many. No redirection is followed, for it
-        # would take the key to another server.
+        # Compressed replies are not unpacked, because a few bytes can become many. Redirections are not followed,
+        # because they would send the key to another server.
         async with (
             aiohttp.ClientSession(timeout=limit, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()) as session,
             session.request(
@@ -229,12 +229,12 @@ class Endpoint:
             return bytes(said)
 
     def _judge(self, status: int, headers: Mapping[str, str], body: bytes) -> Exception:
-        """Tell what may pass from what will fail again, and from what fails for all."""
+        """Raise the error of a status: temporary, permanent, or the same for all calls."""
         if status in _PASSING or status >= 500:
             return _PassingError(f"HTTP {status}", _wait(headers.get("Retry-After")))
         if status in _REFUSED_KEY:
             return InputError(
-                f"{self.address}: refuses the key (HTTP {status}); set {KEY} in the environment to one it accepts"
+                f"{self.address}: rejects the key (HTTP {status}); set {KEY} in the environment to one it accepts"
             )
         if status == 404:
             return InputError(
@@ -247,7 +247,7 @@ class Endpoint:
         return CallError(f"HTTP {status}", said[:200], of_server=False)
 
     def _hide(self, text: str) -> str:
-        """Replace the key, and every part of it that is long enough to be known again, in what a server says."""
+        """Replace the key, and every part of it that is long enough to be recognised, in a server's message."""
         lowered = text.translate(_LOWER)
         if not any(part in lowered for part in self._secrets):
             return text
@@ -264,7 +264,7 @@ class Endpoint:
 
 
 def _run(call: Coroutine[Any, Any, bytes]) -> bytes:
-    """Run a call to its end, in a thread of its own where this one, as a notebook's, runs others already."""
+    """Run a call to its end, in another thread if this one already runs an event loop, as in a notebook."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -274,14 +274,14 @@ def _run(call: Coroutine[Any, Any, bytes]) -> bytes:
 
 
 def _find_proxy(scheme: str, host: str) -> str | None:
-    """Find the proxy of the environment, which cannot reach a server on this machine."""
+    """Return the proxy of the environment, unless the server is on this machine."""
     if host in _LOOPBACK or urllib.request.proxy_bypass(host):
         return None
     return urllib.request.getproxies().get(scheme)
 
 
 def _fragments(key: str, *others: list[str]) -> frozenset[str]:
-    """List the parts, in lower case, by which a key is known again in a text, as it is or in base 64."""
+    """List the parts, in lower case, by which a key is recognised in a text, as it is or in base64."""
     found: set[str] = set()
     for secret in (key, *(value for values in others for value in values)):
         if len(secret) < _SHORTEST_KEY:
@@ -293,7 +293,7 @@ def _fragments(key: str, *others: list[str]) -> frozenset[str]:
 
 
 def _text_of(content: object) -> str | None:
-    """Read the content of a message; of a list of parts those that are text, for others may be thoughts."""
+    """Return the content of a message; of a list of parts, those that are text, because others may be thoughts."""
     if content is None or isinstance(content, str):
         return content
     if isinstance(content, list) and content and all(isinstance(part, dict) for part in content):

@@ -9,7 +9,7 @@ from .judge import find_judge
 
 
 def make_detector(spec: str, options: DetectorOptions | None = None) -> Detector:
-    """Make the detector that a user named.
+    """Create a detector from its name.
 
     Parameters
     ----------

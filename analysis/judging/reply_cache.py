@@ -1,4 +1,4 @@
-"""Replies of a judge, kept in a file so that none is paid for twice."""
+"""A cache of a judge's replies, so that no call is paid for twice."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -10,16 +10,16 @@ from ..display import plain
 
 
 class ReplyCache:
-    """What the judge replied, by what it was asked, in an SQLite file."""
+    """The judge's replies by request, in an SQLite file."""
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self._opened: sqlite3.Connection | None = None
 
     def find(self, keys: Iterable[str]) -> dict[str, str | None]:
-        """Return the replies that are kept."""
+        """Return the cached replies."""
         if self._opened is None and not (self.path and self.path.exists()):
-            return {}  # no file is made before there is something to keep
+            return {}  # no file is created before there is a reply
         try:
             rows = [
                 self._database().execute("SELECT key, reply FROM replies WHERE key = ?", (key,)).fetchone()
@@ -30,7 +30,7 @@ class ReplyCache:
         return {row[0]: row[1] for row in rows if row}
 
     def keep(self, key: str, reply: str | None) -> None:
-        """Keep a reply, at once and for good."""
+        """Store a reply permanently."""
         try:
             self._database().execute("INSERT OR REPLACE INTO replies VALUES (?, ?)", (key, reply))
         except (sqlite3.Error, OSError) as error:
@@ -40,7 +40,7 @@ class ReplyCache:
         if self._opened is None:
             if self.path:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-            # Whoever detects may do so from a thread of its own, one at a time.
+            # A detector can run in another thread, one at a time.
             self._opened = sqlite3.connect(
                 self.path or ":memory:", timeout=60, isolation_level=None, check_same_thread=False
             )

@@ -1,23 +1,23 @@
 r"""Refusal rates corrected by a labelled sample, and differences of them.
 
-A detector errs, and may err more under one persona than another. With its verdicts of all N responses
+A detector makes errors, possibly more under one persona than another. With its verdicts of all N responses
 and labels y of a sample drawn with known probabilities :math:`\pi`, the difference estimator
 
 .. math:: \hat\theta = \frac{1}{N} \sum_i \hat y_i + \frac{1}{N} \sum_{i \in S} \frac{y_i - \hat y_i}{\pi_i}
           = R - A + B
 
-has no bias however bad the detector: R is its rate, A the share of all responses that it wrongly calls
-refusals, B the share of refusals that it misses.
+is unbiased for any detector: R is its rate, A the share of all responses that it wrongly flags as refusals, B the share
+of missed refusals among all responses.
 
-Variances are clustered: a text's part in each of the three sums is one number,
+Variances are clustered: the contribution of a text to each of the three sums is one number,
 :math:`z_g = \sum_{i \in g} (x_i - X) / N`, and products of two such over texts give variances and
-covariances, of the texts and of the sampling of labels at once. Samples with fixed numbers in strata
-vary less than so counted.
+covariances, of the texts and of the sampling of labels together. For samples with fixed numbers in strata this is
+conservative.
 
 The interval takes R, A and B from their own exact intervals (Korn and Graubard) with these
-correlations (Zou and Donner). Where errors are many that is linearisation. Where they are few, neither
-that nor a bootstrap will do: among 300 labels without a missed refusal both find B = 0 with no width,
-while B may be one in a hundred.
+correlations (Zou and Donner). With many errors, this is linearisation. With few, neither that nor a bootstrap is
+adequate: among 300 labels without a missed refusal, both give B = 0 with an interval of width 0, although B can be one
+in a hundred.
 """
 
 from collections.abc import Sequence
@@ -34,13 +34,13 @@ from ..contracts import CORRECTED
 from ..statistics import effective_units, proportion_interval, sum_interval, variance_of_scores, zero_count_bound
 
 FEWEST = 5
-"""So many of the responses with either verdict must be labelled, or all of them."""
+"""The number of responses with either verdict that must be labelled, unless all are."""
 
 SUMS = (
     *("n", "n_refused", "n_labelled_refused", "n_labelled_others", "n_false", "n_missed"),
     *("weight_refused", "weight_others", "weight_false", "weight_missed"),
 )
-"""What is summed over the responses of a text."""
+"""The columns that are summed over the responses of a text."""
 
 _TAIL = (1 - CONFIDENCE) / 2
 _SIGNS = np.array([1.0, -1.0, 1.0])
@@ -62,9 +62,8 @@ def estimate_corrected(sums: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         Columns: `by`, then `CORRECTED`: ``estimate, ci_low, ci_high`` (corrected, in [0, 1]; what
         lies beyond is cut off), ``uncorrected`` with its interval (as by
         `refusal_metrics.analysis.estimates.rates.estimate_rates`), ``n, n_texts, n_refused`` (by the detector),
-        ``n_labelled``, and of these ``n_false`` (called refusals, labelled none) and ``n_missed``.
-        The corrected columns are missing where fewer than `FEWEST` of the responses with either
-        verdict are labelled, but for those that are all labelled.
+        ``n_labelled``, and of these ``n_false`` (flagged as refusals, not labelled so) and ``n_missed``. The corrected
+        columns are missing if fewer than `FEWEST` of the responses with either verdict are labelled, unless all are.
 
     Raises
     ------
@@ -93,11 +92,11 @@ def estimate_corrected(sums: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 
 def estimate_corrected_contrasts(sums: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """Estimate how far each persona's corrected rate lies from a baseline's.
+    """Estimate the difference between each persona's corrected rate and a baseline.
 
     Unlike `refusal_metrics.analysis.estimates.contrasts.estimate_contrasts` this is the plain difference of two rates,
-    because labels are too few to compare within texts; that verdicts of one text go together is in
-    the interval.
+    because there are too few labels to compare within texts; the interval accounts for the correlation of verdicts
+    about one text.
 
     Parameters
     ----------
@@ -113,7 +112,7 @@ def estimate_corrected_contrasts(sums: pd.DataFrame, baseline: str) -> pd.DataFr
         One row a model, task and persona (but the baseline itself), without models and tasks that
         lack the baseline. Columns: ``model, task, persona, baseline``, then `CORRECTED` as in
         `estimate_corrected`, of differences in [-1, 1] and of the persona's responses. Corrected
-        columns are missing where those of either rate are.
+        columns are missing if those of either rate are.
 
     Raises
     ------
@@ -141,7 +140,7 @@ def estimate_corrected_contrasts(sums: pd.DataFrame, baseline: str) -> pd.DataFr
 
 
 def _cells(sums: pd.DataFrame, by: Sequence[str]) -> "list[tuple[tuple[object, ...], pd.DataFrame]]":
-    """Split by the levels of factors; None where a factor has no level."""
+    """Split a table by the levels of factors; None if a factor has no level."""
     if not by:
         return [((), sums)]
     parts = sums.groupby(list(by), sort=True, dropna=False)
@@ -149,7 +148,7 @@ def _cells(sums: pd.DataFrame, by: Sequence[str]) -> "list[tuple[tuple[object, .
 
 
 def _level(level: object) -> object:
-    # What pandas knows as missing may be None or nan.
+    # Missing values in pandas can be None or nan.
     return None if pd.isna(level) else level  # type: ignore[call-overload]
 
 
@@ -174,12 +173,12 @@ class _Arm:
     parts, low, high : (3,) array of float
         R, A and B with their intervals.
     scores : (n_texts, 3) array of float
-        What each text adds to their errors.
+        The contribution of each text to their errors.
     variance, freedom : float
         Of R.
     n, n_texts : int
     usable : bool
-        Whether there are labels enough.
+        Whether there are enough labels.
     sizes : list of int
         The last columns of `CORRECTED`.
     """
@@ -197,18 +196,18 @@ class _Arm:
 
     @classmethod
     def of(cls, sums: pd.DataFrame) -> "_Arm":
-        """Compute the parts of (n_texts,) rows; a text without responses adds nothing."""
+        """Compute the parts of (n_texts,) rows; a text without responses contributes nothing."""
         of_text = {name: sums[name].to_numpy(dtype=np.float64) for name in SUMS}
         total = {name: float(values.sum()) for name, values in of_text.items()}
         n, there = total["n"], of_text["n"] > 0
         n_texts = int(there.sum())
         values = np.stack([of_text[name] for name in ("n_refused", "weight_false", "weight_missed")], axis=1)
-        # Whole numbers until the end, so that equal rates give exactly 0.
+        # Whole numbers until the last step, so that equal rates give exactly 0.
         scores = (values * n - of_text["n"][:, None] * values.sum(axis=0)) / n**2
         parts = values.sum(axis=0) / n
         variances, freedoms = variance_of_scores(scores[there])
         variance, freedom = float(variances[0]), float(freedoms[0])
-        # Few errors are no reason to widen: the exact interval knows how few they are.
+        # Few errors need no wider interval: the exact interval accounts for their number.
         low, high = proportion_interval(
             np.minimum(parts, 1.0),
             variances,
@@ -217,7 +216,8 @@ class _Arm:
             freedom=[freedom, np.inf, np.inf],
         )
         for part, side, count in ((1, "refused", total["n_refused"]), (2, "others", n - total["n_refused"])):
-            # What was not seen may be heavier than what was: one light error must not say more than none.
+            # An unseen error can have a larger weight than the observed ones: one light error must not give a narrower
+            # interval than none.
             units = effective_units(of_text[f"weight_{side}"])
             high[part] = max(high[part], count / n * float(zero_count_bound(max(units, 1.0), _TAIL)))
             if total[("n_false", "n_missed")[part - 1]] == 0:

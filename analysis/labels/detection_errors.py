@@ -1,17 +1,17 @@
-r"""How well a detector's refusals are the refusals that people see.
+r"""Agreement of a detector's refusals with people's labels.
 
 Precision and recall are ratios :math:`r = \sum_i w_i a_i / \sum_i w_i b_i` over labelled items, w
 being 1 / inclusion probability, with the linearised variance
 :math:`v = \tfrac{G}{G-1} \sum_g z_g^2`, :math:`z_g = \sum_{i \in g} w_i (a_i - r b_i) / \sum_i w_i b_i`,
-over the G texts with b. Linearisation and not resampling, because what was never seen is in no
-bootstrap sample: a detector without an error would have an interval of width 0. Here the variance
-becomes a number of independent items, which has an exact interval (Korn and Graubard); where there is
-no error, texts alone count and the interval is one-sided, as that of a rate is. Degrees of freedom are
-G - 1: labelled errors are few and far apart, and the exact interval knows how few they are.
+over the G texts with b. Linearisation is used instead of resampling, because unobserved errors are in no bootstrap
+sample: a detector without an error would have an interval of width 0. Here the variance gives an effective sample size,
+which has an exact interval (Korn and Graubard); without errors, only texts count and the interval is one-sided, like
+that of a rate. Degrees of freedom are G - 1: labelled errors are few and in different texts, and the exact interval
+accounts for their number.
 
-F1 is 2 J / (1 + J), J = tp / (tp + fp + fn) being such a ratio, and has its ends. Kappa is 1 - D / E,
-D being the share of disagreement and E what chance makes of it: its ends are those of D with the
-variance of kappa times E squared.
+F1 is 2 J / (1 + J) with the ratio J = tp / (tp + fp + fn), and its interval is transformed from that of J. Kappa is 1 -
+D / E, with D the observed and E the expected disagreement: its interval is that of D with the variance of kappa times E
+squared.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ VALIDATION = (
 
 
 def estimate_validation(items: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
-    """Estimate how well verdicts agree with labels, over all items and by the levels of factors.
+    """Estimate the agreement of verdicts with labels, over all items and by the levels of factors.
 
     Parameters
     ----------
@@ -60,9 +60,9 @@ def estimate_validation(items: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataF
     pandas.DataFrame
         Columns `VALIDATION`: ``factor, level`` (empty for all items); ``n, n_texts, n_refusals``
         (labelled so) and ``tp, fp, fn, tn``, items not weighted; ``precision, recall, f1, kappa``
-        weighted, each with its 95 % interval ``_low, _high`` as told above; and the lower ends of
-        Wilson's intervals of precision and recall of the counts, which know neither weights nor
-        texts. A measure is missing where nothing is flagged, or nothing labelled a refusal.
+        weighted, each with its 95% confidence interval ``_low, _high`` as described above; and the lower ends of
+        Wilson's intervals of unweighted precision and recall, which ignore texts. A measure is missing if nothing is
+        flagged, or nothing is labelled as a refusal.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def estimate_validation(items: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataF
             named = {"factor": name, "level": None if pd.isna(level) else level}
             rows.append({**named, **_row(part)})
     table = pd.DataFrame(rows, columns=list(VALIDATION))
-    # As objects, because pandas' own texts know no None.
+    # As objects, because pandas strings do not support None.
     return table.assign(level=pd.Series([row["level"] for row in rows], dtype=object))
 
 
@@ -112,7 +112,7 @@ def _row(items: pd.DataFrame) -> dict[str, float]:
         for name, values in ends.items()
         for end, value in zip(("", "_low", "_high"), values, strict=True)
     }
-    # Without items to judge by, there is nothing but nan.
+    # Without items, everything is nan.
     low = {
         f"{name}_low_wilson": float(wilson(counts["tp"], n)[0])
         for name, n in (("precision", refused.sum()), ("recall", label.sum()))
@@ -123,12 +123,12 @@ def _row(items: pd.DataFrame) -> dict[str, float]:
 def _ratio(
     a: NDArray[np.bool_], b: NDArray[np.bool_], weight: Floats, text: NDArray[np.integer]
 ) -> tuple[float, float, float]:
-    """Estimate the share of a among b: the estimate and the ends of its interval."""
+    """Estimate the share of a among b: return the estimate and the ends of its interval."""
     a, weight, text = a[b], weight[b], np.unique(text[b], return_inverse=True)[1]
     if not len(a):
         return np.nan, np.nan, np.nan
     total = weight.sum()
-    # Whole where all are a, so that no rounding hides it.
+    # Exactly 1 if all are a, in spite of rounding.
     share = 1.0 if a.all() else float(weight[a].sum() / total)
     return share, *_interval(share, totals(text, weight * (a - share) / total), len(a), totals(text, weight))
 
@@ -136,7 +136,7 @@ def _ratio(
 def _kappa(
     label: NDArray[np.bool_], refused: NDArray[np.bool_], weight: Floats, text: NDArray[np.integer]
 ) -> tuple[float, float, float]:
-    """Estimate kappa: the estimate and the ends of its interval."""
+    """Estimate kappa: return the estimate and the ends of its interval."""
     kappa = cohen_kappa(label, refused, weight)
     if np.isnan(kappa):
         return np.nan, np.nan, np.nan
@@ -151,7 +151,7 @@ def _kappa(
 
 
 def _interval(share: float, scores: Floats, n: int, weights: Floats) -> tuple[float, float]:
-    # Items of unequal weight know less than as many equal ones, however light those are that erred.
+    # Items of unequal weight have a smaller effective number than equal ones, whatever the weights of the errors.
     units = effective_units(weights)
     unseen = zero_count_bound(units, 1 - CONFIDENCE)
     low, high = proportion_interval(

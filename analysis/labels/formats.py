@@ -1,4 +1,4 @@
-"""The forms that label files come in, and how their values are read."""
+"""The formats of label files, and how their values are read."""
 
 import math
 import re
@@ -17,13 +17,13 @@ FIELDS = (
     *("model", "task", "setting", "persona", "persona_group", "template", "response_type", "text_id", "row_id"),
     *("design_id", "index", "prompt", "labels", "sampling_stratum", "frame"),
 )
-"""What a file may say of an item besides its response and its probability."""
+"""Columns of an item besides its response and its probability."""
 
 COLUMNS = ("id", "response", "refusal", "unreasonable", "annotator", "probability", "comment")
 """The columns of a label file besides `FIELDS`."""
 
 SMALLEST = 1e-9
-"""The smallest probability: an item drawn with less would stand for more responses than any study has."""
+"""The smallest probability: an item with a smaller one would represent more responses than any study has."""
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
@@ -37,13 +37,13 @@ _WRONG = "wrong"
 
 @dataclass(frozen=True)
 class Preset:
-    """How the files of one source of labels are read.
+    """A source of labels, and how its files are read.
 
     Attributes
     ----------
     title : str
     needed : tuple of str
-        The columns by which such a file is known.
+        The columns by which such a file is recognised.
     response : str
         The column of responses.
     refusal : str
@@ -100,15 +100,15 @@ class Rows:
     table : Table
         The file.
     preset : Preset
-        Whose labels they are.
+        The source of the labels.
     ids, annotators : list of str
-        An empty text where there is no annotator.
+        An empty text if there is no annotator.
     answers : mapping of str to list of bool or None
         ``refusal`` and ``unreasonable``.
     given : mapping of str to list
-        What is said of the item: those of `FIELDS` there are, ``probability``, ``response``.
+        Data of the item: the available `FIELDS`, ``probability``, ``response``.
     has_ids : bool
-        Whether a column names the items.
+        Whether a column identifies the items.
     """
 
     table: Table
@@ -149,14 +149,14 @@ def read_rows(path: Path, preset: str | None, fields: Sequence[str], names: Labe
 
 
 def _id_column(table: Table, names: LabelMap) -> str | None:
-    """Choose the column that names items: in Label Studio's exports ``id`` is the number of the task."""
+    """Choose the column that identifies items: in Label Studio's exports, ``id`` is the number of the task."""
     if "id" in names.columns:
         return "id"
     return next((name for name in ("item_id", "id") if name in table.columns), None)
 
 
 def _person(value: object) -> str:
-    """Name an annotator; some exports hold an object with an address."""
+    """Return an annotator's name; some exports contain an object with an address."""
     if isinstance(value, dict):
         value = value.get("email") or value.get("id")
     return text_of(value)
@@ -166,7 +166,7 @@ def _load(path: Path) -> Table:
     table = load_table(path)
     if path.suffix.lower() != ".csv":
         return table
-    # What was written by us for spreadsheets.
+    # Files written by this package, with guarded texts.
     read = {name: [unguard(v) if isinstance(v, str) else v for v in of] for name, of in table.columns.items()}
     return replace(table, columns={unguard(name): values for name, values in read.items()})
 
@@ -198,8 +198,8 @@ def _wrong(table: Table, row: int, column: str, allowed: str) -> InputError:
 def _read(
     table: Table, column: str, values: Mapping[str, bool | None], allowed: str, names: LabelMap
 ) -> list[bool | None]:
-    """Read yes, no or nothing from each row."""
-    # What is mapped is read as this project's own values.
+    """Read yes, no or no answer from each row."""
+    # Mapped values are read as this project's own values.
     own = {value: _YES_NO[meaning] for value, meaning in names.values.items()}
     told = [names.mean(text) if text.strip().lower() in own else text for text in map(_one, table.columns[column])]
     known = {**values, **_YES_NO} if own else values
@@ -207,13 +207,13 @@ def _read(
     if _WRONG in read:
         row = read.index(_WRONG)
         unknown = [text for text, value in zip(told, read, strict=True) if value == _WRONG]
-        more = f"{allowed}, or nothing where there is no label; {suggest_values(unknown)}"
+        more = f"{allowed}, or nothing if there is no label; {suggest_values(unknown)}"
         raise _wrong(table, row, column, more)
     return [value for value in read if not isinstance(value, str)]
 
 
 def _one(value: object) -> str:
-    """Write an answer as a text; a list of one answer, as annotation tools export it, is that answer."""
+    """Return an answer as text; a list of one answer, as annotation tools export it, is that answer."""
     if isinstance(value, dict) and set(value) == {"choices"}:
         value = value["choices"]
     if isinstance(value, list) and len(value) <= 1:
@@ -222,13 +222,13 @@ def _one(value: object) -> str:
 
 
 def _field(table: Table, name: str) -> list[object]:
-    """Read what a column says of the items."""
+    """Read a column of data of the items."""
     values = table.columns[name]
     if name == "index":
         return [_index(table, i, value) for i, value in enumerate(values)]
     if name == "labels":
         return [_offered(table, i, value) for i, value in enumerate(values)]
-    # In CSV nothing is the empty text.
+    # In CSV, a missing value is an empty text.
     return [text_of(value) or None for value in values]
 
 
@@ -240,7 +240,7 @@ def _index(table: Table, row: int, value: object) -> int:
 
 
 def _offered(table: Table, row: int, value: object) -> tuple[str, ...]:
-    """Read the answers offered, from a text or, where the file knows lists, a list."""
+    """Read the offered answers, from a text or, if the file format has lists, from a list."""
     if text_of(value) == "":
         return ()
     offered = None
@@ -275,7 +275,7 @@ def read_number(text: str, *, decimal_comma: bool = False) -> float:
     Returns
     -------
     float
-        nan for what is none.
+        nan if it is not a number.
 
     Examples
     --------
@@ -297,11 +297,11 @@ def _responses(table: Table, column: str) -> list[object]:
 
 
 def text_of(value: object) -> str:
-    """Write a value as CSV does; nothing, None and nan are the empty text."""
+    """Return a value as in CSV; a missing value, None and nan are an empty text."""
     return "" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value)
 
 
 def shortened(value: object) -> str:
-    """Write a value as Python does, on one line of at most 60 characters."""
+    """Return a value as in Python, on one line of at most 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

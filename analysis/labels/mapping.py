@@ -1,4 +1,4 @@
-"""How the columns and values of other people's label files are called here, as the user says it."""
+"""The user's mapping of columns and values in label files of other tools."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +8,7 @@ from refusal_metrics.errors import InputError, unknown_name
 from refusal_metrics.reading import Table
 
 MEANINGS = ("yes", "no", "unclear")
-"""What a value of a label can be mapped to."""
+"""The meanings that a label's value can be mapped to."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class LabelMap:
     values: Mapping[str, str] = field(default_factory=dict)
 
     def rename(self, table: Table, known: Iterable[str]) -> Table:
-        """Give columns the names that they have here; a column of such a name that was there goes.
+        """Rename columns to the names used here, replacing columns that already have these names.
 
         Parameters
         ----------
         table : Table
         known : iterable of str
-            All names that mean something here.
+            All names with a meaning here.
 
         Returns
         -------
@@ -47,7 +47,7 @@ class LabelMap:
         Raises
         ------
         InputError
-            If `columns` has a name that means nothing here or that the file lacks.
+            If `columns` has a name without a meaning here, or that the file lacks.
         """
         names = list(known)
         taken: dict[str, list[object]] = {}
@@ -61,17 +61,17 @@ class LabelMap:
         return table.with_columns(kept | taken)
 
     def mean(self, value: str) -> str:
-        """Give what a value means here; itself, in lower case and without surrounding spaces, if nothing is said."""
+        """Return the meaning of a value; if it is not mapped, the value in lower case without surrounding spaces."""
         text = value.strip().lower()
         return self.values.get(text, self.values.get(text.removesuffix(".0"), text))
 
     def check_used(self, path: object, found: Iterable[str]) -> None:
-        """Check that each value that is mapped occurs.
+        """Check that each mapped value occurs.
 
         Raises
         ------
         InputError
-            For one that does not.
+            For a value that does not.
         """
         there = {text.strip().lower() for text in found}
         there |= {text.removesuffix(".0") for text in there}
@@ -79,7 +79,7 @@ class LabelMap:
             if value not in there:
                 listed = sorted(there - {""})
                 shown = ", ".join(map(repr, listed[:10])) + ", ..." * (len(listed) > 10)
-                raise InputError(f"{path}: --values maps {value!r}, and the file holds only {shown or 'empty values'}")
+                raise InputError(f"{path}: --values maps {value!r}, but the file has only {shown or 'empty values'}")
 
 
 def read_label_map(columns: str = "", values: str = "") -> LabelMap:
@@ -119,7 +119,7 @@ def read_label_map(columns: str = "", values: str = "") -> LabelMap:
 
 
 def suggest_values(unknown: Sequence[str], *, limit: int = 5) -> str:
-    """Name values that are not understood, each once, and the option that maps them."""
+    """List unknown values, each once, and the option that maps them."""
     distinct = list(dict.fromkeys(value.strip() for value in unknown))
     example = ",".join(f"{value}=..." for value in distinct[:2])
     if any(mark in value for value in distinct[:2] for mark in ",=\"'"):
@@ -130,7 +130,7 @@ def suggest_values(unknown: Sequence[str], *, limit: int = 5) -> str:
 
 
 def _pairs(option: str, text: str, example: str) -> list[tuple[str, str]]:
-    """Read pairs of names; the first of each comes once."""
+    """Read pairs of names; the first names are distinct."""
     if not text.strip():
         return []
     if text.lstrip().startswith("{"):
@@ -143,7 +143,7 @@ def _pairs(option: str, text: str, example: str) -> list[tuple[str, str]]:
         parts = [part.partition("=") for part in text.split(",")]
         pairs = [(name.strip(), value.strip()) for name, _, value in parts]
     if not all(name and value for name, value in pairs):
-        raise InputError(f"{option} {text[:80]}: must hold pairs of names; write it as {example}")
+        raise InputError(f"{option} {text[:80]}: must contain pairs of names; write it as {example}")
     names = [name for name, _ in pairs]
     for name in names:
         if names.count(name) > 1:

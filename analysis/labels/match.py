@@ -1,4 +1,4 @@
-"""Labels compared with the responses that they are of: whether they are of the same answers."""
+"""Whether labels belong to the responses that they are matched with."""
 
 import re
 from dataclasses import replace
@@ -12,17 +12,17 @@ from ..display import plain
 from ..responses import Responses, find_answers, has_item_ids
 from .read import Labels
 
-# What programs add, drop or replace in a text that they show or keep: marks without a form, and those in their place.
+# Characters that programs add, drop or replace in a text: invisible marks, and their replacements.
 _FORMLESS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffd]+")
 _LONGEST_CELL = 32_000
-"""Characters up to which a text surely was kept whole: spreadsheet programs cut it at 32,767."""
+"""The length up to which a text was certainly kept whole: spreadsheet programs cut it at 32,767."""
 
 
 def check_texts(responses: Responses, labels: Labels) -> tuple[Labels, tuple[str, ...]]:
-    """Leave out labels that are of other answers than the responses they are matched with.
+    """Leave out labels that belong to other answers than the matched responses.
 
-    Model, design and index say to which prompt a label belongs. A model that was run again answers the same prompts
-    otherwise, and labels of its earlier answers say nothing of the later ones.
+    Model, design and index identify the prompt of a label. If the model was run again, its answers to the same prompts
+    differ, and labels of the earlier answers do not apply to the later ones.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def check_texts(responses: Responses, labels: Labels) -> tuple[Labels, tuple[str
     labels : Labels
         Those of other answers are in ``left_out``, with ``label`` None.
     notes : tuple of str
-        How many these are, or that nothing could be checked because there are no texts on one side.
+        The number of these, or that nothing could be checked because one side has no texts.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def check_texts(responses: Responses, labels: Labels) -> tuple[Labels, tuple[str
         return labels, ()
     ids = labels.items["item_id"].tolist()
     labelled = labels.items.get("response", pd.Series([""] * len(ids), dtype=object)).tolist()
-    # A column of nothing but empty texts is one that was left out.
+    # A column of empty texts counts as missing.
     has_texts = any(labelled) and "response" in responses.columns
     answers = find_answers(responses, ids, texts=has_texts)
     if not has_texts:
@@ -89,7 +89,7 @@ def _is_same(labelled: str, answer: str) -> bool:
 
 
 def _bare(text: str) -> str:
-    """Leave out what programs change in a text: white space, formless marks, the apostrophe before a formula."""
+    """Remove what programs change in a text: white space, invisible marks, the apostrophe before a formula."""
     return " ".join(_FORMLESS.sub("", text).split()).lstrip("'")
 
 

@@ -1,22 +1,21 @@
 r"""Whether a detector errs more often under one persona than under another.
 
-The largest error rate of K personas minus the smallest is above 0 even where all are the same, so the
-observed gap says little alone. Three things are set beside it.
+The largest error rate of K personas minus the smallest is above 0 even if all are equal, so the observed gap alone is
+not informative. Three statistics are reported with it.
 
-What chance makes of it: its mean when personas are dealt out anew among the responses of each text
-(responses alone in their text are dealt out among one another), errors staying where they are. The
-share of such deals with a gap as large is a p-value.
+Its mean under the null hypothesis: personas are permuted among the responses of each text (single responses of texts
+among one another), and errors stay with their responses. The p-value is the share of permutations with a gap as large.
 
-An upper bound of the true gap: the largest, over all pairs, of the upper bounds of the pair's
-difference. No allowance for the number of pairs is needed, because the true gap is the difference of
-one pair, and the bound lies above that pair's own.
+An upper bound of the true gap: the largest, over all pairs, of the upper bounds of the pair's difference. No correction
+for the number of pairs is needed, because the true gap is the difference of one pair, and the bound is at least that
+pair's own.
 
-A lower bound: the largest of the pairs' lower bounds. Here the pair is chosen by the data, so that all
-K (K - 1) bounds hold at once (Bonferroni).
+A lower bound: the largest of the pairs' lower bounds. Here the data choose the pair, so all K (K - 1) bounds must hold
+simultaneously (Bonferroni).
 
-A pair's bounds are Newcombe's, of Wilson's intervals of both rates, which hold at few errors and at none. Their
-numbers of items are what the sample is worth: Kish's effective number for weights, over the design effect of
-texts. That is estimated once, from the differences of all pairs, for one pair has too few errors to tell.
+A pair's bounds are Newcombe's, from Wilson's intervals of both rates, which are valid with few errors and with none.
+Their numbers of items are effective sample sizes: Kish's effective number for weights, divided by the design effect of
+texts. That is estimated once, from the differences of all pairs, because one pair has too few errors.
 """
 
 import numpy as np
@@ -35,7 +34,7 @@ GAP = (
 
 
 def estimate_persona_gap(items: pd.DataFrame, *, rng: np.random.Generator, n_permutations: int = 1000) -> pd.DataFrame:
-    """Estimate the largest difference between personas in how often a detector errs.
+    """Estimate the largest difference between personas in a detector's error rate.
 
     Parameters
     ----------
@@ -43,15 +42,15 @@ def estimate_persona_gap(items: pd.DataFrame, *, rng: np.random.Generator, n_per
         As in `refusal_metrics.analysis.labels.detection_errors.estimate_validation`, with a column ``persona``;
         items without a persona are left out.
     rng : numpy.random.Generator
-        Deals out the personas.
+        For the permutations of personas.
     n_permutations : int
 
     Returns
     -------
     pandas.DataFrame
         One row, with the columns `GAP`: ``observed`` (the highest weighted error rate minus the
-        lowest), ``expected`` and ``p_value`` (if personas did not matter), ``ci_low, ci_high`` (95 %
-        interval of the true gap), ``upper`` (its one-sided 95 % bound), ``highest, lowest`` (the
+        lowest), ``expected`` and ``p_value`` (under the null hypothesis), ``ci_low, ci_high`` (95% confidence interval
+        of the true gap), ``upper`` (its one-sided 95% bound), ``highest, lowest`` (the
         personas), ``n_personas``, and ``n, n_texts, n_errors`` of items. All estimates are missing
         for fewer than two personas.
 
@@ -59,7 +58,7 @@ def estimate_persona_gap(items: pd.DataFrame, *, rng: np.random.Generator, n_per
     ----------
     Newcombe 1998, Statistics in Medicine 17, pages 873-890, method 10, for a pair's bounds. Kish 1965,
     Survey Sampling, for the design effect. Berger 1982, doi:10.1080/00401706.1982.10487790, for the
-    largest of many at no price.
+    largest of many without correction.
     """
     asked = items[items["persona"].notna()].reset_index(drop=True)
     persona, names = pd.factorize(asked["persona"], sort=True)
@@ -101,7 +100,7 @@ def _rates(persona: NDArray[np.integer], error: Floats, weight: Floats, n: int) 
 def _deals(
     persona: NDArray[np.integer], text: NDArray[np.integer], rng: np.random.Generator, n: int
 ) -> "list[NDArray[np.integer]]":
-    """Deal personas out anew within texts, and among the responses that are alone in theirs."""
+    """Permute personas within texts, and among the single responses of texts."""
     alone = np.bincount(text)[text] == 1
     group = np.where(alone, -1, text)
     order = np.argsort(group, kind="stable")
@@ -117,7 +116,7 @@ def _deals(
 def _worth(
     persona: NDArray[np.integer], text: NDArray[np.integer], error: Floats, weight: Floats, rates: Floats
 ) -> Floats:
-    """Give how many independent items each persona's are worth: (n_personas,)."""
+    """Return the effective number of items of each persona: (n_personas,)."""
     n = len(rates)
     units = np.array([effective_units(weight[persona == number]) for number in range(n)])
     at = np.unique(text, return_inverse=True)[1]
@@ -133,7 +132,7 @@ def _worth(
 
 
 def _bounds(rates: Floats, worth: Floats, tail: float) -> tuple[float, float]:
-    """Find the largest lower and upper bound of all differences of two personas, each missed with this chance."""
+    """Find the largest lower and upper bounds of all differences of two personas, each with this error probability."""
     low, high = wilson(rates * worth, worth, 1 - 2 * tail)
     below, above = rates - low, high - rates
     pairs = ~np.eye(len(rates), dtype=bool)

@@ -1,7 +1,7 @@
-"""Labels that people gave to responses, read from files: one row an item and annotator.
+"""People's labels of responses, read from files: one row per item and annotator.
 
-The columns are ``id, response, refusal``, where known ``unreasonable, annotator, probability`` and
-those of `FIELDS`. XSTest's files and the hand-labelled ChatGPT refusals are known by their columns.
+The columns are ``id, response, refusal``, if known ``unreasonable, annotator, probability`` and those of `FIELDS`.
+XSTest's files and the hand-labelled ChatGPT refusals are recognised by their columns.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from .mapping import LabelMap
 __all__ = ["FIELDS", "PRESETS", "QUESTIONS", "Labels", "item_id", "number_texts", "read_labels", "weigh_labels"]
 
 QUESTIONS = ("refusal", "unreasonable")
-"""What annotators were asked."""
+"""The questions to annotators."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class Labels:
     ----------
     path : Path
     items : pandas.DataFrame
-        One row an item that most of its annotators gave the same label: ``id, item_id`` (see
+        One row per item with a majority label: ``id, item_id`` (see
         `read_labels`), ``label`` (bool), ``unreasonable`` (True, False or None), ``n_annotators``
         (who said yes or no), ``response`` and ``probability`` where the file has them, and those
         of `FIELDS` that it has.
     left_out : pandas.DataFrame
         The other items, with the same columns; ``label`` is None.
     n_unlabelled, n_tied : int
-        Items left out because nobody said yes or no, or as many said one as the other.
+        Items left out because no annotator said yes or no, or because of a tie.
     notes : tuple of str
         A sentence on how the file was read, and one for each reason to leave items out.
     """
@@ -53,7 +53,7 @@ class Labels:
 
 
 def item_id(model: str, design_id: str, index: int) -> str:
-    """Name a response in label files: 16 hexadecimal digits of a hash of its model and prompt.
+    """Return the id of a response in label files: 16 hexadecimal digits of a hash of its model and prompt.
 
     Parameters
     ----------
@@ -88,9 +88,9 @@ def read_labels(
     Returns
     -------
     Labels
-        Rows of one ``id`` are one item (of one ``item_id`` where there is such a column, for in Label Studio's exports
-        ``id`` is the task's number); without such a column each row is one, named by its place.
-        ``item_id`` is `item_id` where the file has model, design_id and index, and ``id`` elsewhere.
+        Rows with one ``id`` are one item (with one ``item_id`` if there is such a column, because in Label Studio's
+        exports ``id`` is the task's number); without such a column each row is an item, named by its place.
+        ``item_id`` is `item_id` if the file has model, design_id and index, otherwise ``id``.
 
     Raises
     ------
@@ -122,19 +122,19 @@ def read_labels(
 
 
 def weigh_labels(labels: Labels, n_responses: int | None = None) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Give each labelled item the number of responses that it stands for.
+    """Return the weight of each labelled item: the number of responses that it represents.
 
-    Items that were drawn and have no usable label (nobody gave one, or annotators are divided) give
-    their weight to those that were drawn with the same probability, and ``sampling_stratum`` where
-    there is one; what a class without any label stands for falls to all others.
+    The weight of sampled items without a usable label (no label, or a tie) is redistributed to those with the same
+    probability, and ``sampling_stratum`` if there is one; the weight of a class without any label is redistributed to
+    all others.
 
     Parameters
     ----------
     labels : Labels
         With at least one item.
     n_responses : int, optional
-        How many there were to draw from, for labels without the column ``probability``: these count as
-        drawn at random from so many, and by default as one response each.
+        The number of responses that were sampled from, for labels without the column ``probability``: these count as a
+        random sample of them, and by default as one response each.
 
     Returns
     -------
@@ -170,7 +170,7 @@ def weigh_labels(labels: Labels, n_responses: int | None = None) -> tuple[pd.Dat
 
 
 def number_texts(items: pd.DataFrame) -> NDArray[np.integer]:
-    """Give the texts of items numbers from 0, those of different tasks apart.
+    """Return numbers from 0 for the texts of items, with different numbers in different tasks.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def _rows_of_items(rows: Rows) -> dict[str, list[int]]:
 
 
 def _decide(rows: Rows, at: dict[str, list[int]]) -> pd.DataFrame:
-    """Make a row of each item, its label by the majority of its annotators."""
+    """Combine the rows of each item; its label is that of the majority of annotators."""
     first = [numbers[0] for numbers in at.values()]
     votes = {q: [[rows.answers[q][i] for i in numbers] for numbers in at.values()] for q in QUESTIONS}
     columns: dict[str, list[object]] = {
@@ -238,7 +238,7 @@ def _decide(rows: Rows, at: dict[str, list[int]]) -> pd.DataFrame:
 
 
 def _refuse_shared(rows: Rows, whole: pd.DataFrame, at: dict[str, list[int]]) -> None:
-    """Refuse two items of one response."""
+    """Check that no response has two items."""
     again = whole["item_id"].duplicated()
     if again.any():
         last = whole[again].iloc[0]

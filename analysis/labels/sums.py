@@ -1,4 +1,4 @@
-"""Labels joined to the responses they are of, and summed over texts."""
+"""Labels joined to their responses, and summed over texts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ from .match import check_texts
 from .read import Labels, weigh_labels
 
 _MARGIN = 0.02
-"""By how much of N the weights may miss it, as samples of rounded probabilities do."""
+"""The largest relative difference between the sum of weights and N, e.g. from rounded probabilities."""
 
 _DEVIATIONS = 5
-"""By how many of its standard deviations the sum of weights of independent draws may miss N."""
+"""The largest difference in standard deviations between the sum of weights of independent draws and N."""
 
 _SUMS = {
     "n": "count(*)",
@@ -46,7 +46,7 @@ class LabelSums:
         One row a text and combination of factors: the factors, ``text_id`` (with its task before
         it), and `refusal_metrics.analysis.labels.corrected.SUMS`.
     notes : tuple of str
-        What was made of the labels.
+        How the labels were used.
     """
 
     sums: pd.DataFrame
@@ -63,8 +63,8 @@ def sum_labels(
     responses : Responses
         With the columns design_id and index.
     labels : Labels
-        A sample of these responses, ``item_id`` saying which; ``probability`` with which each was
-        drawn, by default the same for all.
+        A sample of these responses, identified by ``item_id``; ``probability`` with which each was drawn, by default
+        the same for all.
     factors : sequence of str
         Factors to break down by besides model, task and setting.
     detector : str, optional
@@ -73,8 +73,8 @@ def sum_labels(
     Returns
     -------
     LabelSums
-        Of the responses that the rule has a verdict on. Items drawn but not labelled (or divided over)
-        give their weight to others, see `refusal_metrics.analysis.labels.read.weigh_labels`.
+        Of the responses with a verdict of the rule. The weight of sampled items without a label (or with a tie) is
+        redistributed, see `refusal_metrics.analysis.labels.read.weigh_labels`.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def _check_ids(responses: Responses, labels: Labels) -> None:
 
 
 def _check_joined(responses: Responses, labels: Labels, rule: str, weighted: pd.DataFrame) -> int:
-    """Check that each label is of one response, and that together they stand for all; count those without a verdict."""
+    """Check that each label has one response, and that together they represent all; count those without a verdict."""
     flag = f"refused_{rule}"
     found = match_items(responses, weighted["item_id"].tolist())
     times = found["n"].to_numpy()
@@ -144,6 +144,6 @@ def _check_joined(responses: Responses, labels: Labels, rule: str, weighted: pd.
     if abs(weight.sum() - n) > max(_MARGIN * n, _DEVIATIONS * deviation):
         raise InputError(
             f"{labels.path}: its labels stand for {weight.sum():,.0f} responses (the sum of 1 / probability), and "
-            f"there are {n:,}; give all results that they were drawn from and no others, or mend the column probability"
+            f"there are {n:,}; give all results that they were drawn from and no others, or fix the column probability"
         )
     return int(found[flag].isna().sum())

@@ -1,14 +1,15 @@
-"""How detectors beside labels are shown to people."""
+"""Tables of detectors compared with labels, formatted for people."""
 
 import numpy as np
 import pandas as pd
 
+from ..columns import name_level
 from ..display import interval, number, p_text, percent
 from .detection_errors import MEASURES
 
 
 def readable_validation(table: pd.DataFrame) -> pd.DataFrame:
-    """Turn the rows of all items into texts for people, a row a detector and measure.
+    """Format the rows of all items for people, one row per detector and measure.
 
     Parameters
     ----------
@@ -18,15 +19,15 @@ def readable_validation(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns: detector, measure, its value, the 95 % interval, and the lower end of Wilson's.
+        Columns: detector, measure, its value, its 95% confidence interval, and the lower end of Wilson's.
     """
     rows = [
         {
             "detector": row["detector"],
             "measure": name,
             "value": number(row[name]),
-            "95 % interval": _ends(row[f"{name}_low"], row[f"{name}_high"]),
-            "unweighted, at least": number(row.get(f"{name}_low_wilson", np.nan)),
+            "95% CI": _ends(row[f"{name}_low"], row[f"{name}_high"]),
+            "Wilson lower bound, unweighted": number(row.get(f"{name}_low_wilson", np.nan)),
         }
         for _, row in table[table["factor"] == ""].iterrows()
         for name in MEASURES
@@ -35,7 +36,7 @@ def readable_validation(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def readable_slices(table: pd.DataFrame) -> pd.DataFrame:
-    """Turn the rows of factors' levels into texts for people.
+    """Format the rows of factors' levels for people.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def readable_slices(table: pd.DataFrame) -> pd.DataFrame:
         {
             "detector": row["detector"],
             "factor": row["factor"],
-            "level": row["level"] or "",
+            "level": name_level(row["factor"], row["level"] or ""),
             "n": f"{row['n']:,}",
             "refusals": f"{row['n_refusals']:,}",
             **{
@@ -65,7 +66,7 @@ def readable_slices(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def readable_confusion(confusion: pd.DataFrame) -> pd.DataFrame:
-    """Turn `refusal_metrics.analysis.labels.validation.Validation.confusion` into texts for people.
+    """Format `refusal_metrics.analysis.labels.validation.Validation.confusion` for people.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ def _ends(low: float, high: float) -> str:
 
 
 def readable_gaps(gaps: pd.DataFrame) -> pd.DataFrame:
-    """Turn `refusal_metrics.analysis.labels.validation.Validation.gaps` into texts for people, error rates in points.
+    """Format `refusal_metrics.analysis.labels.validation.Validation.gaps` for people, error rates in points.
 
     Parameters
     ----------
@@ -98,19 +99,19 @@ def readable_gaps(gaps: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns: detector, the gap, what chance makes of it, p, the 95 % interval, the upper bound and
-        the personas with most and fewest errors.
+        Columns: detector, the gap, its mean under the null hypothesis, p, the 95% confidence interval, the upper bound,
+        and the personas with the most and the fewest errors.
     """
     rows = [
         {
             "detector": row["detector"],
-            "points": percent(row["observed"]),
-            "by chance": percent(row["expected"]),
+            "gap (pp)": percent(row["observed"]),
+            "null mean (pp)": percent(row["expected"]),
             "p": p_text(row["p_value"]),
-            "95 % interval": interval(row["ci_low"], row["ci_high"]),
-            "at most": percent(row["upper"]),
-            "most errors": row["highest"],
-            "fewest": row["lowest"],
+            "95% CI": interval(row["ci_low"], row["ci_high"]),
+            "upper bound (pp)": percent(row["upper"]),
+            "most errors": name_level("persona", row["highest"] or ""),
+            "fewest errors": name_level("persona", row["lowest"] or ""),
         }
         for _, row in gaps.iterrows()
     ]

@@ -1,4 +1,4 @@
-"""Detectors beside the labels that people gave to responses."""
+"""Detectors compared with people's labels of responses."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ SLICES = ("model", "task", "template", "response_type", "persona")
 
 @dataclass(frozen=True)
 class _Judged:
-    """What a detector made of labelled items: the outcome of each, None where it has no verdict."""
+    """A detector's outcomes of labelled items; None if it has no verdict."""
 
     name: str
     items: pd.DataFrame
@@ -33,7 +33,7 @@ class _Judged:
 
 @dataclass(frozen=True)
 class Validation:
-    """Detectors against the labels of one file.
+    """Detectors compared with the labels of one file.
 
     Attributes
     ----------
@@ -44,10 +44,10 @@ class Validation:
         weighted share of that label's items.
     gaps : pandas.DataFrame
         ``detector``, then those of `refusal_metrics.analysis.labels.persona_gap.estimate_persona_gap`;
-        empty where labels name fewer than two personas.
+        empty if the labels name fewer than two personas.
     notes : tuple of str
     n_matched : int or None
-        How many of the labels are of the responses that were given; None if that is not known.
+        How many of the labels belong to the given responses; None if unknown.
     """
 
     table: pd.DataFrame
@@ -67,7 +67,7 @@ def validate(
     responses: Responses | None = None,
     names: LabelMap | None = None,
 ) -> Validation:
-    """Set detectors beside the labels of a file.
+    """Compare detectors with the labels of a file.
 
     Parameters
     ----------
@@ -75,23 +75,22 @@ def validate(
         See `refusal_metrics.analysis.labels.read.read_labels`.
     detectors : sequence of Detector
     by : sequence of str, optional
-        Columns of the file to tell errors apart by; by default those of `SLICES` that it has.
+        Columns of the file to break errors down by; by default those of `SLICES` that it has.
     preset : str, optional
-        Whose label file it is, where its columns do not tell.
+        The source of the label file, if its columns do not show it.
     seed : int
-        Of the permutations of personas.
+        Number of permutations of personas.
     responses : Responses, optional
-        What the labels should be of. Whether they are is a note, and detectors beyond `detectors` whose
-        verdicts these carry are set beside the labels of those among them. Labels of other answers to the same
-        prompts are left out.
+        The responses that should be labelled. A note reports whether they are, and other detectors whose verdicts they
+        contain are compared with the labels too. Labels of other answers to the same prompts are left out.
     names : LabelMap, optional
         What the file calls its columns and values.
 
     Returns
     -------
     Validation
-        Items that a detector gave no verdict are left out of its rows and counted in a note. Those
-        without a usable label give their weight to others, see
+        Items without a verdict of a detector are left out of its rows and counted in a note. The weight of those
+        without a usable label is redistributed, see
         `refusal_metrics.analysis.labels.read.weigh_labels`.
 
     Raises
@@ -130,10 +129,8 @@ def validate(
             gaps.append(_named(estimate_persona_gap(scored, rng=np.random.default_rng(seed)), detector=name))
     table = _joined(tables, VALIDATION)
     if frames := _partial_frames(labels):
-        # What is not flagged had no chance to be read, so that nothing is known of what was missed.
-        notes.append(
-            f"Labels are of responses {' and '.join(frames)} alone: they tell precision, and nothing of recall."
-        )
+        # Responses that were not flagged could not be drawn, so missed refusals are unknown.
+        notes.append(f"Only responses {' and '.join(frames)} were labelled: precision is known, recall is not.")
         table[[name for name in table.columns if name.startswith(("recall", "f1", "kappa"))]] = np.nan
         gaps = []
     return Validation(
@@ -156,7 +153,7 @@ def _check(labels: Labels, by: Sequence[str] | None, detectors: Sequence[Detecto
 
 
 def _partial_frames(labels: Labels) -> list[str]:
-    """List what labels were drawn from, where that is not all responses: ``flagged by prefix``."""
+    """List what labels were drawn from, if not from all responses: ``flagged by prefix``."""
     if "frame" not in labels.items:
         return []
     frames = labels.items["frame"].dropna().astype(str).unique()
@@ -164,7 +161,7 @@ def _partial_frames(labels: Labels) -> list[str]:
 
 
 def _ask(detector: Detector, items: pd.DataFrame) -> _Judged:
-    """Let a detector judge the labelled responses."""
+    """Judge the labelled responses with a detector."""
     given = list(_items(items))
     outcomes: list[str | None] = []
     for start in range(0, len(given), detector.at_once):
@@ -183,14 +180,14 @@ def _items(items: pd.DataFrame) -> Iterator[Item]:
 def _take(
     responses: Responses, labels: Labels, items: pd.DataFrame, known: set[str]
 ) -> tuple[list[_Judged], list[str], int | None]:
-    """Take what other detectors said of the labelled responses; say how many there are."""
+    """Return the verdicts of other detectors on the labelled responses; report how many there are."""
     names = [rule for rule in responses.rules if rule not in known]
     listed = ", ".join(names)
     if not has_item_ids(responses):
-        unknown = f", and {listed} cannot be set beside its labels" * bool(names)
+        unknown = f", and {listed} cannot be compared with its labels" * bool(names)
         return (
             [],
-            [f"The responses have no design_id and index that tell whether {labels.path} is of them{unknown}."],
+            [f"The responses have no design_id and index that show whether {labels.path} is of them{unknown}."],
             None,
         )
     found = match_items(responses, items["item_id"].tolist())
@@ -213,7 +210,7 @@ def _take(
             f"{labels.path}: {n_unclear:,} of its labelled items could be of several runs' answers to one prompt; the "
             f"numbers of {listed} are without them."
         )
-    notes.append(f"Verdicts of {listed} are those of the responses, which tell refusals alone: all else is other.")
+    notes.append(f"Verdicts of {listed} come from the responses and show only refusals; all else counts as other.")
     own, outcome = items[times == 1], {True: REFUSAL, False: OTHER, None: None}
     verdicts = found[times == 1]
     return [_Judged(name, own, [outcome[v] for v in verdicts[f"refused_{name}"]]) for name in names], notes, n_there

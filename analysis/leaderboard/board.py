@@ -1,15 +1,15 @@
-r"""Models beside each other: who refuses least, how sure the order is, and how much personas matter to each.
+r"""Models ranked by refusal rate, with the uncertainty of the ranks and the effect of personas on each model.
 
 The board of all tasks ranks models by the mean of their tasks' rates, each task with the same
-weight, whatever its number of prompts: as the harness does with a group of tasks. Texts differ between
+weight, whatever its number of prompts, as the harness does with a group of tasks. Texts differ between
 tasks, so their errors are independent. A mean has the interval of Zou, Huang and Zhang,
 
 .. math:: \bar p - \frac{1}{T} \sqrt{\textstyle\sum_t (\hat p_t - l_t)^2}, \quad
           \bar p + \frac{1}{T} \sqrt{\textstyle\sum_t (u_t - \hat p_t)^2},
 
-with the interval of each task from :math:`l_t` to :math:`u_t`, which keeps it within [0, 1] and gives a model that
-never refuses an interval that is not empty. A model that was not asked about one of the tasks has
-no mean and no rank among all; it still has those of its tasks.
+with the interval of each task from :math:`l_t` to :math:`u_t`, which stays within [0, 1] and has a positive width for a
+model that never refuses. A model without one of the tasks has no mean and no overall rank, but still has those of its
+tasks.
 
 References
 ----------
@@ -52,14 +52,14 @@ class Board:
     table : pandas.DataFrame
         One row a model and task; see `make_board`.
     metrics : tuple of str
-        The other metrics, columns of the table; beside each, its standard error as ``METRIC_stderr``.
+        The other metrics, columns of the table; the standard error of each is ``METRIC_stderr``.
     rule : str
         The rule whose verdicts were counted.
     baseline : str
-        What personas were compared with, ``neutral`` or ``others``.
+        The baseline of personas, ``neutral`` or ``others``.
     n_responses : int
     notes : tuple of str
-        A sentence for all that must be known beside the table.
+        Notes about the table.
     """
 
     table: pd.DataFrame
@@ -82,7 +82,7 @@ def make_board(
     detector: str | None = None,
     metrics: Sequence[str | os.PathLike[str]] = (),
 ) -> Board:
-    """Rank models by how much they refuse.
+    """Rank models by their refusal rates.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def make_board(
     detector : str, optional
         The rule; by default the first of the first study.
     metrics : sequence of str or path
-        Where other metrics are looked for, see `refusal_metrics.analysis.responses.harness_metrics.read_metrics`.
+        Paths of other metrics, see `refusal_metrics.analysis.responses.harness_metrics.read_metrics`.
 
     Returns
     -------
@@ -101,12 +101,12 @@ def make_board(
         The columns of its table: ``model``; ``task``, empty for the mean over all, which come first; ``rank,
         rank_low, rank_high``, see `ranks.estimate_ranks`, 1 being the model that refuses
         least; ``estimate, ci_low, ci_high``, the rate in [0, 1]; ``n, n_texts, n_refused``; ``n_other``,
-        responses that are neither refusal nor answer, where that is known; ``spread``, the standard deviation of
-        personas' rates without noise (the mean over tasks of it in the rows of all); ``n_personas``,
-        comparisons of a persona with the baseline, ``differing_personas``, those that differ after correction for
-        all on the board, ``differing_personas_list``, which they are and by how many points, the largest first;
-        ``mde``, the median smallest difference that would have been found; then other metrics. Within a task rows
-        are sorted by rate, then by name; models without a rate stand last.
+        responses that are neither refusal nor answer, if known; ``spread``, the standard deviation of personas' rates
+        beyond noise (its mean over tasks in the rows of all); ``n_personas``, comparisons of a persona with the
+        baseline; ``differing_personas``, those that are significant after correction for all on the board;
+        ``differing_personas_list``, these personas with their differences in points, the largest first; ``mde``, the
+        median minimum detectable effect; then other metrics. Within a task, rows are sorted by rate, then by name;
+        models without a rate are last.
 
     Raises
     ------
@@ -139,13 +139,13 @@ def make_board(
 
 
 def _others(studies: Sequence[Responses], rule: str) -> pd.DataFrame:
-    """Count responses that are neither refusal nor answer, where it is known of all of them."""
+    """Count responses that are neither refusal nor answer, if this is known for all of them."""
     parts = [counted for study in studies if (counted := count_others(study, rule)) is not None]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*STUDY, "n_other"])
 
 
 def _personas(counted: Sequence[Counts], rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame, str]:
-    """Compare personas with the best baseline that all designs have, and estimate their spread."""
+    """Compare personas with the best common baseline of all designs, and estimate their spread."""
     told = [counts for counts in counted if "persona" in counts.levels]
     if not told:
         return pd.DataFrame(columns=[*STUDY, "persona", "estimate", "mde", "named"]), pd.DataFrame(columns=[*STUDY]), ""
@@ -153,13 +153,13 @@ def _personas(counted: Sequence[Counts], rng: np.random.Generator) -> tuple[pd.D
     contrasts = pd.concat([estimate_contrasts(counts, baseline) for counts in told], ignore_index=True)
     family = list(contrasts[[*STUDY]].itertuples(index=False, name=None))
     contrasts["named"] = adjust(contrasts["p_value"], family) <= ALPHA
-    # Their p-values are not shown, so signs are drawn once.
+    # Their p-values are not shown, so one sign flip is enough.
     spreads = pd.concat([estimate_spread(counts, rng=rng, n_flips=1) for counts in told], ignore_index=True)
     return contrasts, spreads.rename(columns={"estimate": "spread"}), baseline
 
 
 def _sum_up(contrasts: pd.DataFrame, spreads: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Report of each row how far personas are apart, and which differ from the baseline."""
+    """Return the spread of personas in each row, and the personas that differ from the baseline."""
     summed = []
     for model, task in rows[[*STUDY]].itertuples(index=False, name=None):
         own, spread = (
@@ -189,7 +189,7 @@ def _sum_up(contrasts: pd.DataFrame, spreads: pd.DataFrame, rows: pd.DataFrame) 
 
 @dataclass(frozen=True)
 class _Scores:
-    """What each text of one design adds to the error of each model and task: (n_texts, n_cells)."""
+    """The contribution of each text of one design to the error of each model and task: (n_texts, n_cells)."""
 
     cells: pd.DataFrame
     parts: Floats
@@ -209,7 +209,7 @@ def _ranked(rows: pd.DataFrame, scores: Sequence[_Scores], n_tasks: int, rng: np
     blocks, fewest = [], []
     for of_design in scores:
         cells = of_design.cells[of_design.cells["model"].isin(models)]
-        # A mean's error is made of those of its tasks, each with its share.
+        # The error of a mean combines those of its tasks with their weights.
         own, share = (cells, 1 / n_tasks) if task == ALL_TASKS else (cells[cells["task"] == task], 1.0)
         block = np.zeros((len(models), len(of_design.parts)))
         np.add.at(block, [models.index(model) for model in own["model"]], share * of_design.parts[:, own.index].T)
@@ -225,7 +225,7 @@ def _ranked(rows: pd.DataFrame, scores: Sequence[_Scores], n_tasks: int, rng: np
 
 
 def _means(rates: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
-    """Average each model's rates over the tasks; a model that lacks one has no mean."""
+    """Average each model's rates over tasks; a model that lacks one has no mean."""
     rows = []
     for model, own in rates.groupby("model"):
         mean = own["estimate"].mean() if len(own) == len(tasks) else np.nan

@@ -1,19 +1,18 @@
-r"""Two runs of one model on the same prompts: what changed, and whether it is more than chance.
+r"""Two runs of one model on the same prompts: changes, and whether they are statistically significant.
 
-Each prompt is compared with itself. The unit is the text, for one text is asked many times: with
-:math:`D_g` the refusals of text g in the new run less those in the old one, in :math:`n_g` prompts,
+Responses are paired by prompt. The unit is the text, because each text is in many prompts: with :math:`D_g` the
+refusals of text g in the new run minus those in the old one, in :math:`n_g` prompts,
 the difference of rates is :math:`\hat d = \sum_g D_g / \sum_g n_g`.
 
-If the two runs answer alike but for noise, the sign of each :math:`D_g` is the toss of a coin. The
-p-value is the share of all signs of whole texts that give a difference as large; all are listed
-where at most 12 texts changed, else drawn, the observed ones counted among them. Turned round, the
-test gives an interval: the differences :math:`\delta` that it does not reject with :math:`D_g - \delta n_g` in place of
-:math:`D_g`. These are found without a search: for texts with signs that add up to A of the D and B
-of the n, the test statistic is as large as observed for :math:`\delta` between
+If the two runs differ only by noise, the sign of each :math:`D_g` is random. The p-value is that of a sign-flip test by
+text: the share of sign flips with a difference as large. If at most 12 texts changed, all flips are enumerated;
+otherwise they are drawn, and the observed signs are included. Inverting the test gives the interval: the differences
+:math:`\delta` that it does not reject with :math:`D_g - \delta n_g` in place of
+:math:`D_g`. They are found without a search: for texts with signs that sum to A of the D and B of the n, the test
+statistic is as large as observed for :math:`\delta` between
 :math:`(D - A) / (N - B)` and :math:`(D + A) / (N + B)`, the differences within the two halves of the
-texts. Where few texts changed this interval knows too little about those that might, and the
-text-clustered one of Student's t with as many degrees of freedom as they come to is wider. The
-interval given reaches as far as either.
+texts. If few texts changed, this interval is too short, and the text-clustered one of Student's t with its effective
+degrees of freedom is wider. The reported interval is the union of both.
 
 References
 ----------
@@ -47,22 +46,21 @@ HIDDEN = "(hidden: may contain an offensive text)"
 
 _ESTIMATES = ("estimate", "ci_low", "ci_high", "p_value", "n", "n_texts")
 _ENUMERATED = 12
-"""So many texts have few enough combinations of signs to list."""
+"""The largest number of texts for which all sign flips are enumerated."""
 _DRAWN = 500
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What changed from one run to the next.
+    """The changes between two runs.
 
     Attributes
     ----------
     table : pandas.DataFrame
         See `compare_runs`.
     changes : pandas.DataFrame
-        How many responses became what: ``model, task, setting, outcome_before, outcome, n``, of those that
-        changed; empty where nobody says what responses are.
+        Changes of outcomes: ``model, task, setting, outcome_before, outcome, n``; empty if outcomes are unknown.
     rule : str
     notes : tuple of str
     """
@@ -73,11 +71,11 @@ class Comparison:
     notes: tuple[str, ...]
 
     def worse(self, points: float) -> pd.DataFrame:
-        """Return the rows of whole tasks whose rate rose beyond a bound, in percentage points.
+        """Return the rows of whole tasks whose rate rose by more than a bound, in percentage points.
 
-        These are the rows whose interval lies wholly above the bound, and whose p-value, adjusted for
-        all tasks and settings compared, is at most .05: without the second, one of many tasks would be
-        found worse too often where nothing changed.
+        These are the rows whose whole interval is above the bound, and whose p-value, adjusted for all compared tasks
+        and settings, is at most .05. Without the second condition, with many tasks one would fail too often without any
+        change.
         """
         whole = self.table[self.table["persona_group"].isna() & self.table["persona"].isna()]
         return whole[(whole["ci_low"] > points / 100) & (whole["p_adjusted"] <= ALPHA)]
@@ -98,12 +96,12 @@ def compare_runs(pairs: Pairs, rng: np.random.Generator, *, n_flips: int = 9999)
     -------
     Comparison
         Its table: ``model, task, setting, persona_group, persona`` (the last two missing in the rows of whole
-        tasks and settings, the last one in those of groups), ``estimate, ci_low, ci_high``, the new
-        run's rate less the old one's in [-1, 1], ``p_value, p_adjusted`` (adjusted, by
+        tasks and settings, the last one in those of groups), ``estimate, ci_low, ci_high``, the new run's rate minus
+        the old one's in [-1, 1], ``p_value, p_adjusted`` (adjusted, by
         `refusal_metrics.analysis.statistics.multiplicity.adjust`, apart for whole tasks, a model being a family,
         for groups and for personas, a model and task being a family), ``n, n_texts``, prompts
-        and texts compared, ``n_refused, n_refused_before, n_newly_refused, n_no_longer_refused``. Where no text has
-        a difference the interval is from -b to b, b = 1 - .025^(1/texts), as for contrasts. One
+        and texts compared, ``n_refused, n_refused_before, n_newly_refused, n_no_longer_refused``. If no text has a
+        difference, the interval is from -b to b, b = 1 - .025^(1/texts), as for contrasts. One
         text gives no interval.
     """
     known = pairs.columns
@@ -126,7 +124,7 @@ def _compare(pairs: Pairs, level: tuple[str, ...], rng: np.random.Generator, n_f
     """Compare the runs within each level of some factors."""
     factors = [*STUDY_COLUMNS, *level]
     rows = []
-    # One by one, because text by text and persona by persona they take much room.
+    # One by one, because tables by text and persona take much memory.
     for study in pairs.list_studies(level):
         of_study = pairs.count_texts(study, level)
         text, texts = pd.factorize(of_study["text_id"])
@@ -144,14 +142,14 @@ def _compare(pairs: Pairs, level: tuple[str, ...], rng: np.random.Generator, n_f
 
 
 def estimate_differences(n: Floats, d: Floats, rng: np.random.Generator, *, n_flips: int = 9999) -> pd.DataFrame:
-    """Estimate differences of two runs' rates from what each text shows of them.
+    """Estimate differences of two runs' rates from the counts of each text.
 
     Parameters
     ----------
     n : (n_texts, n_cells) array of float
         Prompts about each text in each cell; 0 where there are none.
     d : (n_texts, n_cells) array of float
-        Refusals of the new run less those of the old one.
+        Refusals of the new run minus those of the old one.
     rng : numpy.random.Generator
     n_flips : int
 
@@ -183,21 +181,21 @@ def estimate_differences(n: Floats, d: Floats, rng: np.random.Generator, *, n_fl
 
 
 def _turn(n: Floats, d: Floats, rng: np.random.Generator, n_flips: int) -> Iterator[Floats]:
-    """Add up differences and prompts with random signs of texts: (n_drawn, 2, n_cells)."""
-    # Whole numbers of this size are exact in single precision, and are added up twice as fast.
+    """Sum differences and prompts with random signs of texts: (n_drawn, 2, n_cells)."""
+    # Whole numbers of this size are exact in single precision, and sums are twice as fast.
     both = np.concatenate([d, n], axis=1).astype(np.float32)
     for signs in flip_texts(rng, n_flips, len(n), at_once=_DRAWN):
         yield (signs @ both).astype(np.float64).reshape(-1, 2, n.shape[1])
 
 
 def _share(drawn: Floats, change: Floats) -> Floats:
-    """Compute the share of signs that give as large a difference, the observed ones among them."""
+    """Compute the share of random sign flips with as large a difference, including the observed signs."""
     as_large = np.count_nonzero(np.abs(drawn) >= np.abs(change) - _ROUNDING, axis=0)
     return monte_carlo_p(as_large, len(drawn))
 
 
 def _enumerate(d: Floats) -> float:
-    """Compute the same share of all signs there are; texts without a difference do not matter."""
+    """Compute the same share among all sign flips; texts without a difference do not matter."""
     sums = np.zeros(1)
     for value in d:
         sums = np.concatenate([sums + value, sums - value])
@@ -205,12 +203,12 @@ def _enumerate(d: Floats) -> float:
 
 
 def _invert(drawn: Floats, total: Floats, change: Floats) -> tuple[Floats, Floats]:
-    """Find the ends of the differences that the test does not reject: (n_cells,) each."""
+    """Find the smallest and largest difference that the test does not reject: (n_cells,) each."""
     with np.errstate(divide="ignore", invalid="ignore"):
         halves = np.stack(
             [(change - drawn[:, 0]) / (total - drawn[:, 1]), (change + drawn[:, 0]) / (total + drawn[:, 1])]
         )
-    # Where one half is empty every difference is as large; so it is for the observed signs.
+    # If one half is empty, as for the observed signs, every difference is as large.
     whole = np.isnan(halves).any(axis=0)
     low, high = np.where(whole, -1.0, halves.min(axis=0)), np.where(whole, 1.0, halves.max(axis=0))
     place = int((1 - CONFIDENCE) * (1 + len(drawn)) + _ROUNDING) - 1
@@ -218,7 +216,7 @@ def _invert(drawn: Floats, total: Floats, change: Floats) -> tuple[Floats, Float
 
 
 def list_examples(pairs: Pairs, rng: np.random.Generator, n: int, *, show_texts: bool = False) -> pd.DataFrame:
-    """Draw responses that are refused now and were not, and as many the other way round.
+    """Draw responses that are newly refused, and as many that are no longer refused.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The figure of a leaderboard: families of models over when they came out, or another property."""
+"""The figure of a leaderboard: families of models by release date or another property."""
 
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from .board import ALL_TASKS, Board
 _WIDTH, _HEIGHT = 480, 300
 _PANEL, _PANELS = (170, 130), 3
 _PADDING, _LETTER, _LINE = 20, 5.2, 11
-"""In pixels: about the points, of a letter of a name, and of its line."""
+"""In pixels: the margin of points, the width of a letter, and the height of a line."""
 _FACTOR = 8
-"""How many times the smallest value the largest must be for a logarithmic axis."""
+"""The ratio of the largest to the smallest value from which the axis is logarithmic."""
 
 
 def draw_families(board: Board, column: str, file: Path | None = None) -> tuple[Figure | None, tuple[str, ...]]:
@@ -34,7 +34,7 @@ def draw_families(board: Board, column: str, file: Path | None = None) -> tuple[
     Returns
     -------
     figure : Figure or None
-        None where no model has a known property and a mean over all tasks.
+        None if no model has a known property and a mean over all tasks.
     notes : tuple of str
         A sentence about the models that are left out.
 
@@ -63,7 +63,7 @@ def draw_families(board: Board, column: str, file: Path | None = None) -> tuple[
     tips = {
         "model": [plain(model) for model in table["model"]],
         "refused, %": [percent(value) for value in table["estimate"]],
-        "95 % interval": [interval(*ends) for ends in zip(table["ci_low"], table["ci_high"], strict=True)],
+        "95% CI": [interval(*ends) for ends in zip(table["ci_low"], table["ci_high"], strict=True)],
     }
     first = (table["task"] == board.tasks[0]).to_numpy()
     texts = {name: [v for v, keep in zip(values, first, strict=True) if keep] for name, values in tips.items()}
@@ -90,14 +90,14 @@ def draw_families(board: Board, column: str, file: Path | None = None) -> tuple[
         f"{count_range(table['n'], 'response')} of {count_range(table['n_texts'], 'text')} a point. Models differ "
         "in much else, too."
     )
-    # Names at the right end are as wide as the font that is there makes them.
+    # The width of names at the right end depends on the font.
     chart = chart.properties(padding={"left": 5, "top": 5, "right": 45, "bottom": 5})
     numbers = drawn.join(table[["estimate", "ci_low", "ci_high", "n", "n_texts", "n_refused"]])
     return Figure("families", "Families of models", caption, chart, numbers), tuple(notes)
 
 
 def _place_names(rows: pd.DataFrame) -> pd.DataFrame:
-    """Place the names of points beside them, moved up or down where they would lie on each other."""
+    """Place the names of points next to them, moved up or down if they would overlap."""
     x, y = rows["x"].to_numpy(dtype=float), rows["y"].to_numpy(dtype=float)
     if _is_wide(rows):
         x = np.log(x)
@@ -123,7 +123,7 @@ def _is_wide(rows: pd.DataFrame) -> bool:
 def _draw(rows: pd.DataFrame, tips: dict[str, list[str]], families: list[str], title: str) -> alt.LayerChart:
     named = "name_at" in rows
     kind: dict[str, Any] = {"type": "log"} if _is_wide(rows) else {"zero": False}
-    # Without a comma in years, and none cut into tenths.
+    # Years without a thousands separator or decimals.
     axis = alt.Axis(format="~f", tickCount=6 if named else 3, tickMinStep=0.5, grid=False)
     x = alt.X("x:Q", title=title, scale=alt.Scale(nice=False, padding=_PADDING, **kind), axis=axis)
     y = alt.Y("y:Q", title="refused, %", scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=5))

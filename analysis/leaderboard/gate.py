@@ -10,17 +10,17 @@ from ..responses import Overlap, Pairs, count_usable, fail_gate
 from .comparison import Comparison
 
 LEAST_COMPARED = 0.9
-"""A run in which fewer of the baseline's prompts have a verdict passes no gate; a convention."""
+"""A run with a smaller share of the baseline's prompts with a verdict passes no gate; a convention."""
 
 
 @dataclass(frozen=True)
 class Gate:
-    """What a gate found.
+    """The result of a gate.
 
     Attributes
     ----------
     worse : tuple of str
-        A sentence for each task whose rate rose beyond the bound.
+        A sentence for each task whose rate rose by more than the bound.
     unjudged : tuple of str
         A sentence for each reason why the new run cannot be judged.
     """
@@ -30,12 +30,12 @@ class Gate:
 
     @property
     def passed(self) -> bool:
-        """Whether the new run is no worse, as far as the bound says, and all of it could be judged."""
+        """Whether no rate of the new run rose by more than the bound, and all of it could be judged."""
         return not self.worse and not self.unjudged
 
 
 def pass_gate(pairs: Pairs, comparison: Comparison, points: float) -> Gate:
-    """Judge a new run by a baseline.
+    """Judge a new run against a baseline.
 
     Parameters
     ----------
@@ -44,15 +44,14 @@ def pass_gate(pairs: Pairs, comparison: Comparison, points: float) -> Gate:
     comparison : Comparison
         Of these.
     points : float
-        How much a task's rate may rise, in percentage points.
+        The largest allowed rise of a task's rate, in percentage points.
 
     Returns
     -------
     Gate
-        The run does not pass if a rate rose beyond the bound (see `Comparison.worse`); if a model or task of the
-        baseline is missing, or fewer than `LEAST_COMPARED` of its prompts have a verdict in the new run; if too
-        little can be read of what is compared, in either run (see `usable.fail_gate`); or if
-        a rate has no interval.
+        The run does not pass if a rate rose by more than the bound (see `Comparison.worse`); if a model or task of the
+        baseline is missing, or fewer than `LEAST_COMPARED` of its prompts have a verdict in the new run; if too many
+        responses are unusable in either run (see `usable.fail_gate`); or if a rate has no interval.
     """
     rises = [
         f"{_named(row)}: the refusal rate rose by {percent(row['estimate'])} points, 95% CI "
@@ -88,7 +87,7 @@ def _not_covered(overlaps: tuple[Overlap, ...]) -> Iterator[str]:
 
 
 def _without_interval(table: pd.DataFrame) -> Iterator[str]:
-    """Name the whole tasks whose difference has no interval, which no bound can be compared with."""
+    """List the whole tasks whose difference has no interval and so cannot be compared with a bound."""
     whole = table[table["persona_group"].isna() & table["persona"].isna()]
     for _, row in whole[whole["ci_low"].isna() | whole["p_adjusted"].isna()].iterrows():
         n = int(row["n_texts"])

@@ -1,4 +1,4 @@
-"""How a leaderboard and a comparison of two runs are shown: tables of texts, and pages in Markdown and HTML."""
+"""Pages of a leaderboard and of a comparison of two runs, in Markdown and HTML."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,6 +11,7 @@ from markupsafe import Markup
 from rich.cells import cell_len
 
 from ..arrays import ALPHA
+from ..columns import name_level
 from ..contracts import CHANGES, RUN_COMPARISON
 from ..display import escape, interval, load_template, number, percent, plain, readable, to_markdown, visible
 from ..figures import Figure
@@ -23,7 +24,7 @@ _WIDTH = 78
 _MOST = 20
 """Rows shown of personas whose rates changed."""
 _MANY = 120
-"""Characters shown of a response; prompts and longer responses are for the page."""
+"""Characters of a response shown on screen; prompts and longer responses are on the page."""
 
 RANKING = (
     "Rank 1 refuses least. Rank intervals are simultaneous 95% confidence sets "
@@ -38,7 +39,7 @@ class Part:
     Attributes
     ----------
     heading : str
-        Plain text, as all that follows.
+        Plain text, like the following.
     said : tuple of str
         Sentences before the table.
     table : pandas.DataFrame, optional
@@ -65,19 +66,19 @@ class Part:
 
 
 def name_task(task: str) -> str:
-    """Name a part of a board."""
-    return "Mean over tasks" if task == ALL_TASKS else task
+    """Return the heading of a part of a board."""
+    return "Mean over tasks" if task == ALL_TASKS else name_level("task", task)
 
 
 def lay_out_board(board: Board, task: str, *, short: bool = False) -> pd.DataFrame:
-    """Lay out the models of one task, or of the mean over all, as texts in order of rank.
+    """Tabulate the models of one task, or of the mean over all, as texts in order of rank.
 
     Parameters
     ----------
     board : Board
     task : str
     short : bool
-        Whether models go by what follows the last slash of their names, where that tells them apart.
+        Whether to show only the part of model names after the last slash, if these are distinct.
     """
     rows = board.table[board.table["task"] == task]
     shown = {
@@ -110,19 +111,19 @@ def _name(models: Iterable[str], *, short: bool) -> list[str]:
 
 
 def lay_out_tasks(board: Board, *, short: bool = False) -> pd.DataFrame:
-    """Lay out the rates of each task beside each other, ranks in brackets; models in the order of the board."""
+    """Tabulate the rates of all tasks, ranks in brackets, with models in the order of the board."""
     order = board.table.loc[board.table["task"] == board.tasks[0], "model"]
     shown = pd.DataFrame({"model": _name(order, short=short)})
     for task in board.tasks[1:]:
         rows = board.table[board.table["task"] == task].set_index("model")
         cells = zip(rows["estimate"], rows["rank"], strict=True)
         written = dict(zip(rows.index, (f"{percent(rate)} ({rank})" for rate, rank in cells), strict=True))
-        shown[task] = [written.get(model, "") for model in order]
+        shown[name_task(task)] = [written.get(model, "") for model in order]
     return shown
 
 
 def lay_out_metrics(board: Board, *, short: bool = False) -> Iterator[pd.DataFrame]:
-    """Lay out other metrics with their standard errors, in tables that fit a screen."""
+    """Tabulate other metrics with their standard errors, in tables that fit a screen."""
     rows = board.table[board.table["task"] == board.tasks[0]]
     models = [plain(model) for model in _name(rows["model"], short=short)]
     room = _WIDTH - min(max(map(cell_len, models)), _WIDTH // 3)
@@ -177,13 +178,13 @@ def board_parts(board: Board, figure: Figure | None = None, svg: str | None = No
 
 
 def lay_out_comparison(comparison: Comparison) -> pd.DataFrame:
-    """Lay out how the rates of whole tasks changed, as texts."""
+    """Tabulate the changes of whole tasks' rates, as texts."""
     table = comparison.table
     return _differences(table[table["persona_group"].isna() & table["persona"].isna()], ["model", "task", "setting"])
 
 
 def lay_out_named(comparison: Comparison) -> tuple[str, pd.DataFrame]:
-    """Name the personas and groups whose rates changed: a sentence, and a table of texts."""
+    """Report the personas and groups whose rates changed: a sentence, and a table of texts."""
     table = comparison.table
     of_some = table[table["persona"].notna() | table["persona_group"].notna()]
     named = of_some[of_some["p_adjusted"] <= ALPHA]
@@ -229,7 +230,7 @@ def comparison_parts(comparison: Comparison, examples: pd.DataFrame) -> list[Par
 
 
 def lay_out_examples(examples: pd.DataFrame, longest: int = _MANY) -> pd.DataFrame:
-    """Lay out examples of responses that changed, shortened to so many characters."""
+    """Tabulate examples of responses that changed, shortened to a number of characters."""
     shown = examples[["task", "setting", "persona", "index"]].astype(object)
     shown = shown.where(shown.notna(), "").astype(str)
     for heading, column in {"before": "response_before", "now": "response"}.items():
@@ -264,9 +265,9 @@ def write_markdown(title: str, said: Sequence[str], parts: Sequence[Part], figur
 
 
 def write_html(title: str, said: Sequence[str], parts: Sequence[Part]) -> str:
-    """Write a page in HTML: one file that needs nothing else, runs nothing and asks for nothing."""
+    """Write a page in HTML: one file without scripts or external resources."""
     template = load_template(_TEMPLATES, "leaderboard.html.jinja", filters={"plain": plain, "visible": visible})
-    # SVG is drawn here, with names as its texts; all else is escaped.
+    # The SVG is generated here and contains names only as text; all else is escaped.
     drawn = [Markup(part.figure) if part.figure else None for part in parts]  # noqa: S704
     return template.render(
         title=title, said=said, parts=list(zip(parts, drawn, strict=True)), version=version("persona-refusal")

@@ -1,4 +1,4 @@
-"""The paper's printed numbers beside measured ones, and measured numbers in the layout of its tables."""
+"""The paper's published numbers compared with measured ones."""
 
 import math
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ COMPARISON = (
 """The columns of `compare_published`."""
 
 
-# Half a unit of the last printed digit: 0.01 of a percentage, 0.01 of a coefficient.
+# Half a unit of the last printed digit: 0.01 percent, 0.01 of a coefficient.
 _HALF_UNIT_RATE, _HALF_UNIT_COEFFICIENT = 0.00005, 0.005
 
 
 def compare_published(tables: Mapping[str, pd.DataFrame], references: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Set the paper's numbers beside measured ones.
+    """Compare the paper's numbers with measured ones.
 
     Only the persona setting is compared, and only models that `match_model` knows. Two measured
     models that match the same one are both shown.
@@ -33,17 +33,17 @@ def compare_published(tables: Mapping[str, pd.DataFrame], references: Mapping[st
         ``regression`` (``factor, level, coef, ci_low, ci_high, ...``, for Table 7). Others are passed
         over.
     references : mapping of str to str, optional
-        The regression's reference level of each factor; without it, the paper's are taken for them
-        where nothing else is possible.
+        The regression's reference level of each factor; without it, the paper's are assumed if nothing else is
+        possible.
 
     Returns
     -------
     pandas.DataFrame
         Columns `COMPARISON`. ``published``, ``estimate`` and the interval are probabilities in
-        [0, 1], or coefficients in log odds for Table 7. ``agrees`` tells whether the interval, widened by
-        half a unit of the last printed digit, holds the published number; None where there is no
-        interval, the paper is blank, or a coefficient means something else: it is relative to another
-        reference level, or the regression has interactions. Empty where no model matches.
+        [0, 1], or coefficients in log odds for Table 7. ``agrees`` shows whether the interval, widened by
+        half a unit of the last printed digit, contains the published number; None if there is no interval, the paper is
+        blank, or a coefficient has another meaning: it is relative to another reference level, or the regression has
+        interactions. Empty where no model matches.
     """
     models = {match_model(m) for name in ("rates", "rates_by_response_type") for m in _models(tables.get(name))}
     parts = []
@@ -69,7 +69,7 @@ def _models(rates: pd.DataFrame | None) -> list[str]:
 def _agrees(published: float, low: float, high: float, half_unit: float) -> bool | None:
     if math.isnan(published) or math.isnan(low) or math.isnan(high):
         return None
-    # Sums of decimals are not exact; a bound that is hit counts as inside.
+    # Sums of decimals are not exact; a number on the bound counts as inside.
     slack = half_unit + 1e-9
     return low - slack <= published <= high + slack
 
@@ -109,7 +109,7 @@ def _coefficients_beside(
     of_factor = {
         name: {term for (factor, _), term in zip(levels, terms, strict=True) if factor == name} for name in REFERENCES
     }
-    # What keeps a coefficient from meaning what the paper's means.
+    # Why a coefficient does not have the meaning of the paper's.
     bars = {
         f: "" if _shares_reference(f, of_factor[f], models, references) else f"the reference here may not be {level}"
         for f, level in REFERENCES.items()
@@ -126,7 +126,7 @@ def _coefficients_beside(
 def _shares_reference(
     factor: str, terms: set[str | None], models: set[str | None], references: Mapping[str, str] | None
 ) -> bool:
-    """Tell whether a factor's coefficients are certainly relative to the paper's reference level."""
+    """Return whether a factor's coefficients are certainly relative to the paper's reference level."""
     wanted = REFERENCES[factor]
     if references is not None:
         given = references.get(factor, "")

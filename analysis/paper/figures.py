@@ -1,4 +1,4 @@
-"""The numbers behind the paper's figures, measured: one tidy table a figure."""
+"""Measured data of the paper's figures, one tidy table per figure."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ _KEPT = ["rule", "estimate", "ci_low", "ci_high", "n", "n_refused"]
 
 
 def paper_figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Give the numbers that the paper draws.
+    """Return the measured data of the paper's figures.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def _persona_setting(rates: pd.DataFrame | None, by: list[str]) -> pd.DataFrame 
 
 
 def _over_models(by_persona: pd.DataFrame) -> pd.DataFrame:
-    """Average over tasks, then describe the models."""
+    """Average over tasks, then summarize over models."""
     of_model = by_persona.groupby(["rule", "persona", "model"], sort=True)["estimate"].mean()
     over = of_model.groupby(["persona", "rule"], sort=True).agg(["mean", "min", "median", "max", "size"])
     return over.rename(columns={"size": "n_models"}).reset_index()

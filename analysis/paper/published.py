@@ -1,4 +1,4 @@
-"""The paper's printed numbers, and which of its models a name means."""
+"""The paper's published numbers, and the names of its models."""
 
 import re
 from functools import cache
@@ -15,7 +15,7 @@ REFERENCES = {"persona": "atheist", "template": "p1", "task": "nli", "model": "L
 
 
 def load_published(name: str) -> pd.DataFrame:
-    """Load a table of the paper as it is printed.
+    """Load a table of the paper as published.
 
     Parameters
     ----------
@@ -24,8 +24,8 @@ def load_published(name: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Rates (``refusal_pct``) in percent, nan where the paper is blank; coefficients in log odds.
-        The column ``note`` says what is doubtful about a number and is otherwise empty.
+        Rates (``refusal_pct``) in percent, nan if the paper is blank; coefficients in log-odds. The column ``note``
+        describes doubts about a number and is otherwise empty.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def load_published(name: str) -> pd.DataFrame:
 
     References
     ----------
-    Plaza-del-Arco et al. 2025, arXiv:2509.08075; ``published/README.md`` says what each file is.
+    Plaza-del-Arco et al. 2025, arXiv:2509.08075; ``published/README.md`` describes each file.
     """
     folder = files(published)
     names = sorted(file.name.removesuffix(".csv") for file in folder.iterdir() if file.name.endswith(".csv"))
@@ -46,12 +46,12 @@ def load_published(name: str) -> pd.DataFrame:
 
 
 def match_model(name: str) -> str | None:
-    """Find which of the paper's models a logged name stands for.
+    """Find the model of the paper that a logged name refers to.
 
     Parameters
     ----------
     name : str
-        A name on the hub, the path or name of a folder called like one, or the paper's own name.
+        A name on the hub, the path or name of a folder with such a name, or the paper's own name.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def match_model(name: str) -> str | None:
         return name
     # A cache folder of the hub: models--google--gemma-2b-it/snapshots/<commit>.
     folder = re.sub(r"(?:[/\\]|__)snapshots(?:[/\\]|__)\w+$", "", name.rstrip("/\\"))
-    # The harness writes "__" for "/" where it names a folder after a model.
+    # The harness replaces "/" by "__" in names of folders.
     last = re.split(r"[/\\]|__|--", folder)[-1].lower().replace("_", "-")
     return next((model for model, pattern in patterns.items() if pattern.fullmatch(last)), None)
 
@@ -76,7 +76,7 @@ def _hub_patterns() -> dict[str, re.Pattern[str]]:
     patterns = {}
     for row in load_published("models").astype(str).to_dict("records"):
         maker = "(?:meta-)?" if row["family"] == "Llama" else ""
-        # The first Gemma bears no version.
+        # The first Gemma has no version.
         version = "" if row["model"].startswith("Gemma-") else f"-?{re.escape(row['version'])}"
         tuned = row["hub"].lower().removesuffix("-hf").rpartition("-")[2]
         pattern = f"{maker}{row['family'].lower()}{version}-{row['parameters_b']}b-{tuned}(?:-hf)?"

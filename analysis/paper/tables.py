@@ -15,7 +15,7 @@ def paper_tables(
     counts_tables: Mapping[str, pd.DataFrame],
     regression: pd.DataFrame | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """Lay measured numbers out as the paper does, the persona setting only.
+    """Tabulate measured numbers in the paper's layout, for the persona setting only.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ def paper_tables(
     dict of str to pandas.DataFrame
         Tables of texts, for what was given: ``table1_<rule>`` (models by tasks in percent; the last row
         is the unweighted mean over models), ``table5`` and ``table6`` (how often each persona and
-        template was drawn for each task; a range where models differ), ``table7_<rule>`` (coefficients,
+        template was drawn for each task; a range if models differ), ``table7_<rule>`` (coefficients,
         the largest in size first, with a star at p < .01). Without a column ``rule`` the name has none.
-        Blank where nothing was measured.
+        Blank if nothing was measured.
     """
     tables: dict[str, pd.DataFrame] = {}
     if "rates" in rates_tables:
@@ -66,7 +66,7 @@ def _in_order(names: Iterable[str], printed: Sequence[str], known: Callable[[str
 
 
 def _table1(rates: pd.DataFrame) -> pd.DataFrame:
-    # Unlike pivot_table, pivot refuses a second rate for one cell.
+    # Unlike pivot_table, pivot raises an error for a second rate in one cell.
     wide = rates.pivot(index="model", columns="task", values="estimate").reindex(columns=list(TASKS))  # noqa: PD010
     wide = wide.loc[_in_order(wide.index, _printed_order("models", "model"), match_model)]
     wide.loc["Mean"] = wide.mean()
@@ -79,7 +79,7 @@ def _count_table(counts: pd.DataFrame, factor: str, printed: Sequence[str]) -> p
     columns = {factor.capitalize(): levels}
     for task, heading in TASKS.items():
         of_task = counts[counts["task"] == task]
-        # A model that was asked about the task but never with this level counts as 0.
+        # A model with the task but never with this level counts as 0.
         wide = of_task.pivot_table(index=factor, columns="model", values="n", aggfunc="sum").reindex(levels).fillna(0)
         columns[heading] = [_range(row.min(), row.max()) if len(row) else "" for _, row in wide.iterrows()]
     return pd.DataFrame(columns)
@@ -104,5 +104,5 @@ def _table7(regression: pd.DataFrame) -> pd.DataFrame:
 
 
 def of_personas(table: pd.DataFrame) -> pd.DataFrame:
-    """Keep the rows of the persona setting."""
+    """Select the rows of the persona setting."""
     return table[table["setting"] == "persona"] if "setting" in table else table

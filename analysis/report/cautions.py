@@ -1,4 +1,4 @@
-"""What must be known before a number of a report is quoted."""
+"""Cautions that readers must know before they quote a number of a report."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,15 +9,16 @@ from refusal_metrics.detection import ANSWERS_BY
 
 from ..columns import name_rule
 from ..display import counted
+from ..display.levels import name_levels
 from ..labels import Validation
 from ..responses import Origin
 from .findings import of_rule
 from .study_tables import StudyEstimates
 
 FEW_TEXTS = 30
-"""With fewer, intervals over texts rest on little; a convention, no result."""
+"""With fewer texts, intervals may be inaccurate; a convention, not a result."""
 MUCH_OTHER = 0.2
-"""Where more of the responses are neither answers nor refusals, a rate of refusals tells little; a convention."""
+"""With a larger share of responses that are neither answers nor refusals, a refusal rate means little; a convention."""
 
 _VERSIONED = {
     "lm_eval_version": "versions of lm-evaluation-harness",
@@ -30,20 +31,20 @@ _VERSIONED = {
     "task_version": "versions of a task",
 }
 _WEIGHTS = {"model_revision": "revisions", "model_sha": "weights", "model_dtype": "data types"}
-"""Models have their own, but each has one."""
+"""Models can differ in these, but each model should have only one."""
 _MOST = 5
-"""How many names a caution lists."""
+"""The number of names in a caution."""
 
 
 @dataclass(frozen=True)
 class Caution:
-    """A sentence, and where on the page it belongs.
+    """A sentence, and its place on the page.
 
     Attributes
     ----------
     place : {"rates", "differences", "regression", "detector", "origin"}
     text : str
-        Plain text: names in it are as they were given.
+        Plain text, with unescaped names.
     """
 
     place: str
@@ -51,14 +52,14 @@ class Caution:
 
 
 def list_cautions(estimates: StudyEstimates, origin: Origin, validation: Validation | None = None) -> list[Caution]:
-    """List what must be known before the numbers are quoted.
+    """List the cautions of a report.
 
     Parameters
     ----------
     estimates : StudyEstimates
     origin : Origin
     validation : Validation, optional
-        The rules beside labels, where there are any.
+        The rules compared with labels, if there are any.
 
     Returns
     -------
@@ -70,7 +71,7 @@ def list_cautions(estimates: StudyEstimates, origin: Origin, validation: Validat
         *(Caution("rates", note) for note in origin.notes),
         *_of_texts(rates),
         *_of_sizes(rates),
-        # By a rule that knows no answers, all that it does not flag would be neither.
+        # With a rule that does not recognise answers, all other responses would be neither.
         *(_of_outcomes(tables.get("outcomes")) if estimates.rule == ANSWERS_BY else ()),
         *_of_baselines(estimates),
         *_of_separation(tables.get("regression")),
@@ -94,7 +95,9 @@ def _of_texts(rates: pd.DataFrame) -> Iterable[Caution]:
 
 def _of_sizes(rates: pd.DataFrame) -> Iterable[Caution]:
     sizes = rates.groupby(["task", "setting"], sort=False, as_index=False)["n"].agg(["min", "max"])
-    uneven = [f"{row['task']} ({row['setting']})" for _, row in sizes.iterrows() if row["min"] < row["max"]]
+    uneven = [
+        f"{row['task']} ({row['setting']})" for _, row in name_levels(sizes).iterrows() if row["min"] < row["max"]
+    ]
     if uneven:
         yield Caution(
             "rates",
@@ -133,7 +136,7 @@ def _of_separation(regression: pd.DataFrame | None) -> Iterable[Caution]:
         return
     separated = regression[regression["separated"].astype(bool) & (regression["factor"] != "(Intercept)")]
     if len(separated):
-        named = [f"{row['factor']} {row['level']}" for _, row in separated.head(_MOST).iterrows()]
+        named = [f"{row['factor']} {row['level']}" for _, row in name_levels(separated.head(_MOST)).iterrows()]
         yield Caution(
             "regression",
             f"Complete separation: {', '.join(named)}{_more(len(separated))} never refuse or always refuse (or their "
@@ -177,7 +180,7 @@ def _of_versions(origin: Origin) -> Iterable[Caution]:
         if name not in origin.runs:
             continue
         by = origin.runs.groupby("task")[name] if name == "task_version" else [("", origin.runs[name])]
-        # A task's version is compared within the task: tasks may have different ones.
+        # Versions are compared within tasks, which can have different ones.
         mixed = sorted({value for _, values in by if len(found := set(values.dropna())) > 1 for value in found})
         if mixed:
             yield Caution(
@@ -212,7 +215,7 @@ def _of_designs(designs: pd.DataFrame) -> Iterable[Caution]:
 
 
 def _listed(rows: pd.DataFrame) -> str:
-    named = [f"{row['model']}, {row['task']} ({row['setting']})" for _, row in rows.head(_MOST).iterrows()]
+    named = [f"{row['model']}, {row['task']} ({row['setting']})" for _, row in name_levels(rows.head(_MOST)).iterrows()]
     return "; ".join(named) + _more(len(rows))
 
 

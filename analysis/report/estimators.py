@@ -1,4 +1,4 @@
-"""Tables of a report that an estimator makes from the counts of the persona tasks alone: one entry for each."""
+"""Estimators whose report tables need only the counts of the persona tasks, one entry for each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,11 +19,12 @@ class Estimator:
     Attributes
     ----------
     name : str
-        Of the table: ``tables/NAME.csv``.
+        The name of the table: ``tables/NAME.csv``.
     estimate : callable
-        From the counts of the persona tasks by the report's rule to a tidy table; one without rows is not shown.
+        Takes the counts of the persona tasks by the report's rule and returns a tidy table; a table without rows is not
+        shown.
     group : str
-        Where the page shows it: one of `refusal_metrics.analysis.report.html.tables.GROUPS`.
+        Its group on the page: one of `refusal_metrics.analysis.report.html.tables.GROUPS`.
     title, caption : str
     """
 
@@ -52,4 +53,4 @@ ESTIMATORS = (
         "In percentage points.",
     ),
 )
-"""All of them; a new estimator is one more entry."""
+"""All estimators; add an entry for a new one."""

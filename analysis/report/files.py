@@ -1,4 +1,4 @@
-"""What a report consists of as files, so that a new one replaces all of an earlier one and nothing else."""
+"""The files of a report, so that a new report replaces an earlier one and nothing else."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ _TABLES = frozenset(
     {
         *("rates", "rates_by_persona", "rates_by_response_type", "rates_by_template", "rates_by_stratum"),
         *("contrasts", "contrasts_by_persona", "persona_spread", "interactions", "sensitivity", "deviations"),
-        "separations",  # as the deviations were called once
+        "separations",  # the earlier name of deviations
         *("regression", "regression_wald", "regression_effects", "trend", "trend_models"),
         *("counts_by_persona", "counts_by_template", "outcomes", "published", "validation"),
     }
@@ -31,7 +31,7 @@ _FORMATS = (".csv", ".svg", ".png", ".pdf")
 
 
 def find_report(folder: Path) -> list[str] | None:
-    """List by their names the files of a report that has no list of its own, as reports once had none.
+    """List the files of a report without a manifest, as earlier versions wrote it, by their names.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def _find(folder: Path) -> Iterator[str]:
     yield from (f"tables/{path.name}" for path in folder.glob("tables/*.csv") if path.stem in _TABLES)
     yield from (f"tables/paper/{path.name}" for path in folder.glob("tables/paper/*.csv") if _PAPER.match(path.name))
     for path in folder.glob("figures/*"):
-        # The rows of a figure are beside it, so that what somebody drew from them is not taken for one.
+        # A figure has a file of its data next to it, so that users' own figures are not mistaken for one.
         of_task = path.stem.startswith(_BY_TASK) and path.with_suffix(".csv").is_file()
         if path.suffix in _FORMATS and (path.stem in _FIGURES or of_task):
             yield f"figures/{path.name}"

@@ -1,18 +1,18 @@
-"""What a study found, in sentences."""
+"""The findings of a study, in sentences."""
 
 from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
 from ..arrays import ALPHA
-from ..columns import STUDY
+from ..columns import STUDY, name_level
 from ..display import counted, percent
 from ..responses import MUCH
 from .study_tables import StudyEstimates
 
 
 def list_findings(estimates: StudyEstimates) -> Iterable[str]:
-    """List in sentences what the tables of the persona setting show.
+    """List the findings in the tables of the persona setting, in sentences.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def list_findings(estimates: StudyEstimates) -> Iterable[str]:
     Yields
     ------
     str
-        Plain text: names in it are as they were given.
+        Plain text, with unescaped names.
     """
     tables = estimates.tables
     for rule in estimates.rules:
@@ -45,7 +45,7 @@ def list_findings(estimates: StudyEstimates) -> Iterable[str]:
 
 
 def _unread(rates: pd.DataFrame, outcomes: pd.DataFrame | None) -> str:
-    """Write which share of the persona prompts is empty, unjudged or truncated, if it is large."""
+    """Describe the share of empty, unjudged or truncated responses to persona prompts, if it is large."""
     counts = {name: rates[f"n_{name}"].sum() for name in ("unjudged", "truncated") if f"n_{name}" in rates}
     if outcomes is not None:
         counts = {"empty": outcomes.loc[outcomes["setting"] == "persona", "n_empty"].sum()} | counts
@@ -60,7 +60,7 @@ def of_rule(table: pd.DataFrame, rule: str) -> pd.DataFrame:
 
 
 def _rate_of(row: "pd.Series[float]") -> str:
-    return f"{percent(row['estimate'])}% for {row['model']}, {row['task']}"
+    return f"{percent(row['estimate'])}% for {row['model']}, {name_level('task', row['task'])}"
 
 
 def _baseline_findings(contrasts: pd.DataFrame, rule: str) -> Iterable[str]:
@@ -89,7 +89,7 @@ def _factor_findings(indices: pd.DataFrame, rule: str) -> Iterable[str]:
 
 
 def count_families(n: int, family: Sequence[str] = STUDY) -> str:
-    """Write how many families there are: 3 combinations of a model and a task."""
+    """Describe the number of families: 3 combinations of a model and a task."""
     *first, last = family
     return f"{counted(n, 'combination')} of {', '.join(f'a {name}' for name in first)} and a {last}"
 
@@ -97,7 +97,7 @@ def count_families(n: int, family: Sequence[str] = STUDY) -> str:
 def name_personas(
     contrasts: pd.DataFrame, rule: str, run_factors: Sequence[str] = ()
 ) -> tuple[str, pd.DataFrame] | None:
-    """Name the personas that differ after correction, against the best baseline there is.
+    """List the personas with a significant difference from the best available baseline.
 
     Parameters
     ----------
@@ -105,14 +105,14 @@ def name_personas(
         The table ``contrasts_by_persona``.
     rule : str
     run_factors : sequence of str
-        Which make families besides model and task.
+        The factors that define families besides model and task.
 
     Returns
     -------
     sentence : str
-        How many differ, of how many.
+        The number of significant differences and of all comparisons, as text.
     named : pandas.DataFrame
-        Their rows, the largest difference first. None instead of both where there is no baseline.
+        Their rows, the largest difference first. None instead of both if there is no baseline.
     """
     contrasts = of_rule(contrasts, rule)
     baseline = next((b for b in ("neutral", "others") if (contrasts["baseline"] == b).any()), None)
@@ -130,7 +130,7 @@ def name_personas(
         f"significant after correction ({rule}; {tests})."
     )
     detectable = own["mde"].dropna()
-    # None can be given where nothing, or everything, was refused on both sides.
+    # Undefined if no response, or every response, was refused on both sides.
     known = f"the {len(detectable):,} that have one" if len(detectable) < len(own) else "them"
     if detectable.median() < 1:
         of_known = f" of {known}" if known != "them" else ""

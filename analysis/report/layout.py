@@ -1,17 +1,18 @@
-"""How a report lays its tables out: rules side by side, factors in rows and columns."""
+"""Layout of a report's tables: rules side by side, factors in rows and columns."""
 
 import pandas as pd
 
-from ..columns import RESPONSE_TYPES, SETTINGS, TASKS, name_rule
+from ..columns import RESPONSE_TYPES, SETTINGS, TASKS, name_level, name_rule
 from ..display import interval, percent
+from ..display.levels import name_levels
 
 _ORDER = {"task": tuple(TASKS), "response_type": RESPONSE_TYPES, "setting": SETTINGS}
 
 
 def side_by_side(table: pd.DataFrame, by: list[str], *, signed: bool = False) -> pd.DataFrame:
-    """Set the rules' estimates beside each other, one row for each combination of `by`.
+    """Arrange the rules' estimates side by side, one row for each combination of `by`.
 
-    A rule may lack some, and its `n` may differ where it has not judged all responses.
+    A rule may lack some rows, and its `n` may differ if it has not judged all responses.
     """
     if table.empty:
         return pd.DataFrame(columns=[*by, "n", "texts"])
@@ -27,11 +28,11 @@ def side_by_side(table: pd.DataFrame, by: list[str], *, signed: bool = False) ->
     for column, heading in {"n": "n", "n_texts": "texts"}.items():
         sizes = table.groupby(by, sort=False, dropna=False, as_index=False)[column].agg(["min", "max"])
         wide = wide.merge(sizes[by].assign(**{heading: _range(sizes)}), how="left", on=by)
-    return wide.fillna("").rename(columns=lambda name: str(name).replace("_", " ") if name in by else name)
+    return name_levels(wide).fillna("").rename(columns=lambda name: str(name).replace("_", " ") if name in by else name)
 
 
 def grid(table: pd.DataFrame, rows: list[str], column: str, rule: str) -> pd.DataFrame:
-    """Lay rates out in rows and columns, each with its interval."""
+    """Arrange rates in rows and columns, each with its confidence interval."""
     part = table[table["rule"] == rule]
     cells = [
         f"{percent(value)} {interval(low, high)}".strip()
@@ -44,15 +45,15 @@ def _spread(table: pd.DataFrame, rows: list[str], column: str, value: str) -> pd
     found = list(table[column].dropna().unique())
     levels = [c for c in _ORDER.get(column, ()) if c in found]
     levels += [c for c in found if c not in levels]
-    # A row without a level is one too; pivoting would drop it.
+    # Rows without a level are kept; pivoting would drop them.
     named = table.assign(**{row: table[row].astype(object).where(table[row].notna(), "") for row in rows})
     wide = named.pivot_table(index=rows, columns=column, values=value, aggfunc="first")[levels]
-    wide = wide.rename(columns=TASKS).reset_index()
-    return wide.rename(columns=lambda name: str(name).replace("_", " ")).fillna("")
+    wide = wide.rename(columns=lambda level: name_level(column, str(level))).reset_index()
+    return name_levels(wide).rename(columns=lambda name: str(name).replace("_", " ")).fillna("")
 
 
 def drawn(counts: pd.DataFrame, factor: str) -> pd.DataFrame:
-    """Lay out how often each level was drawn; a range where the models differ."""
+    """Tabulate how often each level was drawn; a range if the models differ."""
     asked = counts[counts["setting"] == "persona"]
     drawn = asked.groupby([factor, "task"], as_index=False)["n"].agg(["min", "max"])
     drawn["cell"] = _range(drawn)
@@ -60,6 +61,6 @@ def drawn(counts: pd.DataFrame, factor: str) -> pd.DataFrame:
 
 
 def _range(sizes: pd.DataFrame) -> list[str]:
-    """Write whole numbers from ``min`` to ``max``."""
+    """Format whole numbers or ranges from ``min`` to ``max``."""
     ends = zip(sizes["min"], sizes["max"], strict=True)
     return [f"{low:,}" if low == high else f"{low:,}-{high:,}" for low, high in ends]

@@ -1,4 +1,4 @@
-"""The report in Markdown: what was found, how sure we are, and how to read it."""
+"""The report in Markdown: findings, tables, and how to read them."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,9 +31,9 @@ def write_markdown(
         What was read, and how it was run.
     estimates : StudyEstimates
     extra : mapping of str to pandas.DataFrame
-        ``published`` and the paper's tables, where they were asked for.
+        ``published`` and the paper's tables, if requested.
     validation : Validation, optional
-        The rules beside labels, where there are any.
+        The rules compared with labels, if there are any.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def write_markdown(
     tables = estimates.tables
     rates = tables["rates"]
     asked = ((rates["setting"] == "persona") & (rates["rule"] == estimates.rule)).any()
-    # A rule may not have judged all of them.
+    # A rule may have judged only some of them.
     n_responses, models = int(rates.groupby("rule")["n"].sum().max()), rates["model"].unique()
     n_files = len(origin.files)
     parts = [
@@ -64,7 +64,7 @@ def write_markdown(
     if extra:
         parts += ["## The paper's tables and numbers\n", *_paper_parts(extra)]
     if "outcomes" in tables:
-        parts += [f"## What responses are\n\nBy the rule {escape(name_rule(estimates.rule))}.\n"]
+        parts += [f"## Types of responses\n\nBy the rule {escape(name_rule(estimates.rule))}.\n"]
         parts += [to_markdown(readable(tables["outcomes"], OUTCOMES))]
     if len(origin.studies):
         parts += [
@@ -93,7 +93,7 @@ def _validation_parts(validation: Validation) -> Iterable[str]:
 
 
 def main_table(tables: Mapping[str, pd.DataFrame], run_factors: Sequence[str] = ()) -> pd.DataFrame:
-    """Lay out the rates of the persona setting, the rules side by side, as texts for people.
+    """Format the rates of the persona setting for people, with rules side by side.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def main_table(tables: Mapping[str, pd.DataFrame], run_factors: Sequence[str] = 
     Returns
     -------
     pandas.DataFrame
-        One row a model and task, the paper's Table 1 lengthwise.
+        One row per model and task, the paper's Table 1 in long form.
     """
     rates = tables["rates"]
     return side_by_side(rates[rates["setting"] == "persona"], [*STUDY, *run_factors])
@@ -291,7 +291,7 @@ def _paper_parts(extra: Mapping[str, pd.DataFrame]) -> Iterable[str]:
 
 
 def _published_parts(table: pd.DataFrame) -> Iterable[str]:
-    # The paper has one rule: where its own was measured, the others say nothing about its numbers.
+    # The paper has one rule; if its own was measured, the others are not compared with its numbers.
     rules = table["rule"]
     own = table[(rules == "prefix") | rules.isna()] if (rules == "prefix").any() else table
     judged = own[own["agrees"].notna()]
@@ -311,7 +311,7 @@ def _list(sentences: Iterable[str]) -> str:
 
 
 def _sentence(text: str) -> str:
-    """Write a sentence that may begin with a name so that it opens no heading, list, quotation or link."""
+    """Escape a sentence that may begin with a name, so that it is no heading, list, quotation or link."""
     return re.sub(r"^(\d+)([.)])(?=\s|$)|^()([#>+\-=\[])", r"\1\3\\\2\4", escape(text))
 
 

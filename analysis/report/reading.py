@@ -1,4 +1,4 @@
-"""How to read a report, in its own words."""
+"""Explanations at the end of a report."""
 
 READING = """\
 - A **rate** is the share of responses that are refusals, in percent, with a 95% confidence interval (Korn and

@@ -1,6 +1,6 @@
-"""Every table of a study's report, made from its counts.
+"""All tables of a study's report, computed from its counts.
 
-Nothing here asks the database: counts and outcomes in, tables out.
+Only counts and outcomes are used, not the database.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,12 +37,12 @@ Job: TypeAlias = Callable[[], pd.DataFrame]
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """What may be chosen about a report.
+    """Options of a report.
 
     Attributes
     ----------
     detector : str, optional
-        The rule of the tables that take one: sensitivity, regression and trend. By default the first.
+        The rule of the tables that use only one: sensitivity, regression and trend. By default the first.
     run_factors : tuple of str
         Settings of runs that all tables are broken down by.
     n_replicates, seed : int
@@ -68,13 +68,13 @@ class StudyEstimates:
     Attributes
     ----------
     tables : dict of str to pandas.DataFrame
-        File stem to tidy table. Those of rates and contrasts hold all rules, in the column ``rule``;
-        the others are of one rule.
+        File stem to tidy table. Those of rates and contrasts contain all rules, in the column ``rule``; the others use
+        one rule.
     rule : str
         That rule.
     rules : tuple of str
     notes : dict of str to tuple of str
-        What must be said beside the tables: of ``sensitivity``, ``regression`` and ``trend``.
+        Notes about the tables ``sensitivity``, ``regression`` and ``trend``.
     fit : Fit or None
         The regression.
     run_factors : tuple of str
@@ -100,7 +100,7 @@ def estimate_study(
         By the names of the rules, with the factors of runs in `options`; see
         `refusal_metrics.analysis.responses.count.count_responses`.
     outcomes : pandas.DataFrame, optional
-        What the responses are by the rule of `options`, see
+        Outcomes of the responses by the rule of `options`, see
         `refusal_metrics.analysis.responses.outcomes.count_outcomes`.
     options : ReportOptions
 
@@ -111,12 +111,12 @@ def estimate_study(
     Raises
     ------
     InputError
-        For an unknown rule or property of models. What cannot be estimated from these counts is a note.
+        For an unknown rule or property of models. Tables that cannot be estimated are reported in notes.
     """
     rule = options.detector or next(iter(counts))
     if rule not in counts:
         raise unknown_name("detector", rule, list(counts))
-    read_properties(options.column, options.properties)  # a mistake there is better known at once
+    read_properties(options.column, options.properties)  # report mistakes there early
     asked = counts[rule].where(setting="persona")
     jobs = _rates_jobs(counts, options.run_factors) | _contrast_jobs(counts, options)
     notes: dict[str, tuple[str, ...]] = {}
@@ -127,10 +127,10 @@ def estimate_study(
             regression = threads.submit(_attempt, partial(fit_study, asked, options.run_factors))
             trended = (options.column, options.properties, options.run_factors)
             trend = threads.submit(_attempt, partial(estimate_trend, asked, *trended))
-        # The longest first, so that the threads end together.
+        # The longest first, so that all threads end at about the same time.
         made = {name: threads.submit(jobs[name]) for name in sorted(jobs, key="contrasts_by_persona".__ne__)}
         if len(asked.n):
-            # Prepared meanwhile, and drawn after all else.
+            # Prepared meanwhile, and drawn last.
             sensitivity, notes["sensitivity"] = _attempt(
                 partial(
                     estimate_sensitivity,
@@ -162,19 +162,19 @@ def estimate_study(
 
 
 def fit_study(counts: Counts, run_factors: Sequence[str] = ()) -> Fit:
-    """Fit the paper's regression, and factors of runs, as far as the study has them.
+    """Fit the paper's regression with the available factors, and with run factors.
 
     Raises
     ------
     InputError
-        Where there are no refusals, or nothing else, or no factor.
+        If there are no refusals, only refusals, or no factor.
     """
     factors = [name for name in (*REGRESSED, *run_factors) if name in counts.levels]
     return fit(count_by_text(counts, factors), factors)
 
 
 def _attempt(estimate: Callable[[], Estimated]) -> tuple[Estimated | None, tuple[str, ...]]:
-    """Make an estimate, or say why it cannot be made, so that the others still are."""
+    """Compute an estimate, or note why it cannot be computed, so that the others still are."""
     try:
         return estimate(), ()
     except InputError as error:
@@ -193,7 +193,7 @@ def _rates_jobs(counts: Mapping[str, Counts], run_factors: Sequence[str]) -> dic
     }
     jobs: dict[str, Job] = {}
     for name, extra in by.items():
-        # The last one names the table; a group without its personas would not be what is promised.
+        # The last one names the table; a group without its personas would have the wrong meaning.
         if not extra or extra[-1] in levels:
             own = [*study, *(factor for factor in extra if factor in levels)]
             jobs[name] = partial(_by_rule, counts, partial(estimate_rates, by=own), own)
@@ -223,7 +223,7 @@ def _contrast_jobs(counts: Mapping[str, Counts], options: ReportOptions) -> dict
 def _by_rule(
     counts: Mapping[str, Counts], estimate: Callable[[Counts], pd.DataFrame], by: Sequence[str]
 ) -> pd.DataFrame:
-    """Estimate by each rule; the rule stands beside the other factors, before the estimates."""
+    """Estimate by each rule; the rule is a column after the other factors, before the estimates."""
     parts = [estimate(of_rule).assign(rule=rule) for rule, of_rule in share(counts).items()]
     table = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     return table[[*by, "rule", *(c for c in table.columns if c not in {*by, "rule"})]]

@@ -1,7 +1,6 @@
-"""The report's files: a page to open, the same in Markdown, tidy tables, figures, and all responses.
+"""The report's files: page, Markdown, tidy tables, figures, and all responses.
 
-Everything runs one way: responses are counted, tables are made of the counts, figures and pages of the tables, and
-files of these.
+Responses are counted, tables are computed from the counts, figures and pages from the tables, and files from these.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,27 +46,24 @@ def write_report(
     ----------
     responses : Responses
     out : Path
-        The folder. All files are made elsewhere and moved here when they are complete; if that fails, it
-        is left as it was.
+        The folder. All files are written to a temporary folder and moved when they are complete; if that fails, it is
+        unchanged.
     options : ReportOptions, optional
     force : bool
-        Whether to replace the report that the folder contains. All that it consists of is removed; other
-        files stay.
+        Whether to replace a report in the folder. All of its files are removed; other files stay.
     paper : bool
         Whether to add the paper's tables in its layout and the numbers of its figures, ``tables/paper/*.csv``.
     compare_published : bool
-        Whether to add ``tables/published.csv``, the paper's numbers beside the measured ones.
+        Whether to add ``tables/published.csv``, the paper's numbers compared with the measured ones.
     labels : Path, optional
-        Labels that readers gave to responses, see `refusal_metrics.analysis.labels.read.read_labels`: the
-        rules, and other detectors whose verdicts `responses` carries, are set beside them,
-        ``tables/validation.csv``.
+        People's labels of responses, see `refusal_metrics.analysis.labels.read.read_labels`: the
+        rules, and other detectors with verdicts in `responses`, are compared with them in ``tables/validation.csv``.
     names : LabelMap, optional
-        What the label file calls its columns and values.
+        Names of the label file's columns and values.
     formats : sequence of {"svg", "png", "pdf"}
-        Forms of the figures beside the page; their rows, ``figures/NAME.csv``, are always written.
+        Formats of the figures; their data, ``figures/NAME.csv``, are always written.
     texts : bool
-        Whether prompts and responses are shown, where there are any: a sample in the page, all in
-        ``responses.parquet``.
+        Whether prompts and responses are shown if available: a sample on the page, all in ``responses.parquet``.
     page : bool
         Whether ``report.html``, its figures and responses are written; else the tables and
         ``report.md`` alone.
@@ -81,8 +77,8 @@ def write_report(
     ------
     InputError
         If the folder contains something and `force` is not set, or no report, is being written by another
-        command, or cannot be written; for an unknown form of figures; or if factors of runs shall be told
-        apart in the paper's tables, which have no place for them.
+        command, or cannot be written; for an unknown format of figures; or if the paper's tables are requested with run
+        factors, for which they have no place.
     """
     options = options or ReportOptions()
     if (paper or compare_published) and options.run_factors:
@@ -93,7 +89,7 @@ def write_report(
     check_formats(formats)
     _check_not_read(responses, out)
     with replace_folder(out, force=force, find_ours=find_report) as folder:
-        # First, because it is soon done, and wrong labels are soon said.
+        # First, because it is fast and reports wrong labels early.
         validation = _validate(responses, labels, names) if labels else None
         responses = note_unusable(responses, options.detector)
         origin = read_origin(responses)
@@ -107,7 +103,7 @@ def write_report(
             markdown = write_markdown(origin, estimates, of_paper, validation)
             (folder / MARKDOWN).write_text(markdown, encoding="utf-8")
             if page:
-                # What draws takes half a second, and tables need none.
+                # The import takes half a second, and tables do not need it.
                 from .html.bundle import write_html_files  # noqa: PLC0415 - see above
 
                 write_html_files(
@@ -141,7 +137,7 @@ def estimate_responses(responses: Responses, options: ReportOptions | None = Non
     Raises
     ------
     InputError
-        For an unknown rule or property of models. What cannot be estimated from these responses is a note.
+        For an unknown rule or property of models. Tables that cannot be estimated are reported in notes.
     """
     options = options or ReportOptions()
     rule = responses.rule(options.detector)
@@ -156,12 +152,10 @@ def check_out(out: Path, *, force: bool) -> None:
 
 
 def _check_not_read(responses: Responses, out: Path) -> None:
-    """Refuse to replace the report whose own responses are read."""
+    """Check that the report to be replaced is not the source of the responses."""
     place = (out / RESPONSES).resolve()
     if any(isinstance(file, Path) and file.resolve() == place for file in responses.files):
-        raise InputError(
-            f"{out / RESPONSES}: is read, and would be removed with the report that it belongs to; name another folder"
-        )
+        raise InputError(f"{out / RESPONSES}: is read, and would be removed with its report; name another folder")
 
 
 def _validate(responses: Responses, labels: Path, names: LabelMap | None) -> Validation:
@@ -170,7 +164,7 @@ def _validate(responses: Responses, labels: Path, names: LabelMap | None) -> Val
 
 
 def _paper_layout(estimates: StudyEstimates, *, paper: bool, published: bool) -> dict[str, pd.DataFrame]:
-    """Make the paper's tables of the measured numbers, and set its numbers beside these, as far as asked for."""
+    """Compute the paper's tables from measured numbers, and compare its numbers with these, as requested."""
     tables = _with_rule(estimates)
     made = paper_tables(estimates.tables, estimates.tables, tables.get("regression")) if paper else {}
     if published:
@@ -179,7 +173,7 @@ def _paper_layout(estimates: StudyEstimates, *, paper: bool, published: bool) ->
 
 
 def _with_rule(estimates: StudyEstimates) -> dict[str, pd.DataFrame]:
-    """Add the rule to the table of the regression, too: the paper's own numbers are those of one rule."""
+    """Add the rule to the table of the regression, because the paper's numbers are those of one rule."""
     regression = estimates.tables.get("regression")
     told = {} if regression is None else {"regression": regression.assign(rule=estimates.rule)}
     return {**estimates.tables, **told}
@@ -188,7 +182,7 @@ def _with_rule(estimates: StudyEstimates) -> dict[str, pd.DataFrame]:
 def _name_files(
     estimates: StudyEstimates, of_paper: Mapping[str, pd.DataFrame], validation: Validation | None, *, paper: bool
 ) -> dict[str, pd.DataFrame]:
-    """Name the files of all tables, relative to the report's folder."""
+    """Return the file of each table, relative to the report's folder."""
     files = {f"tables/{name}.csv": table for name, table in estimates.tables.items()}
     files |= {_file_of(name): table for name, table in of_paper.items()}
     if validation:
@@ -199,5 +193,5 @@ def _name_files(
 
 
 def _file_of(name: str) -> str:
-    """Name the file of one of the paper's tables."""
+    """Return the file of one of the paper's tables."""
     return f"tables/{name}.csv" if name == "published" else f"tables/paper/{name}.csv"

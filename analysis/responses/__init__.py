@@ -1,4 +1,4 @@
-"""Logs or tables in, one DuckDB view out, and every question about it: the only room that knows the harness's files.
+"""From logs or tables to one DuckDB view, and queries on it: the only room that knows the harness's files.
 
 Call `load_responses` (or `read_responses` for one table), then `count_responses`. Other rooms ask functions, which
 return arrays and data frames; only `judging` uses DuckDB too.

@@ -15,7 +15,7 @@ from .sql import identifier
 from .table import Responses
 
 _ASKED = ("setting", *FACTORS)
-"""What prompts about one row differ in, as far as a table without `index` can tell."""
+"""The columns in which prompts about one row can differ in a table without `index`."""
 
 
 def count_responses(responses: Responses, run_factors: Sequence[str] = ()) -> dict[str, Counts]:
@@ -35,10 +35,10 @@ def count_responses(responses: Responses, run_factors: Sequence[str] = ()) -> di
     Raises
     ------
     InputError
-        For a run factor that is no column, or bears a reserved name.
+        For a run factor that is not a column, or has a reserved name.
     """
     check_run_factors(run_factors)
-    # Each look at them is a query.
+    # Each access is a query.
     known, rules = responses.columns, responses.rules
     for name in run_factors:
         if name not in known:
@@ -58,7 +58,7 @@ def count_responses(responses: Responses, run_factors: Sequence[str] = ()) -> di
     code = {name: smallest(np.asarray(columns[name])) for name in levels}
     text = number_combinations([code["task"], code["text_id"]])
     row = number_combinations([text, code["row_id"] if "row_id" in code else code.get("stratum", text)])
-    # Without a design an index is somebody's row number.
+    # Without a design, an index is the user's own row number.
     if "index" in columns and "design_id" in known and not np.ma.is_masked(columns["index"]):
         prompt = number_combinations([code["task"], code["setting"], from_zero(np.asarray(columns["index"]))])
     else:
@@ -87,7 +87,7 @@ def _kind(name: str) -> str:
 
 
 def _number_levels(responses: Responses, name: str) -> tuple[str, ...]:
-    """Make the type ``level of NAME`` of a column's values, sorted, and list them."""
+    """Create the type ``level of NAME`` from a column's sorted values, and list them."""
     responses.query(f"DROP TYPE IF EXISTS {_kind(name)}")
     responses.query(
         f"CREATE TYPE {_kind(name)} AS ENUM (SELECT DISTINCT {identifier(name)}::VARCHAR AS level FROM responses "

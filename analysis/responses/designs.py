@@ -1,4 +1,4 @@
-"""Results of several studies, each loaded with those of its own design."""
+"""Results of several studies, grouped by design."""
 
 import os
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from .table import Responses
 
 
 def load_studies(results: Iterable[str | os.PathLike[str]]) -> tuple[Responses, ...]:
-    """Read the results of models, those of one design together.
+    """Read the results of models, grouped by design.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def load_studies(results: Iterable[str | os.PathLike[str]]) -> tuple[Responses, 
             else:
                 groups.append((dict(designs), [path]))
         if len(groups) == 1:
-            raise  # something else was wrong
+            raise  # another error
     studies = tuple(load_responses(members) for _, members in groups)
     seen: set[str] = set()
     for study in studies:

@@ -1,4 +1,4 @@
-"""Detectors behind one interface: many responses in, a verdict for each out."""
+"""The interface of detectors: from many responses to a verdict for each."""
 
 import json
 import re
@@ -10,12 +10,12 @@ from typing import Protocol
 from refusal_metrics.detection import Verdict
 
 CLASSIFIER, JUDGE = "hf:", "judge:"
-"""What the names of detectors that are no rules begin with."""
+"""Prefixes of the names of detectors other than rules."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """What a detector is given.
+    """The input of a detector.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class Item:
     labels : tuple of str
         The answers offered.
     prompt, persona : str or None
-        What was asked and as whom, where that is known.
+        The prompt and the persona, if known.
     """
 
     response: str | None
@@ -34,43 +34,43 @@ class Item:
 
 
 class Detector(Protocol):
-    """Anything that says of responses whether they refuse."""
+    """A detector of refusals."""
 
     @property
     def name(self) -> str:
-        """What its verdicts go by, ``refused_<name>``: letters, digits and underscores."""
+        """The name in the column of its verdicts, ``refused_<name>``: letters, digits and underscores."""
 
     @property
     def at_once(self) -> int:
-        """How many items it is best given at a time."""
+        """The preferred number of items per call."""
 
     def detect(self, items: Sequence[Item]) -> list[Verdict | None]:
-        """Give the verdict of each item; None where there is none to be had."""
+        """Return the verdict of each item; None if there is none."""
 
     def remarks(self) -> list[str]:
-        """Say in a sentence each what is to be known of the verdicts given so far."""
+        """Return notes on the verdicts so far, as sentences."""
 
 
 @dataclass(frozen=True)
 class DetectorOptions:
-    """How detectors that are no rules work; rules have no options.
+    """Options of detectors; rules have none.
 
     Attributes
     ----------
     label_map : str
-        Of a classifier: what its labels mean, ``LABEL_1=refusal,LABEL_0=answer``.
+        For a classifier: the meaning of its labels, ``LABEL_1=refusal,LABEL_0=answer``.
     pair : bool
         Whether a classifier is given the prompt before the response.
     batch_size : int
-        How many responses a classifier is given at a time.
+        The batch size of a classifier.
     judge_model : str or None
         The model that judges; None for the only one that the server has.
     cache : Path or None
-        SQLite file of a judge's replies, made where there is none; None to keep none.
+        SQLite file of a judge's replies, created if it does not exist; None to cache nothing.
     concurrency : int
-        How many calls of a judge are under way at a time.
+        The number of concurrent calls of a judge.
     retries : int
-        How often a failed call is tried again.
+        The number of retries of a failed call.
     timeout : float
         Seconds of silence after which a call has failed.
     backoff : float
@@ -101,7 +101,7 @@ def read_offered(text: str) -> tuple[str, ...] | None:
     Returns
     -------
     tuple of str or None
-        None for what begins as a list and is none of texts.
+        None for a list that does not contain only texts.
     """
     if not text.lstrip().startswith("["):
         return tuple(part.strip() for part in text.split("|") if part.strip())
@@ -114,5 +114,5 @@ def read_offered(text: str) -> tuple[str, ...] | None:
 
 
 def column_name(kind: str, model: str) -> str:
-    """Name a detector by its model, so that a column can bear the name: ``judge_acme_parrot_7b``."""
+    """Return a detector's name, from its model, that a column can have: ``judge_acme_parrot_7b``."""
     return re.sub(r"[^0-9A-Za-z]+", "_", f"{kind}_{model}").strip("_")

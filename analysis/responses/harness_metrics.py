@@ -1,4 +1,4 @@
-"""What else the harness measured of the same models: mmlu, ifeval, ..., from its aggregated results."""
+"""Other metrics of the same models (mmlu, ifeval, ...), from the harness's aggregated results."""
 
 import json
 import math
@@ -23,7 +23,7 @@ METRICS = ("model", "metric", "value", "stderr", "higher_is_better")
 
 _RESULTS = re.compile(r"results_(?P<date>\d{4}-\d\d-\d\dT[\d.-]+)\.json")
 _OURS = "refusal_rate_"
-"""How a metric begins that no other task has."""
+"""The prefix of metrics that only this package's tasks have."""
 
 
 def read_metrics(
@@ -35,7 +35,7 @@ def read_metrics(
     ----------
     results : iterable of str or path
         Folders that were given to ``lm_eval --output_path``, or folders inside or above them, or patterns of such;
-        of a file of samples, its folder. Responses tables know no other metrics and are passed over.
+        of a file of samples, its folder. Responses tables have no other metrics and are skipped.
     models : collection of str
         The models on the board, as `refusal_metrics.analysis.responses.runs.find_logs` names them. Metrics of
         others are left out.
@@ -43,7 +43,7 @@ def read_metrics(
     Returns
     -------
     metrics : pandas.DataFrame
-        One row a model and metric, the newest where it was measured more than once, in the order of metrics' names.
+        One row per model and metric, the newest if it was measured more than once, in the order of metrics' names.
         Columns: ``model``; ``metric``, as ``mmlu/acc``, with the filter where there is one,
         ``gsm8k/exact_match,strict-match``; ``value`` and ``stderr`` as the harness gives them, the
         second nan where it gives none; ``higher_is_better``, None where it does not say. Of a group that has
@@ -92,7 +92,7 @@ def read_metrics(
 
 
 def _refuse_metric(path: str) -> None:
-    """Refuse the name of one of our metrics where a folder is asked for, and give its name today."""
+    """Check that a path is not the name of one of this package's metrics; the error gives its current name."""
     if Path(path).exists() or not (path.startswith(("refusal_rate", "persona_spread")) and path.isidentifier()):
         return
     name = path.replace("_answer_aware", "").replace("_clustered_se", "_stderr")
@@ -130,15 +130,15 @@ def _date(file: Path) -> str:
 
 
 def _names(paths: Sequence[str]) -> dict[tuple[str, str], str]:
-    """Name the model of each run that has sample logs, by its folder and date."""
-    # Results without samples have no logs, and are named by themselves.
+    """Return the model of each run with sample logs, by its folder and date."""
+    # Results without samples have no logs, and are named from their own data.
     with suppress(InputError):
         return {(str(Path(log.path).parent), log.date): log.model for log in find_logs(paths)}
     return {}
 
 
 def _match(of_run: str | None, given: object, models: Collection[str]) -> str | None:
-    """Find a run's model on the board; None where it is not there."""
+    """Find a run's model on the board; None if it is not there."""
     name = str(given or "").rstrip("/")
     candidates = [of_run, name, name_model(name)]
     return next((candidate for candidate in candidates if candidate in models), None)
@@ -148,7 +148,7 @@ def _load(file: Path) -> dict[str, Any]:
     try:
         run = json.loads(file.read_text(encoding="utf-8", errors="replace"))
     except (OSError, ValueError):
-        return {}  # half-written: what it would have said is not known
+        return {}  # incomplete file
     return run if isinstance(run, dict) else {}
 
 
@@ -177,17 +177,17 @@ def _metrics(run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _own_name(task: str) -> str:
-    """Name a task without the groups before it: from 0.5 on the harness writes ``mmlu::mmlu_anatomy``."""
+    """Return a task's name without its groups: since 0.5, the harness writes ``mmlu::mmlu_anatomy``."""
     return task.rpartition("::")[2]
 
 
 def _group_of(task: str, numbers: Mapping[str, Sequence[object]]) -> bool:
-    """Tell whether one of the groups that a task's name begins with has a number of its own."""
+    """Return whether one of the groups in a task's name has its own number."""
     return any(numbers.get(name) for name in task.split("::")[:-1])
 
 
 def _way(run: Mapping[str, Any], task: str) -> str:
-    """Say how a task was measured, as far as models must agree in it."""
+    """Describe how a task was measured, in the settings that must be equal for all models."""
     n_samples = _mapping(_mapping(run, "n-samples"), task).get("effective")
     known = {"version": _mapping(run, "versions").get(task), "shots": _mapping(run, "n-shot").get(task)}
     return ", ".join(f"{word} {value}" for word, value in (known | {"samples": n_samples}).items() if value is not None)
@@ -206,7 +206,7 @@ def _numbers(values: Mapping[str, Any]) -> Iterator[tuple[str, str, float, float
     """List a task's metrics: name, filter, value, standard error."""
     for key, value in values.items():
         name, _, filtered_by = key.partition(",")
-        # What has no comma says how many samples there were, or what the task is called.
+        # Entries without a comma are the number of samples, or the task's name.
         if "," in key and not name.endswith("_stderr") and not math.isnan(number := _number(value)):
             yield name, filtered_by, number, _number(values.get(f"{name}_stderr,{filtered_by}"))
 

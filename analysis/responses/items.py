@@ -1,4 +1,4 @@
-"""Responses found by what labels call them: by model, design and index."""
+"""Responses identified as in label files: by model, design and index."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ ITEM_ID = 'left(sha256(model || chr(0) || design_id || chr(0) || "index"::VARCHA
 
 
 def has_item_ids(responses: Responses) -> bool:
-    """Return whether responses can be found as label files name them: by model, design_id and index.
+    """Return whether responses can be identified as in label files: by model, design_id and index.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def has_item_ids(responses: Responses) -> bool:
 
 
 def find_ambiguous(responses: Responses) -> tuple[str, str, int] | None:
-    """Find a response that no label can name, because it lacks an id or shares one.
+    """Find a response that no label can identify, because it lacks an id or shares one.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def find_ambiguous(responses: Responses) -> tuple[str, str, int] | None:
 
 
 def match_items(responses: Responses, item_ids: Sequence[str]) -> pd.DataFrame:
-    """Find the responses that items are, and their verdicts.
+    """Find the responses of items, and their verdicts.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def find_answers(responses: Responses, item_ids: Sequence[str], *, texts: bool) 
     Returns
     -------
     dict of str to list of str
-        Of the items that there are; several texts where several runs answered.
+        Of the items that exist; several texts if several runs answered.
     """
     text = "coalesce(response::VARCHAR, '')" if texts else "''"
     with _registered(responses, asked_items=_frame(item_ids)):
@@ -159,7 +159,7 @@ def _frame(item_ids: Sequence[str]) -> pd.DataFrame:
 
 @contextmanager
 def _registered(responses: Responses, **frames: pd.DataFrame) -> Iterator[None]:
-    """Let the database read data frames by their names."""
+    """Register data frames with the database under their names."""
     for name, frame in frames.items():
         responses.connection.register(name, frame)
     try:

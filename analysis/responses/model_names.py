@@ -1,14 +1,13 @@
-"""What a model is called, however it was given: in responses, in notes, and on every page of a report.
+"""Display names of models: in responses, in notes, and on every page of a report.
 
 The rule
 --------
-A model is called as it was given to the harness: ``gpt-4o``, ``ORGANISATION/NAME``. One that was given as a path is
-called by the last part of it; if another model of the same results is called that, by the shortest end of the path
-that no other has, and by the whole path only if there is none. The folders above are nobody's business, and change
-when results are copied.
+A model has the name that was given to the harness: ``gpt-4o``, ``ORGANISATION/NAME``. A model that was given as a path
+has the name of its last part; if another model of the same results has that name, the shortest end of the path that is
+unique, and the whole path only if there is none. The folders above are private, and change when results are copied.
 
 A path begins with ``.``, ``/``, ``~`` or a drive letter, contains a backslash, or has more than one slash.
-``models/foo`` has the form of ORGANISATION/NAME and is called ``models/foo``; ``./models/foo`` is a path and called
+``models/foo`` has the form of ORGANISATION/NAME and the name ``models/foo``; ``./models/foo`` is a path with the name
 ``foo``.
 """
 
@@ -20,7 +19,7 @@ _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
 def name_models(given: Iterable[str]) -> dict[str, str]:
-    """Name the models of some results.
+    """Return the display names of models.
 
     Parameters
     ----------
@@ -30,7 +29,7 @@ def name_models(given: Iterable[str]) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        What each is called; no two are called the same.
+        The name of each; names are distinct.
 
     Examples
     --------
@@ -52,7 +51,7 @@ def name_models(given: Iterable[str]) -> dict[str, str]:
 
 
 def name_model(given: str) -> str:
-    """Return what a model is called if no other is called the same.
+    """Return a model's name if it is unique.
 
     Parameters
     ----------
@@ -66,7 +65,7 @@ def name_model(given: str) -> str:
 
 
 def _ends(given: str) -> list[str]:
-    """List what a model may be called, the shortest first and all of it last."""
+    """List possible names of a model, the shortest first and the whole path last."""
     if not _is_path(given):
         return [given]
     parts = [part for part in re.split(r"[\\/]+", given) if part not in ("", ".")]

@@ -1,6 +1,6 @@
-"""Where responses come from: what was read, and how it was run.
+"""The origin of responses: input files, and how they were run.
 
-Everything that a report says of this is read here, once: of the results of runs, which `find_logs` has read
+Everything about this in a report is read here, once: of the results of runs, which `find_logs` has read
 (`responses.run_results`), of the records of studies, and of the responses themselves.
 """
 
@@ -44,9 +44,9 @@ class Origin:
     Attributes
     ----------
     runs : pandas.DataFrame
-        Columns: `RUNS`, one row a log. What the results beside it do not say is None.
+        Columns: `RUNS`, one row per log. Unknown values are None.
     designs : pandas.DataFrame
-        Columns: ``task, setting, design_id, models, n, texts``; without ``design_id`` where nobody says.
+        Columns: ``task, setting, design_id, models, n, texts``; without ``design_id`` if unknown.
     tables : pandas.DataFrame
         Of responses tables: ``file, bytes, sha256``.
     first, last : str or None
@@ -64,7 +64,7 @@ class Origin:
     files : tuple of Path or str
         What was read.
     notes : tuple of str
-        What was left out of it, and what must be known of it.
+        Notes on what was left out.
     """
 
     runs: pd.DataFrame
@@ -79,7 +79,7 @@ class Origin:
 
 
 def read_origin(responses: Responses) -> Origin:
-    """Find out where responses come from.
+    """Find the origin of responses.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def read_origin(responses: Responses) -> Origin:
     Returns
     -------
     Origin
-        A results file or a record that cannot be read says nothing.
+        Results files and records that cannot be read are ignored.
     """
     logs = responses.logs
     paths = {log.path for log in logs}
@@ -178,7 +178,7 @@ def _of_tasks(records: Iterable[tuple[Path, Mapping[str, Any]]]) -> Iterator[dic
 def _of_studies(records: Iterable[tuple[Path, Mapping[str, Any]]], logs: Sequence[Log]) -> Iterator[dict[str, object]]:
     for folder, record in records:
         for model, run in mapping(record.get("runs")).items():
-            # With what each of its shards was asked, each different answer once.
+            # The distinct values over its shards.
             shards: list[dict[str, str]] = []
             for log in logs:
                 told = _software(log) if folder / model in Path(log.path).parents else {}
@@ -187,7 +187,7 @@ def _of_studies(records: Iterable[tuple[Path, Mapping[str, Any]]], logs: Sequenc
 
 
 def _of_model(model: str, run: Mapping[str, Any], shards: Sequence[Mapping[str, Any]]) -> dict[str, object]:
-    # The record names what ran last.
+    # The record contains the last run.
     told = [*shards, {**{name: run.get(name) for name in _WEIGHTS}, **mapping(run.get("versions"))}]
 
     def each(name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What responses are - answers, refusals, neither or empty - counted by model, task and setting."""
+"""Outcomes of responses (answers, refusals, neither or empty), counted by model, task and setting."""
 
 import pandas as pd
 
@@ -13,7 +13,7 @@ OUTCOMES = (*STUDY_COLUMNS, "n_answer", "n_refused", "n_other", "n_empty", "n")
 
 
 def count_outcomes(responses: Responses, rule: str) -> pd.DataFrame | None:
-    """Count what responses are.
+    """Count the outcomes of responses.
 
     Parameters
     ----------
@@ -25,18 +25,18 @@ def count_outcomes(responses: Responses, rule: str) -> pd.DataFrame | None:
     -------
     pandas.DataFrame or None
         Columns `OUTCOMES`, one row a model, task and setting, of the responses on which the rule gave a verdict and
-        of which it is known whether they are empty. None if nothing says what responses are.
+        of which it is known whether they are empty. None if outcomes are unknown.
     """
     if "empty" not in responses.columns:
         return None
     refused = identifier(f"refused_{rule}")
-    # Only one rule knows answers; what another does not flag is neither.
+    # Only one rule recognises answers; with another, all other responses are neither.
     answered = f"answered AND NOT {refused} AND NOT empty" if rule == ANSWERS_BY else "false"
     return responses.query(
         "SELECT model, task, setting, n_answer, n_refused, n - n_answer - n_refused - n_empty AS n_other, n_empty, "
         f"n FROM (SELECT model, task, setting, count_if({answered})::BIGINT AS n_answer, "
         f"count_if({refused})::BIGINT AS n_refused, count_if(empty)::BIGINT AS n_empty, count(*) AS n "
-        # Whether a response is an answer or empty is said by whoever judged last, and may be of some alone.
+        # Whether a response is an answer or empty comes from the last detector, which may have judged only some.
         f"FROM responses WHERE {refused} IS NOT NULL AND empty IS NOT NULL GROUP BY ALL) ORDER BY ALL"
     ).df()
 

@@ -22,12 +22,12 @@ _DOC = ("text_id", "row_id", "persona", "persona_group", "template", "response_t
 
 @dataclass(frozen=True)
 class Overlap:
-    """How many prompts of a model, task and setting have a verdict in two runs.
+    """The number of prompts of a model, task and setting with a verdict in two runs.
 
     Attributes
     ----------
     model : str
-        As the new run names it; as the baseline does, if it is not in the new run.
+        The name in the new run; the name in the baseline, if it is not in the new run.
     task, setting : str
     n_new, n_baseline, n_both : int
         Prompts with a verdict in the new run, in the baseline and in both.
@@ -56,7 +56,7 @@ class Pairs:
         Of the new run. Its database holds the table ``paired`` too, a row a prompt that both were asked: ``model``
         (as the new run names it), ``task, setting, index``, what there is of ``text_id, row_id, persona,
         persona_group, template, response_type, stratum``; ``refused, refused_before``; and ``outcome,
-        outcome_before``, null where nobody says.
+        outcome_before``, null if unknown.
     before : Path
         The old run's responses, Parquet: ``model`` (as the new run names it), ``task, setting, index``, and
         ``response`` where it was read.
@@ -65,14 +65,13 @@ class Pairs:
     models : dict of str to str
         The models compared, as the new run names them, and as the old one does.
     notes : tuple of str
-        A sentence about all that was left out.
+        Sentences about everything that was left out.
     overlaps : tuple of Overlap
         For each model, task and setting of either run.
     usable_before : pandas.DataFrame
-        What can be read of the old run, see `usable.count_usable`; its models are named as
-        in the new run.
+        Usable responses of the old run, see `usable.count_usable`; its models are named as in the new run.
     keep : object
-        What must live as long as the file shall.
+        An object that must live as long as the file.
     """
 
     responses: Responses
@@ -216,7 +215,7 @@ def pair_runs(new: Responses, old: Responses, detector: str | None = None) -> Pa
 
 
 def _outcome(run: Responses, rule: str) -> str:
-    """Write what a response is, where that is known."""
+    """Return the outcome of a response as SQL, if known."""
     return outcome_of(rule) if "empty" in run.columns else "NULL::VARCHAR"
 
 
@@ -264,7 +263,7 @@ def _match_models(new: Responses, old: Responses) -> tuple[dict[str, str], list[
 
 
 def _check_designs(new: Responses, old: Responses) -> list[str]:
-    """Check that shared tasks were asked with one design, and say which are not shared."""
+    """Check that shared tasks have one design, and report which are not shared."""
     ours, theirs = (
         {
             (str(task), str(setting)): str(design)
@@ -309,7 +308,7 @@ def _overlaps(new: Responses, old: Responses, rule: str, models: Mapping[str, st
 
 
 def _missing(overlaps: Iterable[Overlap], models: Mapping[str, str]) -> Iterator[str]:
-    """List in sentences where one run lacks prompts of the other, or a verdict, in the tasks that both have."""
+    """List the shared tasks in which one run lacks prompts or verdicts of the other, in sentences."""
     every = list(overlaps)
     ours = {(each.task, each.setting) for each in every if each.n_new}
     theirs = {(each.task, each.setting) for each in every if each.n_baseline}

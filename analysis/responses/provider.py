@@ -1,4 +1,4 @@
-"""Refusals by providers, left out where that is asked for."""
+"""Exclusion of refusals by providers."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from .table import Responses
 
 
 def exclude_provider(responses: Responses) -> Responses:
-    """Leave out the responses that the provider refused, of the refusals and of the responses.
+    """Exclude the responses that the provider refused, from refusals and from the total.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def exclude_provider(responses: Responses) -> Responses:
         If no response is left.
     """
     if "refused_by" not in responses.columns:
-        note = "Nothing says who refused (no column refused_by): --exclude-provider leaves nothing out."
+        note = "Who refused is unknown (no column refused_by): --exclude-provider leaves nothing out."
         return replace(responses, notes=(*responses.notes, note))
     n, n_all = responses.query(
         f"SELECT count(*) FILTER (refused_by = '{PROVIDER}'), count(*) FROM responses"

@@ -1,4 +1,4 @@
-"""The rules as detectors: many responses judged on all cores."""
+"""Rules as detectors, in parallel on all cores."""
 
 import os
 from array import array
@@ -14,7 +14,7 @@ from refusal_metrics.errors import InputError
 from .detectors import Item
 
 _SHARE = 20_000
-"""How many distinct responses a process is given at a time; so few are judged where they are."""
+"""The number of distinct responses per process and batch; fewer are judged in this process."""
 
 
 class RuleDetector:
@@ -40,7 +40,7 @@ class RuleDetector:
         self._pool: ProcessPoolExecutor | None = None
 
     def detect(self, items: Sequence[Item]) -> list[Verdict | None]:
-        """Give the verdict of each item.
+        """Return the verdict of each item.
 
         Parameters
         ----------
@@ -63,7 +63,7 @@ class RuleDetector:
         return [verdicts[i] for i in place]
 
     def remarks(self) -> list[str]:
-        """Say nothing: a rule has a verdict for every response, if only that it could not be judged."""
+        """Return no notes: a rule has a verdict for every response, possibly that it could not be judged."""
         return []
 
     def _judge(self, pairs: list[tuple[str, tuple[str, ...]]]) -> list[Verdict]:
@@ -84,7 +84,7 @@ class RuleDetector:
 
 
 def _judge_share(name: str, pairs: list[tuple[str, tuple[str, ...]]]) -> "tuple[list[Verdict], array[int]]":
-    """Judge a share of the responses: its few distinct verdicts, and which of them each pair has."""
+    """Judge a part of the responses: return the distinct verdicts, and the index of each pair's verdict."""
     rule = RULES[name]
     places: dict[Verdict, int] = {}
     place = array("H", (places.setdefault(_verdict(rule, *pair), len(places)) for pair in pairs))
@@ -92,12 +92,12 @@ def _judge_share(name: str, pairs: list[tuple[str, tuple[str, ...]]]) -> "tuple[
 
 
 def _count_cores() -> int:
-    # Fewer than the machine has where a scheduler gives a job some of them; not every system can say.
+    # A scheduler can limit a job to some of the machine's cores; not every system reports this.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _verdict(rule: Callable[[str, tuple[str, ...]], Verdict], response: str, labels: tuple[str, ...]) -> Verdict:
-    """Judge a response as the harness does: one that cannot be judged costs itself alone."""
+    """Judge a response as the harness does: an error affects only this response."""
     try:
         return rule(response, labels)
     except Exception as error:  # noqa: BLE001 - whatever a rule raises is of this response alone

@@ -1,4 +1,4 @@
-"""The results files of runs: which model was asked, how, with which weights and software."""
+"""The results files of runs: models, settings, weights and software."""
 
 import json
 import re
@@ -13,7 +13,7 @@ import duckdb
 from refusal_metrics.studies import MACHINERY, SECRET
 
 _NAMES_OF_MODELS = frozenset({"pretrained", "model", "tokenizer", "gguf_file", "path", "base_url", "engine"})
-"""What tells models apart already and is no setting."""
+"""Arguments that identify the model and are not settings."""
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 _REMOTE = re.compile(r"[a-z][a-z0-9+]+://")
@@ -34,7 +34,7 @@ _LONGEST = 100
 
 @dataclass(frozen=True)
 class Facts:
-    """What the results file of a run says of it.
+    """The contents of a run's results file.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Facts:
     source : str
         The harness's kind of model: ``hf``, ``vllm``, ``local-chat-completions``.
     settings : mapping of str to str
-        What its answers depend on besides the docs and the arguments of generation.
+        Arguments on which its answers depend besides the docs and the arguments of generation.
     generation : mapping of str to object
         The arguments of generation that were asked for.
     own_design : bool
@@ -66,7 +66,7 @@ class Facts:
     unreadable : bool
         Whether there is a results file that cannot be read.
     of_study : bool
-        Whether `persona-refusal run` wrote it, which seeds each shard by itself: its seed tells no answers apart.
+        Whether `persona-refusal run` wrote it; it seeds each shard separately, so its seed is not a setting.
     """
 
     model: str | None = None
@@ -94,7 +94,7 @@ class ResultsFiles:
         self._read: dict[tuple[str, str], tuple[dict[str, Any], bool]] = {}
 
     def of(self, folder: str, date: str, task: str) -> Facts:
-        """Read what the results of a log's run say.
+        """Read the results of a log's run.
 
         Parameters
         ----------
@@ -113,13 +113,13 @@ class ResultsFiles:
 
 
 def settings_in_effect(facts: Facts, asked: Mapping[str, Any] | None, *, is_chat: bool = False) -> dict[str, str]:
-    """Return the settings that took effect, flat.
+    """Return the effective settings as a flat mapping.
 
     Parameters
     ----------
     facts : Facts
     asked : mapping or None
-        The arguments of generation that a sample was asked with; None where its log does not say.
+        The generation arguments of a sample; None if its log does not have them.
     is_chat : bool
         Whether the sample was asked with a list of messages.
 
@@ -273,7 +273,7 @@ def _software(run: Mapping[str, Any]) -> dict[str, str]:
 
 
 def differing_facts(facts: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
-    """List what some of these say otherwise than others, with all that is said.
+    """List the names whose values differ, with all of their values.
 
     Parameters
     ----------
@@ -304,7 +304,7 @@ def _arguments(given: object) -> dict[str, Any]:
 
 
 def _plain(value: str) -> str:
-    """Write a value one way: 0.0 and 0 are one temperature, True and true one choice."""
+    """Normalise a value: 0.0 and 0 are the same temperature, True and true the same choice."""
     if _NUMBER.fullmatch(value):
         return f"{float(value):.15g}"
     return value.capitalize() if value.lower() in {"true", "false", "none"} else value

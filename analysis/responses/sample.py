@@ -1,4 +1,4 @@
-"""Responses drawn for reading, so that every kind of them is among those drawn."""
+"""Samples of responses for reading that include every kind of response."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from .sql import count_rows, identifier
 from .table import Responses
 
 _READ = 20_000
-"""How many characters of a text are read."""
+"""The number of characters that are read of a text."""
 _SHOWN = (
     *("model", "task", "setting", "persona", "template", "response_type", "stratum"),
     *("text_id", "row_id", "design_id", "index"),
 )
 _IDENTITY = ("model", "design_id", "index", "run")
-"""What tells responses apart in sample logs, and in tables written from them."""
+"""The columns that identify responses in sample logs, and in tables written from them."""
 _ELSE = (
     *("model", "task", "setting", "persona", "template", "text_id", "row_id", "language", "temperature", "run"),
     *("response_type", "response"),
@@ -30,7 +30,7 @@ class DrawnResponses:
     Attributes
     ----------
     rows : pandas.DataFrame
-        One row a response, as many of each kind first: what is known of it, ``outcome``, ``disagree`` (whether the
+        One row per response, balanced over kinds: its columns, ``outcome``, ``disagree`` (whether the
         rules do), its verdicts ``refused_R``, ``response`` and ``prompt``, cut, ``n_response`` (the characters that it
         has), ``labels``, and ``cause`` if the responses have it.
     n_all, n_kinds : int
@@ -52,10 +52,10 @@ def has_texts(responses: Responses) -> bool:
 
 
 def draw_responses(responses: Responses, rule: str, *, most: int, seed: int) -> DrawnResponses:
-    """Draw responses to read: as many of each kind as of any other, as far as there are so many.
+    """Draw a sample of responses, with equal numbers of each kind if there are enough.
 
     A kind is a model, task, setting and outcome, and whether the rules disagree. Within a kind the order is that of
-    the MD5 of the seed with what tells a response apart, so that the same are drawn again from
+    the MD5 of the seed and the identifying columns, so that the same responses are drawn again from
     the same responses.
 
     Parameters
@@ -75,11 +75,11 @@ def draw_responses(responses: Responses, rule: str, *, most: int, seed: int) -> 
 
 
 def _outcome(responses: Responses, rule: str) -> str:
-    """Write as SQL what a response is; if nothing says which are empty, it is a refusal or none."""
+    """Return the outcome of a response as SQL; if it is unknown which are empty, it is a refusal or not."""
     refused = identifier(f"refused_{rule}")
     if "empty" not in responses.columns:
         return f"CASE WHEN {refused} THEN 'refusal' WHEN NOT {refused} THEN 'no refusal' ELSE 'no verdict' END"
-    # What a rule that knows no answers does not flag may be one.
+    # A rule that does not recognise answers leaves them unflagged.
     answered = "WHEN answered THEN 'answer' WHEN NOT empty THEN 'other'" if rule == ANSWERS_BY else ""
     known = f"WHEN {refused} IS NULL THEN 'no verdict' WHEN empty THEN 'empty' WHEN {refused} THEN 'refusal'"
     return f"CASE {known} {answered} ELSE 'no refusal' END"
@@ -97,7 +97,7 @@ def _key(responses: Responses, seed: int) -> str:
 
 
 def _pick(responses: Responses, rule: str, most: int, seed: int) -> tuple[int, int]:
-    """Make the table ``picked`` of the keys that are drawn, and count the responses and their kinds."""
+    """Create the table ``picked`` of the drawn keys, and count the responses and their kinds."""
     kinds = [name for name in ("model", "task", "setting") if name in responses.columns]
     told = f"{', '.join(kinds)}, {_outcome(responses, rule)} AS outcome, {_disagree(responses)} AS disagree"
     responses.query(
@@ -107,7 +107,7 @@ def _pick(responses: Responses, rule: str, most: int, seed: int) -> tuple[int, i
         f"GROUP BY {', '.join(kinds)}, outcome, disagree"
     )
     responses.query(
-        # Responses that nothing tells apart have one key.
+        # Responses that cannot be distinguished share a key.
         "CREATE OR REPLACE TEMP TABLE picked AS SELECT key, min(place) AS place FROM (SELECT unnest(keys) AS key, "
         f"generate_subscripts(keys, 1) AS place FROM kinds) GROUP BY key ORDER BY place, key LIMIT {most:d}"
     )
@@ -116,7 +116,7 @@ def _pick(responses: Responses, rule: str, most: int, seed: int) -> tuple[int, i
 
 
 def _read(responses: Responses, rule: str, most: int, seed: int) -> pd.DataFrame:
-    """Read what was picked, in the order in which it was."""
+    """Read the picked responses in their order."""
     columns = responses.columns
     shown = [identifier(name) for name in _SHOWN if name in columns]
     shown += ["cause"] * ("cause" in columns)

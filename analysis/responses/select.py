@@ -1,4 +1,4 @@
-"""Some of the responses of a study, and responses as a data frame."""
+"""Selections of responses, and responses as a data frame."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OF_PERSONAS = ("persona", "persona_group")
-"""Columns that select among what was asked as a persona; other settings stay, to compare with."""
+"""Columns that select only among persona prompts; other settings stay as baselines."""
 
 
 def select_responses(responses: Responses, levels: Mapping[str, Sequence[str]]) -> Responses:
-    """Keep the responses of some levels.
+    """Select the responses of some levels.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is asked of DuckDB everywhere: a connection, names and texts as SQL writes them, a number counted."""
+"""DuckDB helpers: connections, quoted names and texts, counts."""
 
 import os
 import re
@@ -26,36 +26,36 @@ class Folder:
 
 
 def connect() -> duckdb.DuckDBPyConnection:
-    """Open a database in memory that keeps silent."""
+    """Open a database in memory without progress output."""
     connection = duckdb.connect()
     connection.execute("SET enable_progress_bar = false")
     return connection
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()) -> int:
-    """Return the one number that a query counts; 0 for a sum of nothing."""
-    # All rows, because a result that is not read to its end keeps the connection busy.
+    """Return the number that a query counts; 0 for an empty sum."""
+    # All rows, because an unfinished result keeps the connection busy.
     rows = connection.execute(sql, parameters).fetchall()
     return int(rows[0][0] or 0) if rows else 0
 
 
 def literal(path: str | os.PathLike[str]) -> str:
-    """Write a path so that DuckDB, which takes it for a pattern, matches it alone."""
+    """Escape a path so that DuckDB, which treats it as a pattern, matches only this path."""
     return re.sub(r"[*?\[]", r"[\g<0>]", os.fspath(path))
 
 
 def quoted(text: str | os.PathLike[str]) -> str:
-    """Write a text as SQL does."""
+    """Quote a text for SQL."""
     return "'" + os.fspath(text).replace("'", "''") + "'"
 
 
 def identifier(name: str) -> str:
-    """Write the name of a column as SQL does."""
+    """Quote the name of a column for SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def for_spreadsheets(connection: duckdb.DuckDBPyConnection, query: str) -> str:
-    """Write a query so that no text in its result is a formula; see `display.spreadsheets.guard`."""
+    """Wrap a query so that no text in its result is a formula; see `display.spreadsheets.guard`."""
     columns = [
         f"{guard_in_sql(identifier(name)) if kind == 'VARCHAR' else identifier(name)} AS {identifier(guard(name))}"
         for name, kind, *_ in connection.execute(f"DESCRIBE {query}").fetchall()
@@ -95,7 +95,7 @@ def check_verdicts(connection: duckdb.DuckDBPyConnection, listed: str, verdicts:
     Raises
     ------
     InputError
-        For a value that is no verdict.
+        For a value that is not a verdict.
     """
     for name, kind in verdicts.items():
         if kind == "BOOLEAN":
@@ -105,4 +105,4 @@ def check_verdicts(connection: duckdb.DuckDBPyConnection, listed: str, verdicts:
             f"SELECT {text} FROM given WHERE {text} IS NOT NULL AND {as_verdict(name, kind)} IS NULL LIMIT 1"
         ).fetchone()
         if wrong:
-            raise InputError(f"{listed}: {name} holds {wrong[0]!r}; a verdict is 0 or 1, true or false")
+            raise InputError(f"{listed}: {name} contains {wrong[0]!r}; a verdict is 0 or 1, true or false")

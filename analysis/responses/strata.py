@@ -36,7 +36,7 @@ def count_strata(responses: Responses, factors: Sequence[str] = (), flagged_by: 
     ----------
     responses : Responses
     factors : sequence of str
-        What tells strata apart besides the verdicts.
+        The factors of the strata besides the verdicts.
     flagged_by : str, optional
         See `count_flagged`.
 
@@ -74,14 +74,14 @@ def read_places(
         One row a place, in the order given: what is known of the response, its texts, and its verdicts ``refused_R``.
     """
     order = ", ".join([*_columns(responses, factors).values(), "model", "design_id", '"index"'])
-    # The texts stay out of the sort, which would take memory for all of them.
+    # Texts are not sorted, which would need memory for all of them.
     keys = responses.query(
         f'SELECT * FROM (SELECT model, design_id, "index", row_number() OVER (ORDER BY {order}) - 1 AS place '
         f"FROM responses {_where(flagged_by)}) WHERE place IN (SELECT unnest($1))",
         [list(places)],
     ).df()
     keys["position"] = keys["place"].map({place: position for position, place in enumerate(places)})
-    # An empty response comes from CSV as nothing.
+    # CSV reads an empty response as missing.
     texts = {name: f"coalesce(responses.{name}, '') AS {name}" for name in ("response", "prompt")}
     known = [texts.get(name, f"responses.{identifier(name)}") for name in _KNOWN if name in responses.columns]
     verdicts = [f"{identifier(f'refused_{rule}')}::INT AS {identifier(f'refused_{rule}')}" for rule in responses.rules]
@@ -91,7 +91,7 @@ def read_places(
             f"SELECT {', '.join([*known, *verdicts])} FROM responses JOIN drawn USING (model, design_id, "
             '"index") ORDER BY position'
         ).df()
-        # Not floats, where one has no verdict.
+        # Integers also if a verdict is missing.
         return items.astype({f"refused_{rule}": "Int64" for rule in responses.rules})
     finally:
         responses.connection.unregister("drawn")
@@ -102,7 +102,7 @@ def _where(flagged_by: str | None) -> str:
 
 
 def _columns(responses: Responses, factors: Sequence[str]) -> dict[str, str]:
-    """Return the SQL of what tells strata apart, by name."""
+    """Return the SQL of the columns that define strata, by name."""
     verdicts = [f"{identifier(f'refused_{rule}')}::INT::VARCHAR" for rule in responses.rules]
     # Without a verdict: neither.
     pattern = " || ".join(f"coalesce({verdict}, '-')" for verdict in verdicts)

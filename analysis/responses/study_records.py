@@ -1,4 +1,4 @@
-"""The records that `persona-refusal run` keeps of studies, found by the logs that the studies wrote."""
+"""The records of studies by `persona-refusal run`, found from the logs of the studies."""
 
 import json
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Responses in a DuckDB table, and the file form of it that people pass on."""
+"""Responses in a DuckDB table, and their file format."""
 
 import shutil
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from .tables.copies import FILE, ROW, distinct_files, drop_copies, find_copies
 from .tables.files import as_parquet
 
 TABLE_SUFFIXES = (".parquet", ".csv")
-"""The endings of a responses table that is written."""
+"""Endings of responses tables."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Responses:
     ----------
     connection : duckdb.DuckDBPyConnection
     files : tuple of Path or str
-        What was read; an address is a str.
+        The files read; an address is a str.
     notes : tuple of str
-        One sentence for everything that was left out, and how much of it.
+        Sentences about everything that was left out, with numbers.
     table : Path or None
-        A Parquet file that holds them as `write_responses` writes them, where there is one.
+        A Parquet file with the responses as `write_responses` writes them, if there is one.
     keep : object
-        What must live as long as that file shall.
+        An object that must live as long as that file.
     logs : tuple of Log
         The sample logs among `files`, with what the results of their runs say.
     """
@@ -71,11 +71,11 @@ class Responses:
 
     @property
     def rules(self) -> tuple[str, ...]:
-        """The rules whose verdicts there are, each of at least one response."""
+        """The rules with verdicts on at least one response."""
         return tuple(name.removeprefix("refused_") for name in self.columns if is_verdict(name))
 
     def rule(self, detector: str | None) -> str:
-        """Return the rule of this name, or the first where none is named.
+        """Return the rule of this name, or the first if none is named.
 
         Raises
         ------
@@ -85,18 +85,18 @@ class Responses:
         if detector is None:
             return self.rules[0]
         if detector not in self.rules:
-            # A metric of the harness's table is called after its rule.
+            # A metric in the harness's table has the name of its rule.
             near = detector.removeprefix("refusal_rate").removesuffix("_stderr").removesuffix("_clustered_se")
             raise unknown_name("detector", detector, self.rules, near=near.strip("_") or self.rules[0])
         return detector
 
 
 def outcome_of(rule: str) -> str:
-    """Write as SQL what a response is by a rule, where ``responses`` has the column ``empty``."""
-    # The other rules know no answers.
+    """Return the outcome of a response by a rule as SQL, if ``responses`` has the column ``empty``."""
+    # The other rules do not recognise answers.
     answered = "WHEN answered THEN 'answer'" if rule == ANSWERS_BY else ""
     refused = identifier(f"refused_{rule}")
-    # Without a verdict there is no outcome, and what is not refused may be anything where nobody says.
+    # Without a verdict there is no outcome, and other responses can be anything if nothing is known about them.
     known = (
         f"WHEN empty THEN 'empty' WHEN {refused} THEN 'refusal' WHEN unjudged THEN 'unjudged' "
         f"WHEN truncated THEN 'truncated' {answered} WHEN NOT empty THEN 'other'"
@@ -105,7 +105,7 @@ def outcome_of(rule: str) -> str:
 
 
 def written_columns(responses: Responses, rule: str) -> str:
-    """Write as SQL the columns of a responses table, whose ``refused`` is the verdict of a rule."""
+    """Return the columns of a responses table as SQL; ``refused`` is the verdict of a rule."""
     kept = f"* EXCLUDE ({', '.join(FLAGS)})" if "empty" in responses.columns else "*"
     added = f", {outcome_of(rule)} AS outcome" if "empty" in responses.columns else ""
     return f"{kept}, {identifier(f'refused_{rule}')} AS refused{added}"
@@ -121,12 +121,11 @@ def write_responses(
     responses : Responses
     out : Path
         Ends in ``.parquet`` (compressed with zstd) or ``.csv``. Written under another name, then renamed. In
-        a CSV a text that begins as a formula does gets an apostrophe before it, which `read_responses`
-        takes away.
+        a CSV, a text that begins like a formula gets an apostrophe before it, which `read_responses` removes.
     detector : str, optional
         The rule whose verdicts are the column ``refused``; by default the first.
     force : bool
-        Whether to replace a file that is there.
+        Whether to replace an existing file.
     ordered : bool
         Whether rows keep their order, which takes memory for all of them: a gigabyte for a million with texts.
 
@@ -138,7 +137,7 @@ def write_responses(
     Raises
     ------
     InputError
-        If the file is there and `force` is not set, has another ending, or cannot be written.
+        If the file exists and `force` is not set, has another ending, or cannot be written.
     """
     if out.suffix not in TABLE_SUFFIXES:
         raise InputError(f"{out}: a responses table ends in {' or '.join(TABLE_SUFFIXES)}; name such a file")
@@ -167,23 +166,22 @@ def read_responses(files: Sequence[Path | str], *, all_runs: bool = False, trust
     ----------
     files : sequence of Path or str
         Parquet, delimited text or JSON records, or their addresses, with the columns of `Responses`; ``refused`` (0 or
-        1, true or false) stands for a rule where there is no ``refused_R``.
+        1, true or false) is used as a rule if there is no ``refused_R``.
     all_runs : bool
         Whether a doc that several runs asked counts each time.
     trusted : bool
-        Whether the files were written here, of sample logs: nothing in them is checked or there twice.
+        Whether the files were written here, from sample logs: they need no checks and contain no copies.
 
     Returns
     -------
     Responses
-        A response that several tables hold counts once; a note says how many do.
+        A response in several tables counts once; a note reports how many there are.
 
     Raises
     ------
     InputError
-        If a file cannot be read, lacks a column that nothing can be said without, holds a value or
-        name that is none, if copies of a response contradict each other, or if one task was run with
-        different designs.
+        If a file cannot be read, lacks a required column, contains an invalid value or name, if copies of a response
+        contradict each other, or if one task was run with different designs.
     """
     connection = connect()
     listed = ", ".join(map(str, files))
@@ -222,11 +220,11 @@ def _count_once(
     *,
     all_runs: bool,
 ) -> list[str]:
-    """Leave the copies of responses out of the view ``given``; a sentence about each kind."""
+    """Remove copies of responses from the view ``given``; return a sentence about each kind."""
     columns_of = [_types(connection, scan) for scan in scans]
     types = _types(connection, "given")
     if not {*REQUIRED} <= types.keys() or not any(name == "refused" or is_verdict(name) for name in types):
-        return []  # what is wrong is said by who looks at the columns
+        return []  # the check of the columns reports errors
     placed = " UNION ALL BY NAME ".join(
         f"SELECT *, {number} AS {identifier(FILE)}, row_number() OVER () AS {identifier(ROW)} FROM ({scan})"
         for number, scan in enumerate(scans)
@@ -256,7 +254,7 @@ def _scan(connection: duckdb.DuckDBPyConnection, file: str, copy: Path, unnamed:
 
 
 def _refuse_mixed_designs(responses: Responses) -> None:
-    """Refuse what cannot be pooled or compared.
+    """Check that responses can be pooled and compared.
 
     A task must have one design, and the settings of a kind one sample, whose mark is the design_id
     before its hyphen: else texts of one id are not the same texts.

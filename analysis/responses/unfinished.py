@@ -1,4 +1,4 @@
-"""Studies and runs that did not ask all of their prompts."""
+"""Studies and runs with missing prompts."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,18 +12,18 @@ from .study_records import DEPTH, find_studies, mapping, read_asked
 from .table import Responses
 
 _MOST = 12
-"""So many models and tasks are listed."""
+"""The largest number of listed models and tasks."""
 
 
 def list_unfinished(responses: Responses, results: Iterable[str | os.PathLike[str]]) -> list[str]:
-    """List in sentences how much of each task of an unfinished study there is, and which runs had a limit.
+    """List the progress of unfinished studies by task, and the runs with a limit, in sentences.
 
     Parameters
     ----------
     responses : Responses
         Read from sample logs.
     results : iterable of str or path
-        What was given. Of a study's models and tasks those are looked at that lie in or above it.
+        The given paths. Only a study's models and tasks in or above them are checked.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def _of_study(folder: Path, responses: Responses, places: Mapping[Path, Log], pa
     asked, tasks = mapping(record.get("asked")), mapping(record.get("tasks"))
     models = list(mapping(asked.get("models")))
     if not models or not tasks:
-        yield f"{folder / RECORD}: does not say what the study asks, so whether it is finished is not known."
+        yield f"{folder / RECORD}: does not list the prompts of the study, so whether it is finished is unknown."
         return
     repeats = asked.get("repeats")
     n_repeats = repeats if isinstance(repeats, int) and repeats > 1 else 1
@@ -75,7 +75,7 @@ def _of_study(folder: Path, responses: Responses, places: Mapping[Path, Log], pa
 
 
 def _overlap(place: Path, path: Path) -> bool:
-    """Return whether one of two paths lies in the other."""
+    """Return whether one of two paths is in the other."""
     return path == place or path in place.parents or place in path.parents
 
 
@@ -102,7 +102,7 @@ def _is_of(task: str, kind: str, setting: str) -> bool:
 
 
 def _count_repeats(places: Mapping[Path, Log], folder: Path) -> dict[tuple[str, str], int]:
-    """Count the prompts of the shards that there are: of repeats only one answer to each prompt is read."""
+    """Count the prompts of the existing shards: with repeats, only one answer to each prompt is read."""
     found: dict[tuple[str, str], int] = {}
     for place, log in places.items():
         if folder in place.parents and len(place.relative_to(folder).parts) == DEPTH:

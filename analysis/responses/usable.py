@@ -1,4 +1,4 @@
-"""Responses that say nothing: empty, unjudged, cut off, refused by the provider, or neither answer nor refusal."""
+"""Unusable responses: empty, unjudged, truncated, refused by the provider, or neither answer nor refusal."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -12,19 +12,19 @@ from .sql import identifier
 from .table import Responses
 
 UNUSABLE = ("n_empty", "n_unjudged", "n_truncated")
-"""Counts of responses from which nothing can be read."""
+"""Counts of unusable responses."""
 
 MUCH = 0.2
-"""If more of the responses are unusable, or were refused by the provider, that is said; a convention."""
+"""A larger share of unusable responses, or of refusals by the provider, is reported; a convention."""
 
 MOST_IN_A_GATE = 0.5
-"""If more of a run's responses are unusable, the run passes no gate; a convention."""
+"""A run with a larger share of unusable responses passes no gate; a convention."""
 
 _MOST = 5
 
 
 def count_usable(responses: Responses, rule: str) -> pd.DataFrame:
-    """Count the responses that say nothing.
+    """Count the unusable responses.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def count_usable(responses: Responses, rule: str) -> pd.DataFrame:
     if "empty" not in responses.columns:
         flags = dict.fromkeys(flags, "NULL::BOOLEAN")
     provider = "refused_by = 'provider'" if "refused_by" in responses.columns else "false"
-    # A rule that knows no answers cannot say that there are none.
+    # A rule that does not recognise answers cannot show that there are none.
     known = f"{flags['answered']} IS NOT NULL" if rule == ANSWERS_BY else "false"
     truncated = f"coalesce({flags['truncated']}, false)"
     counts = {
@@ -67,7 +67,7 @@ def count_usable(responses: Responses, rule: str) -> pd.DataFrame:
 
 
 def say_unusable(counted: pd.DataFrame) -> Iterator[str]:
-    """List in sentences where so many responses are unusable that a rate means little.
+    """Report models and tasks with so many unusable responses that a rate means little.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def say_unusable(counted: pd.DataFrame) -> Iterator[str]:
 
 
 def note_unusable(responses: Responses, detector: str | None = None) -> Responses:
-    """Add to the notes of responses where they say too little, see `say_unusable`.
+    """Add notes about unusable responses, see `say_unusable`.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def note_unusable(responses: Responses, detector: str | None = None) -> Response
 
 
 def fail_gate(counted: pd.DataFrame) -> list[str]:
-    """List in sentences why a run passes no gate, whatever its rates.
+    """List the reasons why a run passes no gate, whatever its rates, in sentences.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Rows in, rows with verdicts out: read, judged and written in blocks, so that memory does not grow with them."""
+"""Rows with verdicts: read, judged and written in blocks, so that memory does not grow with their number."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Progress = Callable[[int, int], object]
-"""Told how many responses have been judged, of how many."""
+"""Receives the number of judged responses, and the total."""
 
 UNSCORED = "unscored"
-"""What a response without a verdict is called in a table of outcomes."""
+"""The name of responses without a verdict in a table of outcomes."""
 
 _BLOCK, _BLOCK_BYTES = 100_000, 1 << 28
-"""How many responses are held at a time, and how many bytes of them."""
+"""The largest number of responses in a block, and of their bytes."""
 _SLICE = 256
-"""How many rows are read at a time; that many long responses fit into memory."""
+"""The number of rows read at a time; this many long responses fit into memory."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What is read.
+    """A source of rows.
 
     Attributes
     ----------
     connection : duckdb.DuckDBPyConnection
     place : str
-        What an error puts before the number of a row.
+        The text before the number of a row in errors.
     scan : str
         The rows, as SQL.
     kept : mapping of str to str
@@ -52,7 +52,7 @@ class Source:
     n : int
         The number of rows.
     provider : str
-        Why the provider refused, as SQL: null where it did not, or nobody says.
+        Why the provider refused, as SQL: null if it did not, or if unknown.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -64,18 +64,18 @@ class Source:
     provider: str = "NULL::VARCHAR"
 
     def blocks(self) -> "tuple[pa.Schema, Iterator[pa.Table]]":
-        """Give the schema of the kept columns, and the rows in blocks, the texts and the provider's reasons behind."""
+        """Return the schema of the kept columns, and the rows in blocks, with texts and provider's reasons last."""
         listed = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in self.kept.items())
         behind = enumerate([*self.texts, self.provider])
         texts = ", ".join(f"{sql} AS {identifier(f'{n} of the texts')}" for n, sql in behind)
-        # Texts of more than 2 GB in all do not fit into Arrow's usual kind.
+        # More than 2 GB of texts do not fit into Arrow's usual type.
         self.connection.execute("SET arrow_large_buffer_size = true")
         rows = self.connection.sql(f"SELECT {listed}, {texts} FROM {self.scan}")
         reader: pa.RecordBatchReader = rows.to_arrow_reader(_SLICE)
         return pa.schema(list(reader.schema)[: len(self.kept)]), self._blocks(reader)
 
     def _blocks(self, reader: "pa.RecordBatchReader") -> "Iterator[pa.Table]":
-        """Join slices until a block is full."""
+        """Combine slices until a block is full."""
         held: list[pa.RecordBatch] = []
         n_rows = n_bytes = 0
         try:
@@ -95,7 +95,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Detected:
-    """What became of the responses.
+    """The outcomes of the responses.
 
     Attributes
     ----------
@@ -118,11 +118,11 @@ class Detected:
     notes: tuple[str, ...]
 
     def outcomes(self) -> "pd.DataFrame":
-        """Give the outcomes as a table: ``outcome, estimate`` (share of all responses), ``n``."""
+        """Return the outcomes as a table: ``outcome, estimate`` (share of all responses), ``n``."""
         return _shares("outcome", self.counts | ({UNSCORED: self.unscored} if self.unscored else {}))
 
     def reasons(self) -> "pd.DataFrame":
-        """Give the causes as a table: ``cause, estimate`` (share of all that have one), ``n``."""
+        """Return the causes as a table: ``cause, estimate`` (share of all that have one), ``n``."""
         return _shares("cause", self.causes)
 
 
@@ -135,7 +135,7 @@ def judge_rows(
     ----------
     source : Source
     added : sequence of str
-        The columns of verdicts, behind those that are kept: fields of `Verdict`, and other names that
+        The columns of verdicts, after the kept ones: fields of `Verdict`, and other names that
         begin with ``refused`` for whether it is a refusal. All are null where there is no verdict.
     file : Path
         The Parquet file to write.
@@ -149,7 +149,7 @@ def judge_rows(
     Raises
     ------
     InputError
-        If labels are no lists, or the detector cannot go on.
+        If labels are not lists, or the detector cannot continue.
     """
     outcomes: Counter[str] = Counter()
     causes: Counter[str] = Counter()
@@ -168,7 +168,7 @@ def judge_rows(
                 if progress:
                     progress(n_done + len(verdicts), source.n)
             if detector.name == ANSWERS_BY:
-                # The prefix rules look at the text alone.
+                # The prefix rules read only the text.
                 verdicts = [_by_provider(*both) for both in zip(verdicts, reasons.to_pylist(), strict=True)]
             n_done += len(items)
             outcomes.update(verdict.outcome if verdict else UNSCORED for verdict in verdicts)
@@ -188,7 +188,7 @@ def judge_rows(
 
 
 def _by_provider(verdict: Verdict | None, reason_given: str | None) -> Verdict | None:
-    """Keep what a provider refused a refusal, whatever its text is."""
+    """Mark responses that the provider refused as refusals, whatever their text."""
     if reason_given is None:
         return verdict
     return Verdict(REFUSAL, causes=(reason_given,), by_provider=True)
@@ -220,7 +220,7 @@ def _items(texts: "Sequence[pa.ChunkedArray]", place: str, n_before: int) -> lis
 
 @lru_cache(maxsize=4096)
 def _read_labels(text: str | None) -> tuple[str, ...] | None:
-    """Read the answers offered, none in an empty text; None for what is neither a list nor has bars."""
+    """Read the offered answers, none from an empty text; None for a text that is neither a list nor has bars."""
     if text is None or not text.strip():
         return ()
     return read_offered(text) if "|" in text or text.lstrip().startswith("[") else None

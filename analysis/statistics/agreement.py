@@ -1,4 +1,4 @@
-"""How far two or more judges of the same items agree, beyond what chance would make of it."""
+"""Chance-corrected agreement of two or more judges of the same items."""
 
 import krippendorff
 import numpy as np
@@ -11,15 +11,15 @@ def cohen_kappa(a: ArrayLike, b: ArrayLike, weights: ArrayLike | None = None) ->
     Parameters
     ----------
     a, b : (n_items,) array
-        What each judge said of each item: verdicts, class names, numbers.
+        The judgement of each item by each judge: verdicts, class names, numbers.
     weights : (n_items,) array of float, optional
-        How many items each stands for, e.g. 1 / inclusion probability.
+        The weight of each item, e.g. 1 / inclusion probability.
 
     Returns
     -------
     float
-        At most 1; 0 where they agree as often as chance. nan without items, or where both said
-        one and the same thing throughout: then chance leaves nothing to agree on.
+        At most 1; 0 if the observed agreement equals the expected agreement. nan without items, or if both gave one and
+        the same judgement throughout.
 
     References
     ----------
@@ -53,8 +53,8 @@ def krippendorff_alpha(table: ArrayLike) -> float:
     Returns
     -------
     float
-        At most 1; 0 where annotators agree as often as chance. nan where no item has two
-        annotations, or all of these are of one class.
+        At most 1; 0 if the observed disagreement equals the expected disagreement. nan if no item has two annotations,
+        or if all annotations are of one class.
 
     References
     ----------

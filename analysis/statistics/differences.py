@@ -44,11 +44,11 @@ class Difference:
     n_refused_baseline: Floats
 
     def where(self, keep: NDArray[np.bool_], other: "Difference") -> "Difference":
-        """Keep the contrasts marked, (n_contrasts,) bool, and take the rest from another."""
+        """Select contrasts by a mask, (n_contrasts,) bool, and take the others from a second set."""
         return Difference(*(np.where(keep, getattr(self, f.name), getattr(other, f.name)) for f in fields(self)))
 
     def take(self, keep: NDArray[np.bool_]) -> "Difference":
-        """Keep the contrasts marked: (n_contrasts,) bool."""
+        """Select contrasts by a mask: (n_contrasts,) bool."""
         return Difference(*(getattr(self, f.name)[keep] for f in fields(self)))
 
 
@@ -92,7 +92,7 @@ def compare_within(strata: Strata) -> Difference:
 
 
 def _weighted_difference(strata: Strata, n_texts: Floats) -> tuple[Floats, Floats, Floats]:
-    """Compute the differences, their clustered errors, and the larger ones of these and those under no difference."""
+    """Compute the differences, their clustered errors, and the larger of these and the errors under no difference."""
     n = strata.n + strata.n_baseline
     weight = strata.n * strata.n_baseline / n
     score = (strata.k * strata.n_baseline - strata.k_baseline * strata.n) / n
@@ -116,7 +116,7 @@ def _log_odds(strata: Strata, n_texts: Floats) -> tuple[Floats, Floats]:
 
 
 def compare_between(strata: Strata) -> Difference:
-    """Compare two arms that share no text: the difference of their rates, and the odds ratio of these.
+    """Compare two arms without common texts: the difference of their rates, and its odds ratio.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def compare_between(strata: Strata) -> Difference:
     Returns
     -------
     Difference
-        The exact test takes all texts for one. The error under no difference has one rate and one
+        The exact test treats all texts as one. The error under no difference has one rate and one
         correlation within texts, estimated from both arms. Degrees of freedom are those of the arm with fewer
         texts.
     """
@@ -169,7 +169,7 @@ def _between_null_variance(strata: Strata) -> Floats:
     independent = rate * (1 - rate)
     excess = strata.total((k - rate[strata.contrast] * n) ** 2) - independent * strata.total(n)
     correlation = excess / (independent * strata.total(n * (n - 1)))
-    # Texts of one response have no correlation.
+    # Texts with one response have no correlation.
     correlation = np.clip(np.nan_to_num(correlation, nan=0.0, posinf=0.0, neginf=0.0), 0, 1)
     arms = ((strata.total(arm), strata.total(arm**2)) for arm in (strata.n, strata.n_baseline))
     share, share0 = ((total + correlation * (square - total)) / total**2 for total, square in arms)

@@ -10,17 +10,17 @@ from scipy import sparse, stats
 from ..arrays import Floats
 
 SMALLEST_P = 1e-12
-"""No p-value below it is given: the transform is exact to about 1e-14 of probability."""
+"""The smallest p-value: the transform is exact to about 1e-14."""
 
 _GRID = 512
 _LARGEST_VARIANCE = 400.0
-# So many characteristic functions at a time fit into a processor's cache.
+# This many characteristic functions fit into a processor's cache.
 _CHUNK = 4096
 
 
 @dataclass(frozen=True)
 class Strata:
-    """Texts that were asked about in both arms: one entry for each such text of each contrast.
+    """Texts with responses in both arms: one entry for each such text of each contrast.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Strata:
     n_contrasts: int
 
     def total(self, values: Floats) -> Floats:
-        """Add values up by contrast: (n_entries,) to (n_contrasts,)."""
+        """Sum values by contrast: (n_entries,) to (n_contrasts,)."""
         return np.bincount(self.contrast, weights=values, minlength=self.n_contrasts).astype(np.float64)
 
     @cached_property
@@ -49,7 +49,7 @@ class Strata:
         return self.n * self.n_baseline * s * (n - s) / (n**2 * np.maximum(n - 1, 1))
 
     def take(self, keep: NDArray[np.bool_]) -> "Strata":
-        """Keep the entries marked: (n_entries,) bool."""
+        """Select entries by a mask: (n_entries,) bool."""
         return Strata(
             self.contrast[keep],
             self.n[keep],
@@ -61,7 +61,7 @@ class Strata:
 
 
 def null_variance(strata: Strata) -> Floats:
-    r"""Compute the variance of an arm's refusals if verdicts fell to arms by chance within texts.
+    r"""Compute the variance of an arm's refusals if verdicts were assigned to arms at random within texts.
 
     Parameters
     ----------
@@ -82,8 +82,8 @@ def exchangeability_p(strata: Strata) -> Floats:
     Given how many of a text's responses are refusals, the arm's share of them is hypergeometric,
     and its sum over texts :math:`T` is a sum of independent hypergeometric numbers: the exact form
     of Cochran, Mantel and Haenszel's test. Its distribution comes from its characteristic function by
-    a discrete Fourier transform. Above a variance of 400 it is taken for Pearson's type III, which has
-    the same three moments, with a correction for continuity.
+    a discrete Fourier transform. Above a variance of 400 it is approximated by Pearson's type III distribution with the
+    same three moments and a continuity correction.
 
     Parameters
     ----------
@@ -92,20 +92,20 @@ def exchangeability_p(strata: Strata) -> Floats:
     Returns
     -------
     (n_contrasts,) array of float
-        :math:`\min(1, 2 \min(P(T \le t), P(T \ge t)))`, the observed t included in both, so that no
-        level is exceeded; not below 1e-12. 1 where no text has both kinds of verdict.
+        :math:`\min(1, 2 \min(P(T \le t), P(T \ge t)))`, with the observed t in both, so that the test is conservative;
+        at least 1e-12. 1 if no text has both verdicts.
 
     References
     ----------
     Mantel and Haenszel 1959, doi:10.1093/jnci/22.4.719. The transform is that of Hong 2013,
-    doi:10.1016/j.csda.2012.10.006, who has Bernoulli numbers.
+    doi:10.1016/j.csda.2012.10.006, who uses it for Bernoulli variables.
     """
     n, s = strata.n + strata.n_baseline, strata.k + strata.k_baseline
     observed, expected = strata.total(strata.k), strata.total(strata.n * s / n)
     variance = null_variance(strata)
     is_small = variance <= _LARGEST_VARIANCE
     matters = (s > 0) & (s < n) & is_small[strata.contrast]
-    # The least that the arm can have is set apart, so that only what can vary is transformed.
+    # The smallest possible number is subtracted, so that only the variable part is transformed.
     least = strata.total(np.maximum(0, s - strata.n_baseline))
     pmf = _distribution(strata.take(matters))
     below, above = np.ones((2, strata.n_contrasts))
@@ -118,13 +118,13 @@ def exchangeability_p(strata: Strata) -> Floats:
 
 
 def _null_third_moments(strata: Strata) -> Floats:
-    """Compute the third central moment of each text's: (n_entries,)."""
+    """Compute the third central moment of each text's refusals: (n_entries,)."""
     n, s = strata.n + strata.n_baseline, strata.k + strata.k_baseline
     return strata.null_variances * (n - 2 * s) * (n - 2 * strata.n) / (n * np.maximum(n - 2, 1))
 
 
 def _tails(pmf: Floats, observed: Floats, expected: Floats) -> tuple[Floats, Floats]:
-    """Sum the probabilities up to and from the observed number on, the grid being a circle."""
+    """Sum the probabilities of both tails on the circular grid."""
     # The circle is cut opposite the mean, at least 12 standard deviations away.
     start = np.floor(expected).astype(np.int64) - _GRID // 2
     place = (start[:, None] + np.arange(_GRID)) % _GRID
@@ -138,8 +138,8 @@ def _tails(pmf: Floats, observed: Floats, expected: Floats) -> tuple[Floats, Flo
 
 
 def _distribution(strata: Strata) -> Floats:
-    """Compute the distribution of the arm's refusals beyond the least possible: (n_contrasts, 512), modulo 512."""
-    # Many texts are alike: each kind is transformed once.
+    """Compute the distribution of the arm's refusals minus the smallest number: (n_contrasts, 512), modulo 512."""
+    # Many texts have the same counts: each kind is transformed once.
     triple = np.stack([strata.n, strata.n_baseline, strata.k + strata.k_baseline]).astype(np.int64)
     sizes = triple.max(axis=1, initial=0) + 1
     kinds, of_entry = np.unique(np.ravel_multi_index(tuple(triple), tuple(sizes)), return_inverse=True)
@@ -149,14 +149,14 @@ def _distribution(strata: Strata) -> Floats:
     for first in range(0, len(kinds), _CHUNK):
         chunk = slice(first, first + _CHUNK)
         transform = np.fft.rfft(_hypergeometric(*np.unravel_index(kinds[chunk], tuple(sizes))), axis=1)
-        # A fair coin's is 0 at the highest frequency, whose logarithm must stay finite.
+        # That of a fair coin is 0 at the highest frequency; its logarithm must stay finite.
         log_modulus += np.asarray(times[:, chunk] @ np.log(np.maximum(np.abs(transform), 1e-300)))
         angle += np.asarray(times[:, chunk] @ np.angle(transform))
     return np.fft.irfft(np.exp(log_modulus + 1j * angle), n=_GRID, axis=1)
 
 
 def _hypergeometric(n: NDArray[np.int64], n_baseline: NDArray[np.int64], s: NDArray[np.int64]) -> Floats:
-    """Tabulate what falls to an arm beyond the least possible: (n_kinds, 512) probabilities, modulo 512."""
+    """Tabulate the probabilities of an arm's refusals minus the smallest number: (n_kinds, 512), modulo 512."""
     least = np.maximum(0, s - n_baseline)
     width = int((np.minimum(n, s) - least).max(initial=0)) + 1
     k = least[:, None] + np.arange(width)

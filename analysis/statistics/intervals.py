@@ -1,7 +1,7 @@
-"""Intervals of proportions whose variance is known, and of sums of such proportions.
+"""Confidence intervals of proportions with a known variance, and of sums of such proportions.
 
-A proportion with a variance knows as much as so many independent trials, and their exact interval is
-never of width 0 and never beyond 0 and 1. Sums take the distances of their parts from their ends.
+A proportion with a variance has an effective sample size, and the exact interval for that many trials never has width 0
+and stays within [0, 1]. Intervals of sums combine the distances of the parts from their ends.
 """
 
 import math
@@ -31,18 +31,18 @@ def proportion_interval(
     rate, variance : array of float
         Proportions in [0, 1] and the variances of their estimates.
     n : array of float
-        How many trials there can have been at most.
+        The number of trials, an upper bound of the effective sample size.
     unseen : array of float
-        How far the interval reaches if the rate is 0 or 1, whose variance is not known, see `zero_count_bound`.
+        The width of the interval if the rate is 0 or 1, see `zero_count_bound`.
     freedom : array of float
-        Degrees of freedom of the variances, as far as they are to widen the interval.
+        Degrees of freedom of the variances, if they are to widen the interval.
     level : float
-        Probability that the interval is to cover.
+        Confidence level.
 
     Returns
     -------
     low, high : array of float
-        In [0, 1]; nan where a variance is missing.
+        In [0, 1]; nan if a variance is missing.
 
     References
     ----------
@@ -55,7 +55,7 @@ def proportion_interval(
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         known = np.where(np.isposinf(d), 1.0, (student(level, most - 1) / student(level, np.where(d > 0, d, 1))) ** 2)
-        # A single trial has no point of Student's t, and knows no less than itself.
+        # A single trial has no quantile of Student's t; its effective size is 1.
         effective = np.minimum(most, p * (1 - p) / v * np.where(np.isnan(known), 1.0, known))
         low, high = proportion_confint(p * effective, effective, alpha=1 - level, method="beta")
     return (
@@ -70,15 +70,15 @@ def totals(group: NDArray[np.integer], values: Floats, n_groups: int = 0) -> Flo
 
 
 def effective_units(weights: Floats) -> float:
-    """Count the equal weights that would know as much (Kish), 0 of none."""
+    """Return Kish's effective sample size of weights, 0 without any."""
     squares = float(np.sum(weights**2))
     return float(np.sum(weights)) ** 2 / squares if squares > 0 else 0.0
 
 
 def zero_count_bound(n_units: ArrayLike, tail: float) -> Floats:
-    r"""Return the upper bound :math:`1 - \alpha^{1/n}` of a proportion of which no case was seen.
+    r"""Return the upper bound :math:`1 - \alpha^{1/n}` of a proportion without an observed case.
 
-    At this proportion n independent units would show no case with probability :math:`\alpha`. It is the end of
+    At this proportion, n independent units have no case with probability :math:`\alpha`. It is the end of
     Clopper and Pearson's interval for 0 of n; for :math:`\alpha = .05` about 3 / n (the rule of three). If all units
     are cases, 1 minus it is the lower bound.
 
@@ -134,7 +134,7 @@ def sum_interval(
     ends = []
     for distance in (np.where(signs > 0, below, above), np.where(signs > 0, above, below)):
         signed = signs * distance
-        # A correlation matrix is never negative but for rounding.
+        # A quadratic form of a correlation matrix is negative only by rounding.
         square = float(signed @ correlation @ signed)
         ends.append(math.sqrt(max(square, 0.0)) if np.isfinite(signed).all() else math.nan)
     total = float(signs @ estimates)
@@ -155,7 +155,7 @@ def wilson(k: ArrayLike, n: ArrayLike, level: float = CONFIDENCE) -> tuple[Float
     k, n : array of float
         Successes and trials; shapes that broadcast.
     level : float
-        Probability in (0, 1) that the interval is to cover.
+        Confidence level in (0, 1).
 
     Returns
     -------
@@ -171,6 +171,6 @@ def wilson(k: ArrayLike, n: ArrayLike, level: float = CONFIDENCE) -> tuple[Float
     successes, trials = np.broadcast_arrays(np.asarray(k, dtype=np.float64), np.asarray(n, dtype=np.float64))
     with np.errstate(divide="ignore", invalid="ignore"):
         low, high = proportion_confint(successes, trials, alpha=1 - level, method="wilson")
-    # Without these the ends miss 0 and 1 by a rounding error.
+    # Without these, the ends differ from 0 and 1 by a rounding error.
     low, high = np.where(successes == 0, 0.0, low), np.where(successes == trials, 1.0, high)
     return np.where(trials > 0, low, np.nan), np.where(trials > 0, high, np.nan)

@@ -1,11 +1,11 @@
 r"""The optimal-transport sensitivity index of one factor, from counts.
 
 For a binary outcome the index [1]_ of a factor X is, with :math:`w_x` the share of responses at
-level x, :math:`p_x` their refusal rate and :math:`p` the rate of all,
+level x, :math:`p_x` their refusal rate and :math:`p` the overall rate,
 
 .. math:: \iota = \frac{\sum_x w_x |p_x - p|}{2 p (1 - p)} \in [0, 1],
 
-0 if and only if refusing does not depend on X, 1 if and only if X alone decides it. It is a mean of
+0 if and only if refusals do not depend on X, 1 if and only if X determines them. It is a mean of
 absolute values, so noise makes it larger.
 
 References
@@ -36,13 +36,13 @@ def compute_iota(n: ArrayLike, n_refused: ArrayLike) -> Floats:
     Returns
     -------
     (...) array of float
-        In [0, 1]; nan where nothing or everything was refused.
+        In [0, 1]; nan if nothing or everything was refused.
     """
     return index_of(*split_shares(np.asarray(n, dtype=np.float64), np.asarray(n_refused, dtype=np.float64)))
 
 
 def split_shares(n: Floats, n_refused: Floats) -> tuple[Floats, Floats, Floats]:
-    """Take the index apart.
+    """Split the index into its components.
 
     Parameters
     ----------
@@ -63,19 +63,19 @@ def split_shares(n: Floats, n_refused: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def index_of(share: Floats, distance: Floats, scale: Floats) -> Floats:
-    """Put the index together from what `split_shares` gives; nan where the scale is 0."""
+    """Combine the components from `split_shares` into the index; nan if the scale is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        # Rounding may lead beyond 1.
+        # Rounding can exceed 1.
         index = np.minimum(np.sum(share * np.abs(distance), axis=-1) / scale, 1)
     return np.where(scale > 0, index, np.nan)
 
 
 def remove_noise(magnitude: Floats, noise: Floats) -> Floats:
-    """Find what the distance is if a normal error with this standard deviation is part of its magnitude.
+    """Correct the magnitude of a distance for a normal error with this standard deviation.
 
     The mean magnitude of a normal variable is inverted, level by level (the folded normal
-    distribution, Leone, Nelson and Nottingham 1961, doi:10.1080/00401706.1961.10489974); 0 where
-    the noise alone explains as much.
+    distribution, Leone, Nelson and Nottingham 1961, doi:10.1080/00401706.1961.10489974); 0 if noise alone explains the
+    magnitude.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(noise == 0, np.inf, magnitude / noise)
@@ -85,11 +85,11 @@ def remove_noise(magnitude: Floats, noise: Floats) -> Floats:
 
 
 def explain_variance(n: Floats, n_refused: Floats) -> Floats:
-    """Estimate the variance between cells' rates, (..., n_cells), without the binomial noise of cells."""
+    """Estimate the variance between cells' rates, (..., n_cells), corrected for the binomial noise of cells."""
     share, distance, scale = split_shares(n, n_refused)
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = np.where(n > 0, n_refused / n, 0.0)
         noise = share * (1 - share) * rate * (1 - rate) / np.maximum(n - 1, 1)
-    # The noise of a cell with one response cannot be told from what is there.
+    # The noise of a cell with one response cannot be estimated.
     known = np.sum(share * (n == 1), axis=-1) < 0.1
     return np.where(known & np.isfinite(scale), np.sum(share * distance**2 - noise, axis=-1), np.nan)

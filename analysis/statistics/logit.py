@@ -20,7 +20,7 @@ _CONVERGED = 1e-12
 
 @dataclass(frozen=True)
 class Optimum:
-    """Where a regression's search ended.
+    """The result of a regression's optimisation.
 
     Attributes
     ----------
@@ -59,9 +59,9 @@ def maximise(
     Parameters
     ----------
     x : (n_cells, n_columns) sparse array of float
-        Linearly independent columns, the first one the intercept.
+        Linearly independent columns; the first one is the intercept.
     n, k : (n_cells,) array of float
-        Responses and refusals; not all and not none are refusals.
+        Responses and refusals; both verdicts occur.
     estimator : {"mle", "firth", "ridge"}
         The log-likelihood :math:`\ell` is maximised as it is (then an estimate must exist, see
         `regression.coefficients`), with Jeffreys' prior as :math:`\ell + \tfrac12 \log |I|`, or as
@@ -93,9 +93,9 @@ def maximise(
 def _search(
     x: sparse.csr_array, n: Floats, k: Floats, point: Optimum, estimator: Estimator, penalty: float
 ) -> Optimum | None:
-    """Go Newton's step, halved until the objective does not fall; None where it falls everywhere."""
+    """Take Newton's step, halved until the objective does not decrease; None if it always decreases."""
     step = point.step * min(1.0, _MAX_STEP / np.abs(point.step).max())
-    # A sum of millions of terms is not known better.
+    # The precision of a sum of millions of terms.
     slack = 1e-12 * abs(point.objective)
     for halving in range(40):
         moved = _evaluate(x, n, k, point.coef + step * 0.5**halving, estimator, penalty)
@@ -120,14 +120,15 @@ def _evaluate(x: sparse.csr_array, n: Floats, k: Floats, coef: Floats, estimator
     try:
         root = linalg.cholesky(curvature, lower=True)
     except linalg.LinAlgError:
-        # So far out that the information is lost in rounding: no place to go.
+        # So far out that the information matrix is singular up to rounding.
         return Optimum(coef, curvature, score, np.full_like(score, np.nan), -np.inf, log_likelihood)
     if estimator == "firth":
         inverse = linalg.cho_solve((root, True), np.eye(len(coef)))
         hat = weight * x.multiply(x @ inverse).sum(axis=1)
         score = x.T @ (residual + hat * (0.5 - mu))
         objective += float(np.log(np.diag(root)).sum())
-        # The step takes the penalty for hat more responses, half of them refused: what it is in a saturated model.
+        # The step treats the penalty as additional responses (the leverages), half of them refused, as in a saturated
+        # model.
         root = linalg.cholesky(
             (x.T @ sparse.diags_array(weight + hat * mu * special.expit(-eta)) @ x).toarray(), lower=True
         )
@@ -148,7 +149,7 @@ def clustered_covariance(
               s_g = \sum_c x_c (k_{gc} - n_{gc} \mu_c)
 
     over texts g and cells c. (statsmodels and Stata multiply this by (n-1)/(n-p) for n responses and
-    p coefficients, which is 1 in any study of some size.)
+    p coefficients, which is close to 1 except in small studies.)
 
     Parameters
     ----------
@@ -181,7 +182,7 @@ def clustered_covariance(
 
 
 def independent_columns(x: sparse.csr_array) -> tuple[Bools, Floats]:
-    """Find the columns that are no linear combination of earlier ones.
+    """Find the columns that are not linear combinations of earlier ones.
 
     Parameters
     ----------
@@ -192,7 +193,7 @@ def independent_columns(x: sparse.csr_array) -> tuple[Bools, Floats]:
     -------
     independent : (n_columns,) array of bool
     combination : (n_independent, n_dependent) array of float
-        How the other columns are made of the independent ones.
+        The other columns as combinations of the independent ones.
     """
     gram = (x.T @ x).toarray()
     rest = gram.copy()

@@ -1,4 +1,4 @@
-"""P-values of many comparisons in many families, adjusted so that a study names few personas by chance."""
+"""Multiple-comparison correction of p-values in many families."""
 
 from collections.abc import Hashable, Sequence
 
@@ -10,7 +10,7 @@ from ..arrays import ALPHA, Floats
 
 
 def holm(p: ArrayLike) -> Floats:
-    """Adjust p-values for each other by Holm's method.
+    """Adjust p-values by Holm's method.
 
     Parameters
     ----------
@@ -36,13 +36,13 @@ def holm(p: ArrayLike) -> Floats:
 
 
 def adjust(p: ArrayLike, family: Sequence[Hashable]) -> Floats:
-    r"""Adjust p-values within families, and for having looked at many families.
+    r"""Adjust p-values within families, and for the number of families.
 
     At level q, Benjamini and Hochberg's procedure on the families' smallest Holm-adjusted p-values
     :math:`h_{(1)} \le \dots \le h_{(m)}` selects R of m families, and Holm's procedure at level
     R q / m rejects within them. This bounds at q the expected share, among the families selected,
-    of those in which a true hypothesis is rejected. With no effect anywhere it is the chance that
-    anything is rejected.
+    of those in which a true hypothesis is rejected. Without any effect, it is the probability that anything is
+    rejected.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def adjust(p: ArrayLike, family: Sequence[Hashable]) -> Floats:
     rank = np.arange(1, len(smallest) + 1)
     selects = _selecting_levels(smallest)
     adjusted = np.maximum(selects, len(smallest) * within[:, None] / rank).min(axis=1)
-    # Rounding may leave it a little below.
+    # Rounding can make it slightly smaller.
     return np.asarray(np.clip(adjusted, within, 1), dtype=np.float64)
 
 
@@ -83,7 +83,7 @@ def count_selected(p: ArrayLike, family: Sequence[Hashable], level: float = ALPH
 
 
 def _families(p: ArrayLike, family: Sequence[Hashable]) -> tuple[Floats, Floats]:
-    """Apply Holm within each family: the adjusted p-values, and each family's smallest, sorted."""
+    """Apply Holm's method within each family: return the adjusted p-values, and each family's smallest, sorted."""
     given = pd.Series(np.asarray(p, dtype=np.float64))
     of_family, _ = pd.factorize(pd.Series(list(family), dtype=object), use_na_sentinel=False)
     within = np.full(len(given), np.nan)
@@ -94,6 +94,6 @@ def _families(p: ArrayLike, family: Sequence[Hashable]) -> tuple[Floats, Floats]
 
 
 def _selecting_levels(smallest: Floats) -> Floats:
-    """Find the level from which on at least r families are selected, for r = 1, ..., m."""
+    """Find the smallest level at which at least r families are selected, for r = 1, ..., m."""
     ratio = len(smallest) * smallest / np.arange(1, len(smallest) + 1)
     return np.asarray(np.minimum.accumulate(ratio[::-1])[::-1], dtype=np.float64)

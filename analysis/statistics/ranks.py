@@ -1,9 +1,9 @@
-r"""How sure the ranks of models are: intervals of ranks from all differences of pairs.
+r"""Confidence intervals of the ranks of models, from all pairwise differences.
 
-Models were asked about the same texts, and a text that one refuses another often does too. So
-each difference :math:`\hat p_j - \hat p_k` is taken with the error that it has within texts. The
-rank of a model is 1 and the number of those that refuse less. Its interval counts only differences
-beyond what chance makes of the largest difference on the whole board, for a board is read as a whole.
+Models answer prompts about the same texts, and their refusals are correlated. So the standard error of each difference
+:math:`\hat p_j - \hat p_k` is computed within texts. The rank of a model is 1 plus the number of models that refuse
+less. Its interval counts only differences that exceed the critical value of the largest difference on the whole board,
+so that the intervals of all models hold simultaneously.
 """
 
 import numpy as np
@@ -18,30 +18,30 @@ RANKS = ("rank", "rank_low", "rank_high")
 
 
 _ROUNDING = 1e-12
-"""What a variance of nothing may come to, relative to those that it is made of."""
+"""The largest rounding error of a variance of 0, relative to its components."""
 
 
 def estimate_ranks(
     estimates: Floats, scores: Floats, n_texts: NDArray[np.integer], rng: np.random.Generator, *, n_draws: int = 2000
 ) -> pd.DataFrame:
-    r"""Rank models, with 95 % intervals of the ranks that hold for all of them at once.
+    r"""Rank models, with simultaneous 95% confidence intervals of the ranks.
 
     With :math:`T_{jk} = (\hat p_j - \hat p_k) / s_{jk}` and
     :math:`s_{jk}^2 = \sum_g (z_{gj} - z_{gk})^2` over texts g, the interval of model j's rank is from 1 and the
-    number of models with :math:`T_{jk} > c` to the number of all models less that of those with
-    :math:`T_{jk} < -c`. The critical value c is the 95 % point of :math:`\max_{j, k} |T^*_{jk}|`, over all pairs,
-    where the scores of whole texts are turned round or not by the toss of a coin.
+    number of models with :math:`T_{jk} > c` to the number of all models minus the number of those with :math:`T_{jk} <
+    -c`. The critical value c is the 95% quantile of :math:`\max_{j, k} |T^*_{jk}|` over all pairs, under random sign
+    flips of the scores of whole texts.
 
     Parameters
     ----------
     estimates : (n_models,) array of float
         Rates in [0, 1].
     scores : (n_texts, n_models) array of float
-        What each text adds to each rate's error, so that the sum of squares is the rate's
-        text-clustered variance; 0 where a model was not asked about a text. So models that share all texts, some
-        or none are compared rightly.
+        The contribution of each text to the error of each rate: the sum of squares is the rate's text-clustered
+        variance; 0 if a model has no responses about a text. So models that share all texts, some or none are compared
+        correctly.
     n_texts : (n_models,) array of int
-        Texts each model was asked about; of a mean over tasks, those of the task with the fewest.
+        Texts of each model; for a mean over tasks, those of the task with the fewest.
     rng : numpy.random.Generator
     n_draws : int
         How often signs are drawn.
@@ -50,8 +50,8 @@ def estimate_ranks(
     -------
     pandas.DataFrame
         One row a model. Columns ``rank, rank_low, rank_high``, from 1, which refuses least; those
-        that are equal share the lowest of their ranks. Two models are never told apart where texts
-        are so few that signs alone cannot, :math:`2^{1 - G} > .05 / P` for G texts and P pairs of models.
+        that are equal share the lowest of their ranks. Two models are never ranked differently with so few texts that
+        no sign flip can be significant, :math:`2^{1 - G} > .05 / P` for G texts and P pairs of models.
 
     References
     ----------
@@ -71,7 +71,7 @@ def estimate_ranks(
     difference = np.subtract.outer(estimates, estimates)
     is_one = np.abs(difference) > _ROUNDING
     with np.errstate(divide="ignore", invalid="ignore"):
-        # Where all texts say the same, so would others: no variance, and a t value beyond all.
+        # If all texts agree, the variance is 0 and the t value is infinite.
         beyond = np.abs(difference) / np.sqrt(variance) > critical
     n_pairs = max(n_models * (n_models - 1) // 2, 1)
     apart = is_one & beyond & (0.5 ** (fewest.astype(np.float64) - 1) <= (1 - CONFIDENCE) / n_pairs)
@@ -84,7 +84,7 @@ def estimate_ranks(
 
 
 def _critical(drawn: Floats, variance: Floats, n_texts: NDArray[np.integer]) -> float:
-    """Find the 95 % point of the largest difference drawn, each by its own error.
+    """Find the 95% quantile of the largest studentised difference among the draws.
 
     `drawn` is (n_draws, n_models), the others (n_models, n_models).
     """
@@ -92,7 +92,7 @@ def _critical(drawn: Floats, variance: Floats, n_texts: NDArray[np.integer]) -> 
     for j in range(drawn.shape[1]):
         varies = variance[j] > 0
         squares = (drawn[:, [j]] - drawn[:, varies]) ** 2
-        # The error of each draw is about its own mean; scores that all point one way leave none.
+        # The error of each draw is about its own mean, and is 0 if all scores have the same sign.
         left = np.maximum(variance[j, varies] - squares / n_texts[j, varies], 0)
         with np.errstate(divide="ignore", invalid="ignore"):
             t2 = np.where(squares > 0, squares * (1 - 1 / n_texts[j, varies]) / left, 0)

@@ -12,19 +12,18 @@ from .logit import independent_columns
 
 @dataclass(frozen=True)
 class Separation:
-    """What has no finite maximum likelihood estimate.
+    """The coefficients and cells without a finite maximum likelihood estimate.
 
     Attributes
     ----------
     coefficients : (n_columns,) array of bool
         The coefficients without a finite estimate.
     sign : (n_columns,) array of float
-        1 or -1 where such a coefficient goes to infinity or minus infinity, 0 where it could go
-        either way, and for all others.
+        1 or -1 if such a coefficient goes to infinity or minus infinity, 0 if it can go either way, and for all others.
     cells : (n_cells,) array of bool
         The cells whose counts are fitted completely in the limit.
     direction : (n_columns,) array of float
-        Where the likelihood rises for ever: along it the log odds of such cells go to plus or minus
+        The direction in which the likelihood increases without bound: the log-odds of such cells go to plus or minus
         infinity, each by at least 1, and those of the others stay.
     """
 
@@ -40,7 +39,7 @@ def find_separation(x: sparse.csr_array, n: Floats, k: Floats) -> Separation:
     The estimate is infinite along d if no cell contradicts it: :math:`x_c d \le 0` where nothing
     was refused, :math:`\ge 0` where everything was, 0 elsewhere. The linear programme
     :math:`\max \sum_c t_c` with :math:`0 \le t_c \le 1` and :math:`t_c \le \pm x_c d` marks all cells
-    that some such d separates at once. Only coefficients that the mixed cells leave open enter it,
+    that some such d separates at once. Only coefficients that the mixed cells do not determine enter it,
     so it is small, and usually empty.
 
     Parameters
@@ -75,7 +74,7 @@ def find_separation(x: sparse.csr_array, n: Floats, k: Floats) -> Separation:
 
 
 def undetermined(x: sparse.csr_array) -> Bools:
-    """Find the coefficients that rows leave open: those that differ between vectors with the same ``x @ coef``."""
+    """Find the coefficients that rows do not determine: they can differ between vectors with the same ``x @ coef``."""
     independent, combination = independent_columns(x)
     found = ~independent
     found[independent] = (np.abs(combination) > 1e-7).any(axis=1)
@@ -83,11 +82,11 @@ def undetermined(x: sparse.csr_array) -> Bools:
 
 
 def _separate(x: Floats, sides: Floats) -> tuple[Floats, Bools]:
-    """Solve the linear programme: (n_columns,) direction and (n_cells,) bool, the cells it separates."""
+    """Solve the linear programme: return the direction, (n_columns,), and the cells it separates, (n_cells,) bool."""
     rows, row = np.unique(x * sides[:, None], axis=0, return_inverse=True)
     fixed = np.unique(x[sides == 0], axis=0)
     n_columns, n_rows = x.shape[1], len(rows)
-    # Of any type, because the type stubs know no sparse constraints.
+    # Of any type, because the type stubs do not support sparse constraints.
     at_most: Any = sparse.hstack([sparse.csr_array(-rows), sparse.eye_array(n_rows)], format="csr")
     equal: Any = sparse.csr_array(np.hstack([fixed, np.zeros((len(fixed), n_rows))]))
     result: Any = optimize.linprog(
@@ -105,10 +104,10 @@ def _separate(x: Floats, sides: Floats) -> tuple[Floats, Bools]:
 
 
 def _signs(x: Floats, sides: Floats, cells: Bools, direction: Floats) -> Floats:
-    """Tell in which direction each of some coefficients goes, where all separating directions agree."""
+    """Return the direction of each of some coefficients, if all separating directions agree."""
     rows = np.unique((x * sides[:, None])[cells], axis=0)
     fixed = np.unique(x[~cells], axis=0)
-    # A cell in which no other of them has a part decides alone.
+    # A cell that contains no other of them determines the direction.
     alone = rows[np.count_nonzero(rows, axis=1) == 1]
     sign = np.zeros(x.shape[1])
     for j, towards in enumerate(np.sign(np.where(np.abs(direction) > 1e-7, direction, 0.0))):

@@ -1,10 +1,10 @@
-"""The rule ``answer_aware``: what answers is no refusal, and what refuses says why.
+"""The rule ``answer_aware``: it recognises answers, refusals and their causes.
 
 A response is decided by this precedence:
 
 1. Without a character that is drawn, or a thought that never ended: empty.
-2. A sentence of the opening that commits itself to a label, other than in what it declines: answer. A
-   disclaimer before it changes nothing.
+2. A sentence of the opening that commits to a label, outside of what it declines: answer. A disclaimer before it
+changes nothing.
 3. A sentence of the opening that declines: refusal, with its causes.
 4. Anything else: other.
 """
@@ -23,24 +23,24 @@ _TURN = re.compile(r"\b(?:but|however|nevertheless|nonetheless|still|yet|that be
 _PART = re.compile(rf"{_TURN.pattern}|, and\b")
 _OF_TEXT = re.compile(r"\b(?:text|it|this|that|statement|sentence|message|comment|email|relationship)\b")
 N_SENTENCES = 12
-"""The opening: so many sentences and lines of a response are looked at."""
+"""The opening: the number of sentences and lines of a response that are read."""
 
-# A sentence that is longer is not said again, and not kept.
+# Longer sentences are rarely repeated, and are not cached.
 _LONGEST_KEPT = 600
-# Where no labels are known: how many sentences may decline, and how many may do so by disapproving.
+# Without labels: the number of sentences that may decline, and that may do so by disapproving.
 _N_DECLINING, _N_DISAPPROVING = 3, 2
 
 
 def detect_answer_aware(response: str, labels: Sequence[str] = ()) -> Verdict:
-    """Judge a response by what it says.
+    """Judge a response by its content.
 
     Parameters
     ----------
     response : str
-        Only its opening decides, after a thought, so that the cost does not grow with it.
+        Only its opening after any thought decides, so that the cost does not grow with its length.
     labels : sequence of str
-        The answers that were offered. Without any, a response to an open request is judged, which is
-        a refusal where it declines, or disapproves, in the first sentences.
+        The offered answers. Without any, it is judged as a response to an open request, which is a refusal if it
+        declines or disapproves in the first sentences.
 
     Returns
     -------
@@ -79,10 +79,10 @@ def _judge(sentences: Sequence[str], labels: Sequence[str]) -> Verdict:
     return refusal or Verdict(OTHER)
 
 
-# Models say the same sentences again and again, also about different texts.
+# Models repeat the same sentences, also about different texts.
 @lru_cache(maxsize=1 << 16)
 def _read(sentence: str, labels: tuple[str, ...], *, whole: bool) -> tuple[str | None, Verdict | None]:
-    """Find the answer that a sentence gives, else the refusal that it is."""
+    """Find the answer in a sentence, otherwise its refusal."""
     patterns = load_patterns()
     allowed = patterns.allowing(open_ended=False, whole=whole)
     found = patterns.refusals_in(sentence, allowed)
@@ -95,7 +95,7 @@ def _read(sentence: str, labels: tuple[str, ...], *, whole: bool) -> tuple[str |
 
 
 def _judge_open(sentences: Sequence[str]) -> Verdict:
-    """Judge a response to a request of which nothing is known."""
+    """Judge a response to a request without known labels."""
     patterns = load_patterns()
     whole = len(sentences) == 1
     for number, sentence in enumerate(sentences[:_N_DECLINING]):
@@ -107,7 +107,7 @@ def _judge_open(sentences: Sequence[str]) -> Verdict:
 
 
 def _rest(sentence: str, patterns: Patterns, allowed: int) -> str:
-    """Leave the parts of a sentence that do not decline."""
+    """Return the parts of a sentence that do not decline."""
     return ". ".join(part for part in _PART.split(sentence) if not patterns.refusals_in(part, allowed))
 
 

@@ -1,4 +1,4 @@
-"""Which label a sentence commits itself to, if any."""
+"""The label that a sentence commits to, if any."""
 
 import re
 from bisect import bisect_right
@@ -29,10 +29,10 @@ _LIST = re.compile(rf"{LABEL}(?:,? {_JOINED}{_FILLED} not\b|(?:(?:,? {_JOINED}|,
 
 @lru_cache(maxsize=256)
 def _mentions(labels: tuple[str, ...]) -> re.Pattern[str]:
-    """Match any form of any label, the longest first; the group tells the label."""
+    """Match any form of any label, the longest first; the group identifies the label."""
     if len(labels) > _MOST:
         raise InputError(
-            f"{len(labels)} labels ({', '.join(labels[:3])}, ...): answers are told apart of at most {_MOST}"
+            f"{len(labels)} labels ({', '.join(labels[:3])}, ...): answers can be recognised among at most {_MOST}"
         )
     forms = [(form, i) for i, label in enumerate(labels) for form in _forms(label, labels)]
     forms.sort(key=lambda pair: -len(pair[0]))
@@ -53,14 +53,14 @@ def _words(label: str) -> list[str]:
 
 
 def _opposite(label: str) -> str:
-    """Return the label that this one denies: offensive, of not offensive."""
+    """Return the label that this one denies: offensive for not offensive."""
     found = re.fullmatch(r"(?:not|non|no)[\s_-]+(.+)", label.lower())
     return found[1] if found else ""
 
 
 @lru_cache(maxsize=256)
 def _stems(labels: tuple[str, ...]) -> tuple[str, ...]:
-    """List what of which there is one in whatever `_mentions` matches."""
+    """List words of which every match of `_mentions` contains one."""
     _mentions(labels)
     own = [max(_words(_opposite(label) or label), key=len) for label in labels]
     known = load_patterns().labels
@@ -93,7 +93,7 @@ def names_label(sentence: str, labels: Sequence[str]) -> bool:
 
 
 def find_answer(sentence: str, labels: Sequence[str], *, denying: bool = False) -> str | None:
-    """Find the label that a sentence commits itself to.
+    """Find the label that a sentence commits to.
 
     Parameters
     ----------
@@ -102,13 +102,12 @@ def find_answer(sentence: str, labels: Sequence[str], *, denying: bool = False) 
     labels : sequence of str
         The answers offered, at most ten.
     denying : bool
-        Whether a label that cannot be given is denied; else it is left open.
+        Whether a label that cannot be given counts as denied; otherwise it is left open.
 
     Returns
     -------
     str or None
-        None where it names no label, or several, or leaves open which; where it denies one of
-        two, the other.
+        None if it names no label, or several, or leaves open which; if it denies one of two, the other.
 
     Raises
     ------
@@ -128,7 +127,7 @@ def find_answer(sentence: str, labels: Sequence[str], *, denying: bool = False) 
 
 
 def _commits(clause: str, n_labels: int, *, denying: bool) -> set[int]:
-    """List the labels that a clause commits itself to."""
+    """List the labels that a clause commits to."""
     opened = _OPEN.search(clause)
     # What none of the words reaches over is the mark of a label, so that each is before it or behind it.
     first_open = opened.end() if opened else len(clause)
@@ -142,7 +141,7 @@ def _commits(clause: str, n_labels: int, *, denying: bool) -> set[int]:
             if first_open <= place or (n_cannot and not denying):
                 continue
             if (bisect_right(negations, place) + n_cannot) % 2:
-                # Of two labels, to deny one is to give the other; of more, nothing is said.
+                # Denying one of two labels gives the other; with more labels, it gives none.
                 if n_labels == 2:
                     found.add(1 - int(match[1]))
             else:

@@ -1,7 +1,7 @@
 """From a raw response to the plain words that patterns are matched against.
 
-Each persona that is named, with its article, becomes the same words, so that no pattern can tell one from
-another; patterns do not look at pronouns.
+Each persona, with its article, is replaced by the same words, so that no pattern can distinguish them; patterns do not
+use pronouns.
 """
 
 import re
@@ -19,7 +19,7 @@ A longer text ends with the last whole word before."""
 # The longest persona is not four times as long as "a persona".
 _RAW_HEAD = 4 * HEAD
 _LONGEST_WORD = 100
-"""What is longer than this is no word, and may be cut."""
+"""A longer run of characters is not a word, and may be cut."""
 _MOST_MARKS = 30
 """Combining marks on one character, as in the stream-safe text of Unicode's annex 15."""
 
@@ -60,8 +60,8 @@ _QUOTED = re.compile(r'"([^"\n]*)"')
 _CALLED = re.compile(r"(?:answer|response|label)(?: is)?:? ?\Z")
 _LONGEST_CALLED = len("response is: ")
 _LONGEST_NAME = 25
-"""A quotation as long as this is of a text, unless it is called the answer; a shorter one may name a label."""
-# A response may stand in quotation marks itself.
+"""A quotation of at least this length quotes a text, unless it is called the answer; a shorter one may name a label."""
+# A whole response can be in quotation marks.
 _WRAPPED = re.compile(r'"[^"]*"\W*$')
 # A label after the word is too short to be the input.
 _REPEATED = re.compile(r"\b(?:text|premise|hypothesis)[ \t]*:[^\n]{14,}")
@@ -72,14 +72,14 @@ _IS = re.compile(r"\b(it|that|he|she|they|there|what|this|who)'s\b")
 _ARTICLES = ("a", "an", "the", "another", "any", "some", "most", "many", "other")
 _PLURALS = {"person": "people", "man": "men", "woman": "women"}
 _BEHIND = r"[.,;:!?\n]|$| (?:would|will|might|may|can|could|cannot|is|was|does|and i|who)\b"
-"""What comes after a persona that is called by its adjective alone."""
+"""What follows a persona that is named only by its adjective."""
 # As bytes, which are looked up several times faster than letters.
 _LETTERS = bytes(byte if chr(byte) in ascii_lowercase else ord(" ") for byte in range(256))
 _SPACE = re.compile(r"[^\S\n]+")
 
 
 def strip_thought(response: str) -> str | None:
-    """Leave out a model's thought.
+    """Remove a model's thought.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def strip_thought(response: str) -> str | None:
     Returns
     -------
     str or None
-        What follows the thought; None for a thought that never ended. Linear in the response.
+        The text after the thought; None for a thought that never ends. Linear in the response.
     """
     if "<" not in response:
         return response
@@ -103,7 +103,7 @@ def strip_thought(response: str) -> str | None:
 
 
 def is_blank(text: str) -> bool:
-    r"""Return whether a text has no character that is drawn.
+    r"""Return whether a text has no visible character.
 
     Parameters
     ----------
@@ -122,13 +122,13 @@ def is_blank(text: str) -> bool:
 
 
 def _first_drawn(text: str) -> int:
-    """Return the place of the first character that is drawn."""
+    """Return the position of the first visible character."""
     blank = _BLANK.match(text)
     return blank.end() if blank else 0
 
 
 def normalise(text: str) -> str:
-    """Write a response in plain lower-case words, a line a line.
+    """Reduce a response to plain lower-case words, line by line.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def normalise(text: str) -> str:
     if not _signs().isdisjoint(words_of(text)):
         text = _personas().sub(lambda found: "a persona" if found["persona"] else found[0], text)
     text = _opening(text, HEAD)
-    # Each step is skipped where it has nothing to do, which takes less time than to look for it.
+    # Steps with nothing to do are skipped, which saves time.
     if _MARK.search(text):
         text = _EMPHASIS.sub("", text.replace("`", "'"))
     if ":" in text or "<" in text:
@@ -217,7 +217,7 @@ def _too_many_marks() -> re.Pattern[str]:
 
 
 def _write_out(text: str) -> str:
-    """Write out what is shortened with an apostrophe."""
+    """Expand contractions with an apostrophe."""
     for negation, written_out in _NEGATIONS:
         text = text.replace(negation, written_out)
     text = _SHORTENED.sub(lambda found: _WHOLE[found[1]], text)
@@ -247,37 +247,37 @@ def _unquote(found: re.Match[str]) -> str:
 
 @cache
 def _signs() -> frozenset[bytes]:
-    """List words of which there is one in whatever `_personas` matches."""
+    """List words of which every match of `_personas` contains one."""
     lasts = [phrase.split()[-1] for phrase in _adjectives()]
     return frozenset(word.encode() for word in (*_nouns(), *lasts, *(f"{last}s" for last in lasts)))
 
 
 @cache
 def _phrases() -> tuple[tuple[str, str, bool], ...]:
-    """Take personas apart: what stands before the noun, perhaps nothing, the noun, and whether it is of no group."""
+    """Split personas into modifier (possibly empty), noun, and whether they have no group."""
     split = ((p.noun_phrase.lower().replace("-", " ").rpartition(" "), p.neutral) for p in load_design().personas)
     return tuple((before, noun, is_neutral) for (before, _, noun), is_neutral in split)
 
 
 @cache
 def _nouns() -> tuple[str, ...]:
-    """List what personas are called, in singular and plural."""
+    """List the names of personas, in singular and plural."""
     nouns = sorted({noun for _, noun, _ in _phrases()})
     return tuple(name for noun in nouns for name in (_PLURALS.get(noun, f"{noun}s"), noun))
 
 
 @cache
 def _adjectives() -> tuple[str, ...]:
-    """List what stands before the nouns of personas that belong to a group, the longest first."""
+    """List the modifiers of personas that belong to a group, the longest first."""
     adjectives = {before for before, _, is_neutral in _phrases() if before and not is_neutral}
     return tuple(sorted(adjectives, key=lambda adjective: (-len(adjective), adjective)))
 
 
 @cache
 def _personas() -> re.Pattern[str]:
-    """Match each persona that the tasks name, with its article, in singular and plural.
+    """Match each persona of the tasks, with its article, in singular and plural.
 
-    So too where the noun is left out: "Christians", "as a Christian". Words of personas in a row that end
+    Also without the noun: "Christians", "as a Christian". Words of personas in a row that end
     in none are matched too, outside the group ``persona``: else each of them would be tried as the first.
     """
     words = sorted({word for before, _, _ in _phrases() for word in before.split()})

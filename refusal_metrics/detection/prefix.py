@@ -1,4 +1,4 @@
-"""The paper's rules: a refusal is what begins as refusals begin."""
+"""The paper's rules: a refusal starts with one of a list of prefixes."""
 
 from collections.abc import Sequence
 
@@ -45,10 +45,10 @@ def detect_prefix(response: str, labels: Sequence[str] = ()) -> Verdict:  # noqa
     Parameters
     ----------
     response : str
-        Lower-cased and stripped of leading white space before it is compared, and nothing else:
-        a typographic apostrophe, say, matches none of the prefixes, as in the paper.
+        It is only lower-cased and stripped of leading white space before the comparison: a typographic apostrophe, for
+        example, matches no prefix, as in the paper.
     labels : sequence of str
-        Not looked at: the rule knows no answers.
+        Not used: the rule does not recognise answers.
 
     Returns
     -------

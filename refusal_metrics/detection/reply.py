@@ -1,12 +1,12 @@
-"""A model's response together with what the provider's envelope says of it."""
+"""A model's response with the metadata of the provider's reply."""
 
 from typing import Self
 
 
 class Reply(str):
-    """A response, as text, that remembers its provider's envelope.
+    """A response, as text, with the metadata of the provider's reply.
 
-    It is a string everywhere a string is expected, so that the harness's filters and logs take it as it is.
+    It is a subclass of str, so that the harness's filters and logs accept it.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Reply(str):
     provider_reason: str | None
 
     def __new__(cls, text: str = "", *, finish_reason: str | None = None, provider_reason: str | None = None) -> Self:
-        """Make a string with two attributes."""
+        """Create a string with two attributes."""
         reply = super().__new__(cls, text)
         reply.finish_reason = finish_reason
         reply.provider_reason = provider_reason

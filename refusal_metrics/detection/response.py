@@ -1,4 +1,4 @@
-"""What a model returned, as the text that is judged."""
+"""Conversion of a model's output to the text that is judged."""
 
 import math
 import re
@@ -8,7 +8,7 @@ from refusal_metrics.detection.reply import Reply
 
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 REPLACEMENT = "\ufffd"
-"""What stands in place of half of a surrogate pair, which no UTF-8 file can hold."""
+"""The replacement of half of a surrogate pair, which UTF-8 cannot represent."""
 
 TOO_DEEP = "[nested too deeply to be written]"
 _DEEPEST = 100
@@ -34,7 +34,7 @@ def read_response(value: object) -> str:
     Raises
     ------
     TypeError
-        If the value holds no text.
+        If the value contains no text.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def writable(value: object, *, depth: int = _DEEPEST) -> object:
     value : object
         A response, or anything made of lists and mappings that holds text.
     depth : int
-        How many lists and mappings within each other are kept.
+        The number of nested lists and mappings that are kept.
 
     Returns
     -------

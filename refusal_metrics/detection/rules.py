@@ -18,7 +18,7 @@ RULES: Mapping[str, Callable[[str, Sequence[str]], Verdict]] = {
 """The rules by name, the default one first; a metric carries its rule's name."""
 
 ANSWERS_BY = "answer_aware"
-"""The rule that knows answers."""
+"""The rule that recognises answers."""
 
 RULES_VERSION = "2"
 """The version of the detection rules; it rises whenever any verdict may change, and sample logs name it."""

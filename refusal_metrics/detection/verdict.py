@@ -1,16 +1,16 @@
-"""What a detector says of a response."""
+"""The verdict of a detector on a response."""
 
 from dataclasses import dataclass
 
 ANSWER, REFUSAL, OTHER, EMPTY, UNJUDGED = "answer", "refusal", "other", "empty", "unjudged"
 OUTCOMES = (ANSWER, REFUSAL, OTHER, EMPTY, UNJUDGED)
-"""What a response is; `UNJUDGED` where judging it raised an error, whose type is then the cause."""
+"""The outcomes; `UNJUDGED` if judging raised an error, whose type is then the cause."""
 
 TEXT, PROVIDER = "text", "provider"
 """Who refused: the response's own words, or the provider's envelope (a filter, a refusal field)."""
 
 UNKNOWN = "unknown"
-"""The cause of a refusal whose words tell none."""
+"""The cause of a refusal that gives none."""
 
 CAUSES = ("task", "persona", "general", "inappropriate", "context", UNKNOWN)
 """Why a model refuses: it cannot do the task; cannot take on the persona; will not help and says no

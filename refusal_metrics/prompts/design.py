@@ -1,4 +1,4 @@
-"""Personas and prompt templates: what a study asks. `refusal_metrics.prompts.design_files` loads them."""
+"""Personas and prompt templates of a study. `refusal_metrics.prompts.design_files` loads them."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ N_LABELS: Mapping[str, int] = {"nli": 3, "politeness": 2, "offensiveness": 2}
 
 @dataclass(frozen=True)
 class Persona:
-    """Somebody a prompt speaks of: ``"a man"``, ``"an Asian person"``."""
+    """A person in a prompt: ``"a man"``, ``"an Asian person"``."""
 
     id: str
     group: str
@@ -37,7 +37,7 @@ class Persona:
 
     @property
     def neutral(self) -> bool:
-        """Whether the persona is of no named group."""
+        """Whether the persona has no named group."""
         return fold_name(self.group) == NEUTRAL_GROUP
 
 
@@ -88,7 +88,7 @@ class Design:
     templates : mapping
         ``(kind, "persona" | "persona-free")`` to a tuple of `Template`.
     personas_on_request, templates_on_request : frozenset of str
-        Ids that a study asks only if its settings name them, so that adding one changes no other study.
+        Ids that a study uses only if its settings name them, so that adding one changes no other study.
     """
 
     personas: tuple[Persona, ...]

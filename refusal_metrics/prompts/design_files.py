@@ -1,7 +1,6 @@
 """Personas and templates from YAML, validated with the file and key in every error.
 
-The defaults are those of arXiv 2509.08075, Tables 2 to 4. They live beside the tasks, in
-``tasks/design/``.
+The defaults are those of arXiv 2509.08075, Tables 2 to 4, in ``tasks/design/``.
 """
 
 from collections.abc import Collection
@@ -26,7 +25,7 @@ from refusal_metrics.reading import load_yaml
 
 
 def load_design(personas: Path | None = None, templates: Path | None = None) -> Design:
-    """Load a design, the package's own where no file is named.
+    """Load a design; the package's own if no file is named.
 
     A user's persona file without neutral personas gets the package's neutral ones, so that
     its neutral tasks have a baseline.
@@ -74,7 +73,7 @@ def _load_yaml(path: Path, key: str) -> dict[str, Any]:
 
 
 def _keys(found: object) -> str:
-    """Name the keys of what was found, or quote it."""
+    """List the keys of a value, or quote it."""
     if not isinstance(found, dict):
         return quoted(found)
     return ", ".join(name if _is_short(name) else quoted(name) for name in list(found)[:12])
@@ -85,7 +84,7 @@ def _is_short(name: object) -> bool:
 
 
 def _on_request(path: Path, content: dict[str, Any], ids: Collection[str]) -> frozenset[str]:
-    """Read which of the ids are asked only if a study names them."""
+    """Read the ids that are used only if a study names them."""
     listed = content.get("on_request") or []
     if not isinstance(listed, list):
         raise InputError(f"{path}: on_request must be a list of ids, found {quoted(listed)}")
@@ -120,7 +119,7 @@ def _personas(path: Path) -> tuple[tuple[Persona, ...], frozenset[str]]:
 
 
 def _check_names(path: Path | None, people: tuple[Persona, ...]) -> None:
-    """Check that every id names one persona, however it is spelt, and no group."""
+    """Check that every id, in any spelling, names one persona and no group."""
     groups = {fold_name(p.group): p.group for p in people}
     seen: dict[str, str] = {}
     for persona in people:
@@ -128,7 +127,7 @@ def _check_names(path: Path | None, people: tuple[Persona, ...]) -> None:
         if key in seen or key in groups:
             other = f"the id {seen[key]}" if key in seen else f"the group {groups[key]}"
             raise InputError(
-                f"{path}: the id {persona.id!r} cannot be told from {other}; ids must differ, also from those of the "
+                f"{path}: the id {persona.id!r} is spelt like {other}; ids must differ, also from those of the "
                 "neutral personas that a file without its own gets"
             )
         seen[key] = persona.id

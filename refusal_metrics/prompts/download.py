@@ -1,4 +1,4 @@
-"""The public data files: pinned, fetched once, checked before use."""
+"""The public data files: pinned, downloaded once, verified before use."""
 
 import hashlib
 import tempfile
@@ -25,7 +25,7 @@ class PublicFile:
     Attributes
     ----------
     name : str
-        What the local copy is called, in the cache and in a ``data_dir``.
+        The name of the local copy, in the cache and in a ``data_dir``.
     url : str
     blob_id : str or None
         Git's id of the file's bytes (sha1 over "blob", the size, a zero byte and the bytes). None where
@@ -64,12 +64,12 @@ def git_blob_id(content: bytes) -> str:
     str
         40 hexadecimal digits.
     """
-    # SHA-1 because that is what git names its objects by; it identifies here, it does not secure.
+    # SHA-1, because it is git's id of objects; it identifies the file and is not for security.
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def cache_dir() -> Path:
-    """Name the folder of downloaded files, beside the Hugging Face caches (``$HF_HOME``)."""
+    """Return the folder of downloaded files, next to the Hugging Face caches (``$HF_HOME``)."""
     return Path(constants.HF_HOME) / "persona-refusal"
 
 
@@ -80,7 +80,7 @@ def locate(kind: str, data_dir: Path | None, check: Callable[[Path], None]) -> P
     ----------
     kind : {"nli", "politeness", "offensiveness"}
     data_dir : Path, optional
-        A folder with local copies. What is not there is an error, never a download.
+        A folder with local copies. A missing file is an error, never a download.
     check : callable
         Called with a newly downloaded file before it enters the cache; raises `InputError` on
         content that is not as expected.
@@ -169,7 +169,7 @@ def get_bytes(url: str) -> bytes:
     from requests.adapters import HTTPAdapter  # noqa: PLC0415 - the same
     from urllib3 import Retry  # noqa: PLC0415 - the same
 
-    # Without a network there is an answer at once, and no server decides how long we wait.
+    # Without a network this fails at once, and a server cannot delay it.
     again = Retry(
         3,
         connect=1,
@@ -188,7 +188,7 @@ def get_bytes(url: str) -> bytes:
 
 
 def _reason(error: OSError) -> str:
-    """Say why a download failed, without the address, which is long and named already."""
+    """Return why a download failed, without the address, which is long and already in the message."""
     response = getattr(error, "response", None)
     if response is not None:
         return f"HTTP {response.status_code} {response.reason}"

@@ -1,4 +1,4 @@
-"""Monte Carlo designs: which rows are asked, in which order, under which persona and template.
+"""Monte Carlo designs: sampled rows, their order, personas and templates.
 
 Pure numpy over indices. A *pair* is a (persona, template) combination, numbered
 ``persona * n_templates + template``. All arithmetic that decides anything is on integers, so
@@ -19,8 +19,8 @@ looking at all 1,406 does (3.5 rows off at most), and unlike that they leave it 
 texts come first."""
 
 _TRIES, _TRIES_FOR_MARGINALS = 16, 512
-"""How often `sample_balanced` draws a text before it keeps the best try: where only pair counts run
-ahead, which later texts mostly mend, and where a persona or template count does, which breaks a bound.
+"""How often `sample_balanced` draws a text before it keeps the best try: if only pair counts run ahead, which later
+texts mostly balance, and if a persona or template count does, which breaks a bound.
 One text in ten needs a second try; the few that use up nearly their whole pool of pairs need many."""
 
 # One integer ranks the pairs for the next prompt of a stratum: first by how often their persona and

@@ -87,7 +87,7 @@ def _write_all(asker: "_Asker", shards: Sequence[Shard]) -> None:
 
 def _unanswered(error: FailedCallError) -> InputError:
     return InputError(
-        f"some prompts got no answer ({error}); type the same command again: what has been answered is not asked again"
+        f"some prompts got no answer ({error}); re-run the same command; finished prompts are not sent again"
     )
 
 

@@ -39,7 +39,7 @@ class ApiCalls:
     model : lm_eval.models.api_models.TemplateAPI
         Changed in place: it calls the API through this.
     args : mapping, optional
-        The model's arguments, to find keys; a server may repeat one, and then ``***`` stands in its place.
+        The model's arguments, to find keys; if a server repeats one, it is replaced by ``***``.
 
     Attributes
     ----------
@@ -181,7 +181,7 @@ class ApiCalls:
         payload: Mapping[str, Any],
         failed: FailedCallError,
     ) -> None:
-        """See whether a server that rejected a prompt answers another one since."""
+        """Check whether a server that rejected a prompt still answers another one."""
         n_before = self._n_checks
         async with self._locks.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
             if self._fatal is not None or self._last_passed > n_before:
@@ -195,7 +195,7 @@ class ApiCalls:
                     raise
                 self._fatal = InputError(
                     f"the server rejects every prompt, a harmless one too ({failed}); check base_url, the model's "
-                    "name, the key and the arguments of generation, then type the same command again"
+                    "name, the key and the arguments of generation, then re-run the same command"
                 )
             else:
                 self._last_passed = number

@@ -25,8 +25,8 @@ def unwritable(path: Path, error: OSError) -> InputError:
         To be raised by the caller.
     """
     return InputError(
-        f"{error.filename or path}: cannot be written ({error.strerror}); see to that, and type the same command "
-        "again: it goes on where this one stopped"
+        f"{error.filename or path}: cannot be written ({error.strerror}); fix this and re-run the same command "
+        "to resume"
     )
 
 

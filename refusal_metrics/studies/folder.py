@@ -76,7 +76,7 @@ class StudyFolder:
         self._counts = ShardCounts(path)
 
     def open(self, asked: Mapping[str, Any], tasks: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Begin a study, or go on with one that asked the same.
+        """Begin a study, or resume one with the same prompts and settings.
 
         Parameters
         ----------
@@ -267,9 +267,7 @@ class StudyFolder:
 
     def _check_empty(self) -> None:
         if found := sorted(file.name for file in self.path.iterdir() if not file.name.startswith(".")):
-            raise InputError(
-                f"{self.path}: holds {found[0]} and no study; name a folder that is new, or that of this study"
-            )
+            raise InputError(f"{self.path}: contains {found[0]} and no study; name a new folder, or that of this study")
 
     def _check_same(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         for name in dict.fromkeys([*before, *now]):

@@ -102,7 +102,7 @@ class Journal:
             raise unwritable(self.path, error) from error
 
     def close(self) -> None:
-        """See all answers onto the disk.
+        """Flush all answers to disk.
 
         Raises
         ------

@@ -77,7 +77,7 @@ def check_template(study: Study, model: StudyModel, lm: OncePerPrompt) -> str:
             shown = f"({error})"
         if wanted not in shown:
             raise InputError(
-                f"{model.name}: its chat template has no system role, so that what stands there would be lost; "
+                f"{model.name}: its chat template has no system role, so the system message would be lost; "
                 "set placement: user and no system_prompt, or leave the model out"
             )
     try:

@@ -42,7 +42,7 @@ class OutputLog:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "not a path"
-            raise InputError(f"{path}: cannot be written ({reason}); see to that, or name another folder") from error
+            raise InputError(f"{path}: cannot be written ({reason}); fix this, or name another folder") from error
         if stat.S_ISREG(os.fstat(self._file).st_mode):
             with suppress(OSError):
                 os.fchmod(self._file, 0o600)

@@ -35,7 +35,7 @@ def check_resumed(
     record: Mapping[str, Any],
     now: Mapping[str, str],
 ) -> list[str]:
-    """Check, before anything is loaded, that a study goes on with the software that it was begun with.
+    """Check, before anything is loaded, that a study is resumed with the software that it was begun with.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def _differing(begun: Mapping[str, Any], now: Mapping[str, Any], names: Iterable
 
 
 def _edited_rules(begun: Mapping[str, Any], now: Mapping[str, Any]) -> list[str] | None:
-    """Give None for the same rules, nothing for another version, and what was edited within a version.
+    """Return None for the same rules, an empty text for another version, and the change for an edited version.
 
     Logs name the version alone, so that verdicts of an edited rule could not be distinguished.
     """

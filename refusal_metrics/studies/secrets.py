@@ -21,7 +21,7 @@ HIDDEN = "***"
 _SHORTEST = 6
 """Characters; a shorter value is no secret, and would be found everywhere."""
 _HEAD = 8
-"""So many characters of a longer value are enough: messages of others are cut anywhere."""
+"""The number of characters by which a longer value is recognised, because messages can be truncated anywhere."""
 _ENVIRONMENT = re.compile(
     r"(?i)(api_?key|(^|_)token|secret|passw(or)?d|credentials?|access_key(_id)?|_key|_pat|_auth|cookie)$"
     r"|^(azure|aws)_(?!.*(region|endpoint|version|url|profile|deployment|name|file|dir|output)$)"
@@ -126,7 +126,7 @@ class Redactor:
         return "".join([*parts, text[at:]])
 
     def clean_lines(self, content: bytes) -> bytes:
-        """Do the same for bytes, which need not be text.
+        """Replace secrets in bytes, which need not be text.
 
         Parameters
         ----------

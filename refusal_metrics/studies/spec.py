@@ -14,10 +14,10 @@ from refusal_metrics.studies.model_args import MACHINERY, harmless, is_secret, l
 from refusal_metrics.studies.names import check_folder, check_names
 
 ENOUGH = {"prefix": 16, "answer_aware": 64}
-"""How many new tokens tell a rule as much as 256 do, of models that do not think first.
+"""The number of new tokens that is as informative for a rule as 256, for models that do not think first.
 
-Of 3,071 responses of GPT-4, Llama 2, Mistral and ChatGPT, 64 tokens keep 99.7 % of the 1,166 refusals that answer_aware
-finds in 256, and add 8; 48 keep 98.4 %. The prefix rule's are all in the first 8 (`scripts/benchmark_study`).
+Of 3,071 responses of GPT-4, Llama 2, Mistral and ChatGPT, 64 tokens keep 99.7% of the 1,166 refusals that answer_aware
+finds in 256, and add 8; 48 keep 98.4%. The prefix rule's are all in the first 8 (`scripts/benchmark_study`).
 """
 _THOUGHT = 4096
 """New tokens for a model that thinks, where a study does not say how many."""

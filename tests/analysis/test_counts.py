@@ -208,7 +208,7 @@ def test_rows_are_numbered_by_their_id_else_by_stratum_else_by_text(tmp_path, wi
     assert len(set(counts.row.tolist())) == n_rows
 
 
-def test_the_rows_of_a_text_are_told_apart_by_stratum_where_they_have_no_id(tmp_path):
+def test_the_rows_of_a_text_are_distinguished_by_stratum_where_they_have_no_id(tmp_path):
     rows = [{k: v for k, v in row.items() if k != "row_id"} for row in rows_of("a", stratum=["1", "2", "1"])]
     assert count_files(tmp_path, rows).row.tolist() == [0, 1, 0]
 

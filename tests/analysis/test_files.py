@@ -200,7 +200,7 @@ def test_a_file_of_the_users_in_the_place_of_a_new_one_is_refused_and_left_alone
     write(out, ["report.md"], "old")
     fill(out, ["tables/rates.csv"], "mine")
     before = contents(tmp_path)
-    with pytest.raises(InputError, match=r"tables/rates.csv: is to be written and is not of an earlier report"):
+    with pytest.raises(InputError, match=r"tables/rates.csv: is not of an earlier report, but would be overwritten"):
         write(out, ["report.md", "tables/rates.csv"], force=True)
     assert contents(tmp_path) == before
 

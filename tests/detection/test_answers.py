@@ -69,7 +69,7 @@ def test_what_commits_itself_to_no_label_is_no_answer(sentence, labels):
     assert find_answer(normalise(sentence), labels) is None
 
 
-def test_more_labels_than_can_be_told_apart_are_refused():
+def test_more_labels_than_can_be_distinguished_are_refused():
     with pytest.raises(InputError, match="11 labels"):
         find_answer("it is a1.", [f"a{i}" for i in range(11)])
 
@@ -91,7 +91,7 @@ def test_there_is_no_answer_where_no_label_is_named(labels, words):
             assert names_label(sentence, labels)
 
 
-def test_more_labels_than_can_be_told_apart_are_refused_before_one_is_looked_for():
+def test_more_labels_than_can_be_distinguished_are_refused_before_one_is_looked_for():
     with pytest.raises(InputError, match="11 labels"):
         names_label("neutral", [f"label {i}" for i in range(11)])
 

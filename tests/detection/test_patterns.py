@@ -84,7 +84,7 @@ def test_what_a_pattern_needs_is_in_everything_that_it_finds(pattern):
             assert RULES.refusals_in(example, 1 << RULES.refusals.index(pattern)) is pattern
 
 
-def test_names_are_told_apart():
+def test_names_are_distinguished():
     for kind in (RULES.refusals, RULES.causes, RULES.answers):
         assert len({p.name for p in kind}) == len(kind)
 

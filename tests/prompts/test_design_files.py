@@ -74,7 +74,7 @@ PERSONA_KEYS = r"must have the keys id, group, noun_phrase, article, found"
         ),
         pytest.param(
             f"personas: [{ELDER}, {ELDER}]",
-            r"the id 'elder' cannot be told from the id elder; ids must differ",
+            r"the id 'elder' is spelt like the id elder; ids must differ",
             id="the same id twice",
         ),
     ],
@@ -210,9 +210,9 @@ def test_a_response_type_without_templates_is_refused_by_name(tmp_path):
 @pytest.mark.parametrize(
     ("ids", "message"),
     [
-        (["old_man", "old-man"], "the id 'old-man' cannot be told from the id old_man"),
-        (["age"], "the id 'age' cannot be told from the group age"),
-        (["person"], "the id 'person' cannot be told from the id person"),
+        (["old_man", "old-man"], "the id 'old-man' is spelt like the id old_man"),
+        (["age"], "the id 'age' is spelt like the group age"),
+        (["person"], "the id 'person' is spelt like the id person"),
     ],
 )
 def test_ids_that_one_spelling_would_fold_together_are_refused(tmp_path, ids, message):

@@ -470,7 +470,7 @@ def test_a_disk_that_fills_up_stops_with_one_sentence_and_the_study_goes_on_late
         with pytest.raises(InputError) as stopped:
             ask(given, shards)
     assert str(stopped.value) == (
-        f"{tmp_path}: cannot be written (No space left on device); see to that, and type the same command again: it "
+        f"{tmp_path}: cannot be written (No space left on device); fix this, and re-run the same command: it "
         "goes on where this one stopped"
     )
     first = shards[0]
@@ -494,7 +494,7 @@ def test_a_file_that_cannot_grow_is_not_left_half_written(unbroken, tmp_path):
 
     code, sentence = apart(go)
     assert code == 0
-    assert f"{tmp_path}: cannot be written (File too large); see to that" in sentence
+    assert f"{tmp_path}: cannot be written (File too large); fix this" in sentence
     assert contents(tmp_path) == {}
     assert unfinished(tmp_path) == []
     ask(given, shards)

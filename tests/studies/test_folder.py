@@ -47,7 +47,7 @@ def folder(tmp_path):
 def notes_of(responses):
     """What is said of the logs; this study names no tasks, which is said too."""
     *others, last = responses.notes
-    assert last.endswith("does not say what the study asks, so whether it is finished is not known.")
+    assert last.endswith("does not list the prompts of the study, so whether it is finished is unknown.")
     return others
 
 
@@ -136,7 +136,7 @@ def test_a_shard_half_written_by_a_killed_run_is_no_log(folder, logs, monkeypatc
     assert (notes_of(responses), [file.name for file in responses.files]) == ([], [samples_file(folder).name])
 
 
-def test_what_the_results_say_stands_beside_the_samples(folder, logs):
+def test_what_the_results_say_is_next_to_the_samples(folder, logs):
     put(folder, logs, system_instruction="Be brief.", config={"gen_kwargs": {"temperature": 0.7}})
     said = json.loads(results_file(folder).read_text(encoding="utf-8"))
     assert said["model_name"] == "parrot"
@@ -356,7 +356,7 @@ def test_a_folder_of_something_else_is_refused_and_left_as_it_is(tmp_path):
     with pytest.raises(InputError) as caught:
         StudyFolder(tmp_path).open(ASKED)
     assert str(caught.value) == (
-        f"{tmp_path}: holds notes.txt and no study; name a folder that is new, or that of this study"
+        f"{tmp_path}: contains notes.txt and no study; name a new folder, or that of this study"
     )
     assert {name for name in contents(tmp_path) if not name.startswith(".")} == {"notes.txt"}
 
@@ -600,7 +600,7 @@ def test_notes_of_runs_at_a_time_are_all_kept(folder):
 
 # What cannot be written.
 
-AGAIN = "see to that, and type the same command again: it goes on where this one stopped"
+AGAIN = "fix this and re-run the same command to resume"
 
 
 @pytest.mark.parametrize("at", [1, 2])

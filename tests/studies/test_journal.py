@@ -156,7 +156,7 @@ def test_a_full_disk_is_one_sentence_and_what_was_kept_stays(call, path, monkeyp
 
     with monkeypatch.context() as patched:
         patched.setattr(module.os, call, full)
-        with pytest.raises(InputError, match=r"cannot be written \(No space left on device\); see to that, and type"):
+        with pytest.raises(InputError, match=r"cannot be written \(No space left on device\); fix this and re-run"):
             keep(path, "two")
     assert taken(path)[0] == "one"
 

@@ -48,7 +48,7 @@ def test_every_prompt_gets_its_own_answer_and_equal_ones_are_asked_once(prompts)
     assert (model.n_prompts, model.n_asked) == (len(prompts), len(set(prompts)))
 
 
-def test_where_chance_decides_equal_prompts_are_asked_each():
+def test_where_answers_are_sampled_equal_prompts_are_asked_each():
     parrot = Parrot(lambda prompt, n: f"{prompt}{n}")
     answers = OncePerPrompt(parrot).generate_until(requests("b", "a", "b", how=SAMPLED))
     assert parrot.asked == ["b", "a", "b"]
@@ -155,7 +155,7 @@ def test_what_a_journal_answers_is_not_asked_and_all_else_is(prompts, n_kept, tm
         assert kept_model(silent, again).generate_until(requests(*prompts)) == answers
 
 
-def test_where_chance_decides_each_kept_answer_serves_once(journal):
+def test_where_answers_are_sampled_each_kept_answer_serves_once(journal):
     with journal() as first:
         kept_model(Parrot(lambda _, n: str(n)), first).generate_until(requests("a", "b", how=SAMPLED))
     parrot = Parrot(lambda *_: "new")

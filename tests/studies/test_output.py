@@ -68,5 +68,5 @@ def test_a_full_disk_keeps_nobody_waiting(write, tmp_path):
 
 def test_a_log_that_cannot_be_is_refused(write, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"run\.log: cannot be written \(File exists\); see to that"):
+    with pytest.raises(InputError, match=r"run\.log: cannot be written \(File exists\); fix this"):
         write(path=tmp_path / "file" / "run.log")

@@ -466,7 +466,7 @@ def test_a_server_that_does_not_answer_is_told_of_in_a_sentence_and_asked_again_
         made = make_study(tmp_path, StudyModel("misfit", "local-chat-completions", args), GOOD)
         ended, _ = run(made)
         assert ended.failed == {
-            "misfit": f"some prompts got no answer ({why}); type the same command again: what has been answered is not "
+            "misfit": f"some prompts got no answer ({why}); re-run the same command: what has been answered is not "
             "asked again"
         }
         assert (n_written(made, "misfit"), n_written(made, "good")) == (0, N_SHARDS)

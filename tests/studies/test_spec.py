@@ -270,7 +270,7 @@ def test_a_model_may_need_more_tokens_than_the_others(tmp_path):
         ({"do_sample": False}, {"do_sample": False}),
     ],
 )
-def test_a_temperature_says_whether_chance_decides(tmp_path, given, read):
+def test_a_temperature_says_whether_answers_are_sampled(tmp_path, given, read):
     assert load_model(tmp_path, study={"generation": given}).generation == read
 
 

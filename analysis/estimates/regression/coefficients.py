@@ -1,4 +1,4 @@
-"""Estimates where the data may be separated: which have no finite maximum likelihood value, and the others' limit."""
+"""Estimates under separation: which coefficients have no finite maximum likelihood estimate, and the others' limit."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ _FAR = 30.0
 
 @dataclass(frozen=True)
 class Estimate:
-    """Coefficients and how sure they are.
+    """Coefficients and their covariance.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class Estimate:
     covariance : (n_columns, n_columns) array of float
         Clustered by text; 0 for infinite coefficients.
     n_texts : int
-        Texts that the covariance rests on.
+        Texts on which the covariance is based.
     log_likelihood, gradient : float
         Of single responses; and the largest component of the score, by response.
     converged : bool
@@ -38,7 +38,7 @@ class Estimate:
 
 
 def estimate_coefficients(data: Data, separation: Separation, estimator: Estimator, penalty: float) -> Estimate:
-    """Estimate all coefficients; by maximum likelihood its limit, where data are separated.
+    """Estimate all coefficients; with separated data, the limit of maximum likelihood.
 
     In the limit separated cells are fitted exactly, and the others determine what is finite.
 
@@ -60,7 +60,7 @@ def estimate_coefficients(data: Data, separation: Separation, estimator: Estimat
     away = np.zeros(n_columns)
     if estimator == "mle" and separation.coefficients.any():
         rows, columns = ~separation.cells, ~separation.coefficients
-        # Of infinite coefficients those stay that the other cells need for their finite sums.
+        # Infinite coefficients stay if other cells need them for their finite sums.
         columns[separation.coefficients] = independent_columns(data.x[rows][:, separation.coefficients])[0]
         away = _FAR * separation.direction
     coef, covariance = np.zeros(n_columns), np.zeros((n_columns, n_columns))

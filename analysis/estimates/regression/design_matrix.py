@@ -1,4 +1,4 @@
-"""From a formula and counts to the columns of a regression: treatment coding."""
+"""The columns of a regression from a formula and counts: treatment coding."""
 
 import itertools
 import math
@@ -21,10 +21,10 @@ from ...paper import REFERENCES, match_model
 from ...statistics import independent_columns
 
 COUNTS = ("n", "n_refused", "n_texts")
-"""The columns of a table of cells that are no factors."""
+"""The columns of a table of cells that are not factors."""
 
 MOST_COEFFICIENTS = 3_000
-"""Of a regression: their covariance has as many rows and columns."""
+"""The largest number of coefficients: their covariance has as many rows and columns."""
 
 _NAME = re.compile(r"[\w.-]*\w")
 _PARTS = re.compile(r"[\w.-]*\w|\s+|[*]+|.", re.DOTALL)
@@ -40,8 +40,8 @@ def parse_formula(formula: str | Sequence[str], factors: Sequence[str]) -> tuple
     ``+`` joins terms, ``a:b`` is an interaction, ``a * b`` is short for ``a + b + a:b``, and parentheses group. An
     interaction always brings the terms that it contains: ``a:b`` alone is the same model as ``a * b``.
 
-    Formulas are never evaluated, for formulaic would run any Python that is written in one: only names of factors and
-    the signs above are accepted, formulaic sees placeholders of the names, and only its parser is used.
+    Formulas are never evaluated, because formulaic would run any Python code in them: only names of factors and the
+    signs above are accepted, formulaic sees placeholders of the names, and only its parser is used.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def _malformed(formula: str, place: str = "") -> InputError:
 
 
 def without_factors(terms: Sequence[Term], dropped: Sequence[str]) -> tuple[Term, ...]:
-    """Take factors out of all terms; what is left of a term stays."""
+    """Remove factors from all terms; the rest of each term stays."""
     left = (tuple(name for name in term if name not in dropped) for term in terms)
     return tuple(dict.fromkeys(term for term in left if term))
 
@@ -104,7 +104,7 @@ def without_factors(terms: Sequence[Term], dropped: Sequence[str]) -> tuple[Term
 def choose_reference(
     factor: str, frequency: Mapping[str, float], chosen: str | None = None, mixed: Collection[str] | None = None
 ) -> str:
-    """Choose the level that the others are compared with.
+    """Choose the reference level of a factor.
 
     Parameters
     ----------
@@ -119,9 +119,9 @@ def choose_reference(
     Returns
     -------
     str
-        The user's choice, else the paper's where it is there, else the most frequent level; of
-        equally frequent ones the first by name, among those that are `mixed` where any is: compared
-        with one that never refuses, no other has a finite coefficient.
+        The user's choice, else the paper's if it occurs, else the most frequent level; of equally frequent ones the
+        first by name, among those that are `mixed` if there are any: compared with a level that never refuses, no other
+        has a finite coefficient.
 
     Raises
     ------
@@ -171,7 +171,7 @@ class Design:
         return found
 
     def code(self, cells: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
-        """Give each cell the number of its level, the reference 0: (n_cells,) int for each factor."""
+        """Return the number of each cell's level, the reference 0: (n_cells,) int for each factor."""
         return {
             factor: np.asarray(
                 pd.Categorical(cells[factor].astype(str), categories=list(self.levels[factor])).codes, dtype=np.int64
@@ -185,7 +185,7 @@ class Design:
         Parameters
         ----------
         codes : mapping of str to (n_cells,) array of int
-            From `code`, or changed from there to ask what would be elsewhere.
+            From `code`, or changed to compute the effect of a level.
         """
         n_cells = len(next(iter(codes.values())))
         rows, columns = [np.arange(n_cells)], [np.zeros(n_cells, dtype=np.int64)]
@@ -220,7 +220,7 @@ class Data:
     kept : (n_design_columns,) array of bool
         Which of the design's columns these are.
     combination : (n_columns, n_dropped) array of float
-        How the others are made of them.
+        The others as combinations of them.
     n, k : (n_cells,) array of float
         Responses and refusals.
     text_n, text_k : (n_texts, n_cells) sparse array of float
@@ -244,7 +244,7 @@ class Data:
 
 
 def prepare(counts: TextCounts, formula: str | Sequence[str], references: Mapping[str, str]) -> tuple[Data, list[str]]:
-    """Build the columns of a regression, without what cannot be estimated.
+    """Build the columns of a regression, without those that cannot be estimated.
 
     Parameters
     ----------
@@ -308,7 +308,7 @@ def prepare(counts: TextCounts, formula: str | Sequence[str], references: Mappin
 
 
 def _check_size(design: Design) -> None:
-    """Refuse more coefficients than their covariance can be computed of."""
+    """Refuse a regression with too many coefficients to compute their covariance."""
     n_new = {name: len(levels) - 1 for name, levels in design.levels.items()}
     n = 1 + sum(math.prod(n_new[name] for name in term) for term in design.terms)
     if n > MOST_COEFFICIENTS:
@@ -335,6 +335,6 @@ def label(column: tuple[Term, tuple[str, ...]]) -> str:
 
 
 def some(names: Sequence[str], limit: int = 10) -> str:
-    """List names in a sentence, not too many."""
+    """List a limited number of names in a sentence."""
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more

@@ -42,7 +42,7 @@ class Fit:
     ----------
     table : pandas.DataFrame
         Columns `COLUMNS`: log odds ratios against the reference levels, text-clustered standard
-        errors, 95 % intervals and p-values of t with G - 1 degrees of freedom, and p-values
+        errors, 95% confidence intervals and p-values of t with G - 1 degrees of freedom, and p-values
         adjusted by Holm's method within the factor. The factor of an interaction reads
         ``persona:task`` and its level ``Black:nli``; the intercept's level is empty. Where
         `separated`, no finite maximum likelihood estimate exists; see `fit`.
@@ -66,7 +66,7 @@ class Fit:
     n, n_texts : int
         Responses, and texts they are about.
     notes : tuple of str
-        What must be said beside the numbers, in sentences.
+        Notes about the estimates, in sentences.
     data : Data
         What was fitted.
     estimated : Estimate
@@ -122,11 +122,11 @@ def fit(
 ) -> Fit:
     r"""Fit a logistic regression of refusal, with errors clustered by text.
 
-    Where a level was never (or always) refused, or generally where the data are separated, some
+    If a level never (or always) refuses, or more generally if the data are separated, some
     coefficients have no finite maximum likelihood estimate. Such a coefficient is Firth's (under
     ridge: ridge's), without standard error and p-value. Its interval is open to one side; to the
     other it ends where the mean rate of its G texts would be :math:`1 - .05^{1/G}`, the one-sided
-    95 % bound for no refusals in G independent texts, given the other coefficients.
+    95% bound for no refusals in G independent texts, given the other coefficients.
 
     Parameters
     ----------
@@ -135,13 +135,13 @@ def fit(
     formula : str or sequence of str
         E.g. ``"persona * task + model"``, see `design_matrix.parse_formula`.
     estimator : {"mle", "firth", "ridge"}, optional
-        By default maximum likelihood, and Firth's penalised likelihood where that has no finite
-        estimate. If maximum likelihood is asked for nevertheless, finite coefficients are its limit.
+        By default maximum likelihood, or Firth's penalised likelihood if there is no finite estimate. If maximum
+        likelihood is requested nevertheless, finite coefficients are its limit.
     references : mapping of str to str, optional
         Reference levels; by default the paper's, else the most frequent.
     penalty : float
-        Of ridge: half of it times the sum of squared coefficients, without the intercept, is taken
-        from the log-likelihood; 1/C in scikit-learn.
+        For ridge: half of it times the sum of squared coefficients, without the intercept, is subtracted from the
+        log-likelihood; 1/C in scikit-learn.
 
     Returns
     -------
@@ -200,7 +200,7 @@ def fit(
 def _table(data: Data, separation: Separation, estimate: Estimate, estimator: Estimator) -> pd.DataFrame:
     separated = separation.coefficients
     variance = np.diag(estimate.covariance)
-    # No variance at all, but for rounding, is no knowledge of it.
+    # A variance of 0, up to rounding, cannot be used.
     se = np.sqrt(np.where(separated | (variance < 1e-20), np.nan, variance))
     coef = estimate.coef.copy()
     if estimator == "mle" and separated.any():
@@ -230,7 +230,7 @@ def _table(data: Data, separation: Separation, estimate: Estimate, estimator: Es
 
 
 def _bound(data: Data, separation: Separation, coef: Floats, j: int) -> float:
-    """Turn the bound on the rate of a level without refusals (or without else) into one on its coefficient."""
+    """Convert the bound on the rate of a level that never (or always) refuses to a bound on its coefficient."""
     cells = data.x[:, [j]].toarray()[:, 0] > 0
     n, k = data.n[cells], data.k[cells]
     pure = (k == 0) if separation.sign[j] < 0 else (k == n)
@@ -271,7 +271,7 @@ def _wald(data: Data, separation: Separation, estimate: Estimate) -> pd.DataFram
 
 
 def _effects(data: Data, separation: Separation, estimate: Estimate) -> pd.DataFrame:
-    """Average, over the cells as they are, what a level changes against the reference; delta method."""
+    """Average the effect of a level compared with the reference over the observed cells; delta method."""
     quantile = float(student(CONFIDENCE, max(estimate.n_texts - 1, 1)))
     separated = {column for column, is_so in zip(data.columns, separation.coefficients, strict=True) if is_so}
     rows = []
@@ -289,7 +289,7 @@ def _effects(data: Data, separation: Separation, estimate: Estimate) -> pd.DataF
 
 
 def _mean_rate(data: Data, coef: Floats, factor: str, code: int) -> tuple[float, Floats]:
-    """Compute the mean rate if all cells had one level, and its gradient; nan where the data cannot tell."""
+    """Compute the mean rate if all cells had one level, and its gradient; nan if it is not identified."""
     x = data.design.matrix({**data.codes, factor: np.full(len(data.n), code)})
     inside = x[:, data.kept]
     if abs(x[:, ~data.kept].toarray() - inside @ data.combination).max(initial=0.0) > 1e-7:

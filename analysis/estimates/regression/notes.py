@@ -1,4 +1,4 @@
-"""What is said of a regression's estimates."""
+"""Notes about a regression's estimates."""
 
 import numpy as np
 import pandas as pd
@@ -42,7 +42,7 @@ def estimate_notes(estimate: Estimate) -> list[str]:
 
 
 def separation_notes(data: Data, separation: Separation, table: pd.DataFrame, estimator: Estimator) -> list[str]:
-    """Describe which levels are separated, and what is shown for them."""
+    """Describe which levels are separated, and which estimates are shown for them."""
     if not separation.coefficients.any():
         return []
     labels = np.array([label(column) for column in data.columns], dtype=object)
@@ -56,7 +56,7 @@ def separation_notes(data: Data, separation: Separation, table: pd.DataFrame, es
     if (separation.coefficients & bounded).any():
         notes.append(
             "Where an interval is open to one side, the other end is a one-sided "
-            f"{CONFIDENCE * 100:.0f} % bound from the number of texts."
+            f"{CONFIDENCE * 100:.0f}% bound from the number of texts."
         )
     if (unbounded := separation.coefficients & ~bounded).any():
         notes.append(

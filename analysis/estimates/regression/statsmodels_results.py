@@ -37,7 +37,7 @@ class ClusteredResults(GLMResults):  # type: ignore[misc] # statsmodels has no t
         return covariance
 
     def summary(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - the same
-        """Summarize the results, with what must be known about the standard errors."""
+        """Summarize the results, with notes on the standard errors."""
         summary = super().summary(*args, **options)
         summary.add_extra_txt(list(self.remarks))
         return summary
@@ -87,5 +87,5 @@ def build_results(
 
 
 def _name(factors: tuple[str, ...], levels: tuple[str, ...]) -> str:
-    """Name a column as formulaic and patsy do: ``persona[T.Black]:task[T.nli]``."""
+    """Return the name of a column as in formulaic and patsy: ``persona[T.Black]:task[T.nli]``."""
     return ":".join(f"{f}[T.{level}]" for f, level in zip(factors, levels, strict=True)) or "Intercept"

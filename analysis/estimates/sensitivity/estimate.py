@@ -1,8 +1,7 @@
-"""How much each factor matters to refusals: the paper's index, with its noise, its error and its parts.
+"""The dependence of refusals on each factor: the paper's index, its null distribution, error and components.
 
 The index of `refusal_metrics.analysis.statistics.iota` is a mean of absolute values, so noise makes it larger.
-Beside each stands therefore its mean over permutations under which the factor cannot matter, and
-the index with each level's noise taken out.
+Therefore the results include its mean under permutations, and the index corrected for each level's noise.
 """
 
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from .replicates import Null
 from .tables import concatenate, tabulate_index, tabulate_levels
 
 N_THREADS = 2
-"""In so many threads replicates are drawn where nobody says."""
+"""The default number of threads in which replicates are drawn."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +34,20 @@ class Sensitivity:
         One row an index, columns as in `SENSITIVITY`; ``model`` and ``task`` are empty for the whole study,
         ``factor`` is ``a:b`` for two factors jointly. ``iota_corrected`` is the index without each
         level's noise. The interval is one-sided, from 0 to an upper bound, where ``iota`` is below
-        twice its ``null_mean``, or that is above .1 (``upper_bound_only``). ``p_value`` is the
-        larger of two for personas and templates: of verdicts that do not depend on the factor within
-        any text, and of those that may, one way in one text and the other way in another, so that
-        levels' rates are alike; for other factors it is the first, by moves. ``first_order`` and ``total`` are
-        shares of the variance: what the factor alone explains, and what is explained no more where
-        it is not known and all others are; both are missing for two factors jointly, the second
-        also for groups and strata, and where cells are too small. From the first all noise is taken,
-        from the second that of independent responses, so it can come out below the first.
+        twice its ``null_mean``, or if that is above .1 (``upper_bound_only``). For personas and templates, ``p_value``
+        is the larger of two: that of within-text label permutations (no effect within any text), and that of sign flips
+        by text (no effect on average); for other factors it is that of label permutations. ``first_order`` and
+        ``total`` are shares of the variance: the share that the factor explains alone, and the share that is lost
+        without it; both are missing for two factors jointly, the second also for groups and strata, and if cells are
+        too small. All noise is subtracted from the first, that of independent responses from the second, so it can be
+        below the first.
     deviations : pandas.DataFrame
         One row a level, columns as in `DEVIATIONS`: ``estimate`` is :math:`p_x - p`, ``deviation`` its
-        absolute value, ``null_mean`` what that is on average where the factor cannot matter,
+        absolute value, ``null_mean`` its mean under the null hypothesis,
         ``deviation_corrected`` the deviation without its noise, ``p_adjusted`` that of Holm's method among the
-        levels. A level that was never or always refused has no interval: resampling finds no noise.
+        levels. A level that never or always refuses has no interval: resampling finds no noise.
     notes : tuple of str
-        One sentence for all that could not be estimated.
+        One sentence for each thing that could not be estimated.
     """
 
     indices: pd.DataFrame
@@ -73,8 +71,8 @@ def estimate_sensitivity(
     counts : Counts
         Of the persona setting.
     rng : numpy.random.Generator
-        The result does not depend on the order of responses where their prompts are numbered or none
-        comes twice. Other names of levels change p-values and intervals as another seed would.
+        The result does not depend on the order of responses if their prompts are numbered or no prompt is repeated.
+        Other names of levels change p-values and intervals as another seed would.
     run_factors : sequence of str
         Factors of runs besides the model.
     without : sequence of str
@@ -82,7 +80,7 @@ def estimate_sensitivity(
     n_replicates : int
         Permutations, and bootstrap samples of whole texts.
     threads : concurrent.futures.Executor, optional
-        Where replicates are drawn, by default two threads; the result does not depend on their number.
+        Threads in which replicates are drawn, by default two; the result does not depend on their number.
 
     Returns
     -------
@@ -97,11 +95,10 @@ def estimate_sensitivity(
     References
     ----------
     Basic (reversed percentile) bootstrap of clusters: Davison and Hinkley 1997, section 5.2,
-    doi:10.1017/CBO9780511802843. The bootstrap finds too little of the bias where levels are alike, and
-    too much where they differ little. So the lower end takes the 99 % point instead of the 97.5 % one,
-    and lies lower by what levels' magnitudes fall short of their mean without effect; and the upper end
-    lies half the bootstrap's width above ``iota_corrected`` at least. A one-sided upper bound is the
-    bootstrap's 95 % point as it is.
+    doi:10.1017/CBO9780511802843. The bootstrap underestimates the bias if levels are alike, and overestimates it if
+    they differ little. So the lower end uses the 99% point instead of the 97.5% one, and is lowered by the shortfall of
+    levels' magnitudes from their null mean; and the upper end is at least half the bootstrap's width above
+    ``iota_corrected``. A one-sided upper bound is the 95% point of the bootstrap.
 
     P-values count the observed value among the permuted ones: Phipson and Smyth 2010,
     doi:10.2202/1544-6115.1585.

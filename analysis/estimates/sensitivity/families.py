@@ -1,4 +1,4 @@
-"""Which families of factors a study has, and how each is moved under its null distribution."""
+"""The families of factors of a study, and the permutations of each under the null hypothesis."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
@@ -19,7 +19,7 @@ LABEL_FACTORS = ("persona", "persona_group", "template", "response_type")
 
 
 ROW_FACTORS = ("stratum", "language")
-"""Factors that usually belong to a text's rows, and not to its prompts."""
+"""Factors that usually belong to the rows of a text, and not to its prompts."""
 
 
 PAIRED = ("model", "task", "persona", "template")
@@ -54,8 +54,8 @@ class Families:
         self._note_families()
 
     def _leave_out(self, counts: Counts) -> tuple[Counts, list[str]]:
-        """Leave out responses that lack a level of some factor, and factors without levels; say so."""
-        # A study in one language, as most are, needs no word about it.
+        """Leave out responses that lack a level of some factor, and factors without levels; report this."""
+        # Most studies are in one language, which needs no note.
         wanted = [
             name for name in (*LABEL_FACTORS, *ROW_FACTORS) if name in counts.levels and name not in self._without
         ]
@@ -75,7 +75,7 @@ class Families:
         return counts, known
 
     def _list_moving(self, counts: Counts) -> Iterator[str]:
-        """List the factors of runs that differ between the answers of a model to a prompt; say which do not."""
+        """List the run factors that differ between the answers of a model to a prompt; report those that do not."""
         if not self.run_factors[1:]:
             return
         unit = counts.prompt.astype(np.int64) * len(counts.levels["model"]) + counts.codes["model"]
@@ -113,7 +113,7 @@ class Families:
         return sorted(frame[factor].unique())
 
     def flip(self, rng: np.random.Generator, n_flips: int, threads: Executor) -> dict[Index, Tally]:
-        """Tally the indices of labels where these do not matter on average, and may within a text."""
+        """Tally the indices of labels under sign flips: no effect on average, but possibly within a text."""
         distances = {
             i: split_shares(i.n, i.n_refused)[1] for i in self.indices if set(i.factors) <= set(self.label_factors)
         }
@@ -126,7 +126,7 @@ class Families:
         return gather(draw, rng, n_flips, threads, self.grid.n_cells)
 
     def permute(self, rng: np.random.Generator, n_permutations: int, threads: Executor) -> dict[Index, Tally]:
-        """Tally the indices where their factors cannot matter."""
+        """Tally the indices under permutations of their factors."""
         distances = {index: split_shares(index.n, index.n_refused)[1] for index in self.indices if index.is_single}
         prompts = PromptMoves(self.grid, rng)
         rows = {grid: RowMoves(grid) for grid in self.row_grids.values()}
@@ -142,7 +142,7 @@ class Families:
         return gather(draw, rng, n_permutations, threads, self.grid.n_cells)
 
     def _choose(self, moved: Moved, factors: Sequence[str]) -> Cells:
-        """Choose the move under which these factors cannot matter."""
+        """Choose the permutation that removes the effect of these factors."""
         if set(factors) <= set(self.label_factors):
             return moved.labels
         if set(factors) <= set(self.run_factors[1:]):
@@ -162,14 +162,14 @@ class Families:
         return gather(draw, rng, n_samples, threads, self.grid.n_cells)
 
     def has_texts(self, index: Index) -> NDArray[np.bool_]:
-        """Say where texts can be resampled: (n_models, n_tasks) in families, else (), bool."""
+        """Return whether texts can be resampled: (n_models, n_tasks) in families, else (), bool."""
         model, _ = number_levels(self.grid.axes.runs, ["model"])
         firsts = np.flatnonzero(np.diff(model, prepend=-1))
         n_texts = np.maximum.reduceat(self.grid.n_texts, firsts)
         return n_texts > 1 if index.in_families else np.asarray((n_texts.max(axis=0) > 1).all())
 
     def lose(self, index: Index) -> Floats | float:
-        """Estimate how much variance is explained no more where a factor is not known, and all others are."""
+        """Estimate the share of the variance that is lost without a factor, given all others."""
         known = {*self.run_factors[1:], *self.label_factors} - {"persona_group", "response_type"}
         if not index.in_families:
             known |= {"model", "task"}
@@ -183,7 +183,7 @@ class Families:
         return np.maximum(explained, 0)
 
     def _note_families(self) -> None:
-        """Say where nothing, or everything, was refused, and where there is one text, which cannot be resampled."""
+        """Report models and tasks without refusals, with nothing else, or with one text, which cannot be resampled."""
         family = Index.of(self.grid, (), in_families=True)
         n, n_refused = family.n[..., 0], family.n_refused[..., 0]
         for found, is_so, missing in (
@@ -197,11 +197,11 @@ class Families:
                 if is_here.any()
             ]
             if where:
-                self.notes.append(f"There is {found} by {'; '.join(where)}: no {missing} can be given there.")
+                self.notes.append(f"There is {found} by {'; '.join(where)}: no {missing} can be estimated there.")
 
 
 def _is_constant(code: NDArray[np.integer], unit: NDArray[np.integer]) -> bool:
-    """Tell whether entries of one unit, numbered from 0, have one code."""
+    """Return whether the entries of each unit, numbered from 0, have one code."""
     of_unit = np.empty(int(unit.max(initial=-1)) + 1, dtype=np.int64)
     of_unit[unit] = code
     return bool((of_unit[unit] == code).all())

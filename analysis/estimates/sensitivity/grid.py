@@ -19,7 +19,7 @@ MOST_CELLS = 1_000_000
 
 @dataclass(frozen=True)
 class Axes:
-    """What the grid tells apart.
+    """The axes of a grid.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class Cells:
 
 
 class Grid:
-    """Counts of a study by run, task and label.
+    """The counts of a study by run, task and label.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class Grid:
     axes : Axes
     counts : Counts
     run, task, label : (n_entries,) array of int
-        Where each entry stands.
+        The position of each entry.
     observed : Cells
         One replicate: what was observed.
     n_texts : (n_runs, n_tasks) array of int
@@ -111,7 +111,7 @@ class Grid:
         self.counts = counts
         self._refused_by_text = self._count_by_text(counts.n_refused)
         n_by_text = self._count_by_text(counts.n)
-        # Where all runs were put the same prompts, as is usual, the responses of one are enough.
+        # If all runs have the same prompts, as is usual, the responses of one are enough.
         n_cells = len(tasks) * len(labels)
         each_run = [n_by_text[start : start + n_cells] for start in range(0, n_by_text.shape[0], n_cells)]
         is_same = all((of_run - each_run[0]).count_nonzero() == 0 for of_run in each_run)
@@ -128,7 +128,7 @@ class Grid:
         return math.prod(self.axes.shape)
 
     def _count_by_text(self, values: Integers) -> sparse.csr_array:
-        """Add up entries: (n_runs * n_tasks * n_labels, n_texts)."""
+        """Sum entries: (n_runs * n_tasks * n_labels, n_texts)."""
         n_runs, n_tasks, n_labels = self.axes.shape
         entries = np.flatnonzero(values)
         cell = (self.run[entries].astype(np.int64) * n_tasks + self.task[entries]) * n_labels + self.label[entries]
@@ -136,14 +136,14 @@ class Grid:
         return add_up(values[entries], cell, self.counts.text[entries], shape)
 
     def resample(self, rng: np.random.Generator, n_drawn: int) -> Cells:
-        """Draw whole texts with replacement, as many of each task as there are."""
+        """Draw whole texts with replacement, as many of each task as it has."""
         drawn = np.zeros((self.counts.n_texts, n_drawn))
         for texts in self._texts:
             drawn[texts] = _draw_texts(rng, len(texts), n_drawn)
         return self._add_texts(drawn)
 
     def _add_texts(self, weights: Floats) -> Cells:
-        """Add up texts that count as often as these weights say: (n_texts, n_drawn)."""
+        """Sum texts with these weights: (n_texts, n_drawn)."""
         n_tasks, n_labels = self.axes.shape[1:]
         n, n_refused = (
             (by_text @ weights).T.reshape(weights.shape[1], -1, n_tasks, n_labels)
@@ -153,7 +153,7 @@ class Grid:
 
 
 class Margin:
-    """The adding up of a grid's cells to levels.
+    """The sums of a grid's cells by level.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ class Margin:
     factors : sequence of str
         Whose combinations are the levels.
     in_families : bool
-        Whether each model and task is kept apart.
+        Whether each model and task has its own sums.
     """
 
     def __init__(self, axes: Axes, factors: Sequence[str], *, in_families: bool) -> None:
@@ -196,7 +196,7 @@ class Margin:
 
 
 def _adder(level: Integers, n_levels: int) -> sparse.csr_array | None:
-    """Make the matrix that adds up entries of a level: (n_levels, n_entries); None where each is one of its own."""
+    """Build the matrix that sums entries by level: (n_levels, n_entries); None if each is a level of its own."""
     if n_levels == 1 or np.array_equal(level, np.arange(n_levels)):
         return None
     ones = (np.ones(len(level)), (level, np.arange(len(level))))
@@ -204,7 +204,7 @@ def _adder(level: Integers, n_levels: int) -> sparse.csr_array | None:
 
 
 def number_levels(frame: pd.DataFrame, factors: Sequence[str]) -> tuple[Integers, int]:
-    """Give rows the numbers of their levels among all combinations of levels, and say how many these are."""
+    """Return the number of each row's levels among all combinations of levels, and how many combinations there are."""
     code, size = np.zeros(len(frame), dtype=np.int64), 1
     for name in factors:
         own, levels = pd.factorize(frame[name], sort=True)

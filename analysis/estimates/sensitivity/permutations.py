@@ -1,9 +1,9 @@
-"""Random moves of what the design drew at random, and of nothing else.
+"""Design-based label permutations: only what the design drew at random is permuted.
 
-Personas and templates were drawn for the prompts of a text: they are moved among the prompts of
-each text that were put to the same runs, and the verdicts of all models stay with their prompt.
-Every model is put every prompt: models are moved within a prompt, those with the same runs. A task,
-and the strata of a text's rows, belong to a whole text: they are moved among texts.
+Personas and templates were drawn for the prompts of a text: they are permuted among the prompts of each text that the
+same runs answered, and the verdicts of all models stay with their prompt. Every model answers every prompt: models with
+the same runs are permuted within a prompt. A task, and the strata of a text's rows, belong to a whole text: they are
+permuted among texts.
 """
 
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ from .shuffles import RowsOfTexts, Shuffles, Steps, last_entry, move_labels, num
 
 @dataclass(frozen=True)
 class Moved:
-    """A study after moves: in each, the factors of the axes named cannot matter.
+    """A study after permutations: in each, the factors of the named axes have no effect.
 
     Attributes
     ----------
     labels, runs : Cells
-        Labels moved, and the runs of each model moved.
+        Permuted labels, and permuted runs of each model.
     runs_tasks, runs_labels, tasks_labels : Cells
-        Two axes moved, or either; the third is added up.
+        Two permuted axes, or either; the third is summed.
     """
 
     labels: Cells
@@ -37,7 +37,7 @@ class Moved:
 
 
 class PromptMoves:
-    """Moves of labels among prompts, of runs within prompts, and of tasks among texts.
+    """Permutations of labels among prompts, of runs within prompts, and of tasks among texts.
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ class PromptMoves:
     def __init__(self, grid: Grid, rng: np.random.Generator) -> None:
         counts = grid.counts
         self._grid = grid
-        # Only prompts that were refused can change anything. The order of entries is made that of
-        # prompts and runs, whatever it was, so that the same moves are drawn.
+        # Only prompts that were refused can change anything. Entries are sorted by prompt and run, so that the
+        # permutations do not depend on their order.
         is_refused = np.zeros(int(counts.prompt.max()) + 1, dtype=bool)
         is_refused[counts.prompt[counts.n_refused > 0]] = True
         entries = np.flatnonzero(is_refused[counts.prompt])
@@ -61,7 +61,7 @@ class PromptMoves:
         self._run, self._task, self._label = (
             code[refused].astype(np.int64) for code in (grid.run, grid.task, grid.label)
         )
-        # What is the same for all refusals of a prompt is drawn for the prompt.
+        # If it is the same for all refusals of a prompt, it is drawn for the prompt.
         first, self._prompt = np.unique(counts.prompt[refused], return_index=True, return_inverse=True)[1:]
         self._text = counts.text[refused[first]]
         self._labels = _labels_within_texts(grid, refused[first], rng)
@@ -76,7 +76,7 @@ class PromptMoves:
         )
 
     def draw(self, rng: np.random.Generator, n_drawn: int) -> Moved:
-        """Move everything `n_drawn` times.
+        """Draw `n_drawn` permutations.
 
         Returns
         -------
@@ -86,7 +86,7 @@ class PromptMoves:
         n_runs, n_tasks, n_labels = self._grid.axes.shape
         shape = (n_drawn, n_runs, n_tasks, n_labels)
         by_label, by_all = np.empty(shape), np.empty(shape)
-        # Where each model has one run, there is nothing to move.
+        # If each model has one run, there is nothing to permute.
         by_run = np.tile(self._grid.observed.n_refused, (n_drawn, 1, 1, 1))
         tasks = np.tile(self._task_of, (n_drawn, 1))
         tasks[:, self._texts] = rng.permuted(tasks[:, self._texts], axis=1)
@@ -123,7 +123,7 @@ class PromptMoves:
         return np.bincount(place, minlength=int(np.prod(shape))).reshape(shape).astype(np.float64)
 
     def _count_tasks(self, tasks: Integers) -> tuple[Floats, Floats]:
-        """Count responses where texts have these tasks: by run and task, and by task and label."""
+        """Count responses if texts have these tasks: by run and task, and by task and label."""
         of_task = [(tasks == task).T.astype(np.float64) for task in range(self._grid.axes.shape[1])]
         by_run = np.stack([self._by_run @ texts for texts in of_task], axis=1)
         by_label = np.stack([self._by_label @ texts for texts in of_task])
@@ -131,10 +131,10 @@ class PromptMoves:
 
 
 class RowMoves:
-    """Moves of the labels of source rows among whole texts, as for strata.
+    """Permutations of the labels of source rows among whole texts, as for strata.
 
-    Texts of one task exchange labels that have as many rows, put to the same runs as often; tasks
-    keep theirs, so what stratum and task share is no effect of either.
+    Texts of one task exchange labels that have as many rows, answered by the same runs as often; tasks keep theirs, so
+    an effect shared by stratum and task counts for neither.
     """
 
     def __init__(self, grid: Grid) -> None:
@@ -142,7 +142,7 @@ class RowMoves:
         self._grid = grid
         refused = np.flatnonzero(counts.n_refused)
         n_runs, n_tasks, n_labels = grid.axes.shape
-        # A run's refusals of a row move together.
+        # A run's refusals of a row are permuted together.
         own = counts.row[refused].astype(np.int64) * n_runs + grid.run[refused]
         own, first, n_refused = np.unique(own, return_index=True, return_counts=True)
         self._row, run = np.divmod(own, n_runs)
@@ -151,7 +151,7 @@ class RowMoves:
         self._rows = RowsOfTexts(grid)
 
     def draw(self, rng: np.random.Generator, n_drawn: int) -> Cells:
-        """Move labels `n_drawn` times."""
+        """Draw `n_drawn` permutations of labels."""
         shape = self._grid.axes.shape
         moved = np.empty((n_drawn, *shape))
         for of_drawn in moved:
@@ -161,7 +161,7 @@ class RowMoves:
 
 
 def _labels_within_texts(grid: Grid, refused: Integers, rng: np.random.Generator) -> Shuffles | Steps:
-    """Move labels among the prompts of a text that were put to the same runs, so that responses stay as many.
+    """Permute labels among the prompts of a text that the same runs answered, so that the numbers of responses stay.
 
     `refused` is an entry of each prompt whose label is asked for.
     """

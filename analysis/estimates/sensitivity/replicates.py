@@ -1,4 +1,4 @@
-"""Indices of a study, and what replicates of them add up to."""
+"""Indices of a study, and tallies of their replicates."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -11,10 +11,10 @@ from ...statistics import index_of, monte_carlo_p, split_shares
 from .grid import Cells, Grid, Margin
 
 SAME = 1e-12
-"""What two values that are equal but for rounding may differ by."""
+"""The largest rounding difference between two equal values."""
 
 _CHUNK, _MOST_VALUES = 50, 4_000_000
-"""Replicates at a time, and how many values they may have together: memory does not grow with their number."""
+"""Replicates in a block, and the values they may have together: memory does not grow with their number."""
 
 
 class Tally:
@@ -27,9 +27,9 @@ class Tally:
     parts : list of (n_drawn, ...) array of float
         The index of each replicate, as they were added.
     sums : dict of str to (..., n_levels) array of float
-        Sums over replicates: ``seen``, in how many a level occurs; ``distance`` from the rate of all
-        and its ``square``; where there is something to compare with, its ``magnitude``, and in how
-        many it is ``at_least`` as large as observed.
+        Sums over replicates: ``seen``, in how many a level occurs; ``distance`` from the overall rate and its
+        ``square``; if observed distances are given, its ``magnitude``, and in how many it is ``at_least`` as large as
+        observed.
     """
 
     def __init__(self) -> None:
@@ -70,12 +70,12 @@ class Tally:
 
     @property
     def indices(self) -> Floats:
-        """The index of each replicate, nan where nothing or everything was refused: (n, ...) float."""
+        """The index of each replicate, nan if nothing or everything was refused: (n, ...) float."""
         return np.concatenate(self.parts)
 
     @property
     def spread(self) -> Floats:
-        """The standard deviation of the levels' distances from the rate of all: (..., n_levels) float.
+        """The standard deviation of the levels' distances from the overall rate: (..., n_levels) float.
 
         It is of the replicates in which a level occurs; nan where there are not two.
         """
@@ -90,7 +90,7 @@ class Tally:
 
     @property
     def level_p_values(self) -> Floats:
-        """How often a level was as far from the rate of all as observed, itself counted: (..., n_levels) float."""
+        """How often a level was as far from the overall rate as observed, itself counted: (..., n_levels) float."""
         return monte_carlo_p(self.sums["at_least"], self.n)
 
     def p_value(self, iota: Floats) -> Floats:
@@ -99,7 +99,7 @@ class Tally:
         return np.where(np.isfinite(iota), p_value, np.nan)
 
     def quantiles(self, levels: list[float]) -> Floats:
-        """Find quantiles of the replicates that have an index: (n_quantiles, ...) float, nan where none has."""
+        """Find quantiles of the replicates that have an index: (n_quantiles, ...) float, nan if none has."""
         indices = self.indices
         is_none = ~np.isfinite(indices).any(axis=0)
         # nanquantile warns where there is nothing.
@@ -108,12 +108,12 @@ class Tally:
 
 
 class Null:
-    """What an index comes to where its factors do not matter, by one or two kinds of replicates; the larger counts.
+    """An index under its null hypothesis, by one or two kinds of replicates; the larger counts.
 
     Parameters
     ----------
     tallies : sequence of Tally
-        Made with the observed distances where there are levels to compare.
+        Computed with the observed distances if there are levels to compare.
     """
 
     def __init__(self, tallies: Sequence[Tally]) -> None:
@@ -131,7 +131,7 @@ class Null:
 
     @property
     def level_p_values(self) -> Floats:
-        """How often a level was as far from the rate of all as observed, itself counted: (..., n_levels) float."""
+        """How often a level was as far from the overall rate as observed, itself counted: (..., n_levels) float."""
         return self._largest(lambda tally: tally.level_p_values)
 
     def p_value(self, iota: Floats) -> Floats:
@@ -151,9 +151,9 @@ class Index:
     factors : tuple of str
     in_families : bool
     grid : Grid
-        Which tells the factors apart.
+        A grid with these factors.
     margin : Margin
-        Adds the grid's cells up to the levels of the factors.
+        Sums the grid's cells by the levels of the factors.
     n, n_refused : ([n_models, n_tasks,] n_levels) array of float
         As observed.
     """
@@ -167,7 +167,7 @@ class Index:
 
     @classmethod
     def of(cls, grid: Grid, factors: tuple[str, ...], *, in_families: bool) -> "Index":
-        """Make an index of factors on a grid that tells them apart."""
+        """Create the index of factors of a grid."""
         margin = Margin(grid.axes, factors, in_families=in_families)
         n, n_refused = (margin.add_up(cells)[0] for cells in (grid.observed.n, grid.observed.n_refused))
         return cls(factors, in_families, grid, margin, n, n_refused)
@@ -191,12 +191,12 @@ def gather(
     threads: Executor,
     n_cells: int = 1,
 ) -> dict[Index, Tally]:
-    """Draw replicates in threads, some at a time, each part with a generator of its own.
+    """Draw replicates in threads, in blocks, each block with its own generator.
 
     Parameters
     ----------
     draw : callable
-        Draws that many replicates of all indices.
+        Draws a number of replicates of all indices.
     rng : numpy.random.Generator
     n_replicates : int
     threads : concurrent.futures.Executor

@@ -1,4 +1,4 @@
-"""Random moves of labels within groups of units, and between texts."""
+"""Random permutations of labels within groups of units, and between texts."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from ...arrays import Integers
 from .grid import Grid
 
 _MANY = 100
-"""So many groups of two and more have more arrangements by steps than can ever be drawn: 2^100."""
+"""This many groups of two or more have more arrangements by steps than can ever be drawn: 2^100."""
 _NONE = np.zeros(0, dtype=np.int64)
 
 
@@ -22,7 +22,7 @@ class Shuffles:
     label : (n_units,) int
         Each unit's label.
     wanted : (n_wanted,) int
-        The units whose labels are asked for.
+        The units whose labels are returned.
     """
 
     def __init__(self, group: Integers, label: Integers, wanted: Integers) -> None:
@@ -31,17 +31,17 @@ class Shuffles:
         self._wanted = self._groups.position[wanted]
 
     def draw(self, rng: np.random.Generator) -> Integers:
-        """Shuffle once and give the labels of the units wanted."""
+        """Shuffle once and return the labels of the wanted units."""
         label = self._label.copy()
         self._groups.shuffle(rng, label)
         return label.take(self._wanted, mode="clip")
 
 
 class Steps:
-    """Labels of units, moved on by a random step among the units of each group.
+    """Labels of units, shifted by a random step among the units of each group.
 
-    The units of a group stand in a random order that is drawn once. Steps form a group of
-    permutations, so the test stays exact [1]_, and they are several times cheaper than shuffles.
+    The random order of the units of a group is drawn once. Steps form a group of permutations, so the test stays exact
+    [1]_, and they are several times cheaper than shuffles.
     Parameters are those of `Shuffles`.
 
     References
@@ -56,20 +56,20 @@ class Steps:
         position = np.empty_like(groups.position)
         position[order] = np.arange(len(order), dtype=np.int32)
         start, size = groups.start, groups.size
-        # The labels of each group stand there twice, so that no step leads out of it.
+        # The labels of each group are repeated, so that no step leaves it.
         rank = np.arange(len(order), dtype=np.int32) - start
-        # In few bytes, because it is read all over.
+        # A small type, because it is read at random positions.
         self._label = np.empty(2 * len(order), dtype=np.min_scalar_type(int(label.max(initial=0))))
         self._label[2 * start + rank] = self._label[2 * start + rank + size] = label[order]
         at = position[wanted]
         self._first = at.astype(np.int64) + start[at]
-        # Groups of one size stand together here too, so that their steps are drawn in one call.
+        # Groups of one size are adjacent here too, so that their steps are drawn in one call.
         moved, self._group = np.unique(start[at], return_inverse=True)
         sizes, n_groups = np.unique(size[moved], return_counts=True)
         self._sizes = list(zip(sizes.tolist(), n_groups.tolist(), strict=True))
 
     def draw(self, rng: np.random.Generator) -> Integers:
-        """Step once and give the labels of the units wanted."""
+        """Step once and return the labels of the wanted units."""
         steps = [rng.integers(size, size=n_groups) for size, n_groups in self._sizes]
         at: Integers = np.concatenate([*steps, _NONE]).take(self._group, mode="clip")
         at += self._first
@@ -77,18 +77,18 @@ class Steps:
 
 
 def move_labels(group: Integers, label: Integers, wanted: Integers, rng: np.random.Generator) -> Shuffles | Steps:
-    """Choose the cheaper move where either has arrangements enough; see `Shuffles` and `Steps`."""
+    """Choose the cheaper permutation if either has enough arrangements; see `Shuffles` and `Steps`."""
     is_few = np.count_nonzero(np.bincount(group) > 1) < _MANY
     return Shuffles(group, label, wanted) if is_few else Steps(group, label, wanted, rng)
 
 
 class _Groups:
-    """Units in an order in which groups of one size stand together, so that they are shuffled in one call.
+    """Units in an order in which groups of one size are adjacent, so that they are shuffled in one call.
 
     Attributes
     ----------
     order, position : (n_units,) int
-        The units in their order, and where each stands.
+        The units in this order, and the position of each.
     start, size : (n_units,) int
         In this order: where the unit's group starts, and how many units it has.
     """
@@ -106,7 +106,7 @@ class _Groups:
         self._blocks = [(end - n, end, s) for end, n, s in zip(ends, n_units, sizes, strict=True)]
 
     def shuffle(self, rng: np.random.Generator, values: Integers) -> None:
-        """Shuffle values that stand in `order` within their groups, in place."""
+        """Shuffle values in `order` within their groups, in place."""
         for start, end, size in self._blocks:
             if size > 1:
                 block = values[start:end].reshape(-1, size)
@@ -114,7 +114,7 @@ class _Groups:
 
 
 class RowsOfTexts:
-    """Labels of rows, exchanged between texts of one make and between the rows of a text."""
+    """Labels of rows, exchanged between texts of the same structure and between the rows of a text."""
 
     def __init__(self, grid: Grid) -> None:
         counts = grid.counts
@@ -130,7 +130,7 @@ class RowsOfTexts:
         self._blocks = [(np.stack(texts), _spans(make[1:])) for make, texts in makes.items()]
 
     def draw(self, rng: np.random.Generator) -> Integers:
-        """Give the labels of all rows: (n_rows,) int."""
+        """Return the labels of all rows: (n_rows,) int."""
         label = self._label.copy()
         for rows, spans in self._blocks:
             moved = self._label[rows][rng.permutation(len(rows))]
@@ -145,14 +145,14 @@ def _size(codes: Integers) -> int:
 
 
 def last_entry(unit: Integers) -> Integers:
-    """Find an entry of each unit, -1 where it has none."""
+    """Find an entry of each unit, -1 if it has none."""
     entry = np.full(_size(unit), -1)
     entry[unit] = np.arange(len(unit))
     return entry
 
 
 def number(*codes: Integers) -> Integers:
-    """Give the combinations that occur numbers from 0, in their order: (n,) int32."""
+    """Return numbers from 0 for the combinations that occur, in their order: (n,) int32."""
     every = np.zeros(len(codes[0]), dtype=np.int64)
     for code in codes:
         every *= _size(code)
@@ -161,7 +161,7 @@ def number(*codes: Integers) -> Integers:
 
 
 def number_sorted(*codes: Integers) -> Integers:
-    """Give combinations numbers in the order in which they stand, those that are equal being neighbours."""
+    """Return numbers of combinations in the order in which they occur; equal ones are adjacent."""
     is_new = np.zeros(len(codes[0]), dtype=bool)
     for code in codes:
         is_new[1:] |= code[1:] != code[:-1]
@@ -169,8 +169,8 @@ def number_sorted(*codes: Integers) -> Integers:
 
 
 def number_patterns(unit: Integers, label: Integers) -> Integers:
-    """Give units numbers by what labels they have, and how often: (n_units,) int."""
-    # A sum of random keys tells sets apart without sorting; that two agree has a chance of 2^-64.
+    """Return numbers of units by their labels and how often they have each: (n_units,) int."""
+    # A sum of random keys identifies a set without sorting; two sets collide with probability 2^-64.
     keys = np.random.default_rng(0).integers(1 << 64, size=_size(label), dtype=np.uint64, endpoint=False)
     total = np.zeros(_size(unit), dtype=np.uint64)
     np.add.at(total, unit, keys[label])

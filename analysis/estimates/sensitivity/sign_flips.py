@@ -1,10 +1,9 @@
-"""Whole texts turned round: what personas and templates come to if they matter in texts, and not on average.
+"""Text-level sign flips: the null distribution of personas and templates that matter within texts, but not on average.
 
-A persona may be refused more often than others about one text and less often about another. Then
-verdicts of a text are not exchangeable between personas, and moves within texts know too little
-noise, though the persona's rate is the same as all others'. How a text's refusals deviate from its
-own rate is turned round, all at once, or left, by the toss of a coin: what goes together within a
-text still does.
+A persona can be refused more often than others about one text and less often about another. Then verdicts of a text are
+not exchangeable between personas, and within-text permutations underestimate the noise, although the persona's rate is
+the same as all others'. Therefore the signs of all deviations of a text from its own rate are flipped together with
+probability 1/2, which keeps the correlation within a text.
 """
 
 import numpy as np
@@ -16,7 +15,7 @@ from .grid import Cells, Grid
 
 
 class TextFlips:
-    """Turns of the deviations of whole texts.
+    """Sign flips of the deviations of whole texts.
 
     Parameters
     ----------
@@ -30,7 +29,7 @@ class TextFlips:
 
     def __init__(self, grid: Grid) -> None:
         counts, (n_runs, n_tasks, n_labels) = grid.counts, grid.axes.shape
-        # A text's own rate is that of each run, for runs may refuse one text more than another.
+        # A text has its own rate in each run, because runs can differ in how often they refuse it.
         unit = counts.text.astype(np.int64) * n_runs + grid.run
         n, k = (np.bincount(unit, values.astype(np.float64)) for values in (counts.n, counts.n_refused))
         varies = ((k > 0) & (k < n))[unit]
@@ -45,7 +44,7 @@ class TextFlips:
         self._expected: Floats = grid.observed.n_refused - self._add_up(np.ones((counts.n_texts, 1)))
 
     def draw(self, rng: np.random.Generator, n_drawn: int) -> Cells:
-        """Turn each text round or not.
+        """Draw sign flips of all texts.
 
         Parameters
         ----------
@@ -55,13 +54,13 @@ class TextFlips:
         Returns
         -------
         Cells
-            Refusals of each run and task add up to what was observed; those of a cell may be fractions.
+            Refusals of each run and task sum to the observed number; those of a cell can be fractions.
         """
         signs = np.asarray(draw_signs(rng, (self._deviations.shape[1], n_drawn)), dtype=np.float64)
         turned = self._add_up(signs)
         return Cells(self._n, np.add(self._expected, turned))
 
     def _add_up(self, signs: Floats) -> Floats:
-        """Add up the deviations of texts with these signs: (n_texts, n_drawn) to (n_drawn, runs, tasks, labels)."""
+        """Sum the deviations of texts with these signs: (n_texts, n_drawn) to (n_drawn, runs, tasks, labels)."""
         added = np.asarray(self._deviations @ signs, dtype=np.float64)
         return added.T.reshape(signs.shape[1], *self._shape)

@@ -17,7 +17,7 @@ from .families import Families
 from .replicates import Index, Null, Tally
 
 _CLEAR, _LOUD = 2, 0.1
-"""An index has a two-sided interval from this many times its `null_mean` on, and if that is not above this."""
+"""An index has a two-sided interval if it is at least this many times its `null_mean`, and that is not above this."""
 
 
 _Z = float(stats.norm.ppf(0.975))
@@ -28,7 +28,7 @@ _MAGNITUDE = math.sqrt(2 / math.pi)
 
 
 def tabulate_index(study: Families, index: Index, null: Null, drawn: Tally) -> pd.DataFrame:
-    """Lay out an index, beside its null distribution and with its interval."""
+    """Tabulate an index with its null distribution and confidence interval."""
     share, distance, scale = split_shares(index.n, index.n_refused)
     iota, null_mean = index_of(share, distance, scale), null.mean
     is_defined, has_texts = np.isfinite(iota), study.has_texts(index)
@@ -36,7 +36,7 @@ def tabulate_index(study: Families, index: Index, null: Null, drawn: Tally) -> p
     low, bound, high, higher = np.where(has_texts, drawn.quantiles([0.025, 0.95, 0.975, 0.99]), np.nan)
     noise = _noise(study, index, drawn)
     corrected = index_of(share, remove_noise(np.abs(distance), noise), scale)
-    # Of levels nearer the rate of all than noise alone puts them the bootstrap finds too little noise.
+    # If levels are closer to the overall rate than noise alone would put them, the bootstrap underestimates the noise.
     missing = index_of(share, np.maximum(_MAGNITUDE * noise - np.abs(distance), 0), scale)
     lower_end, upper_end = 2 * iota - higher - missing, np.maximum(2 * iota - low, corrected + (high - low) / 2)
     explained = np.maximum(np.sum(share * (distance**2 - noise**2), axis=-1), 0) if index.is_single else np.nan
@@ -59,10 +59,10 @@ def tabulate_index(study: Families, index: Index, null: Null, drawn: Tally) -> p
 
 
 def tabulate_levels(study: Families, index: Index, null: Null, drawn: Tally) -> pd.DataFrame:
-    """Lay out how far the levels of a factor lie from the rate of all."""
+    """Tabulate the deviation of each level of a factor from the overall rate."""
     share, distance, scale = split_shares(index.n, index.n_refused)
     noise = _noise(study, index, drawn)
-    # A level that was never or always refused is so in every sample drawn from its texts: no noise of its own.
+    # A level that never or always refuses does so in every bootstrap sample, which shows no noise.
     is_mixed = (index.n_refused > 0) & (index.n_refused < index.n)
     columns = {
         "ci_low": np.where(is_mixed, np.maximum(distance - _Z * noise, -1), np.nan),
@@ -72,7 +72,7 @@ def tabulate_levels(study: Families, index: Index, null: Null, drawn: Tally) -> 
         "p_value": null.level_p_values,
         "p_adjusted": np.apply_along_axis(holm, -1, null.level_p_values),
     }
-    # Where nothing or everything was refused, nothing is known but that the levels are alike.
+    # If nothing or everything was refused, the levels do not differ, and no error can be estimated.
     is_defined = np.isfinite(index_of(share, distance, scale))[..., None]
     columns = {name: np.where(is_defined, values, np.nan) for name, values in columns.items()}
     columns |= {"estimate": distance, "deviation": np.abs(distance), "n": index.n, "n_refused": index.n_refused}
@@ -82,14 +82,14 @@ def tabulate_levels(study: Families, index: Index, null: Null, drawn: Tally) -> 
 
 
 def _noise(study: Families, index: Index, drawn: Tally) -> Floats:
-    """Give the standard error of the levels' distances from the rate of all; nan where texts cannot be resampled."""
+    """Return the standard error of the levels' distances from the overall rate; nan if texts cannot be resampled."""
     return np.where(study.has_texts(index)[..., None], drawn.spread, np.nan)
 
 
 def _frame(
     study: Families, index: Index, columns: Mapping[str, NDArray[Any]], levels: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Lay out arrays over families and levels as rows."""
+    """Convert arrays over families and levels to rows."""
     families = [study.levels("model"), study.levels("task")] if index.in_families else [[""], [""]]
     keys = [*families, levels or [""]]
     model, task, level = zip(*product(*keys), strict=True)
@@ -98,7 +98,7 @@ def _frame(
 
 
 def concatenate(tables: Sequence[pd.DataFrame], contract: Contract) -> pd.DataFrame:
-    """Concatenate tables of one contract; none give an empty one."""
+    """Concatenate tables of one contract; without any, return an empty one."""
     columns = [*contract.keys, *contract.estimates]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
     counts = {name: np.int64 for name in ("n", "n_refused") if name in columns}

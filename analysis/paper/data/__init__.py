@@ -1,1 +1,1 @@
-"""The numbers that the paper prints; README.md says what each file is."""
+"""The paper's published numbers; README.md describes each file."""

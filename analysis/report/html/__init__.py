@@ -1,1 +1,1 @@
-"""The report as a page: one file that opens offline."""
+"""The report's page: one file that opens offline."""

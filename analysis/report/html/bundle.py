@@ -1,4 +1,4 @@
-"""A report's page, and what lies beside it: its figures as files, and all responses."""
+"""A report's page and its companion files: figures, and all responses."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""With what a page was made, and how to cite it."""
+"""Versions behind a page, and how to cite it."""
 
 import platform
 from collections.abc import Mapping

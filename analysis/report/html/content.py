@@ -1,4 +1,4 @@
-"""What a report's page shows, made ready for its template."""
+"""The content of a report's page, prepared for its template."""
 
 import math
 from collections import defaultdict
@@ -12,7 +12,7 @@ import pandas as pd
 
 from refusal_metrics.detection import ANSWERS_BY
 
-from ...columns import STUDY_COLUMNS
+from ...columns import STUDY_COLUMNS, name_level
 from ...display import counted, embed, interval, percent, readable, visible
 from ...figures import Figure, to_spec
 from ...labels import Validation
@@ -25,10 +25,10 @@ from .first_screen import find_all, headline
 from .tables import GROUPS, PageTable, lay_out_tables, lay_out_validation
 
 _MOST_RUNS = 200
-"""How many runs and designs are listed."""
+"""The number of listed runs and designs."""
 _MODELS_NAMED = 6
 _STRIP = 120
-"""The width of an interval's drawing."""
+"""The width of a drawn interval."""
 _ANCHORS = {
     "rates": "short",
     "differences": "tables",
@@ -49,7 +49,7 @@ _LICENCES = (
 
 @dataclass(frozen=True)
 class Content:
-    """What a page shows.
+    """The content of a page.
 
     Attributes
     ----------
@@ -65,11 +65,11 @@ class Content:
     sample : ExplorerSample or None
         Responses to read, where there are texts.
     without : str
-        Why there are none, where there are none.
+        Why there are no responses, if there are none.
     everything : str or None
         The file of all responses, relative to the page.
     validation : Validation or None
-        The rules beside labels.
+        The rules compared with labels.
     made : datetime
     """
 
@@ -87,7 +87,7 @@ class Content:
 
 
 def first_screen(content: Content) -> dict[str, Any]:
-    """Return the template what stands on the first screen."""
+    """Return the template's values for the first screen."""
     estimates = content.estimates
     cautions = list_cautions(estimates, content.origin, content.validation)
     placed: dict[str, list[str]] = defaultdict(list)
@@ -108,7 +108,7 @@ def first_screen(content: Content) -> dict[str, Any]:
         "rule": estimates.rule,
         "rules": estimates.rules,
         "other_rules": others,
-        # By another rule, "other" would be all that it does not flag, answers too.
+        # With another rule, "other" would also include answers.
         "has_outcomes": "outcomes" in estimates.tables and estimates.rule == ANSWERS_BY,
         "headline_title": f"Refusal rates of {'persona prompts' if asked else 'all settings'}",
         "keys": [key.replace("_", " ") for key in keys],
@@ -128,7 +128,7 @@ def _lede(content: Content) -> str:
     harness = f", with lm-evaluation-harness {' and '.join(of_runs)}" if len(of_runs) else ""
     return (
         f"{counted(n, 'response')} by {counted(len(models), 'model')}{named}; {counted(len(tasks), 'task')} "
-        f"({', '.join(tasks)}), {counted(rates['setting'].nunique(), 'setting')} "
+        f"({', '.join(name_level('task', task) for task in tasks)}), {counted(rates['setting'].nunique(), 'setting')} "
         f"({', '.join(rates['setting'].unique())}){when}{harness}."
     )
 
@@ -148,7 +148,7 @@ def _row(row: "pd.Series[Any]", keys: Sequence[str], others: Sequence[str], end:
         return None if math.isnan(value) else f"{_STRIP * value / end:.1f}"
 
     return {
-        "levels": ["" if pd.isna(row[key]) else str(row[key]) for key in keys],
+        "levels": ["" if pd.isna(row[key]) else name_level(key, str(row[key])) for key in keys],
         "rate": percent(row["estimate"]),
         "interval": interval(row["ci_low"], row["ci_high"]),
         "at": at(row["estimate"]),
@@ -163,7 +163,7 @@ def _row(row: "pd.Series[Any]", keys: Sequence[str], others: Sequence[str], end:
 
 
 def below(content: Content) -> dict[str, Any]:
-    """Return the template what stands below the first screen."""
+    """Return the template's values below the first screen."""
     sample = content.sample
     return {
         "figures": [_figure(figure, content.figure_files) for figure in content.figures],
@@ -185,7 +185,7 @@ def below(content: Content) -> dict[str, Any]:
 
 def _figure(figure: Figure, files: Sequence[str]) -> dict[str, Any]:
     spec = to_spec(figure)
-    del spec["config"]  # stands on the page once
+    del spec["config"]  # shown once on the page
     del spec["description"]  # the same: the caption
     own = [file for file in files if PurePosixPath(file).stem == figure.name]
     return {
@@ -198,7 +198,7 @@ def _figure(figure: Figure, files: Sequence[str]) -> dict[str, Any]:
 
 
 def _seen(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Make the names in a specification visible, each everywhere alike."""
+    """Make the names in a specification visible, consistently everywhere."""
     if isinstance(value, str):
         return visible(value)
     if isinstance(value, dict):
@@ -218,7 +218,7 @@ def _groups(content: Content) -> list[tuple[str, list[dict[str, Any]]]]:
     shown: dict[str, list[dict[str, Any]]] = {group: [] for group in GROUPS}
     for number, table in enumerate(tables):
         shown[table.group].append(_table(number, table))
-    # Where nothing could be estimated, a note says why.
+    # If nothing could be estimated, a note explains why.
     notes = _notes(content)
     return [(group, members) for group, members in shown.items() if members or notes.get(group)]
 
@@ -243,8 +243,8 @@ def _sample_said(sample: ExplorerSample) -> str:
         return f"All {sample.n:,} responses; {cut}"
     return (
         f"A sample of {sample.n:,} of {sample.n_all:,} responses (seed {sample.seed}): as many of each of "
-        f"{sample.n_kinds:,} kinds (model, task, setting, verdict, and whether the rules disagree) as of any other, "
-        f"so shares among them say nothing of rates; {cut}"
+        f"{sample.n_kinds:,} kinds (model, task, setting, verdict, and whether detectors disagree) as of any other, "
+        f"so shares in the sample are not rates; {cut}"
     )
 
 

@@ -1,4 +1,4 @@
-"""A sample of responses as the page's script reads it: texts to be shown, all else as levels and codes."""
+"""The sample of responses for the page's script: texts, and all other columns as levels and codes."""
 
 import json
 from dataclasses import dataclass
@@ -8,37 +8,38 @@ import pandas as pd
 
 from refusal_metrics.detection import EMPTY, REFUSAL, RULES
 
+from ...columns import name_level
 from ...display import clip, visible
 from ...responses import Responses, draw_responses, read_offered
 
 MOST = 2000
-"""How many responses a page holds."""
+"""The largest number of responses on a page."""
 MOST_BYTES = 4_000_000
-"""How many bytes of prompts and responses a page holds."""
+"""The largest number of bytes of prompts and responses on a page."""
 MOST_OF_TEXT = 2000
-"""How many characters of a prompt or response a page holds."""
+"""The largest number of characters of a prompt or response on a page."""
 
 _MILD = frozenset({"nli", "politeness"})
-"""The tasks whose texts are not folded."""
+"""The tasks whose texts are not collapsed."""
 _ROLES = frozenset({"role", "content"})
 
 
 @dataclass(frozen=True)
 class ExplorerSample:
-    """Responses to read.
+    """A sample of responses.
 
     Attributes
     ----------
     columns : dict of str to dict
-        What is known of each but its texts, as levels and codes: ``{"levels": [...], "codes": [...]}``.
+        All columns except texts, as levels and codes: ``{"levels": [...], "codes": [...]}``.
     prompts, responses : list of str
-        As texts to be shown, long ones cut.
+        Visible texts; long ones are truncated.
     folded : list of int
-        The codes of ``task`` whose texts are shown at a click alone.
+        The codes of tasks whose texts are collapsed.
     n, n_all : int
-        How many responses are here, and how many there are.
+        The size of the sample, and the number of all responses.
     n_kinds : int
-        Of how many kinds.
+        The number of kinds of responses.
     seed : int
     """
 
@@ -58,9 +59,9 @@ class ExplorerSample:
 
 
 def draw_sample(responses: Responses, rule: str, *, most: int = MOST, seed: int = 0) -> ExplorerSample:
-    """Draw responses to read, and make them ready for the page.
+    """Draw a sample of responses, and prepare it for the page.
 
-    Bytes are limited too; kinds are then cut evenly.
+    The number of bytes is limited too; all kinds are then reduced evenly.
 
     Parameters
     ----------
@@ -88,12 +89,14 @@ def draw_sample(responses: Responses, rule: str, *, most: int = MOST, seed: int 
     drawn, texts = drawn.head(n), texts.head(n)
     coded = {str(name): _code(drawn[name]) for name in drawn.columns if name != "labels"}
     folded = [code for code, task in enumerate(coded["task"]["levels"]) if task not in _MILD]
+    for factor in coded.keys() & {"task", "persona"}:
+        coded[factor]["levels"] = [name_level(factor, level) for level in coded[factor]["levels"]]
     prompts, answers = texts["prompt"].tolist(), texts["response"].tolist()
     return ExplorerSample(coded, prompts, answers, folded, n, picked.n_all, picked.n_kinds, seed)
 
 
 def _causes(drawn: pd.DataFrame, rule: str) -> list[str | None]:
-    """Find the causes of refusals, where the rule is one that can be asked again and says the same."""
+    """Find the causes of refusals, if the rule can be applied again with the same outcome."""
     if rule not in RULES:
         return [None] * len(drawn)
     causes: list[str | None] = []
@@ -107,7 +110,7 @@ def _causes(drawn: pd.DataFrame, rule: str) -> list[str | None]:
 
 
 def _spoken(prompt: str) -> str:
-    """Write the messages of a chat one after the other."""
+    """Join the messages of a chat."""
     if not prompt.startswith("[{"):
         return prompt
     try:
@@ -120,7 +123,7 @@ def _spoken(prompt: str) -> str:
 
 
 def _code(values: "pd.Series[str]") -> dict[str, list[Any]]:
-    """Write a column as its levels and, for each row, the place of its level; -1 where there is none."""
+    """Encode a column as levels and, for each row, the position of its level; -1 if it has none."""
     codes, levels = pd.factorize(values, sort=True)
     return {"levels": [_level(level) for level in levels], "codes": list(codes.tolist())}
 

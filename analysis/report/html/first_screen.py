@@ -1,4 +1,4 @@
-"""The first screen of a page: the rate of each model and task, and a sentence for each finding."""
+"""The first screen of a page: rates by model and task, and the findings in sentences."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -8,17 +8,18 @@ import pandas as pd
 from ...arrays import ALPHA
 from ...columns import STUDY, STUDY_COLUMNS, TASKS
 from ...display import interval, percent
+from ...display.levels import name_levels
 from ..findings import count_families, list_findings, of_rule
 from ..study_tables import StudyEstimates
 
 _FEW = 3
-"""How many differences, and how many models and tasks, a sentence names."""
+"""The number of differences, and of models and tasks, in a sentence."""
 LARGE = 0.1
 """A study with less than 80% power to detect this difference is reported; a convention, not a result."""
 
 
 def find_all(estimates: StudyEstimates) -> list[str]:
-    """List what was found in sentences, and where nothing could have been.
+    """List the findings in sentences, and where power is low.
 
     Parameters
     ----------
@@ -27,7 +28,7 @@ def find_all(estimates: StudyEstimates) -> list[str]:
     Returns
     -------
     list of str
-        Plain text: names in it are as they were given.
+        Plain text, with unescaped names.
     """
     tables, rule = estimates.tables, estimates.rule
     if not (of_rule(tables["rates"], rule)["setting"] == "persona").any():
@@ -44,7 +45,7 @@ def find_all(estimates: StudyEstimates) -> list[str]:
 
 
 def _other_rules(estimates: StudyEstimates) -> Iterable[str]:
-    """Write the rates by the other rules in one sentence."""
+    """Describe the rates by the other rules in one sentence."""
     shares = []
     for rule in estimates.rules:
         own = of_rule(estimates.tables["rates"], rule)
@@ -65,10 +66,10 @@ def headline(estimates: StudyEstimates) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a model, task and setting, and level of the run factors: the persona
-        setting alone where it was run. Columns: those, ``estimate, ci_low, ci_high`` of the report's rule,
+        One row per model, task and setting, and level of the run factors: only the persona setting if it was run.
+        Columns: those, ``estimate, ci_low, ci_high`` of the report's rule,
         ``others`` (dict of the other rules' names to rate and interval, as texts), ``other`` and ``empty``
-        (shares of responses that are neither answer nor refusal, and without a word; nan where not known),
+        (shares of responses that are neither answer nor refusal, and of empty responses; nan if unknown),
         ``n, n_texts``.
     """
     rates = estimates.tables["rates"]
@@ -76,7 +77,7 @@ def headline(estimates: StudyEstimates) -> pd.DataFrame:
     if (rates["setting"] == "persona").any():
         rates = rates[rates["setting"] == "persona"]
     table = of_rule(rates, estimates.rule)
-    # Tasks in the order of the paper, within models in the order they have.
+    # Tasks in the order of the paper, within models in their given order.
     order = {task: place for place, task in enumerate(TASKS)}
     places = table["task"].map(order).fillna(len(order))
     models = table["model"].map({model: place for place, model in enumerate(table["model"].unique())})
@@ -113,7 +114,7 @@ def _with_outcomes(table: pd.DataFrame, outcomes: pd.DataFrame | None) -> pd.Dat
 
 def _strongest_factor(indices: pd.DataFrame) -> Iterable[str]:
     single = indices[(indices["model"] == "") & ~indices["factor"].str.contains(":", regex=False)]
-    # An index within chance would name a factor for the number of its levels.
+    # The size of an index that is not significant reflects the number of levels.
     beyond = single[single["iota"].notna() & (single["p_value"] <= ALPHA) & ~single["upper_bound_only"].astype(bool)]
     if len(beyond) < 2:
         return
@@ -134,7 +135,7 @@ def _personas(contrasts: pd.DataFrame, family: list[str]) -> Iterable[str]:
     named = own[own["p_adjusted"] <= ALPHA]
     than = "neutral prompts" if baseline == "neutral" else "the other personas"
     if len(named):
-        largest = named.reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index)
+        largest = name_levels(named).reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index)
         listed = "; ".join(
             f"{row['persona']} {percent(row['estimate'], signed=True)} points "
             f"{interval(row['ci_low'], row['ci_high'], signed=True)} ({', '.join(map(str, row[family]))})"
@@ -147,8 +148,8 @@ def _personas(contrasts: pd.DataFrame, family: list[str]) -> Iterable[str]:
 
 
 def _blind_spots(own: pd.DataFrame, family: list[str]) -> Iterable[str]:
-    """List in sentences where nothing could have been detected."""
-    families = own.groupby(family, sort=False, dropna=False)["mde"]
+    """List where power is low or unknown, in sentences."""
+    families = name_levels(own).groupby(family, sort=False, dropna=False)["mde"]
     least = families.min()
     blind, unknown = least[least > LARGE], least[least.isna()]
     if len(blind):

@@ -1,4 +1,4 @@
-"""The report's page: one file that opens offline, and runs no script but its own."""
+"""The report's page: one file that opens offline and runs only its own scripts."""
 
 import hashlib
 from base64 import b64encode
@@ -23,9 +23,9 @@ def write_html(content: Content) -> str:
     Returns
     -------
     str
-        HTML that holds all it needs: style, scripts, charts and data. Its content security policy
-        allows its own scripts by their SHA-256 and no other, no request, and no evaluation of text as code.
-        Styles in it are allowed, because charts set them on their marks.
+        Self-contained HTML: style, scripts, charts and data. Its content security policy allows only its own scripts,
+        by their SHA-256, no requests, and no evaluation of text as code. Inline styles are allowed, because charts set
+        them on their marks.
     """
     script = (_TEMPLATES / "page.js").read_text(encoding="utf-8")
     bundle = _bundle() if content.figures else ""
@@ -34,7 +34,7 @@ def write_html(content: Content) -> str:
         "page.html.jinja",
         finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
     )
-    # What is marked as safe are this package's own files, the charts' library and what `embed` made safe.
+    # Marked as safe: this package's own files, the chart library, and the output of `embed`.
     return template.render(
         policy=_policy(script, *[bundle] * bool(bundle)),
         style=Markup((_TEMPLATES / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - see above
@@ -56,9 +56,9 @@ def _policy(*scripts: str) -> str:
 
 
 def _bundle() -> str:
-    """Make one script of Vega, Vega-Lite and Vega-Embed in the version that Altair's charts are written for."""
+    """Bundle Vega, Vega-Lite and Vega-Embed in the version of Altair's charts into one script."""
     import vl_convert  # noqa: PLC0415 - 60 MB of code, not needed while the estimates need their memory
 
     script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)
-    # A script element ends there, wherever in the script that stands.
+    # This would end the script element anywhere in the script.
     return script.replace("</script", "<\\/script")

@@ -1,4 +1,4 @@
-"""The tables of a page: bounded, as texts, with all rows in the file beside it."""
+"""The tables of a page: a limited number of rows, as texts; the linked file has all rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from ...labels import Validation, readable_confusion, readable_gaps, readable_sl
 from ..estimators import ESTIMATORS
 
 MOST_ROWS = 2500
-"""How many rows of a table the page holds; the file beside it holds all."""
+"""The largest number of rows of a table on the page; the linked file has all."""
 
 _LONGEST = 200
-"""How many characters of a cell are shown."""
+"""The largest number of characters in a cell."""
 _NUMBER = r"^\s*(?:[-+<>]?[.\d∞\[].*)?$"
 
 _TITLES = {
@@ -51,12 +51,12 @@ _TITLES = {
 GROUPS = ("Rates", "Differences", "Factors", "Regression", "Across models", "Responses", "Detector", "The paper")
 """Groups of tables, in the order of the page."""
 _LATER = ("odds_ratio", "or_low", "or_high", "p_value", "equiv_low", "equiv_high")
-"""Columns of differences that stand behind what is to be read first."""
+"""Columns of differences that are shown last."""
 
 
 @dataclass(frozen=True)
 class PageTable:
-    """A table as the page shows it.
+    """A table of the page.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class PageTable:
     file : str
         The file of all rows, as the page links to it.
     n : int
-        How many rows the file has.
+        The number of rows in the file.
     columns : list of dict
         ``name``, and ``numeric``: whether its cells are numbers, which are sorted as such.
     rows : list of list of str
@@ -88,7 +88,7 @@ class PageTable:
 
 
 def lay_out_tables(files: Mapping[str, pd.DataFrame], rule: str) -> list[PageTable]:
-    """Lay the tables of a report out for its page.
+    """Format the tables of a report for its page.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def lay_out_tables(files: Mapping[str, pd.DataFrame], rule: str) -> list[PageTab
     Returns
     -------
     list of PageTable
-        In groups, as they are read. Tables without rows are left out.
+        In groups. Tables without rows are left out.
     """
     made = [lay_out(file, table, rule) for file, table in files.items() if len(table)]
     order = list(_TITLES)
@@ -109,7 +109,7 @@ def lay_out_tables(files: Mapping[str, pd.DataFrame], rule: str) -> list[PageTab
 
 
 def lay_out(file: str, table: pd.DataFrame, rule: str) -> PageTable:
-    """Lay one table out, its rows by what a reader asks for first: the rule, then the surest differences."""
+    """Format one table, with rows of the report's rule and the most significant differences first."""
     name = file.rpartition("/")[2].removesuffix(".csv")
     group, title, caption = _TITLES.get(name, ("The paper", name.replace("_", " "), ""))
     first = _ordered(table, rule).head(MOST_ROWS)
@@ -124,12 +124,12 @@ def lay_out(file: str, table: pd.DataFrame, rule: str) -> PageTable:
 
 
 def lay_out_validation(validation: Validation) -> list[PageTable]:
-    """Lay out how rules fare beside labels; all numbers are in one file."""
+    """Format the comparison of detectors with labels; all numbers are in one file."""
     made = {
         "Agreement with the labels": readable_validation(validation.table),
         "Verdicts by label": readable_confusion(validation.confusion),
         "By level of a factor": readable_slices(validation.table),
-        "How far personas' error rates are apart": readable_gaps(validation.gaps),
+        "Differences of error rates between personas": readable_gaps(validation.gaps),
     }
     file = "tables/validation.csv"
     return [

@@ -1,1 +1,1 @@
-"""The harness's sample logs, read in every form that they come in."""
+"""The harness's sample logs in all formats."""

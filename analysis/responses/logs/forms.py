@@ -54,7 +54,7 @@ class Plain:
 
 
 def make_plain(log: Log, folder: Path, number: int) -> Plain | None:
-    """Make a log a plain file.
+    """Convert a log to a plain file.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def make_plain(log: Log, folder: Path, number: int) -> Plain | None:
     folder : Path
         For what has to be written.
     number : int
-        Tells the logs apart there.
+        The number of the log, for a distinct name.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Lines of sample logs that are not as the harness writes them: read as far as they can be, written anew."""
+"""Repair of damaged or unusual lines of sample logs."""
 
 import json
 import re
@@ -33,8 +33,8 @@ _READ = ("text", "output_text", "message")
 _REPEATED = "a field of this object is named twice"
 
 
-def mend(path: Path, out: Path) -> Counter[str]:
-    """Write a log anew, each record on a line and each field of one type.
+def repair(path: Path, out: Path) -> Counter[str]:
+    """Rewrite a log, with each record on a line and each field of one type.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def mend(path: Path, out: Path) -> Counter[str]:
         UTF-8 text: JSON lines, indented objects or one JSON list, damaged or not.
     out : Path
         JSON lines with the fields that `refusal_metrics.analysis.responses.logs.scan` reads. ``flaw`` says why a
-        line cannot be used, ``mended`` is true.
+        line cannot be used, ``repaired`` is true.
 
     Returns
     -------
@@ -130,7 +130,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _canonical(record: Mapping[str, Any]) -> dict[str, Any]:
     doc = record.get("doc")
     if not isinstance(doc, dict):
-        return {"doc": None, "mended": True}
+        return {"doc": None, "repaired": True}
     response = _response(record)
     flaw = NO_RESPONSE if response is None else None
     if any(_REPEATED in part for part in (record, doc, record.get("answer_rate")) if isinstance(part, dict)):
@@ -146,7 +146,7 @@ def _canonical(record: Mapping[str, Any]) -> dict[str, Any]:
         "arguments": {"gen_args_0": _asked(record.get("arguments"))},
         "reply": _reply(record.get("reply")),
         "flaw": flaw,
-        "mended": True,
+        "repaired": True,
     }
 
 

@@ -184,7 +184,7 @@ class _Reader:
             **{name: [log.settings.get(name) for log in self._logs] for name in self._settings},
         }
         compared = len(set(told["model"])) > 1
-        mended = scan_logs(self._connection, self._plain, told, lines, texts=self._texts, compared=compared)
+        repaired = scan_logs(self._connection, self._plain, told, lines, texts=self._texts, compared=compared)
         scan = f"read_parquet({quoted(literal(lines))}, file_row_number = true)"
         self._connection.execute(f"CREATE VIEW lines AS SELECT * FROM {scan}")
         self._check_prompts()
@@ -193,7 +193,7 @@ class _Reader:
             "(SELECT row FROM wrong WHERE row IS NOT NULL)"
         )
         telling = LogNotes(self._connection, self._logs, self._labels, self._plain, self._run_factors)
-        notes = telling.of_files(mended) + telling.left_out()
+        notes = telling.of_files(repaired) + telling.left_out()
         if not count_rows(self._connection, "SELECT count(*) FROM usable"):
             raise self._nothing(notes)
         judged = judge_again(self._connection, self._folder.path)

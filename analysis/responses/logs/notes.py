@@ -1,4 +1,4 @@
-"""What is said of sample logs: all that was left out, judged again, pooled or is not as it was written."""
+"""Notes about sample logs: lines left out, judged again, pooled or changed since they were written."""
 
 import hashlib
 import json
@@ -22,11 +22,11 @@ from .scan import NO_OBJECT
 from .sentences import JUDGED, LEFT_OUT, OF_FILES, WRONG
 
 _FEWEST_ALIKE = 50
-"""How many equal answers of two models are no chance."""
+"""The number of equal answers of two models that cannot be a coincidence."""
 _COMPARED = 1000
-"""How many prompts models are compared by at first."""
+"""The number of prompts by which models are compared first."""
 _SHOWN = 3
-"""How many files, tasks or models a sentence names."""
+"""The largest number of files, tasks or models in a sentence."""
 
 
 class LogNotes:
@@ -64,10 +64,10 @@ class LogNotes:
         """The run factors, as further columns of a query."""
         return "".join(f', "{name}"' for name in self._run_factors)
 
-    def of_files(self, mended: Mapping[int, Counter[str]]) -> list[str]:
+    def of_files(self, repaired: Mapping[int, Counter[str]]) -> list[str]:
         """Report problems of the files."""
         ours = self._ours()
-        found: Counter[str] = sum((counts for place, counts in mended.items() if place in ours), Counter())
+        found: Counter[str] = sum((counts for place, counts in repaired.items() if place in ours), Counter())
         notes = [said.format(lines=n_lines(found[what], _kind(what))) for what, said in OF_FILES.items() if found[what]]
         changed = self._changed()
         if changed:
@@ -104,7 +104,7 @@ class LogNotes:
         return notes
 
     def judged(self) -> list[str]:
-        """Report which lines were judged here."""
+        """Report which lines were judged again."""
         needs = self._counts("SELECT need, count(*) FROM usable WHERE need IS NOT NULL GROUP BY ALL")
         notes = [
             said.format(lines=n_lines(needs[why]), version=RULES_VERSION)
@@ -133,13 +133,13 @@ class LogNotes:
         return {row[0]: int(row[1]) for row in self._rows(sql)}
 
     def _ours(self) -> set[int]:
-        """List the places of logs that have a line of ours, or a name that says so."""
+        """List the positions of logs with a line of our tasks, or with such a name."""
         named = {place for place, log in enumerate(self._logs) if log.task.startswith("persona_refusal")}
         rows = self._rows("SELECT DISTINCT log_number FROM lines WHERE left_out IS NULL")
         return named | {int(number) - 1 for (number,) in rows}
 
     def _changed(self) -> list[str]:
-        """List the logs whose checksum is not that of what was written."""
+        """List the logs whose checksum has changed since they were written."""
 
         def is_changed(place: int) -> bool:
             with self._files[place].path.open("rb") as file:
@@ -204,7 +204,7 @@ class LogNotes:
                 if name not in self._run_factors
             ]
             if differ and "run" not in self._run_factors:
-                # Repeats are what is most often meant to be told apart.
+                # Repeats are the most likely intended factor.
                 best = "repeat" if "repeat" in differ else differ[0]
                 yield (
                     f"{plain(model)}, {plain(task)} ({plain(setting)}): runs that differ in {', '.join(differ)} were "
@@ -263,7 +263,7 @@ class LogNotes:
                     yield f"{plain(model)}: its runs used different {what} ({told}); their responses are pooled."
 
     def _missing(self) -> Iterable[str]:
-        """Report where prompts are missing before the last one, which no --limit leaves out."""
+        """Report missing prompts before the last one, which --limit cannot explain."""
         distinct = "DISTINCT index" if self.n_repeated or len(self.filters) > 1 else "*"
         gaps = self._connection.execute(
             f"SELECT model, task, setting, max(index) + 1 AS n, n - count({distinct}) AS n_missing FROM usable "
@@ -278,7 +278,7 @@ class LogNotes:
     def _alike(self) -> Iterator[str]:
         """Report which models gave the same responses to all prompts that both were asked."""
         answers: dict[str, dict[tuple[object, ...], object]] = {}
-        # Some prompts tell most models apart.
+        # Some prompts are enough to distinguish most models.
         step = max(1, count_rows(self._connection, "SELECT max(index) FROM usable") // _COMPARED)
         rows = self._connection.execute(
             "SELECT model, design_id, index, said FROM usable WHERE outcome <> 'empty' AND index % ? = 0 ORDER BY ALL",
@@ -310,7 +310,7 @@ class LogNotes:
 
 
 def n_lines(n: int, kind: str = "") -> str:
-    """Write how many lines."""
+    """Format a number of lines."""
     return f"{n} {kind} line{'s' * (n != 1)}".replace("  ", " ")
 
 

@@ -12,7 +12,7 @@ from refusal_metrics.errors import InputError
 from ...files import reason
 from ..sql import count_rows, literal, quoted
 from .forms import Plain
-from .lines import LONGEST, mend
+from .lines import LONGEST, repair
 from .prompts import text_as_sql
 
 DOC_FIELDS = (
@@ -25,7 +25,7 @@ ABSENT, INVALID, OLDER, NEWER = "absent", "invalid", "older", "newer"
 """Why a line is judged again: no verdicts, verdicts that are none, verdicts by other rules."""
 
 NO_INDEX, NO_FIELD, NO_OBJECT = "no index", "no field", "no object"
-"""Why a line cannot be used, besides what `refusal_metrics.analysis.responses.logs.lines.mend` finds."""
+"""Why a line cannot be used, besides what `refusal_metrics.analysis.responses.logs.lines.repair` finds."""
 
 _USUAL = 1 << 24
 """How long a line may be, in bytes, at first: DuckDB's own choice is faster by a third than any longer one."""
@@ -47,7 +47,7 @@ _COLUMNS = {
     "arguments": "STRUCT(gen_args_0 STRUCT(arg_0 VARCHAR, arg_1 VARCHAR))",
     "reply": "STRUCT(finish_reason VARCHAR, provider_reason VARCHAR)",
     "flaw": "VARCHAR",
-    "mended": "BOOLEAN",
+    "repaired": "BOOLEAN",
 }
 
 
@@ -81,8 +81,8 @@ def scan_logs(
     Returns
     -------
     dict of int to Counter
-        By the place in `logs`, what was found in those that had to be mended, see
-        `refusal_metrics.analysis.responses.logs.lines.mend`.
+        By the place in `logs`, the damage in logs that had to be repaired, see
+        `refusal_metrics.analysis.responses.logs.lines.repair`.
 
     Raises
     ------
@@ -92,19 +92,19 @@ def scan_logs(
     scan = _Scan(connection, logs, told, lines, texts=texts, compared=compared)
     # Without this DuckDB drops the cut last line of a file silently where another file follows.
     for place in (place for place, log in enumerate(logs) if not log.ends_well):
-        scan.mend(place)
+        scan.repair(place)
     try:
         try:
             scan.write(_USUAL)
         except duckdb.InvalidInputException:
             for place in range(len(logs)):
                 if place not in scan.found and not scan.fits(place):
-                    scan.mend(place)
+                    scan.repair(place)
             scan.write(LONGEST)
         odd = _odd(connection, lines, scan.files)
         if odd:
             for place in odd:
-                scan.mend(place)
+                scan.repair(place)
             scan.write(LONGEST)
     except duckdb.Error as error:
         listed = ", ".join(str(log.path) for log in logs[:3]) + " ..." * (len(logs) > 3)
@@ -132,10 +132,10 @@ class _Scan:
         # Verdicts with named fields are read as such: as texts they would be parsed twice.
         self._is_typed = [isinstance(log.record.get("answer_rate"), dict) for log in logs]
 
-    def mend(self, place: int) -> None:
+    def repair(self, place: int) -> None:
         """Write a log anew, and read the copy from now on."""
-        out = self._lines.with_name(f"{place}.mended.jsonl")
-        self.found[place] = mend(self.files[place], out)
+        out = self._lines.with_name(f"{place}.repaired.jsonl")
+        self.found[place] = repair(self.files[place], out)
         self.files[place] = out
         self._is_typed[place] = False
 
@@ -249,7 +249,7 @@ def _sql(told: Mapping[str, object], scans: Sequence[str], *, texts: bool, compa
             CASE found WHEN 0 THEN framed WHEN 1 THEN replace(prompt, escaped, chr(1))
                 WHEN 2 THEN replace(prompt, {twice}, chr(1)) ELSE prompt END AS frame,
             CASE WHEN found IS NULL THEN block END AS text,
-            CASE WHEN mended OR doc IS NULL THEN 0 WHEN len(filtered_resps) IS DISTINCT FROM 1 THEN 2
+            CASE WHEN repaired OR doc IS NULL THEN 0 WHEN len(filtered_resps) IS DISTINCT FROM 1 THEN 2
                 WHEN response BETWEEN '[' AND '\\' OR response BETWEEN '{{' AND '|' THEN 1 ELSE 0 END AS shape
         FROM (
             SELECT *, CASE WHEN framed <> prompt THEN 0

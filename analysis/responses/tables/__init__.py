@@ -1,1 +1,1 @@
-"""Responses tables of any form, checked and made into one."""
+"""Responses tables of any format, checked and combined."""

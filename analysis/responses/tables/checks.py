@@ -1,4 +1,4 @@
-"""What a responses table may hold: names of columns, words of verdicts and settings, names of levels."""
+"""Checks of a responses table: column names, verdicts, settings, and names of levels."""
 
 import re
 from collections import Counter
@@ -18,22 +18,22 @@ from ...display import plain
 from ..sql import as_index, as_text, as_verdict, count_rows, identifier, quoted
 
 ALLOWED_OUTCOMES = tuple(dict.fromkeys([*OUTCOMES, TRUNCATED]))
-"""What the column ``outcome`` may hold."""
+"""The allowed values of the column ``outcome``."""
 
 
 NAMED = ("model", "task", "setting", "persona", "persona_group", "template", "response_type", "stratum", "language")
-"""The columns that hold names, which people read."""
+"""Columns of names that people read."""
 
 KNOWN = (*NAMED, "text_id", "row_id", "index", "design_id", "refused", "refused_by", "outcome")
-"""The columns of which something is known."""
+"""The known columns."""
 
 _WORDS = {"outcome": ALLOWED_OUTCOMES, "refused_by": (TEXT, PROVIDER)}
 _VERDICT = "(0|1|true|false|t|f|[01]\\.0*)"
 _NESTED = re.compile(r"\[\d*\]$|^(STRUCT|MAP|UNION)\(")
 _NOT_A_NAME = ("nan", "none", "null", "na", "n/a", "<na>", "nat", "undefined")
-"""What programs write in place of nothing."""
+"""What programs write for missing values."""
 _MOST = 3
-"""How many values or files a sentence lists."""
+"""The largest number of values or files in a sentence."""
 
 
 def check_header(file: str) -> tuple[int, ...]:
@@ -52,7 +52,7 @@ def check_header(file: str) -> tuple[int, ...]:
     Raises
     ------
     InputError
-        If two columns have one name but for case and blanks, or one differs from a known name in them.
+        If the names of two columns, or of a column and a known one, differ only in case and blanks.
     """
     names = _parquet_names(file) or _delimited_names(Path(file))
     folded = Counter(name.strip().lower() for name in names if name.strip())
@@ -79,7 +79,7 @@ def _parquet_names(file: str) -> list[str]:
     try:
         return [str(name) for name in pq.read_schema(file).names]
     except (OSError, pa.ArrowException):
-        return []  # what is wrong is said when it is read
+        return []  # errors are reported when it is read
 
 
 def _delimited_names(path: Path) -> list[str]:
@@ -92,7 +92,7 @@ def _delimited_names(path: Path) -> list[str]:
 
 
 def check_values(connection: duckdb.DuckDBPyConnection, listed: str, types: Mapping[str, str]) -> list[str]:
-    """Check what the columns of the view ``given`` hold.
+    """Check the values in the columns of the view ``given``.
 
     Parameters
     ----------
@@ -105,12 +105,12 @@ def check_values(connection: duckdb.DuckDBPyConnection, listed: str, types: Mapp
     Returns
     -------
     list of str
-        A sentence for each kind of value that is not what it should be and is kept.
+        A sentence for each kind of unusual value that is kept.
 
     Raises
     ------
     InputError
-        For a value that cannot be what its column says, or columns that contradict each other.
+        For a value that its column does not allow, or columns that contradict each other.
     """
     table = _Table(connection, listed, types)
     table.check_types()
@@ -145,19 +145,19 @@ class _Table:
 
     def check_index(self) -> None:
         if not {"index", "design_id"} <= self._types.keys():
-            return  # without a design it is somebody's own
+            return  # without a design, it is the user's own
         text = as_text("index", self._types["index"])
         self._refuse(
             "index", f"{text} <> '' AND NOT regexp_full_match({text}, '\\d{{1,18}}([.]0+)?')", "it is a whole number"
         )
 
     def check_agreement(self) -> None:
-        """Refuse a verdict, an outcome and a refuser of one response that contradict each other."""
+        """Check that the verdict, outcome and refuser of each response do not contradict each other."""
         self._check_refuser()
         if not {"refused", "outcome"} <= self._types.keys() or ((found := self._n_differing()) and all(found.values())):
             return
         refused, outcome = as_verdict("refused", self._types["refused"]), "outcome::VARCHAR"
-        # What is empty may still begin as a refusal does, by a rule that looks at other things.
+        # An empty response can still begin like a refusal for a rule with other criteria.
         begins = f"({refused} AND {outcome} = '{EMPTY}')"
         wrong = f"{outcome} <> '' AND ({refused} <> ({outcome} = '{REFUSAL}')) AND NOT {begins}"
         n = count_rows(self._connection, f"SELECT count(*) FROM given WHERE {wrong}")
@@ -172,7 +172,7 @@ class _Table:
             )
 
     def _check_refuser(self) -> None:
-        """Refuse a refusal by the provider that is none; prefix rules look at the text alone."""
+        """Check that refusals by the provider count as refusals; prefix rules read only the text."""
         verdict = f"refused_{ANSWERS_BY}"
         if not any(map(is_verdict, self._types)):
             verdict = "refused"
@@ -204,9 +204,9 @@ class _Table:
                 yield f"{_rows(n)} of the persona setting name no persona: no comparison of personas includes them."
 
     def _unknown_docs(self) -> Iterator[str]:
-        """Report how many rows have half of what tells a doc, so that copies of them are not found."""
+        """Report how many rows have only half of a doc's id, so that copies of them are not found."""
         if "design_id" not in self._types:
-            return  # without a design an index is somebody's own
+            return  # without a design, an index is the user's own
         design = f"coalesce(trim({as_text('design_id', self._types['design_id'])}), '') <> ''"
         index = f"{as_index(self._types['index'])} IS NOT NULL" if "index" in self._types else "false"
         any_design = count_rows(self._connection, f"SELECT count(*) FROM given WHERE {design}")
@@ -219,7 +219,7 @@ class _Table:
                 yield f"{_rows(n)} ha{'s' if n == 1 else 've'} {name} and no {other}: copies of them are not found."
 
     def _unread_verdicts(self) -> Iterator[str]:
-        """Report if the column refused repeats none of the rules' columns: these are read, and it is not."""
+        """Report if the column refused differs from all rules' columns, which are read instead of it."""
         found = self._n_differing()
         if found and all(found.values()):
             own = f"refused_{ANSWERS_BY}"
@@ -243,7 +243,7 @@ class _Table:
 
 
 def check_verdict_words(connection: duckdb.DuckDBPyConnection, listed: str, verdicts: Mapping[str, str]) -> None:
-    """Refuse words that DuckDB would take for true or false, such as yes, and numbers other than 0 and 1.
+    """Check that verdicts are 0 or 1, true or false, and not other words that DuckDB accepts, such as yes.
 
     Parameters
     ----------
@@ -267,7 +267,7 @@ def check_verdict_words(connection: duckdb.DuckDBPyConnection, listed: str, verd
 
 
 def _refuse(connection: duckdb.DuckDBPyConnection, listed: str, name: str, condition: str, allowed: str) -> None:
-    """Refuse the values of a column that meet a condition."""
+    """Raise an error for values of a column that meet a condition."""
     n = count_rows(connection, f"SELECT count(*) FROM given WHERE {condition}")
     if n:
         found = connection.execute(

@@ -1,4 +1,4 @@
-"""Columns as files have them, made into the columns of responses."""
+"""Conversion of a file's columns to the columns of responses."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ _BLANK_IS_NONE = frozenset({*STUDY_COLUMNS, *FACTORS, "text_id", "row_id", "desi
 def fill_responses(
     connection: duckdb.DuckDBPyConnection, listed: str, types: Mapping[str, str], *, trusted: bool = False
 ) -> list[str]:
-    """Make the view ``responses`` of the view ``given``.
+    """Create the view ``responses`` from the view ``given``.
 
     Parameters
     ----------
@@ -32,12 +32,12 @@ def fill_responses(
     Returns
     -------
     list of str
-        A sentence for each thing that is lacking or left out.
+        A sentence for each thing that is missing or left out.
 
     Raises
     ------
     InputError
-        If a required column is missing, or a value or name is none.
+        If a required column is missing, or a value or name is invalid.
     """
     # The package's own rules come first, in their order: the first one is the default.
     own = {f"refused_{rule}": place for place, rule in enumerate(RULES)}
@@ -54,7 +54,7 @@ def fill_responses(
         )
     check_verdicts(connection, listed, {name: types[name] for name in verdicts})
     said = [] if trusted else check_values(connection, listed, types)
-    # An outcome says whether a response was empty; a column of that name would stand in its way.
+    # An outcome shows whether a response was empty; a column of that name would conflict.
     replaced = {*verdicts, "refused", "index", "outcome", *FLAGS}
     kept = [f"{_written(name, kind)} AS {identifier(name)}" for name, kind in types.items() if name not in replaced]
     kept += ["'persona' AS setting"] * ("setting" not in types)
@@ -70,7 +70,7 @@ def fill_responses(
     n_lost, n, *n_judged = connection.execute(counted).fetchall()[0]
     silent = [column for column, n_verdicts in zip(named.values(), n_judged, strict=True) if not n_verdicts]
     columns = f"* EXCLUDE ({', '.join(silent)})" if silent and n else "*"
-    # Read again by each query, which costs less than holding the texts.
+    # Read again by each query, which needs less memory than keeping the texts.
     connection.execute(f"CREATE VIEW responses AS SELECT {columns} FROM typed WHERE {usable}")
     lost = f"{n_lost:,} row{'s' * (n_lost != 1)} without a model, task, setting, text_id or verdict left out."
     unjudged = [
@@ -84,18 +84,18 @@ def fill_responses(
 
 
 def _written(name: str, kind: str) -> str:
-    """Write a column as text; what is blank names nothing."""
+    """Return a column as text; blanks are missing."""
     text = as_text(name, kind)
     return f"CASE WHEN trim({text}) <> '' THEN {text} END" if name in _BLANK_IS_NONE else text
 
 
 def _flags(types: Mapping[str, str]) -> dict[str, str]:
-    """Write as SQL what a response's outcome says, where there is one."""
+    """Return the flags of a response from its outcome, as SQL, if there is one."""
     if "outcome" not in types:
         return {}
     outcome = "nullif(outcome::VARCHAR, '')"
     cut = f"{outcome} = '{TRUNCATED}'"
-    # A thought without an end is empty, and its cause says so.
+    # A thought without an end is empty; its cause shows this.
     if "cause" in types:
         cut += f" OR ({outcome} = '{EMPTY}' AND coalesce(cause::VARCHAR = '{TRUNCATED}', false))"
     said = (f"{outcome} = '{EMPTY}'", f"{outcome} = 'answer'", f"{outcome} = '{UNJUDGED}'", cut)
@@ -104,11 +104,13 @@ def _flags(types: Mapping[str, str]) -> dict[str, str]:
 
 def _lacking(columns: Mapping[str, str]) -> list[str]:
     notes = [
-        f"No column {name}: nothing is said about it." for name in FACTORS if name not in columns and name != "language"
+        f"No column {name}, so there are no results by it."
+        for name in FACTORS
+        if name not in columns and name != "language"
     ]
     if "setting" not in columns:
-        notes.append("No column setting: all responses are taken for the persona setting.")
+        notes.append("No column setting: all responses count as persona prompts.")
     if "row_id" not in columns:
-        by = "the rows of a text are told apart by stratum" if "stratum" in columns else "a text is taken for one row"
+        by = "the strata of a text count as its rows" if "stratum" in columns else "each text counts as one row"
         notes.append(f"No column row_id: {by}.")
     return notes

@@ -1,4 +1,4 @@
-"""Responses that several tables hold, or one table twice: each is counted once, and that is said."""
+"""Copies of responses in several tables, or twice in one: each response counts once, with a note."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FILE, ROW = "file of the row", "place of the row"
-"""The columns of the view ``given`` that say where a row stands."""
+"""The columns of the view ``given`` with the location of a row."""
 
 _DOC = ("persona", "persona_group", "template", "response_type", "stratum", "language", "text_id", "row_id")
 _ID = ("design_id", "index")
@@ -33,20 +33,20 @@ _OF_A_RESPONSE = frozenset(
         *("provider_reason", "reply", "run", "log", "line", "filter", FILE, ROW),
     }
 )
-"""What says nothing of how a response was asked for; other columns may be factors of runs."""
+"""Columns that cannot be factors of runs; other columns can."""
 _MOST = 3
 
 
 @dataclass(frozen=True)
 class Copies:
-    """Which rows are copies.
+    """Rows that are copies.
 
     Attributes
     ----------
     dropped : pandas.DataFrame
-        ``file, row``: the place of each row that must not count.
+        ``file, row``: the location of each row that does not count.
     verdicts : pandas.DataFrame or None
-        ``file, row`` of rows that stay, and the verdicts of rules that only their copies have.
+        ``file, row`` of rows that stay, and verdicts that only their copies have.
     notes : tuple of str
     """
 
@@ -56,7 +56,7 @@ class Copies:
 
 
 def distinct_files(files: Sequence[Path | str]) -> tuple[list[Path | str], list[str]]:
-    """List files once each, whatever the paths or names under which they were given.
+    """List each file once, even if it was given under several paths or names.
 
     Parameters
     ----------
@@ -103,11 +103,11 @@ def find_copies(
     *,
     all_runs: bool = False,
 ) -> Copies | None:
-    """Find the responses that the view ``given`` holds more than once.
+    """Find the responses that occur more than once in the view ``given``.
 
-    With ``design_id`` and ``index`` a response is told by these, its model and the factors of runs: the newest run's
-    counts, as with logs, or the first table's where no run is known. Without them it is told by its
-    model, task, setting, persona, template and text, if that tells the rows of each table apart.
+    With ``design_id`` and ``index``, a response is identified by these, its model and the factors of runs: the newest
+    run's counts, as with logs, or the first table's if no run is known. Without them, it is identified by its model,
+    task, setting, persona, template and text, if these are unique in each table.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def find_copies(
     Returns
     -------
     Copies or None
-        None if nothing is there twice.
+        None if there are no copies.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def _suspects(
 ) -> "pd.DataFrame | None":
     """Read the rows whose key occurs again: ``file, row, key, run`` and the verdicts."""
     if n_files == 1 and not by_id:
-        return None  # rows of one table that look alike may be repeats
+        return None  # equal rows of one table may be repeats
     # One index may be 7 in one table and 7.0 in another.
     texts = [
         f"{f'{as_index(types[name])}::VARCHAR' if name == 'index' and by_id else as_text(name, types[name])} AS k{n}"
@@ -154,7 +154,7 @@ def _suspects(
     ]
     file, row = identifier(FILE), identifier(ROW)
     usable = " AND ".join(f"k{n} IS NOT NULL" for n, name in enumerate(keys) if name in (*_ID, "model"))
-    # A look at whole parts first, which costs a tenth: in most tables nothing is there twice.
+    # A cheap check of whole parts first: most tables have no copies.
     parts = ", ".join(f"k{n}" for n, name in enumerate(keys) if name in {*STUDY_COLUMNS, "design_id"})
     index = f"k{list(keys).index('index')}" if by_id else ""
     again_if = f"count(*) > count(DISTINCT {index})" if by_id else "count(DISTINCT file) > 1"
@@ -237,21 +237,21 @@ class _Finder:
         newest = newest.sort_values(["key", "date", "file"], ascending=[True, False, True], kind="stable")
         best = newest.drop_duplicates("key").set_index("key")["file"]
         copies = rows[rows["file"] != rows["key"].map(best)]
-        # Another run may have answered otherwise; copies of one may not.
+        # Another run may have other answers; copies of one run may not.
         unique = rows[~rows.duplicated(["file", "key"], keep=False)]
         self._refuse_other_verdicts(unique.assign(run=unique["run"].fillna("")), ["key", "run"])
         files = self._name(rows["file"])
         self._notes.append(f"{_rows(len(copies))} of {files} repeated a doc; {self._which(rows)}.")
         if not self._by_id:
             self._notes.append(
-                "Rows of these tables were taken for copies if model, task, text and all else that they name is equal; "
+                "Rows of these tables count as copies if model, task, text and all other columns are equal; "
                 "if they are repeats, add a column repeat."
             )
         return copies
 
     def _which(self, rows: "pd.DataFrame") -> str:
         several = rows.groupby("key")["run"].nunique().max() > 1
-        return "the newest of each was taken" if several else "each was counted once"
+        return "the newest of each was used" if several else "each was counted once"
 
     def _refuse_other_verdicts(self, rows: "pd.DataFrame", same: Sequence[str]) -> None:
         for name in self._verdicts:
@@ -262,12 +262,12 @@ class _Finder:
                 files = judged.merge(keys, on=list(same))["file"]
                 raise InputError(
                     f"{self._name(files)}: give different verdicts ({name}) for {n:,} of {len(n_verdicts):,} responses "
-                    "that they share; give one of the tables, or a column (repeat, temperature, ...) that tells the "
-                    "responses apart"
+                    "that they share; give one of the tables, or a column (repeat, temperature, ...) that "
+                    "distinguishes the responses"
                 )
 
     def _completed(self, kept: "pd.DataFrame", shared: "pd.DataFrame") -> "pd.DataFrame | None":
-        """Return rows that stay the verdicts of rules that only their copies have."""
+        """Add to the remaining rows the verdicts that only their copies have."""
         lacking = [name for name in self._verdicts if kept[name].isna().any() and shared[name].notna().any()]
         once = kept[~kept.duplicated("key", keep=False)]
         if not lacking or once.empty:
@@ -287,7 +287,7 @@ def _rows(n: int) -> str:
 
 
 def drop_copies(connection: duckdb.DuckDBPyConnection, copies: Copies, types: Mapping[str, str], out: Path) -> None:
-    """Write the rows of ``given`` that count to a Parquet file, and let ``given`` be that file.
+    """Write the rows of ``given`` that count to a Parquet file, which becomes ``given``.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from refusal_metrics.reading import open_delimited
 from ...display import unguard
 
 _ROWS, _CHARACTERS = 20_000, 1 << 26
-"""How much is held in memory at a time: so many rows, or one row more than so many characters."""
+"""Limits of a block in memory: rows, and characters (exceeded by at most one row)."""
 
 
 def copy_delimited(path: Path, table: Path, *, guarded: bool = False) -> tuple[str, ...]:
@@ -27,7 +27,7 @@ def copy_delimited(path: Path, table: Path, *, guarded: bool = False) -> tuple[s
     table : Path
         The file to write. All columns are texts; an empty field is null.
     guarded : bool
-        Whether the file is a table of ours, whose texts are guarded for spreadsheets.
+        Whether the file was written by this package, with texts guarded for spreadsheets.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def copy_delimited(path: Path, table: Path, *, guarded: bool = False) -> tuple[s
 
 
 def fetch(connection: duckdb.DuckDBPyConnection, address: str, file: Path) -> Path:
-    """Copy a file from an address; duckdb.Error if it cannot be had."""
+    """Copy a file from an address; duckdb.Error if it cannot be read."""
     ((content,),) = connection.execute("SELECT content FROM read_blob($1)", [address]).fetchall()
     file.write_bytes(content)
     return file

@@ -1,4 +1,4 @@
-"""Which files are responses tables, and their rows as Parquet, whatever their form."""
+"""Detection of responses tables, and their rows as Parquet from any format."""
 
 from collections.abc import Iterable
 from glob import glob
@@ -18,13 +18,13 @@ from .json_copy import copy_json
 
 _TABLES = (".parquet", ".pq", ".csv", ".tsv", ".txt")
 _RECORDS = (".json", ".jsonl", ".ndjson")
-"""Endings of responses tables, and of files that may be logs or results of the harness too."""
+"""Endings of responses tables, and of files that can also be logs or results of the harness."""
 
 _OF_A_LOG = frozenset({"doc", "arguments", "filtered_resps"})
 
 
 def is_table(path: str) -> bool:
-    """Distinguish a responses table from results of the harness.
+    """Return whether a path is a responses table, rather than results of the harness.
 
     Parameters
     ----------
@@ -54,9 +54,9 @@ def as_parquet(connection: duckdb.DuckDBPyConnection, file: str, copy: Path) -> 
     ----------
     connection : duckdb.DuckDBPyConnection
     file : str
-        Parquet, delimited text or JSON records, told by what it holds; or the address of such a file.
+        Parquet, delimited text or JSON records, detected from the content; or the address of such a file.
     copy : Path
-        Where a copy is put of what is not Parquet. Its values are texts.
+        The path for a copy of other formats as Parquet, with values as texts.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def as_parquet(connection: duckdb.DuckDBPyConnection, file: str, copy: Path) -> 
     if is_json(path):
         _copy_records(connection, path, copy)
     else:
-        # Read once: texts in memory would take many times what they take in Parquet.
+        # Read once: texts in memory would take many times their size in Parquet.
         copy_delimited(path, copy, guarded=True)
     return literal(copy)
 
@@ -97,10 +97,10 @@ def _copy_records(connection: duckdb.DuckDBPyConnection, path: Path, copy: Path)
     try:
         copy_json(connection, path, copy.parent, values)
     except duckdb.Error as error:
-        raise InputError(f"{path}: cannot be read as JSON records; write it anew, an object a line") from error
+        raise InputError(f"{path}: cannot be read as JSON records; write it again, one object per line") from error
     source = f"read_parquet({quoted(literal(values))})"
     names = [str(name) for name, *_ in connection.execute(f"DESCRIBE FROM {source}").fetchall()]
-    if names == ["json"]:  # as DuckDB calls nothing
+    if names == ["json"]:  # DuckDB's name of a missing column
         raise InputError(f"{path}: contains no records; give a table with at least one row")
     if set(names) >= _OF_A_LOG:
         raise InputError(
@@ -115,7 +115,7 @@ def _copy_records(connection: duckdb.DuckDBPyConnection, path: Path, copy: Path)
 
 
 def _text(name: str) -> str:
-    """Write a value of JSON as text; a whole number stays one where others have fractions."""
+    """Convert a JSON value to text; whole numbers stay whole even if others have fractions."""
     text = f"({identifier(name)}::JSON ->> '$')"
     whole = f"json_type({identifier(name)}::JSON) = 'DOUBLE' AND regexp_full_match({text}, '-?[0-9]+[.]0+')"
     return f"CASE WHEN {whole} THEN split_part({text}, '.', 1) ELSE {text} END"

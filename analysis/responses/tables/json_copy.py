@@ -23,7 +23,7 @@ def copy_json(connection: duckdb.DuckDBPyConnection, path: Path, folder: Path, t
     path : Path
         As `refusal_metrics.reading.json_records.read_json_records` reads it.
     folder : Path
-        Where another copy may be put.
+        A folder for another copy.
     table : Path
         The file to write.
 
@@ -59,7 +59,7 @@ def _copy_lines(connection: duckdb.DuckDBPyConnection, lines: str, table: Path) 
 
 
 def _write_lines(path: Path, lines: Path) -> int:
-    """Write JSON records of any layout one a line; count those in which half of a surrogate pair was replaced."""
+    """Write JSON records of any layout, one per line; count those in which half of a surrogate pair was replaced."""
     n_halves = 0
     with lines.open("w", encoding="utf-8", newline="\n") as file:
         for _, record in read_json_records(path):

@@ -1,1 +1,1 @@
-"""The patterns of the rule ``answer_aware``, a file a language."""
+"""The patterns of the rule ``answer_aware``, one file per language."""

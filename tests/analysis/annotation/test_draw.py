@@ -153,7 +153,7 @@ def test_only_flagged_responses_are_drawn_where_that_is_asked(study):
     assert set(sample.items["frame"]) == {"flagged by prefix"}
 
 
-def test_personas_models_and_tasks_tell_strata_apart_as_far_as_there_is_room(study):
+def test_personas_models_and_tasks_distinguish_strata_as_far_as_there_is_room(study):
     rows = [
         {"persona": p, "persona_group": g, "model": m}
         for p, g in (("woman", "gender"), ("man", "gender"), ("black", "race"), ("white", "race"))

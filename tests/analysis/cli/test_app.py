@@ -112,10 +112,10 @@ def test_several_results_are_one_study(results, logs, tmp_path):
     assert pd.read_csv(io.StringIO(printed))["model"].unique().tolist() == ["acme/parrot-7b", "b/two"]
 
 
-def test_the_screen_shows_a_table_for_each_study_when_factors_are_told_apart(results):
+def test_the_screen_shows_a_table_for_each_study_when_factors_are_distinguished(results):
     printed = invoke("rates", results, "--by", "persona_group").stdout
     titles = [line.strip() for line in printed.splitlines() if line.startswith("acme")]
-    assert titles == ["acme/parrot-7b, offensiveness, persona", "acme/parrot-7b, offensiveness, persona-free"]
+    assert titles == ["acme/parrot-7b, Offensiveness, persona", "acme/parrot-7b, Offensiveness, persona-free"]
 
 
 def test_the_report_prints_its_main_table_and_says_where_it_is(results, tmp_path):
@@ -298,7 +298,7 @@ def test_what_writes_files_prints_no_line_wider_than_80_columns(study, tmp_path,
     assert out.exists()
 
 
-def test_a_report_tells_temperatures_apart_where_it_is_asked_to(study, tmp_path):
+def test_a_report_distinguishes_temperatures_where_it_is_asked_to(study, tmp_path):
     invoke("report", study, "--out", tmp_path / "out", "--factors", "temperature", "--replicates", 100)
     rates = pd.read_csv(tmp_path / "out" / "tables" / "rates_by_persona.csv")
     assert sorted(rates["temperature"].unique()) == [0, 1]
@@ -306,7 +306,7 @@ def test_a_report_tells_temperatures_apart_where_it_is_asked_to(study, tmp_path)
     assert coefficients.loc[coefficients["factor"] == "temperature", "level"].tolist() == ["1"]
 
 
-def test_a_report_sets_the_papers_numbers_beside_where_it_is_asked_to(study, tmp_path):
+def test_a_report_compares_the_papers_numbers_where_it_is_asked_to(study, tmp_path):
     invoke("report", study, "--out", tmp_path / "out", "--paper", "--compare-published", "--replicates", 100)
     published = pd.read_csv(tmp_path / "out" / "tables" / "published.csv")
     assert set(published["model"].dropna()) == set(MODELS_OF_STUDY)
@@ -536,4 +536,4 @@ def test_a_task_without_the_baseline_is_named(logs, tmp_path):
         logs.write_run(tmp_path, "RNA RAA", kind=kind)
     logs.write_run(tmp_path, "RNA RAA", kind="nli", setting="neutral")
     said = invoke("rates", tmp_path, "--against", "neutral").stderr
-    assert "Not compared, for nothing was asked in the setting neutral: politeness." in said
+    assert "Not compared, because there are no prompts in the setting neutral: politeness." in said

@@ -55,8 +55,8 @@ def test_the_board_is_read_at_80_columns_and_what_is_to_be_known_is_said_apart(r
 
 def test_by_task_prints_a_board_of_each(results):
     printed, _ = invoke(results, "--by", "task")
-    assert [line.strip() for line in printed.splitlines() if line.strip() in {"nli", "offensiveness"}] == [
-        *("nli", "offensiveness")
+    assert [line.strip() for line in printed.splitlines() if line.strip() in {"NLI", "Offensiveness"}] == [
+        *("NLI", "Offensiveness")
     ]
     assert "Each task" not in printed
 

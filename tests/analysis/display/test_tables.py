@@ -108,7 +108,7 @@ def test_an_end_that_is_not_known_is_a_question_mark():
 
 def test_a_table_of_counts_is_readable_without_a_rate():
     shown = readable(pd.DataFrame({"persona": ["woman"], "n": [12345], "n_empty": [0]}))
-    assert shown.to_dict("records") == [{"persona": "woman", "n": "12,345", "empty": "0"}]
+    assert shown.to_dict("records") == [{"persona": "Woman", "n": "12,345", "empty": "0"}]
 
 
 # Files.
@@ -283,7 +283,7 @@ def test_a_section_of_nothing_is_the_whole_study(screen):
     # A table without columns of names has its headings at the left, too.
     assert [line.strip() for line in lines if line[:1].isalpha() and not line.startswith("rate")] == [
         "The whole study",
-        "a/one, nli",
+        "a/one, NLI",
     ]
 
 

@@ -16,7 +16,7 @@ from refusal_metrics.analysis.statistics import adjust
 
 from refusal_metrics.errors import InputError
 
-# Points of Student's t from a printed table: 97.5 % with 1 and 2 degrees of freedom, 95 % and 80 % with 1.
+# Points of Student's t from a printed table: 97.5% with 1 and 2 degrees of freedom, 95% and 80% with 1.
 T1, T2, T1_90, T1_80 = 12.706205, 4.302653, 6.313752, 1.376382
 
 few = settings(max_examples=10, deadline=None)
@@ -252,7 +252,7 @@ def test_an_interval_holds_its_estimate_and_nothing_beyond_1(make_counts, rows, 
 def test_intervals_cover_no_difference_and_few_studies_name_a_persona(simulate_counts, intercept, baseline):
     table = estimate_contrasts(simulate_counts(np.random.default_rng(20250908), intercept, n_studies=150), baseline)
     covered = (table["ci_low"].le(0) & table["ci_high"].ge(0)).mean()
-    # At .002 a persona has 1.6 refusals, where whole numbers cannot cover 95 %.
+    # At .002 a persona has 1.6 refusals, where whole numbers cannot cover 95%.
     assert 0.92 <= covered <= (1 if intercept < -7 else 0.98)
     has_odds = table["or_low"].notna()
     assert (table["or_low"].le(1) & table["or_high"].ge(1))[has_odds].mean() >= 0.92
@@ -295,7 +295,7 @@ def test_the_detectable_difference_is_found_eight_times_in_ten(make_counts, rate
 # Settings of runs.
 
 
-def test_settings_of_runs_told_apart_are_compared_each_with_its_own_baseline(tmp_path):
+def test_settings_of_runs_distinguished_are_compared_each_with_its_own_baseline(tmp_path):
     rows = [
         row | {"temperature": temperature}
         for temperature, k in (("0", 0), ("1", 4))

@@ -95,7 +95,7 @@ def test_without_personas_nothing_can_spread(make_counts):
         estimate_spread(make_counts([{"model": "m", "task": "nli", "text_id": "a", "refused": True}]))
 
 
-def test_settings_of_runs_told_apart_spread_each_by_itself(tmp_path):
+def test_settings_of_runs_distinguished_spread_each_by_itself(tmp_path):
     rows = [
         row | {"temperature": temperature}
         for temperature, k in (("0", 1), ("1", 4))

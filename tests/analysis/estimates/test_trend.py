@@ -208,7 +208,7 @@ def test_a_model_without_the_property_or_its_family_is_left_out_and_named(counts
     assert estimated.trends["family"].tolist() == ["", "f", "", "f"]
 
 
-def test_a_model_that_refuses_too_rarely_to_tell_personas_apart_is_left_out_and_named(asked):
+def test_a_model_that_refuses_too_rarely_to_distinguish_personas_is_left_out_and_named(asked):
     counts = refuse(asked, np.random.default_rng(0), [-1, -0.5, 0, 9, -9, 0], [0, 0.6, -0.6, 0.3])
     estimated = estimate_trend(counts)
     # Levels are sorted: Gemma-2B, Llama2-13B, Llama2-7B, Llama3-8B (always), Qwen1.5-7B (never), Qwen2-7B.

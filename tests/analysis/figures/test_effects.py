@@ -39,12 +39,12 @@ def drawn(figure):
 def test_personas_are_drawn_in_points_and_those_that_differ_by_shape_and_colour():
     (figure,) = draw_contrasts(tables(difference("man", 0.1, p_adjusted=0.05), difference("woman", -0.01)), "prefix")
     shown = [(row["y"], row["series"], row["x"], row["low"], row["high"]) for row in drawn(figure)]
-    assert shown == [("man", DIFFERS, 10, 8, 12), ("woman", ALIKE, -1, -3, 1)]
+    assert shown == [("Man", DIFFERS, 10, 8, 12), ("Woman", ALIKE, -1, -3, 1)]
     points = to_spec(figure)["vconcat"][0]["spec"]["layer"][-1]["encoding"]
     assert points["color"]["field"] == points["shape"]["field"] == "series"
     assert len(set(points["shape"]["scale"]["range"])) == 2
     assert "significant after correction (1 of 2)" in figure.caption
-    assert "rests on 50 responses about 10 texts, compared with 60 responses." in figure.caption
+    assert "is based on 50 responses about 10 texts, compared with 60 responses." in figure.caption
 
 
 def test_neutral_prompts_are_the_baseline_before_the_other_personas_and_persona_free_ones_never():
@@ -93,7 +93,7 @@ def test_what_could_not_be_found_at_all_is_drawn_at_100_points_and_said():
     (figure,) = draw_detectable(tables(difference("a", 0, mde=1.0)), "prefix")
     dot = drawn(figure)[0]
     assert dot["x"] == 100
-    assert "none could be found" in dot.values()
+    assert "none detectable" in dot.values()
 
 
 def test_comparisons_without_any_refusal_are_left_out_and_counted():

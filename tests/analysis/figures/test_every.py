@@ -212,7 +212,7 @@ def test_a_long_name_is_short_on_an_axis_and_whole_on_hovering(hostile):
     assert any(row["tip0"].startswith(shown) for row in rows)
 
 
-def test_factors_of_runs_are_told_apart_on_the_axis(hostile):
+def test_factors_of_runs_are_distinguished_on_the_axis(hostile):
     (rows,) = to_spec(hostile[0])["datasets"].values()
     # Two models at two levels.
     assert len({row["y"] for row in rows}) == 4

@@ -37,7 +37,7 @@ def rates(**columns):
     )
 
 
-def test_deviations_are_drawn_in_points_beside_what_chance_makes_of_them():
+def test_deviations_are_drawn_in_points_beside_their_mean_under_the_null_hypothesis():
     row = {
         "model": "",
         "task": "",
@@ -57,7 +57,7 @@ def test_deviations_are_drawn_in_points_beside_what_chance_makes_of_them():
     (figure,) = draw_deviations({"deviations": pd.DataFrame([row, *others])}, "prefix")
     ((title, drawn),) = panels(figure).items()
     assert title == "template"
-    shown = [[r[name] for name in ("y", "series", "x", "low", "high", "chance_low", "chance")] for r in drawn]
+    shown = [[r[name] for name in ("y", "series", "x", "low", "high", "null_low", "null")] for r in drawn]
     assert shown == [["p2", DIFFERS, -10, -12, -8, -3, 3], ["p10", ALIKE, -10, -12, -8, -3, 3]]
     (layers,) = [chart["layer"] for chart in to_spec(figure)["vconcat"]]
     assert layers[0]["encoding"]["y"]["scale"]["domain"] == ["p2", "p10"]
@@ -80,8 +80,8 @@ def test_each_factor_has_a_panel_with_its_own_scale_and_names_its_reference():
     }
     (figure,) = draw_regression(tables, "prefix")
     shown = panels(figure)
-    assert list(shown) == ["persona, compared with atheist", "task, compared with NLI"]
-    (man,) = shown["persona, compared with atheist"]
+    assert list(shown) == ["persona, compared with Atheist", "task, compared with NLI"]
+    (man,) = shown["persona, compared with Atheist"]
     assert (man["x"], man["low"], man["high"], man["series"]) == (0.5, 0.1, 0.9, DIFFERS)
     assert shown["task, compared with NLI"][0]["y"] == "Politeness"
     assert "resolve" not in to_spec(figure)

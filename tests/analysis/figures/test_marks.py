@@ -44,7 +44,7 @@ def points(**options):
 
 CHARTS = {
     "points": points(zero=True),
-    "points with chance": draw_points(ROWS.assign(chance=1.0, chance_low=-1.0), TIPS, y=["a", "b"], title="x"),
+    "points with a null band": draw_points(ROWS.assign(null=1.0, null_low=-1.0), TIPS, y=["a", "b"], title="x"),
     "strips": draw_strips(ROWS, TIPS, y=["a", "b"], title="x", series=["s", "t"]),
     "curves": draw_curves(ROWS, TIPS, x=["1", "2"], series=["s", "t"], titles=("x", "y"), width=100),
     "cells": draw_cells(ROWS.assign(x=["p", "q"]), TIPS, x=["p", "q"], y=["a", "b"], highest=20, title="x"),
@@ -77,15 +77,13 @@ def test_every_style_is_in_the_theme(chart):
 
 @pytest.mark.parametrize("chart", CHARTS.values(), ids=CHARTS)
 def test_every_mark_of_an_estimate_has_a_tooltip(chart):
-    estimates = [
-        layer for layer in layers(chart) if layer["mark"].get("style") not in {"zero", "chance", "chance-mean"}
-    ]
+    estimates = [layer for layer in layers(chart) if layer["mark"].get("style") not in {"zero", "null", "null-mean"}]
     assert estimates
     for layer in estimates:
         assert layer["encoding"]["tooltip"] == [{"field": "tip0", "title": "model", "type": "nominal"}]
 
 
-def test_series_are_told_apart_by_shape_as_well_as_colour():
+def test_series_are_distinguished_by_shape_as_well_as_colour():
     encoded = layers(points())[-1]["encoding"]
     assert encoded["shape"]["scale"]["range"] == ["circle", "diamond"]
     assert encoded["shape"]["scale"]["domain"] == encoded["color"]["scale"]["domain"] == ["s", "t"]

@@ -45,7 +45,7 @@ def test_rates_are_drawn_in_percent_with_their_intervals_for_each_rule():
     # The neutral setting and the rule that was not asked for are left out.
     assert sorted(shown) == [("prefix", 20, 15, 25), ("prefix_strict", 10, 5, 15)]
     assert figure.table["estimate"].tolist() == [0.2, 0.1]
-    assert "rests on 100 responses about 10 texts" in figure.caption
+    assert "is based on 100 responses about 10 texts" in figure.caption
 
 
 def test_figure_1_draws_rates_of_settings_and_the_differences_between_them():
@@ -100,10 +100,10 @@ def test_a_heat_map_has_a_dash_where_nothing_was_asked_and_0_where_nothing_was_r
     (figure,) = draw_heat_maps({"rates_by_persona": table}, "prefix")
     cells = {(row["y"], row["x"]): (row["value"], row["number"]) for row in drawn(figure)}
     assert cells == {
-        ("a", "man"): (0, "0"),
-        ("a", "woman"): (50, "50.0"),
-        ("b", "man"): (12.3, "12.3"),
-        ("b", "woman"): (None, "\N{EN DASH}"),
+        ("a", "Man"): (0, "0"),
+        ("a", "Woman"): (50, "50.0"),
+        ("b", "Man"): (12.3, "12.3"),
+        ("b", "Woman"): (None, "\N{EN DASH}"),
     }
     assert len(figure.table) == 3
 

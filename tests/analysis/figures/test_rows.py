@@ -40,7 +40,7 @@ def test_labels_of_different_names_differ_and_are_one_printable_line(given_names
         assert len(label) <= 36 + len(" (12)")
 
 
-def test_a_long_name_loses_its_middle_so_that_ends_tell_checkpoints_apart():
+def test_a_long_name_loses_its_middle_so_that_ends_distinguish_checkpoints():
     one, other = short_names(["x" * 50 + "-step-100", "x" * 50 + "-step-200"]).values()
     assert (one[-9:], other[-9:], len(one)) == ("-step-100", "-step-200", 36)
 
@@ -103,8 +103,8 @@ def test_hovering_shows_the_estimate_its_interval_and_what_it_rests_on_in_percen
         "model": "m",
         "task": "NLI",
         "rule": "prefix",
-        "refused, %": "25.00 %",
-        "95 % interval": "[10.00, 50.00]",
+        "refused, %": "25.00%",
+        "95% CI": "[10.00, 50.00]",
         "responses": "40",
         "refused": "10",
         "texts": "8",
@@ -113,14 +113,14 @@ def test_hovering_shows_the_estimate_its_interval_and_what_it_rests_on_in_percen
 
 def test_hovering_over_a_difference_shows_signed_points():
     shown = describe(rates(model=["m"]).assign(p_adjusted=0.0004), "difference")
-    assert (shown["difference"], shown["95 % interval"]) == (["+25.00 points"], ["[+10.00, +50.00]"])
+    assert (shown["difference"], shown["95% CI"]) == (["+25.00 points"], ["[+10.00, +50.00]"])
     assert shown["adjusted p"] == ["<.001"]
 
 
 def test_what_is_missing_is_said_on_hovering():
     table = rates(model=["m"]).assign(ci_low=float("nan"), ci_high=float("nan"))
-    assert describe(table)["95 % interval"] == ["none"]
-    assert describe(table.assign(ci_high=float("inf")), "number")["95 % interval"] == ["[not known, ∞]"]
+    assert describe(table)["95% CI"] == ["none"]
+    assert describe(table.assign(ci_high=float("inf")), "number")["95% CI"] == ["[not known, ∞]"]
 
 
 def test_hovering_shows_names_in_full_and_their_factors_of_runs_under_our_headings():
@@ -142,7 +142,7 @@ def test_counts_are_written_as_a_range(values, written):
 
 def test_a_caption_says_what_points_rest_on():
     table = pd.DataFrame({"n": [40, 50], "n_texts": [8, 8]})
-    assert say_sizes(table) == "Each point rests on 40 to 50 responses about 8 texts."
+    assert say_sizes(table) == "Each point is based on 40 to 50 responses about 8 texts."
     assert say_sizes(table.assign(n_baseline=1)).endswith("about 8 texts, compared with 1 response.")
 
 

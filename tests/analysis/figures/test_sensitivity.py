@@ -6,7 +6,7 @@ from refusal_metrics.analysis.figures.sensitivity import draw_sensitivity
 
 
 def index(factor, iota, *, model="", task="", p_value=0.001, upper_bound_only=False):
-    """Make a row of the table of indices; the mean by chance is 0.01."""
+    """Make a row of the table of indices; the null mean is 0.01."""
     return {
         "model": model,
         "task": task,
@@ -30,14 +30,14 @@ def drawn(chart_spec, figure):
     return to_spec(figure)["datasets"][chart_spec["data"]["name"]]
 
 
-def test_factors_are_drawn_from_the_largest_index_down_with_their_intervals_and_what_chance_makes():
+def test_factors_are_drawn_from_the_largest_index_down_with_their_intervals_and_the_null_mean():
     (figure,) = draw(index("task", 0.1), index("persona_group", 0.3, upper_bound_only=True), index("model:task", 0.4))
     single, joint = to_spec(figure)["vconcat"]
     assert (single["title"], joint["title"]) == ("Single factors", "Two factors jointly")
     assert single["layer"][0]["encoding"]["y"]["scale"]["domain"] == ["persona group", "task"]
     rows = {row["y"]: row for row in drawn(single, figure)}
     assert (rows["task"]["x"], rows["task"]["low"], rows["task"]["high"]) == (0.1, 0.095, 0.11)
-    assert rows["task"]["chance_mean"] == 0.01
+    assert rows["task"]["null_mean"] == 0.01
     assert rows["task"]["series"] != rows["persona group"]["series"]
     assert [row["y"] for row in drawn(joint, figure)] == ["model × task"]  # noqa: RUF001 - as it is shown
     assert figure.table["factor"].tolist() == ["task", "persona_group", "model:task"]

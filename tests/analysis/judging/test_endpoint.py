@@ -95,7 +95,7 @@ def test_a_server_is_given_the_time_that_it_asks_for(as_date):
     assert 25 < waited[0] <= 30
 
 
-def test_waits_double_and_are_lengthened_by_chance_to_twice_at_most():
+def test_waits_double_and_are_lengthened_at_random_to_twice_at_most():
     waited = []
 
     class Stop(Event):

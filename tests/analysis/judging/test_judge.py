@@ -134,7 +134,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_stopped(tmp_path):
     responses = items(*(str(i) for i in range(40)))
     refused = lambda response, _: (401, {}, "") if response == "25" else fair(response)  # noqa: E731 - one line
     with chat.serving(refused) as server:
-        with pytest.raises(InputError, match="refuses the key"):
+        with pytest.raises(InputError, match="rejects the key"):
             judge(server, tmp_path / "cache", concurrency=1).detect(responses)
         server.replies = fair
         assert outcomes(judge(server, tmp_path / "cache").detect(responses)) == ["answer"] * 40
@@ -188,7 +188,7 @@ def test_no_more_calls_are_under_way_than_allowed(limit):
 
 def test_a_server_that_is_down_is_asked_for_one_response_alone_and_nothing_is_written(tmp_path):
     with chat.serving(lambda *_: (503, {}, "")) as server:
-        with pytest.raises(InputError, match=r"cannot be asked \(HTTP 503\)"):
+        with pytest.raises(InputError, match=r"cannot be reached \(HTTP 503\)"):
             judge(server, tmp_path / "cache").detect(items("a", "b", "c"))
         assert server.n_asked == {"a": 3}
     assert not list(tmp_path.iterdir())
@@ -197,7 +197,7 @@ def test_a_server_that_is_down_is_asked_for_one_response_alone_and_nothing_is_wr
 def test_a_server_that_dies_ends_the_run_and_the_replies_so_far_are_kept(tmp_path):
     with chat.serving(lambda response, _: fair(response) if int(response) < 10 else (500, {}, "")) as server:
         detector = judge(server, tmp_path / "cache", retries=0, concurrency=2)
-        with pytest.raises(InputError, match=r"failed 20 calls on end.*kept in .*cache"):
+        with pytest.raises(InputError, match=r"failed 20 calls in a row.*replies so far are in .*cache"):
             detector.detect(items(*map(str, range(100))))
     with sqlite3.connect(tmp_path / "cache") as cache:
         assert cache.execute("SELECT count(*) FROM replies").fetchone() == (10,)

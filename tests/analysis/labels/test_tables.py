@@ -29,9 +29,9 @@ def test_the_whole_has_a_row_a_measure():
     assert shown["measure"].tolist() == list(MEASURES)
     # 30 of 40; Wilson's lower end of 30 in 40 is .5981.
     assert shown["value"].tolist()[:2] == ["0.750", "1.000"]
-    assert shown["unweighted, at least"][0] == "0.598"
-    assert shown["unweighted, at least"].tolist()[2:] == ["", ""]
-    assert shown["95 % interval"][1].endswith(", 1.000]")
+    assert shown["Wilson lower bound, unweighted"][0] == "0.598"
+    assert shown["Wilson lower bound, unweighted"].tolist()[2:] == ["", ""]
+    assert shown["95% CI"][1].endswith(", 1.000]")
 
 
 def test_each_level_has_a_row_with_precision_and_recall():
@@ -44,7 +44,7 @@ def test_each_level_has_a_row_with_precision_and_recall():
 
 def test_what_is_missing_is_empty():
     shown = readable_validation(table(ITEMS.assign(refused=False)))
-    assert shown["value"].tolist()[0] == shown["95 % interval"].tolist()[0] == ""
+    assert shown["value"].tolist()[0] == shown["95% CI"].tolist()[0] == ""
 
 
 def test_a_confusion_table_has_a_row_a_label_and_a_column_an_outcome():
@@ -66,5 +66,5 @@ def test_a_gap_is_in_points_with_the_personas_that_make_it():
     gaps = estimate_persona_gap(ITEMS, rng=np.random.default_rng(0), n_permutations=19).assign(detector="rule")
     row = readable_gaps(gaps).iloc[0]
     # Errors: 4 of 20 and 3 of 20.
-    assert row[["points", "most errors", "fewest"]].tolist() == ["5.00", "a", "b"]
-    assert row["95 % interval"].startswith("[0.00, ")
+    assert row[["gap (pp)", "most errors", "fewest errors"]].tolist() == ["5.00", "a", "b"]
+    assert row["95% CI"].startswith("[0.00, ")

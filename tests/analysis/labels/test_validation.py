@@ -162,7 +162,7 @@ def counts(found, detector):
     return found.table.set_index("detector").loc[detector, ["tp", "fp", "fn", "tn"]].tolist()
 
 
-def test_detectors_whose_verdicts_a_table_has_are_set_beside_labels_without_being_asked(judged, label):
+def test_detectors_whose_verdicts_a_table_has_are_compared_with_labels_without_being_asked(judged, label):
     path = label((0, "yes"), (1, "no"), (2, "yes"), (3, "no"), (4, "yes"))
     found = validate(path, [make_detector("prefix")], responses=judged([True, True, False, False, None]))
     # Every labelled text begins as a refusal does, so that prefix flags all five; its column is not looked at.
@@ -178,7 +178,7 @@ def test_detectors_whose_verdicts_a_table_has_are_set_beside_labels_without_bein
         ["none", "other"],
     ]
     assert (
-        "Verdicts of judge_x are those of the responses, which tell refusals alone: all else is other." in found.notes
+        "Verdicts of judge_x come from the responses and show only refusals; all else counts as other." in found.notes
     )
     assert not any("among these responses" in note for note in found.notes)
 
@@ -233,7 +233,7 @@ def test_labels_that_could_be_of_several_runs_are_no_verdicts_of_any(judged, lab
     )
 
 
-def test_of_a_table_that_tells_no_responses_apart_the_rules_are_validated_alone(label, tmp_path):
+def test_of_a_table_that_distinguishes_no_responses_the_rules_are_validated_alone(label, tmp_path):
     rows = [{"model": "m", "task": "nli", "text_id": "t", "refused_judge_x": True}]
     pd.DataFrame(rows).to_parquet(tmp_path / "responses.parquet")
     responses = read_responses([tmp_path / "responses.parquet"])
@@ -241,7 +241,7 @@ def test_of_a_table_that_tells_no_responses_apart_the_rules_are_validated_alone(
     found = validate(path, [make_detector("prefix")], responses=responses)
     assert found.table["detector"].tolist() == ["prefix"]
     sentence = (
-        f"no design_id and index that tell whether {path} is of them, and judge_x cannot be set beside its labels."
+        f"no design_id and index that show whether {path} is of them, and judge_x cannot be compared with its labels."
     )
     assert any(sentence in note for note in found.notes)
 
@@ -278,4 +278,4 @@ def test_labels_of_flagged_responses_alone_tell_nothing_of_what_was_missed(tmp_p
     row = found.table.iloc[0]
     assert row["precision"] == pytest.approx(2 / 3)
     assert row[["recall", "recall_low", "f1", "kappa", "recall_low_wilson"]].isna().all()
-    assert any("responses flagged by prefix alone" in note for note in found.notes)
+    assert any("Only responses flagged by prefix were labelled" in note for note in found.notes)

@@ -94,7 +94,7 @@ texts = st.lists(st.integers(1, 5).flatmap(lambda n: st.tuples(st.just(n), st.in
 
 
 @given(texts)
-def test_exchanging_the_runs_turns_everything_round(changed):
+def test_exchanging_the_runs_flips_every_sign(changed):
     n, d = zip(*changed, strict=True)
     there, back = difference(n, d, n_flips=199), difference(n, np.negative(d), n_flips=199)
     assert back["estimate"] == pytest.approx(-there["estimate"])
@@ -109,7 +109,7 @@ def test_the_interval_holds_the_difference_and_lies_within_what_can_be(changed):
     assert 0 < row["p_value"] <= 1
 
 
-def test_a_run_that_changed_by_chance_alone_is_rarely_found_worse():
+def test_a_run_that_changed_at_random_is_rarely_found_worse():
     # 400 cells of 60 texts whose verdicts go to and fro alike, those of a text together. Beyond 32 at 5 % is less
     # than one time in 100, and so are fewer than 362 intervals that hold 0.
     rng = np.random.default_rng(2)
@@ -146,7 +146,7 @@ def test_what_responses_became_is_counted(pairs):
     assert (found["refusal", "answer"], found["empty", "answer"]) == (1, 1)
 
 
-def test_settings_stand_apart_and_only_personas_are_told_apart(pairs):
+def test_settings_stand_apart_and_only_personas_are_distinguished(pairs):
     comparison = compare_runs(pairs("AA AA", "RA AA", setting="persona-free"), np.random.default_rng(0), n_flips=199)
     assert comparison.table["setting"].tolist() == ["persona-free"]
 

@@ -82,18 +82,18 @@ def test_a_board_is_laid_out_in_percent_with_the_interval_of_each_rank(board):
     assert shown["differing"].tolist() == ["0/3", "0/3"]
 
 
-def test_names_are_short_only_where_that_tells_models_apart(board):
+def test_names_are_short_only_where_that_distinguishes_models(board):
     assert lay_out_board(board, ALL_TASKS, short=True)["model"].tolist() == ["parrot", "crow"]
     board.table["model"] = board.table["model"].replace({"zoo/crow": "zoo/parrot"})
     assert lay_out_board(board, ALL_TASKS, short=True)["model"].tolist() == ["acme/parrot", "zoo/parrot"]
 
 
-def test_tasks_stand_beside_each_other_with_their_ranks(board):
+def test_tasks_are_side_by_side_with_their_ranks(board):
     shown = lay_out_tasks(board)
     assert shown.to_dict("list") == {
         "model": ["acme/parrot", "zoo/crow"],
-        "nli": ["16.67 (1)", "50.00 (2)"],
-        "offensiveness": ["0.00 (1)", "0.00 (1)"],
+        "NLI": ["16.67 (1)", "50.00 (2)"],
+        "Offensiveness": ["0.00 (1)", "0.00 (1)"],
     }
 
 
@@ -146,7 +146,7 @@ def test_personas_that_changed_are_named_with_their_groups(compared):
     # 8 of 8 texts one way: 2 in 256, for 3 personas 6 in 256.
     said, named = lay_out_named(compared("RAA " * 8)[0])
     assert said == "2 of 6 changes of a persona or persona group are significant (adjusted p at most 0.05)."
-    assert named["persona"].tolist() == ["(all)", "woman"]
+    assert named["persona"].tolist() == ["(all)", "Woman"]
     assert named["change (pp)"].tolist() == ["+100.00"] * 2
 
 

@@ -250,7 +250,7 @@ def only_row(table):
     return table.iloc[0]
 
 
-def test_a_rate_stands_beside_table_1():
+def test_a_rate_is_next_to_table_1():
     rates = rates_of(("google/gemma-2b-it", "offensiveness", 0.002, 0.001, 0.003))
     row = only_row(compare_published({"rates": rates}))
     assert list(row.index) == list(COMPARISON)
@@ -314,7 +314,7 @@ def test_every_rule_is_compared():
     assert list(compare_published({"rates": rates})["rule"]) == ["prefix", "answer_aware"]
 
 
-def test_rates_by_response_type_stand_beside_the_figures():
+def test_rates_by_response_type_are_compared_with_the_figures():
     rates = rates_of(
         ("Llama2-7B", "nli", 0.08, 0.07, 0.09),
         ("Llama2-7B", "offensiveness", 0.6, 0.5, 0.609),

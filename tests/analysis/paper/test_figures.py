@@ -39,7 +39,7 @@ def test_figure_2_averages_a_persona_over_tasks_and_then_describes_the_models():
     }
 
 
-def test_figure_1_sets_the_persona_rate_beside_the_persona_free_one():
+def test_figure_1_compares_the_persona_rate_with_the_persona_free_one():
     row = {"model": "a", "task": "nli", "baseline": "persona-free", "estimate": 0.3} | RATE
     contrasts = pd.DataFrame([row | {"n_baseline": 20, "n_refused_baseline": 4}, row | {"baseline": "neutral"}])
     (figure,) = paper_figures({"contrasts": contrasts})["figure1"].to_dict("records")

@@ -61,7 +61,7 @@ def test_notes_of_what_was_left_out_come_first():
 def test_few_texts_are_said(n_texts, said):
     found = [text for _, text in cautions(study(n_texts=n_texts))]
     assert len(found) == said
-    assert all(text.startswith("Few texts: m, nli (persona) are based on fewer than 30 texts") for text in found)
+    assert all(text.startswith("Few texts: m, NLI (persona) are based on fewer than 30 texts") for text in found)
 
 
 def test_models_of_which_different_numbers_of_prompts_are_there_are_not_of_the_same_prompts():
@@ -70,7 +70,7 @@ def test_models_of_which_different_numbers_of_prompts_are_there_are_not_of_the_s
     estimates.tables["rates"] = pd.concat([estimates.tables["rates"], other], ignore_index=True)
     ((place, text),) = cautions(estimates, validation=labels("m", "b"))
     assert place == "rates"
-    assert text.startswith("Models have different numbers of prompts in nli (persona)")
+    assert text.startswith("Models have different numbers of prompts in NLI (persona)")
 
 
 @pytest.mark.parametrize(("n_other", "said"), [(20, 0), (21, 1)])

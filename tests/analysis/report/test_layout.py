@@ -50,7 +50,7 @@ def test_rules_stand_side_by_side_in_one_row():
     assert side_by_side(table, ["model", "task"]).to_dict("records") == [
         {
             "model": "m",
-            "task": "nli",
+            "task": "NLI",
             "r (%)": "25.00",
             "r 95% CI": "[12.50, 50.00]",
             "s (%)": "50.00",
@@ -79,7 +79,7 @@ def test_counts_drawn_are_a_range_where_models_differ_and_of_the_persona_setting
             STUDY | {"persona": "person", "n": 7, "setting": "neutral"},
         ]
     )
-    assert drawn(counts, "persona").to_numpy().tolist() == [["man", "1,200-1,300"], ["woman", "5"]]
+    assert drawn(counts, "persona").to_numpy().tolist() == [["Man", "1,200-1,300"], ["Woman", "5"]]
 
 
 def test_a_rule_that_has_not_judged_all_is_blank_where_it_judged_nothing_and_its_numbers_are_a_range():

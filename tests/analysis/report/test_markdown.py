@@ -129,11 +129,11 @@ def test_rates_of_several_models_and_tasks_are_said_from_the_lowest_to_the_highe
     whole = (rates["n_refused"].iloc[0] + 90) / 740
     assert next(iter(list_findings(both))) == (
         f"{100 * whole:.2f}% of responses to persona prompts were refusals (given; range: {100 * low:.2f}% for "
-        "acme/parrot, offensiveness to 90.00% for b/two, nli)."
+        "acme/parrot, Offensiveness to 90.00% for b/two, NLI)."
     )
 
 
-def test_where_no_factor_is_beyond_chance_none_is_named(estimates):
+def test_where_no_factor_is_significant_none_is_named(estimates):
     indices = estimates.tables["sensitivity"].assign(p_value=0.06)
     without = replace(estimates, tables=estimates.tables | {"sensitivity": indices})
     assert list(list_findings(without))[-1].endswith(": none.")
@@ -165,8 +165,8 @@ def test_what_responses_are_stands_before_how_to_read_where_it_is_known(estimate
         }
     )
     page = write_markdown(ORIGIN, replace(estimates, tables=estimates.tables | {"outcomes": outcomes}), {})
-    assert headings(page)[-2:] == ["What responses are", "How to read the numbers"]
-    found = [text for under, _, text in parse(page)[0] if under == "What responses are"]
+    assert headings(page)[-2:] == ["Types of responses", "How to read the numbers"]
+    found = [text for under, _, text in parse(page)[0] if under == "Types of responses"]
     assert found[1:] == [
         "By the rule your `refused` column.",
         *["model", "setting", "answered", "refused", "other", "empty", "n"],
@@ -206,7 +206,7 @@ def test_how_a_study_was_run_is_taken_from_the_origin(estimates):
     assert "How it was run" not in headings(write_markdown(ORIGIN, estimates, {}))
 
 
-def test_interactions_beyond_chance_are_shown_and_others_counted(estimates):
+def test_significant_interactions_are_shown_and_others_counted(estimates):
     table = estimates.tables["interactions"]
     named = int((table["p_adjusted"] <= 0.05).sum())
     page = write_markdown(ORIGIN, estimates, {})
@@ -215,7 +215,7 @@ def test_interactions_beyond_chance_are_shown_and_others_counted(estimates):
     assert "The 5 largest:" in write_markdown(ORIGIN, all_named, {})
 
 
-def test_settings_of_runs_are_told_apart_in_rates_and_differences(estimates):
+def test_settings_of_runs_are_distinguished_in_rates_and_differences(estimates):
     # Wherever their columns stand.
     told = {
         name: table.assign(temperature="0")

@@ -222,7 +222,7 @@ def test_the_page_shows_all_rules_side_by_side_and_the_grid_of_table_1_by_each(s
         *["prefix_strict (%)", "prefix_strict 95% CI", "n", "texts"],
     ]
     row = side_by_side[1]
-    assert row[:2] == ["acme/parrot-7b", "offensiveness"]
+    assert row[:2] == ["acme/parrot-7b", "Offensiveness"]
     assert row[2:8:2] == ["33.33", "50.00", "33.33"]
     assert row[8:] == ["6", "2"]
     assert [grid[0] for grid in grids] == [["model", "Offensiveness"]] * 3
@@ -292,15 +292,15 @@ def test_the_page_counts_what_responses_are_in_every_setting(small_report):
         "persona": [3, 2, 1, 0, 6],
         "persona-free": [5, 1, 0, 0, 6],
     }
-    (shown,) = page.tables["What responses are"]
+    (shown,) = page.tables["Types of responses"]
     assert shown[1:] == [
-        ["acme/parrot-7b", "offensiveness", setting, *map(str, numbers)] for setting, numbers in counted.items()
+        ["acme/parrot-7b", "Offensiveness", setting, *map(str, numbers)] for setting, numbers in counted.items()
     ]
     assert shown[0] == ["model", "task", "setting", "answered", "refused", "other", "empty", "n"]
     assert tables["outcomes"].to_numpy().tolist() == [
-        ["acme/parrot-7b", "offensiveness", setting, *numbers] for setting, numbers in counted.items()
+        ["acme/parrot-7b", "Offensiveness", setting, *numbers] for setting, numbers in counted.items()
     ]
-    assert "By the rule answer_aware." in page.paragraphs["What responses are"]
+    assert "By the rule answer_aware." in page.paragraphs["Types of responses"]
 
 
 def test_by_a_rule_that_knows_no_answers_what_it_does_not_flag_is_other(small, tmp_path):
@@ -311,12 +311,12 @@ def test_by_a_rule_that_knows_no_answers_what_it_does_not_flag_is_other(small, t
         ["persona", 0, 3, 3, 0, 6],
         ["persona-free", 0, 1, 5, 0, 6],
     ]
-    assert Page(tmp_path / "out").paragraphs["What responses are"] == ["By the rule prefix."]
+    assert Page(tmp_path / "out").paragraphs["Types of responses"] == ["By the rule prefix."]
 
 
 def test_where_no_response_is_empty_the_page_still_says_what_they_are(logs, tmp_path):
     logs.write_run(tmp_path, "AAA AAA")
-    (shown,) = report(tmp_path, tmp_path / "out")[0].tables["What responses are"]
+    (shown,) = report(tmp_path, tmp_path / "out")[0].tables["Types of responses"]
     assert shown[1][3:] == ["6", "0", "0", "0", "6"]
 
 
@@ -366,7 +366,7 @@ def test_without_persona_tasks_there_is_a_page_and_all_tables(without_persona):
     _, page, tables = without_persona
     assert page.paragraphs["Refusal rates"][0] == "No persona task was run."
     # Letters: RNA RAE; two answers, two refusals, one N, one empty.
-    assert page.tables["What responses are"][0][1][-5:] == ["2", "2", "1", "1", "6"]
+    assert page.tables["Types of responses"][0][1][-5:] == ["2", "2", "1", "1", "6"]
     assert set(tables) == set(CONTRACT)
     assert tables["rates"][["rule", "estimate"]].to_numpy().tolist() == [
         ["answer_aware", pytest.approx(2 / 6)],
@@ -604,7 +604,7 @@ def test_the_papers_tables_and_published_numbers_are_added_where_they_are_asked_
     # Of Gemma-2B's offensiveness Table 1 has a number, and Figure 4 one for each of three response types.
     assert sentence.split(" published numbers")[0].split(" of ")[1] == "4"
     table = page.tables["The paper's tables and numbers"][-1]
-    assert [row[:4] for row in table[1:]] == [["google/gemma-2b-it", "Gemma-2B", "offensiveness", "prefix"]]
+    assert [row[:4] for row in table[1:]] == [["google/gemma-2b-it", "Gemma-2B", "Offensiveness", "prefix"]]
 
 
 def test_published_coefficients_are_compared_as_those_of_the_rule_that_was_asked_for(small_estimates):
@@ -701,7 +701,7 @@ def test_a_rule_that_judged_no_persona_prompt_leaves_the_page_to_the_others(smal
     assert "In short" not in Page(tmp_path / "two").headings
 
 
-def test_labels_are_set_beside_every_detector_whose_verdicts_the_responses_carry(
+def test_labels_are_compared_with_every_detector_whose_verdicts_the_responses_carry(
     judged, small_estimates, monkeypatch, tmp_path
 ):
     monkeypatch.setattr(report_module, "estimate_responses", lambda *_: small_estimates)

@@ -46,7 +46,7 @@ def test_an_item_that_several_runs_answered_is_counted_for_each(study):
     assert match_items(responses, [item_id("acme/parrot", "d0", 3)])["n"].tolist() == [2]
 
 
-def test_only_responses_of_a_design_can_be_told_apart(study, tmp_path):
+def test_only_responses_of_a_design_can_be_distinguished(study, tmp_path):
     assert has_item_ids(study({"index": 0}))
     pd.DataFrame([{"model": "m", "task": "nli", "text_id": "t", "refused": 1}]).to_csv(tmp_path / "t.csv", index=False)
     assert not has_item_ids(read_responses([tmp_path / "t.csv"]))

@@ -194,7 +194,7 @@ def test_results_that_cannot_be_opened_say_nothing(logs, tmp_path):
     assert [(found.model, found.settings) for found in find_logs([tmp_path])] == [("m", {})]
 
 
-def test_the_repeats_of_a_study_tell_answers_to_one_prompt_apart(logs, tmp_path):
+def test_the_repeats_of_a_study_distinguish_answers_to_one_prompt(logs, tmp_path):
     for repeat, (answers, date) in enumerate([("RRA", logs.DATE), ("RAA", logs.LATER)], start=1):
         logs.write_run(tmp_path, answers, date=date, asked={"repeat": repeat})
     printed = CliRunner().invoke(cli.app, ["rates", str(tmp_path), "--by", "model,repeat", "--format", "csv"])

@@ -176,7 +176,7 @@ def test_a_table_without_a_column_that_is_needed_is_refused_in_one_sentence(tabl
 @pytest.mark.parametrize("name", [name for name in FACTORS if name != "language"])
 def test_without_another_column_the_rest_works_and_it_is_said(table, name):
     responses = read_responses([table({}, without=[name])])
-    assert responses.notes == (f"No column {name}: nothing is said about it.",)
+    assert responses.notes == (f"No column {name}, so there are no results by it.",)
     assert name not in count_responses(responses)["given"].levels
 
 
@@ -184,7 +184,7 @@ def test_without_another_column_the_rest_works_and_it_is_said(table, name):
     ("without", "note"),
     [
         (["language"], None),
-        (["setting"], "No column setting: all responses are taken for the persona setting."),
+        (["setting"], "No column setting: all responses count as persona prompts."),
         (["row_id"], "No column row_id: the rows of a text are told apart by stratum."),
         (["row_id", "stratum"], "No column row_id: a text is taken for one row."),
     ],

@@ -109,7 +109,7 @@ def test_of_repeats_each_is_wanted(study):
     assert "unfinished in 3 repeats: m1, persona_refusal_nli: 4 of 12 prompts" in note
 
 
-def test_an_unfinished_and_a_finished_study_are_told_apart(study):
+def test_an_unfinished_and_a_finished_study_are_distinguished(study):
     one = study(WHOLE, SIZES, folder="one")
     two = study({("m3", NLI): "RA"}, {NLI: 4}, models=["m3"], folder="two")
     (note,) = said(one, two)
@@ -121,7 +121,7 @@ def test_a_record_that_says_nothing_is_said_to(study, text):
     out = study(WHOLE, SIZES)
     (out / "study.json").write_text(text, encoding="utf-8")
     (note,) = said(out)
-    assert note.endswith("does not say what the study asks, so whether it is finished is not known.")
+    assert note.endswith("does not list the prompts of the study, so whether it is finished is unknown.")
 
 
 @pytest.mark.parametrize("told", [None, "many", {"n_docs": None}, {"n_docs": "4"}, {}, []])

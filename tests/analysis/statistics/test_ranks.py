@@ -27,7 +27,7 @@ def test_models_that_differ_by_as_much_in_every_text_have_one_rank_each():
     assert listed(rank([[1, 0]] * 8)) == [(2, 2, 2), (1, 1, 1)]
 
 
-def test_signs_of_five_texts_cannot_tell_two_models_apart():
+def test_signs_of_five_texts_cannot_distinguish_two_models():
     # They agree 2 times in 32, more than 5 %.
     assert listed(rank([[1, 0]] * 5)) == [(2, 1, 2), (1, 1, 2)]
 

@@ -212,7 +212,7 @@
     }
     if (value("disagree", i) === "yes") {
       const verdicts = rules.map((name) => `${name.slice("refused_".length)}: ${value(name, i) === "yes" ? "refusal" : "no refusal"}`);
-      tags.append(make("span", { class: "disagree" }, `rules disagree (${verdicts.join(", ")})`));
+      tags.append(make("span", { class: "disagree" }, `Detectors disagree (${verdicts.join(", ")})`));
     }
     const place = ["design_id", "index", "text_id"].map((name) => value(name, i)).filter((level) => level !== null);
     if (place.length) tags.append(make("bdi", {}, place.join(" / ")));

@@ -370,7 +370,7 @@ def test_ridge_shows_its_own_coefficients_and_states_its_penalty():
     assert abs(row(strong, "woman")["coef"]) < abs(row(weak, "woman")["coef"])
     assert (row(weak, "woman")["estimator"], weak.penalty, weak.estimator) == ("ridge", 1.0, "ridge")
     assert np.isnan(row(weak, "woman")["se"])
-    assert "ridge estimates with penalty 50, drawn towards 0" in strong.notes[0]
+    assert "ridge estimates with penalty 50, shrunk towards 0" in strong.notes[0]
     assert fit_rows(rows, "persona").penalty is None
 
 

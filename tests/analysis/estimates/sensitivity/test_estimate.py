@@ -291,7 +291,7 @@ def test_a_factor_of_runs_has_an_index_in_the_study_and_in_each_model(make_count
     assert row_of(found.deviations, "temperature", "M", "t", level="1").estimate > 0.1
 
 
-def test_a_temperature_that_only_tells_models_apart_has_no_index(make_counts):
+def test_a_temperature_that_only_identifies_models_has_no_index(make_counts):
     # M ran at 0 alone, N at 1 alone: within a model there is nothing to compare.
     counts = with_temperature(make_counts(study(lambda model, **_: 0.1 + 0.5 * (model == "N1"), models=["M0", "N1"])))
     found = estimate(counts, run_factors=["temperature"])

@@ -21,7 +21,7 @@ def grid(make_counts):
     return Grid(make_counts(rows), ["model"], ["persona"])
 
 
-def test_a_text_turned_round_has_what_it_lacked_and_lacks_what_it_had(grid):
+def test_a_flipped_text_has_what_it_lacked_and_lacks_what_it_had(grid):
     # Text a: m1 deviates by 2 - 1 = 1 under x, m2 by 1 - .5 = .5; text b deviates in nothing.
     cells = TextFlips(grid).draw(np.random.default_rng(0), 60).n_refused[:, :, 0, :]
     assert {tuple(one.ravel()) for one in cells} == {(2, 0, 2, 1), (0, 2, 1, 2)}

@@ -30,7 +30,7 @@ def content(logs, tmp_path_factory):
 
 def test_the_first_screen_says_what_was_studied(content):
     assert first_screen(content)["lede"] == (
-        "12 responses by 1 model: acme/parrot-7b; 1 task (offensiveness), 2 settings (neutral, persona), run on "
+        "12 responses by 1 model: acme/parrot-7b; 1 task (Offensiveness), 2 settings (neutral, persona), run on "
         "2026-01-02."
     )
 
@@ -62,7 +62,7 @@ def test_a_point_stands_where_its_rate_is_on_the_scale(content):
     assert [shown["headline"][0][name] for name in ("at", "low", "high")] == ["96.0", "48.0", "120.0"]
 
 
-def test_settings_are_told_apart_where_there_are_no_personas(content):
+def test_settings_are_distinguished_where_there_are_no_personas(content):
     rates = content.estimates.tables["rates"].query("setting == 'neutral'")
     neutral = replace(content, estimates=replace(content.estimates, tables=content.estimates.tables | {"rates": rates}))
     shown = first_screen(neutral)
@@ -75,7 +75,7 @@ def test_the_sample_says_what_it_is_a_sample_of(content):
     part = replace(content, sample=replace(content.sample, n=5))
     said = below(part)["sample_said"]
     assert said.startswith("A sample of 5 of 12 responses (seed 0): as many of each of ")
-    assert "shares among them say nothing of rates" in said
+    assert "shares in the sample are not rates" in said
 
 
 def test_without_texts_the_reason_is_said_instead(content):
@@ -109,7 +109,7 @@ def test_what_could_not_be_estimated_is_said_where_its_tables_would_stand(conten
     assert below(content)["notes"]["Across models"][0].startswith("Not estimated: a trend over released needs")
 
 
-def test_where_there_are_labels_the_rules_stand_beside_them(content):
+def test_where_there_are_labels_the_rules_are_compared_with_them(content):
     row = {"detector": "a", "factor": "", "level": ""} | dict.fromkeys(VALIDATION[2:], 0.5)
     table = pd.DataFrame([row])
     confusion = pd.DataFrame({"detector": ["a"], "label": ["refusal"], "outcome": ["answer"], "n": [3]})

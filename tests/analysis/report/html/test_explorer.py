@@ -80,7 +80,7 @@ def test_causes_of_the_table_are_taken_as_they_are(tmp_path):
 def test_offensive_and_unknown_tasks_are_folded_and_mild_ones_are_not(tmp_path):
     tasks = ("nli", "offensiveness", "politeness", "my_own")
     sample = draw_sample(table(tmp_path, [row(n, task=task) for n, task in enumerate(tasks)]), "a")
-    assert [sample.columns["task"]["levels"][code] for code in sample.folded] == ["my_own", "offensiveness"]
+    assert [sample.columns["task"]["levels"][code] for code in sample.folded] == ["my_own", "Offensiveness"]
 
 
 def test_a_long_response_is_cut_and_its_length_said(tmp_path):

@@ -38,7 +38,7 @@ def contrasts(rows):
 def test_the_reports_rule_is_told_first_and_the_others_in_one_sentence():
     first, second = find_all(study(ASKED))
     # 20 of 200 and, by the other rule, 40 of 200.
-    assert first.startswith("10.00% of responses to persona prompts were refusals (aware; range: 0.00% for m, nli to ")
+    assert first.startswith("10.00% of responses to persona prompts were refusals (aware; range: 0.00% for m, NLI to ")
     assert second == "With the other detectors, the rate is 20.00% with other."
 
 
@@ -46,8 +46,8 @@ def test_the_largest_differences_are_named_with_their_intervals():
     table = contrasts([("m", "nli", "man", 0.02, 0.01, 0.01), ("m", "nli", "woman", -0.3, 0.001, 0.01)])
     found = find_all(study(ASKED, contrasts_by_persona=table))
     assert found[-1] == (
-        "Largest significant differences from neutral prompts (corrected for multiple comparisons): woman -30.00 "
-        "points [-31.00, -29.00] (m, nli); man +2.00 points [+1.00, +3.00] (m, nli)."
+        "Largest significant differences from neutral prompts (corrected for multiple comparisons): Woman -30.00 "
+        "points [-31.00, -29.00] (m, NLI); Man +2.00 points [+1.00, +3.00] (m, NLI)."
     )
 
 
@@ -59,7 +59,7 @@ def test_where_no_persona_differs_and_nothing_could_have_been_found_both_are_sai
     assert none == "Differences smaller than the minimum detectable difference cannot be ruled out."
     assert blind == (
         "The study has less than 80% power to detect a 10-point difference for any persona in 1 of 2 combinations of a "
-        "model and a task: m, nli."
+        "model and a task: m, NLI."
     )
     assert unknown.endswith("where no prompt or every prompt was refused: m, x.")
 

@@ -201,7 +201,7 @@ def test_a_table_without_texts_still_shows_rates(tmp_path):
     assert "There are no texts." in page.text
     assert "25.00" in page.text
     assert "Your refused column" in page.text
-    assert "No column persona: nothing is said about it." in page.text
+    assert "No column persona, so there are no results by it." in page.text
 
 
 def test_a_table_with_columns_nobody_knows_has_its_page(tmp_path):

@@ -24,7 +24,7 @@ def rates(n=1, **columns):
 def test_proportions_are_percentages_and_an_interval_is_one_column():
     table = lay_out("tables/rates.csv", rates(), "prefix")
     assert [column["name"] for column in table.columns][4:] == ["rate (%)", "95% CI", "n", "texts", "refused"]
-    assert table.rows == [["m", "nli", "persona", "prefix", "12.50", "[10.00, 15.00]", "1,200", "30", "150"]]
+    assert table.rows == [["m", "NLI", "persona", "prefix", "12.50", "[10.00, 15.00]", "1,200", "30", "150"]]
     assert [column["numeric"] for column in table.columns] == [False] * 4 + [True] * 5
     assert table.file == "tables/rates.csv"
 

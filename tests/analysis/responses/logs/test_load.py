@@ -173,7 +173,7 @@ def test_results_of_another_run_do_not_name_the_model(logs, tmp_path):
     assert models(load_responses([tmp_path])) == ["acme__parrot"]
 
 
-def test_with_an_output_path_that_is_a_json_file_samples_lie_beside_it_and_each_run_keeps_its_model(logs, tmp_path):
+def test_with_an_output_path_that_is_a_json_file_samples_are_next_to_it_and_each_run_keeps_its_model(logs, tmp_path):
     # lm_eval --output_path study.json writes study_<date>.json and samples_<task>_<date>.jsonl, and no model folder.
     for model, date, answers in (("a/one", logs.DATE, "RA"), ("b/two", logs.LATER, "AA")):
         logs.write_results(tmp_path, model, date=date, stem="study")

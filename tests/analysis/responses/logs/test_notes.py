@@ -165,11 +165,11 @@ def test_a_rule_that_raises_leaves_its_response_unjudged(logs, tmp_path, monkeyp
     assert refused(responses)[0] == (False, True, True)
 
 
-@pytest.mark.parametrize("first", ["older", "mended"])
+@pytest.mark.parametrize("first", ["older", "repaired"])
 def test_the_newest_line_counts_whatever_the_forms_of_the_logs(logs, tmp_path, first):
     """Logs are read by their forms, and yet one after the other."""
     changed = [logs.older(line) for line in logs.samples("RRR")]
-    if first == "mended":
+    if first == "repaired":
         changed = [line | {"filtered_resps": line["filtered_resps"][0]} for line in logs.samples("RRR")]
     logs.write_run(tmp_path / "a", changed)
     logs.write_run(tmp_path / "a", "AAA", date=logs.LATER)
@@ -364,7 +364,7 @@ def test_two_models_that_answer_alike_are_named(logs, tmp_path, n, is_said):
     assert [note.startswith(said) for note in notes] == [True] * is_said
 
 
-def test_one_other_answer_tells_models_apart(logs, tmp_path):
+def test_one_other_answer_distinguishes_models(logs, tmp_path):
     for model, last in (("a/one", "A"), ("b/two", "R")):
         logs.write_run(tmp_path, " ".join("RA" * 40 + last), model=model)
     assert load_responses([tmp_path]).notes == ()

@@ -155,7 +155,7 @@ def test_of_two_runs_the_newest_counts_as_with_logs(write):
         responses = load_responses(given)
         # 3, 6 and 9 of the newer one; none of 10 and 11.
         assert counted(responses) == (12, 3)
-        assert any("2 rows" in note and "the newest of each was taken" in note for note in said(responses))
+        assert any("2 rows" in note and "the newest of each was used" in note for note in said(responses))
 
 
 def test_all_runs_count_when_asked_for_but_each_once(write):
@@ -222,7 +222,7 @@ def test_rows_of_a_table_without_ids_may_repeat(write):
     assert said(responses) == []
 
 
-def test_tables_whose_rows_cannot_be_told_apart_are_said_to_overlap(write):
+def test_tables_whose_rows_cannot_be_distinguished_are_said_to_overlap(write):
     few = ["model", "task", "setting", "text_id", "refused"]
     responses = load_responses(write(a=rows(10)[few], b=rows(5, 15)[few]))
     assert counted(responses) == (20, 7)
