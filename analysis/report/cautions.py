@@ -8,8 +8,7 @@ import pandas as pd
 from refusal_metrics.detection import ANSWERS_BY
 
 from ..columns import name_rule
-from ..display import counted
-from ..display.levels import name_levels
+from ..display import counted, name_levels
 from ..labels import Validation
 from ..responses import Origin
 from .findings import of_rule

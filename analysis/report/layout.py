@@ -3,8 +3,7 @@
 import pandas as pd
 
 from ..columns import RESPONSE_TYPES, SETTINGS, TASKS, name_level, name_rule
-from ..display import interval, percent
-from ..display.levels import name_levels
+from ..display import interval, name_levels, percent
 
 _ORDER = {"task": tuple(TASKS), "response_type": RESPONSE_TYPES, "setting": SETTINGS}
 

@@ -7,8 +7,7 @@ import pandas as pd
 
 from ...arrays import ALPHA
 from ...columns import STUDY, STUDY_COLUMNS, TASKS
-from ...display import interval, percent
-from ...display.levels import name_levels
+from ...display import interval, name_levels, percent
 from ..findings import count_families, list_findings, of_rule
 from ..study_tables import StudyEstimates
 
