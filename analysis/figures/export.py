@@ -68,15 +68,10 @@ def to_spec(figure: Figure, *, dark: bool = False) -> dict[str, Any]:
     -------
     dict
         JSON: the rows once, in ``datasets``, no address, not even that of a schema; all colours are
-        in ``config``. It is Vega-Lite 6.
+        in ``config``. It is Vega-Lite 6. What is nested in it is the figure's own and not to be changed.
     """
-    # Checked against Vega-Lite's schema by the tests, not anew for each study: names cannot change its form.
-    # Altair's own limit of 5000 rows is about notebooks.
-    with alt.data_transformers.enable("default", max_rows=None):
-        spec: dict[str, Any] = figure.chart.to_dict(validate=False)
-    del spec["$schema"]
     # Read out for who cannot see it.
-    return spec | {"config": theme(dark=dark), "description": f"{figure.title}. {figure.caption}"}
+    return figure.vega_lite | {"config": theme(dark=dark), "description": f"{figure.title}. {figure.caption}"}
 
 
 def _to_svg(spec: dict[str, Any]) -> bytes:
