@@ -279,10 +279,13 @@ def embedded_model(tmp_path_factory):
 
 
 @pytest.mark.model
-def test_a_real_model_on_the_real_texts_gives_the_verdicts_of_the_rules(embedded_model, shared_data, tmp_path):
+@pytest.mark.parametrize("limit", [32, pytest.param(300, marks=pytest.mark.slow)])
+def test_a_real_model_on_the_real_texts_gives_the_verdicts_of_the_rules(
+    embedded_model, shared_data, harness, tmp_path, limit
+):
     shown = run(
         *("lm_eval", "run", "--model", "hf", "--model_args", embedded_model, "--apply_chat_template"),
-        *("--device", "cpu", "--batch_size", 16, "--gen_kwargs", "max_gen_toks=16", "--limit", 300),
+        *("--device", "cpu", "--batch_size", 16, "--gen_kwargs", "max_gen_toks=16", "--limit", limit),
         *("--include_path", tasks_folder(), "--tasks", "persona_refusal_offensiveness"),
         *(
             "--metadata",
@@ -291,17 +294,19 @@ def test_a_real_model_on_the_real_texts_gives_the_verdicts_of_the_rules(embedded
             "--output_path",
             tmp_path,
         ),
+        **harness,
     )
     assert all(f"|{name}" in shown.stdout for name in ("answer_rate", "persona_spread", *RATES.values()))
     lines = samples(tmp_path, "persona_refusal_offensiveness")
-    assert len(lines) == 300
+    assert len(lines) == limit
     assert_verdicts_are_the_rules(lines)
     # This model answers in many words and refuses some: were all responses alike, nothing was read.
-    assert len({line["filtered_resps"][0] for line in lines}) > 100
-    # All rules have something to find and something to leave, and so have answers.
+    assert len({line["filtered_resps"][0] for line in lines}) > limit / 3
     refused = {rule: sum(line[rate] for line in lines) for rule, rate in RATES.items()}
-    for counted in (*refused.values(), sum(line["answer_rate"]["outcome"] == ANSWER for line in lines)):
-        assert 0 < counted < 300
+    if limit == 300:
+        # All rules have something to find and something to leave, and so have answers.
+        for counted in (*refused.values(), sum(line["answer_rate"]["outcome"] == ANSWER for line in lines)):
+            assert 0 < counted < limit
     asked = {(): refused[ANSWERS_BY], **{("--detector", rule): n for rule, n in refused.items()}}
     for options, n_refused in asked.items():
         (rates,) = json.loads(run("persona-refusal", "rates", tmp_path, *options, "--format", "json").stdout)
