@@ -15,9 +15,9 @@ from refusal_metrics.analysis.responses.table import read_responses
 
 from refusal_metrics.prompts import download
 
-# A busy machine fails no test. CI tries 100 examples of a property, a person's machine 30, and costly properties take
+# A busy machine fails no test. CI tries 100 examples of a property, a person's machine 40, and costly properties take
 # their share of that.
-settings.register_profile("here", deadline=None, max_examples=30)
+settings.register_profile("here", deadline=None, max_examples=40)
 settings.register_profile("on CI", settings.get_profile("ci"), deadline=None, max_examples=100)
 settings.load_profile("on CI" if os.environ.get("CI") else "here")
 

@@ -303,10 +303,10 @@ def test_a_real_model_on_the_real_texts_gives_the_verdicts_of_the_rules(
     # This model answers in many words and refuses some: were all responses alike, nothing was read.
     assert len({line["filtered_resps"][0] for line in lines}) > limit / 3
     refused = {rule: sum(line[rate] for line in lines) for rule, rate in RATES.items()}
+    assert 0 < sum(line["answer_rate"]["outcome"] == ANSWER for line in lines) < limit
     if limit == 300:
-        # All rules have something to find and something to leave, and so have answers.
-        for counted in (*refused.values(), sum(line["answer_rate"]["outcome"] == ANSWER for line in lines)):
-            assert 0 < counted < limit
+        # All rules have something to find and something to leave.
+        assert all(0 < n < limit for n in refused.values())
     asked = {(): refused[ANSWERS_BY], **{("--detector", rule): n for rule, n in refused.items()}}
     for options, n_refused in asked.items():
         (rates,) = json.loads(run("persona-refusal", "rates", tmp_path, *options, "--format", "json").stdout)

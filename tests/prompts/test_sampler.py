@@ -85,7 +85,7 @@ def test_balanced_is_random_every_pair_of_a_row_is_equally_likely():
     assert stats.chisquare(np.bincount(draws, minlength=9)).pvalue > 1e-4
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings.default.max_examples * 60 // 100, deadline=None)
 @given(st.data())
 def test_balanced_keeps_its_bounds_on_any_texts_that_leave_some_choice(data):
     n_personas, n_templates = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 6))
@@ -136,7 +136,7 @@ def test_the_order_of_texts_is_nearly_random(popquorn):
     assert stats.ttest_ind(n_classes[:140], n_classes[140:]).pvalue > 0.001
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings.default.max_examples * 60 // 100, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), min_size=1, max_size=80), st.integers(0, 5))
 def test_ordering_keeps_the_rows_of_a_text_together_and_in_their_order(rows, seed):
     text, stratum = np.array(rows).T
