@@ -248,18 +248,8 @@ def test_an_interval_holds_its_estimate_and_nothing_beyond_1(make_counts, rows, 
 # Simulated studies without an effect of personas.
 
 
-@pytest.mark.parametrize(
-    ("intercept", "baseline"),
-    [
-        pytest.param(-4.85, "others", id="rate .02, others"),
-        pytest.param(-4.85, "persona 00", id="rate .02, persona", marks=pytest.mark.slow),
-        *(
-            pytest.param(intercept, baseline, id=f"{rate}, {baseline}", marks=pytest.mark.slow)
-            for intercept, rate in ((-7.3, "rate .002"), (-2.0, "rate .2"))
-            for baseline in ("others", "persona 00")
-        ),
-    ],
-)
+@pytest.mark.parametrize("intercept", [-7.3, -4.85, -2.0], ids=["rate .002", "rate .02", "rate .2"])
+@pytest.mark.parametrize("baseline", ["others", "persona 00"])
 def test_intervals_cover_no_difference_and_few_studies_name_a_persona(simulate_counts, intercept, baseline):
     table = estimate_contrasts(simulate_counts(np.random.default_rng(20250908), intercept, n_studies=150), baseline)
     covered = (table["ci_low"].le(0) & table["ci_high"].ge(0)).mean()
