@@ -82,7 +82,7 @@ def test_a_coefficient_is_undetermined_if_rows_leave_it_open():
     assert undetermined(x).tolist() == [True, True, True, False]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=settings.default.max_examples * 60 // 100)
 @given(arrays(int, (3, 4), elements=st.integers(0, 2)))
 def test_separated_is_what_grows_without_end(k):
     _, found = separate([A, B], k, n=2)

@@ -33,6 +33,7 @@ def test_every_run_refuses_as_often_as_before(grid):
     np.testing.assert_array_equal(cells.n, grid.observed.n)
 
 
+@pytest.mark.slow
 def test_a_persona_that_matters_in_each_text_another_way_is_not_found_to_matter(make_counts):
     # In each of 60 texts one of three personas, another by chance, is refused always and the others never: verdicts
     # are far from exchangeable within texts, and the personas' rates are alike.
