@@ -60,7 +60,7 @@ def of_rule(table: pd.DataFrame, rule: str) -> pd.DataFrame:
 
 
 def _rate_of(row: "pd.Series[float]") -> str:
-    return f"{percent(row['estimate'])}% for {row['model']}, {name_level('task', row['task'])}"
+    return f"{percent(row['estimate'])}% for {row['model']}, {name_level('task', str(row['task']))}"
 
 
 def _baseline_findings(contrasts: pd.DataFrame, rule: str) -> Iterable[str]:
