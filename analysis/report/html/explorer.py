@@ -100,10 +100,10 @@ def _causes(drawn: pd.DataFrame, rule: str) -> list[str | None]:
     if rule not in RULES:
         return [None] * len(drawn)
     causes: list[str | None] = []
-    for response, labels, outcome in zip(drawn["response"], drawn["labels"], drawn["outcome"], strict=True):
+    for response, options, outcome in zip(drawn["response"], drawn["labels"], drawn["outcome"], strict=True):
         cause = None
         if outcome in (REFUSAL, EMPTY):
-            verdict = RULES[rule](response, (isinstance(labels, str) and read_offered(labels)) or ())
+            verdict = RULES[rule](response, (isinstance(options, str) and read_offered(options)) or ())
             cause = verdict.cause if verdict.outcome == outcome else None
         causes.append(cause)
     return causes
