@@ -14,7 +14,7 @@ from refusal_metrics.errors import InputError
 
 from ..display import Format
 from .console import busy, say
-from .options import Detector, ExcludeProvider, Force, Form, Models, Property, Results, Seed, between
+from .options import Detector, ExcludeProvider, Force, Form, Models, Property, Results, Seed, between, optional
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,24 +31,13 @@ _FAILED = 1
 @app.command()
 def leaderboard(
     results: Results,
-    by: Annotated[
-        str, typer.Option("--by", metavar="task", help="Also print a table for each task.", show_default=False)
-    ] = "",
+    by: Annotated[str, optional("task", "Also print a table for each task.", "--by")] = "",
     metrics: Annotated[
         list[str],
-        typer.Option(
-            metavar="FOLDER",
-            help="More results of the same models (mmlu, ...), in addition to RESULTS; can be repeated.",
-            show_default=False,
-        ),
+        optional("FOLDER", "More results of the same models (mmlu, ...), in addition to RESULTS; can be repeated."),
     ] = [],  # noqa: B006 - typer copies it
     baseline: Annotated[
-        list[str],
-        typer.Option(
-            metavar="RESULTS",
-            help="Compare RESULTS with this earlier run on the same prompts; can be repeated.",
-            show_default=False,
-        ),
+        list[str], optional("RESULTS", "Compare RESULTS with this earlier run on the same prompts; can be repeated.")
     ] = [],  # noqa: B006 - the same
     fail_above: Annotated[
         float | None,
@@ -73,10 +62,7 @@ def leaderboard(
     ] = False,
     column: Property = "released",
     models: Models = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write a page (.html, .md) or the table (.csv).", show_default=False),
-    ] = None,
+    out: Annotated[Path | None, optional("FILE", "Write a page (.html, .md) or the table (.csv).")] = None,
     force: Force = False,
     seed: Seed = 0,
     detector: Detector = None,

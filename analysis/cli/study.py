@@ -17,7 +17,7 @@ from refusal_metrics.errors import InputError, quoted, unknown_name
 
 from ..display import Format
 from .console import busy, say
-from .options import Form, names
+from .options import Form, names, optional
 from .study_progress import ProgressBars
 
 if TYPE_CHECKING:
@@ -37,19 +37,9 @@ def run(
     study: Annotated[
         Path, typer.Argument(metavar="STUDY.yaml", help="The study: models, tasks, settings, output folder.")
     ],
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Output folder, instead of the one in the file.", show_default=False),
-    ] = None,
-    only: Annotated[
-        str, typer.Option(metavar="MODELS", help="Run only these models of the study.", show_default=False)
-    ] = "",
-    array_task: Annotated[
-        str,
-        typer.Option(
-            metavar="I/N", help="Run the I-th of N parts, e.g. as one job of a Slurm array.", show_default=False
-        ),
-    ] = "",
+    out: Annotated[Path | None, optional("DIR", "Output folder, instead of the one in the file.")] = None,
+    only: Annotated[str, optional("MODELS", "Run only these models of the study.")] = "",
+    array_task: Annotated[str, optional("I/N", "Run the I-th of N parts, e.g. as one job of a Slurm array.")] = "",
     repeat_check: Annotated[
         int,
         typer.Option(
