@@ -44,7 +44,7 @@ Results = Annotated[
 Detector = Annotated[
     str | None,
     optional(
-        "RULE",
+        "NAME",
         "The detector: answer_aware, prefix, prefix_strict, or one that `detect` added.  [default: answer_aware]",
     ),
 ]

@@ -55,7 +55,7 @@ def _unread(rates: pd.DataFrame, outcomes: pd.DataFrame | None) -> str:
 
 
 def of_rule(table: pd.DataFrame, rule: str) -> pd.DataFrame:
-    """Return the rows of one rule."""
+    """Return the rows of one detector."""
     return table[table["rule"] == rule]
 
 

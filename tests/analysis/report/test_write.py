@@ -300,7 +300,7 @@ def test_the_page_counts_what_responses_are_in_every_setting(small_report):
     assert tables["outcomes"].to_numpy().tolist() == [
         ["acme/parrot-7b", "Offensiveness", setting, *numbers] for setting, numbers in counted.items()
     ]
-    assert "By the rule answer_aware." in page.paragraphs["Types of responses"]
+    assert "Detector: answer_aware." in page.paragraphs["Types of responses"]
 
 
 def test_by_a_rule_that_knows_no_answers_what_it_does_not_flag_is_other(small, tmp_path):
@@ -311,7 +311,7 @@ def test_by_a_rule_that_knows_no_answers_what_it_does_not_flag_is_other(small, t
         ["persona", 0, 3, 3, 0, 6],
         ["persona-free", 0, 1, 5, 0, 6],
     ]
-    assert Page(tmp_path / "out").paragraphs["Types of responses"] == ["By the rule prefix."]
+    assert Page(tmp_path / "out").paragraphs["Types of responses"] == ["Detector: prefix."]
 
 
 def test_where_no_response_is_empty_the_page_still_says_what_they_are(logs, tmp_path):
@@ -390,7 +390,7 @@ def test_two_models_each_have_their_rows_and_their_table_by_persona(logs, tmp_pa
     assert [row[0] for row in page.tables["Refusal rates"][0][1:]] == ["a/one", "b/two"]
     assert len(page.tables["By persona"]) == 1 + 2 * 3
     assert page.paragraphs["By persona"][-6:] == [
-        f"{m}, rule {r}:" for m in ("a/one", "b/two") for r in ("answer_aware", "prefix", "prefix_strict")
+        f"{m}, detector {r}:" for m in ("a/one", "b/two") for r in ("answer_aware", "prefix", "prefix_strict")
     ]
 
 
