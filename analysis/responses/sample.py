@@ -31,8 +31,8 @@ class DrawnResponses:
     ----------
     rows : pandas.DataFrame
         One row per response, balanced over kinds: its columns, ``outcome``, ``disagree`` (whether the
-        detectors do), its verdicts ``refused_R``, ``response`` and ``prompt``, cut, ``n_response`` (the characters that it
-        has), ``labels``, and ``cause`` if the responses have it.
+        detectors do), its verdicts ``refused_R``, ``response`` and ``prompt``, cut, ``n_response`` (the characters that
+        it has), ``labels``, and ``cause`` if the responses have it.
     n_all, n_kinds : int
         How many responses there are to draw from, and of how many kinds.
     """
