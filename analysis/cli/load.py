@@ -45,10 +45,8 @@ def said_of_rule(rule: str) -> str:
 
 
 def noted(responses: "Responses", detector: str | None, *, exclude: bool) -> "Responses":
-    """Leave out what the provider refused if that is asked for, and note where responses say too little."""
-    from ..responses import exclude_provider, note_unusable
-
     """Exclude refusals by the provider if requested, and add notes about unusable responses."""
+    from ..responses import exclude_provider, note_unusable
 
     return note_unusable(exclude_provider(responses) if exclude else responses, detector)
 

@@ -169,8 +169,6 @@ def _count_refusals(study: "Study") -> list[str]:
     """Report how many prompts a provider refused or a server rejected, of all that has been written."""
     from refusal_metrics.studies import StudyFolder
 
-    """Report how many prompts a provider refused or a server rejected."""
-
     lines = []
     runs = StudyFolder(study.out).record().get("runs", {})
     for model in study.models:
@@ -187,10 +185,8 @@ def _count_refusals(study: "Study") -> list[str]:
 
 
 def _list_other_models(study: "Study") -> list[str]:
-    """Report where a server names another model than it was asked for."""
-    from refusal_metrics.studies import ANSWERED_BY, StudyFolder
-
     """Report servers that name another model than requested."""
+    from refusal_metrics.studies import ANSWERED_BY, StudyFolder
 
     lines = []
     runs = StudyFolder(study.out).record().get("runs", {})
@@ -216,10 +212,8 @@ def _read_part(given: str) -> tuple[int, int] | None:
 
 
 def _say_plan(study: "Study", plan: "Plan", shards: "list[Shard]") -> None:
-    """Print what would be asked, and how long it takes where that is known from earlier shards."""
-    from refusal_metrics.studies import CHARACTERS_A_TOKEN, StudyFolder
-
     """Print the number of prompts, and the time if it is known from earlier shards."""
+    from refusal_metrics.studies import CHARACTERS_A_TOKEN, StudyFolder
 
     runs = StudyFolder(study.out).record().get("runs", {})
     n_docs = sum(plan.n_docs.values())
