@@ -560,7 +560,7 @@ def test_the_main_table_shows_the_persona_setting_only_as_texts(small_tables):
     assert table.to_dict("records") == [
         {
             "model": "acme/parrot-7b",
-            "task": "offensiveness",
+            "task": "Offensiveness",
             "answer_aware (%)": "33.33",
             "answer_aware 95% CI": table.loc[0, "prefix_strict 95% CI"],  # of the same two R
             "prefix (%)": "50.00",
