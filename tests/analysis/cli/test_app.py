@@ -71,7 +71,7 @@ def test_csv_on_the_standard_output_is_the_table_and_nothing_else(results):
     assert table["setting"].tolist() == ["persona", "persona-free"]
     assert table["estimate"].tolist() == pytest.approx([1 / 3, 0.0])
     assert table["n"].tolist() == [6, 3]
-    assert ended.stderr == f"{REPEATED}\nRefusals by the rule answer_aware.\n"
+    assert ended.stderr == f"{REPEATED}\nRefusals by the detector answer_aware.\n"
 
 
 def test_json_on_the_standard_output_is_the_table_and_nothing_else(results):
@@ -82,7 +82,7 @@ def test_json_on_the_standard_output_is_the_table_and_nothing_else(results):
     of_persona = {row["persona"]: row["estimate"] for row in rows if row["setting"] == "persona"}
     assert of_persona == {"woman": 1.0, "black": 0.0, "muslim": 0.0}
     assert [row["persona"] for row in rows if row["setting"] == "persona-free"] == [None]
-    assert ended.stderr == f"{REPEATED}\nRefusals by the rule prefix_strict.\n"
+    assert ended.stderr == f"{REPEATED}\nRefusals by the detector prefix_strict.\n"
 
 
 @pytest.mark.parametrize("form", ["table", "markdown"])

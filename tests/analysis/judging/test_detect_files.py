@@ -149,7 +149,7 @@ def test_lists_of_labels_are_read_from_parquet_and_json(tmp_path):
 
     class Seeing(Fickle):
         def detect(self, items):
-            seen.extend(item.labels for item in items)
+            seen.extend(item.options for item in items)
             return super().detect(items)
 
     for end in ("parquet", "jsonl"):

@@ -28,7 +28,7 @@ def test_verdicts_of_processes_are_those_given_one_by_one(monkeypatch, rule):
     monkeypatch.setattr(rules, "_SHARE", 100)
     items = [Item(f"{OPENINGS[i % 6]}{i // 7}", LABELS[: i % 3]) for i in range(1000)] + [Item(None, LABELS)]
     detector = RuleDetector(rule, n_processes=2)
-    assert detector.detect(items) == [RULES[rule](item.response or "", item.labels) for item in items]
+    assert detector.detect(items) == [RULES[rule](item.response or "", item.options) for item in items]
     assert detector._pool is not None  # it was not judged here after all
 
 
