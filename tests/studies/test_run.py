@@ -466,8 +466,8 @@ def test_a_server_that_does_not_answer_is_told_of_in_a_sentence_and_asked_again_
         made = make_study(tmp_path, StudyModel("misfit", "local-chat-completions", args), GOOD)
         ended, _ = run(made)
         assert ended.failed == {
-            "misfit": f"some prompts got no answer ({why}); re-run the same command: what has been answered is not "
-            "asked again"
+            "misfit": f"some prompts got no answer ({why}); re-run the same command; finished prompts are not sent "
+            "again"
         }
         assert (n_written(made, "misfit"), n_written(made, "good")) == (0, N_SHARDS)
         well.set()
