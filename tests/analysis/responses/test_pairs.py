@@ -80,7 +80,7 @@ def test_prompts_of_one_run_alone_are_left_out_and_counted(logs, tmp_path):
     logs.write_run(tmp_path / "new", "RRA")
     (note,) = pair(tmp_path / "new", tmp_path / "old").notes
     assert note == (
-        "acme/parrot-7b, offensiveness (persona): 3 prompts have a verdict in both runs and are compared, of 3 in the "
+        "acme/parrot-7b, Offensiveness (persona): 3 prompts have a verdict in both runs and are compared, of 3 in the "
         "results and 6 in the baseline."
     )
 
@@ -93,7 +93,7 @@ def test_tasks_and_models_of_one_run_alone_are_said(logs, tmp_path):
     assert pair(tmp_path / "new", tmp_path / "old").notes == (
         "Only in the results: new-model.",
         "Only in the baseline: old-model.",
-        "Only in the results: nli (persona).",
+        "Only in the results: NLI (persona).",
     )
 
 
