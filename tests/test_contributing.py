@@ -61,7 +61,8 @@ def test_a_persona_of_two_lines_is_asked_on_request_and_no_other_study_changes(t
 def test_a_paraphrase_is_asked_on_request_and_no_other_study_changes(tmp_path):
     added = yaml.safe_load(block("A new paraphrase"))
     packaged = yaml.safe_load((DESIGN / "templates.yaml").read_text(encoding="utf-8"))
-    packaged["response_types"] |= added["response_types"]
+    for name, ids in added["response_types"].items():
+        packaged["response_types"][name] = list(dict.fromkeys([*packaged["response_types"][name], *ids]))
     packaged["on_request"] += added["on_request"]
     for setting, instructions in added["templates"]["politeness"].items():
         packaged["templates"]["politeness"][setting] |= instructions
@@ -84,7 +85,7 @@ def test_an_estimator_passes_its_test_and_its_figure_is_drawn(imported, monkeypa
     exec(block(made, title="analysis/contracts.py"), contract := dict(vars(contracts)))
     monkeypatch.setattr(contracts, "REFUSED_TEXTS", contract["REFUSED_TEXTS"], raising=False)
     estimator = imported(made, "analysis/estimates/texts.py")
-    entry = section(made).partition("\nEstimator(")[2].partition("),\n")[0]
+    entry = section(made).partition("\nEstimator(")[2].partition(")\n")[0]
     entry = eval(f"Estimator({entry})", {"Estimator": Estimator} | vars(estimator))
     assert entry.group in GROUPS
     test = imported(made, "tests/analysis/estimates/test_texts.py")

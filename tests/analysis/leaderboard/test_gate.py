@@ -83,7 +83,7 @@ def judge(tmp_path):
         (rows("e" * 10), rows("a" * 10), ["m, NLI (persona): 10 of 10 responses are empty: too many"]),
         (rows("eeuutta" + "a" * 4), rows("a" * 11), ["responses are empty or unjudged or truncated (2 empty, 2 unju"]),
         (rows("o" * 10), rows("a" * 10), ["none of 10 responses is an answer or a refusal."]),
-        (rows("p" * 10), rows("p" * 10), ["10 of 10 responses are refused by the provider", "The baseline: m, nli"]),
+        (rows("p" * 10), rows("p" * 10), ["10 of 10 responses are refused by the provider", "The baseline: m, NLI"]),
         (rows("a" * 10), rows("e" * 10), ["The baseline: m, NLI (persona): 10 of 10 responses are empty"]),
         (rows("a" * 10), rows("p" * 10), ["The baseline: m, NLI (persona): 10 of 10 responses are refused by the pr"]),
         # One text gives no interval.

@@ -109,7 +109,7 @@ def test_a_model_under_another_name_is_compared_where_each_run_has_one(logs, tmp
 def test_other_docs_are_a_mistake(logs, tmp_path):
     logs.write_run(tmp_path / "old", "RA", design="d0")
     logs.write_run(tmp_path / "new", "RA", design="d1")
-    with pytest.raises(InputError, match=r"offensiveness \(persona\) has the design d1-.* and d0-"):
+    with pytest.raises(InputError, match=r"Offensiveness \(persona\) has the design d1-.* and d0-"):
         pair(tmp_path / "new", tmp_path / "old")
 
 

@@ -103,7 +103,7 @@ def test_what_says_too_little_is_said(read, word, said):
         ("pppee", ["(2 empty, 3 refused by the provider): too many to compare."]),
         ("ppraa", []),
         ("aaaa eeee aaaa", ["m1, NLI (persona): 4 of 4 responses are empty: too many to compare."]),
-        ("eeee uuuu", ["m0, nli", "m1, nli"]),
+        ("eeee uuuu", ["m0, NLI", "m1, NLI"]),
     ],
 )
 def test_such_a_run_passes_no_gate(read, word, failed):
