@@ -58,11 +58,11 @@ STATES = ("n_unjudged", "n_truncated", "n_provider")
 """How many responses could not be judged, were cut off before an answer or refusal, or were refused by the provider."""
 
 GIVEN = "given"
-"""The rule that is a table's own column ``refused``."""
+"""The detector that is a table's own column ``refused``."""
 
 
 def name_rule(rule: str) -> str:
-    """Return the name of a rule as it is shown on screen.
+    """Return the name of a detector as it is shown on screen.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def _persona_names() -> dict[str, str]:
 
 
 def is_verdict(name: str) -> bool:
-    """Return whether a column contains a rule's verdicts: ``refused_RULE``; ``refused_by`` says who refused."""
+    """Return whether a column contains a detector's verdicts: ``refused_DETECTOR``; ``refused_by`` says who refused."""
     return name.startswith("refused_") and name != "refused_by"
 
 

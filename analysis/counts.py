@@ -150,7 +150,7 @@ class TextCounts:
 
 
 def share(counts: Mapping[str, Counts]) -> dict[str, Counts]:
-    """Share cached values between the counts of one study by several rules.
+    """Share cached values between the counts of one study by several detectors.
 
     Parameters
     ----------

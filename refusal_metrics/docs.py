@@ -18,7 +18,7 @@ from refusal_metrics.errors import InputError, unknown_name
 from refusal_metrics.prompts import (
     CLASSES,
     KINDS,
-    N_LABELS,
+    N_OPTIONS,
     PLACEMENTS,
     SETTINGS,
     TEXT_FIELDS,
@@ -93,8 +93,8 @@ def build_docs(
         raise unknown_name("kind", kind, KINDS)
     if setting not in SETTINGS:
         raise unknown_name("setting", setting, SETTINGS)
-    if len(labels) != N_LABELS[kind]:
-        raise InputError(f"labels {labels!r}: the templates of {kind} offer {N_LABELS[kind]}; give as many")
+    if len(labels) != N_OPTIONS[kind]:
+        raise InputError(f"labels {labels!r}: the templates of {kind} offer {N_OPTIONS[kind]}; give as many")
     _check_setting(setting, config_source)
     settings = parse_settings(kind, metadata)
     design = load_design(settings.personas_file, settings.templates_file)

@@ -57,10 +57,21 @@ def assert_verdicts_are_the_rules(lines):
 
 @pytest.fixture(scope="module")
 def harness(tmp_path_factory):
-    """A harness of our own to register in: the installed one, linked file by file, first on the path."""
+    """A harness of our own to register in: the installed one, linked file by file, first on the path.
+
+    Of its 16,000 task files it has those of ARC: to read all of them takes each run longer than all else.
+    """
     site = tmp_path_factory.mktemp("site")
     (installed,) = find_spec("lm_eval").submodule_search_locations
-    shutil.copytree(installed, site / "lm_eval", copy_function=os.symlink, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def left_out(folder, names):
+        folder = Path(folder)
+        of_tasks = folder == Path(installed) / "tasks"
+        return {
+            name for name in names if name == "__pycache__" or (of_tasks and (folder / name).is_dir() and name != "arc")
+        }
+
+    shutil.copytree(installed, site / "lm_eval", copy_function=os.symlink, ignore=left_out)
     return {"PYTHONPATH": os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))}
 
 
@@ -130,7 +141,8 @@ def test_a_prompt_of_a_limited_run_has_no_examples_in_it(dummy_run):
 
 
 def test_the_report_reads_the_run_and_leaves_the_other_task_out(dummy_run, tmp_path):
-    shown = run("persona-refusal", "report", dummy_run[0], "--out", tmp_path / "report", COLUMNS="80").stdout
+    out = ("--out", tmp_path / "report", "--replicates", 100)
+    shown = run("persona-refusal", "report", dummy_run[0], *out, COLUMNS="80").stdout
     assert "nli" in shown
     page = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
     # Nine tasks of nine docs.
@@ -182,7 +194,7 @@ class FakeChat(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def chat_run(tmp_path_factory):
+def chat_run(tmp_path_factory, harness):
     server = ThreadingHTTPServer(("127.0.0.1", 0), FakeChat)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     results = tmp_path_factory.mktemp("chat")
@@ -195,6 +207,7 @@ def chat_run(tmp_path_factory):
         ),
         *("--include_path", tasks_folder(), "--tasks", "persona_refusal_politeness", *SMALL),
         *("--log_samples", "--output_path", results),
+        **harness,
     )
     server.shutdown()
     return results
@@ -219,7 +232,7 @@ def test_a_chat_servers_answers_are_judged_and_counted_by_response_type(chat_run
 
 
 def test_empty_answers_of_a_chat_server_are_counted_in_the_report(chat_run, tmp_path):
-    run("persona-refusal", "report", chat_run, "--out", tmp_path / "report")
+    run("persona-refusal", "report", chat_run, "--out", tmp_path / "report", "--tables-only", "--replicates", 100)
     lines = samples(chat_run, "persona_refusal_politeness")
     types = Counter(line["doc"]["response_type"] for line in lines)
     # Nothing names a label; unforced prompts were refused, semi-forced ones told "No,", forced ones nothing.
@@ -232,12 +245,12 @@ def test_empty_answers_of_a_chat_server_are_counted_in_the_report(chat_run, tmp_
     ]
 
 
-def test_the_documented_run_from_python_writes_what_the_command_writes(tmp_path):
+def test_the_documented_run_from_python_writes_what_the_command_writes(harness, tmp_path):
     page = Path(__file__).resolve().parents[1] / "docs" / "how-to" / "other-benchmarks.md"
     (example,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     done = subprocess.run(
         [sys.executable, "-c", example],
-        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+        env=os.environ | {"HF_HUB_OFFLINE": "1"} | harness,
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -265,10 +278,13 @@ def embedded_model(tmp_path_factory):
 
 
 @pytest.mark.model
-def test_a_real_model_on_the_real_texts_gives_the_verdicts_of_the_rules(embedded_model, shared_data, tmp_path):
+@pytest.mark.parametrize("limit", [32, pytest.param(300, marks=pytest.mark.slow)])
+def test_a_real_model_on_the_real_texts_gives_the_verdicts_of_the_rules(
+    embedded_model, shared_data, harness, tmp_path, limit
+):
     shown = run(
         *("lm_eval", "run", "--model", "hf", "--model_args", embedded_model, "--apply_chat_template"),
-        *("--device", "cpu", "--batch_size", 16, "--gen_kwargs", "max_gen_toks=16", "--limit", 300),
+        *("--device", "cpu", "--batch_size", 16, "--gen_kwargs", "max_gen_toks=16", "--limit", limit),
         *("--include_path", tasks_folder(), "--tasks", "persona_refusal_offensiveness"),
         *(
             "--metadata",
@@ -277,17 +293,19 @@ def test_a_real_model_on_the_real_texts_gives_the_verdicts_of_the_rules(embedded
             "--output_path",
             tmp_path,
         ),
+        **harness,
     )
     assert all(f"|{name}" in shown.stdout for name in ("answer_rate", "persona_spread", *RATES.values()))
     lines = samples(tmp_path, "persona_refusal_offensiveness")
-    assert len(lines) == 300
+    assert len(lines) == limit
     assert_verdicts_are_the_rules(lines)
     # This model answers in many words and refuses some: were all responses alike, nothing was read.
-    assert len({line["filtered_resps"][0] for line in lines}) > 100
-    # All rules have something to find and something to leave, and so have answers.
+    assert len({line["filtered_resps"][0] for line in lines}) > limit / 3
     refused = {rule: sum(line[rate] for line in lines) for rule, rate in RATES.items()}
-    for counted in (*refused.values(), sum(line["answer_rate"]["outcome"] == ANSWER for line in lines)):
-        assert 0 < counted < 300
+    assert 0 < sum(line["answer_rate"]["outcome"] == ANSWER for line in lines) < limit
+    if limit == 300:
+        # All rules have something to find and something to leave.
+        assert all(0 < n < limit for n in refused.values())
     asked = {(): refused[ANSWERS_BY], **{("--detector", rule): n for rule, n in refused.items()}}
     for options, n_refused in asked.items():
         (rates,) = json.loads(run("persona-refusal", "rates", tmp_path, *options, "--format", "json").stdout)

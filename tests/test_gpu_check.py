@@ -34,6 +34,7 @@ def carried(tmp_path_factory):
 
 
 @pytest.mark.model
+@pytest.mark.slow
 def test_a_tiny_model_is_asked_in_both_dtypes_and_passes_on_a_cpu(carried, tmp_path):
     code, printed, said = gpu_check("--small", "--carried", carried, "--out", tmp_path / "found.json")
     assert code == 0, printed + said
@@ -49,6 +50,7 @@ def test_a_tiny_model_is_asked_in_both_dtypes_and_passes_on_a_cpu(carried, tmp_p
 
 
 @pytest.mark.model
+@pytest.mark.slow
 def test_what_is_packed_is_small_and_what_was_judged_otherwise_is_found(carried):
     size = sum(file.stat().st_size for file in carried.rglob("*") if file.is_file())
     assert size < 64 << 20

@@ -53,7 +53,7 @@ class Annotations:
         -------
         pandas.DataFrame
             Columns: ``id, response, refusal, unreasonable`` (yes, no or empty), ``annotator,
-            probability``, the other columns of the key except the rules' verdicts, and ``comment``.
+            probability``, the other columns of the key except the detectors' verdicts, and ``comment``.
         """
         answered = self.answers.assign(**{q: self.answers[q].replace("unclear", "") for q in QUESTIONS})
         joined = answered.merge(self.key, on="id", how="left", validate="many_to_one")

@@ -74,13 +74,13 @@ def allocate(sizes: ArrayLike, weights: ArrayLike, n: int) -> NDArray[np.int64]:
 def draw_items(responses: Responses, n: int, rng: np.random.Generator, *, flagged_by: str | None = None) -> Sample:
     r"""Draw responses for annotation, more of them where labels are more informative.
 
-    Strata are the combined verdicts of all rules, by persona, model and task if `n` is large enough: a factor is added
-    if `FEWEST` items of each stratum are still no more than `n`, and persona_group replaces persona if that has too
-    many levels. Additional items of stratum h are in proportion to :math:`c_h \sqrt{N_h}` of its :math:`N_h` responses.
-    Neyman's allocation, in proportion to :math:`N_h S_h`, is optimal for the whole study, and an equal allocation for
-    each stratum; the root is a power allocation between the two. :math:`c_h = 2` if rules disagree, because
-    :math:`S_h`, the standard deviation of a label, is .50 if yes and no are equally likely, and .25 if one in 15
-    differs from the rest. Within strata, the draw is simple random without replacement.
+    Strata are the combined verdicts of all detectors, by persona, model and task if `n` is large enough: a factor is
+    added if `FEWEST` items of each stratum are still no more than `n`, and persona_group replaces persona if that has
+    too many levels. Additional items of stratum h are in proportion to :math:`c_h \sqrt{N_h}` of its :math:`N_h`
+    responses. Neyman's allocation, in proportion to :math:`N_h S_h`, is optimal for the whole study, and an equal
+    allocation for each stratum; the root is a power allocation between the two. :math:`c_h = 2` if detectors
+    disagree, because :math:`S_h`, the standard deviation of a label, is .50 if yes and no are equally likely, and .25
+    if one in 15 differs from the rest. Within strata, the draw is simple random without replacement.
 
     Parameters
     ----------

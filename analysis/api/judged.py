@@ -15,7 +15,7 @@ from refusal_metrics.errors import InputError, quoted
 from ..judging import make_detector
 from ..responses import DetectorOptions, Item, read_offered
 
-Labels: TypeAlias = str | Iterable[str | Iterable[str] | None] | None
+Options: TypeAlias = str | Iterable[str | Iterable[str] | None] | None
 """The answers offered: one list for all responses, one list for each, or None for open requests."""
 
 COLUMNS = ("response", "outcome", "refused", "cause", "rule", "answer")
@@ -30,7 +30,7 @@ class _Left(Enum):
 
 def detect(
     texts: str | Iterable[str | None],
-    labels: Labels | _Left = _Left.OUT,
+    labels: Options | _Left = _Left.OUT,
     *,
     detector: str = "answer_aware",
     prompts: str | Iterable[str | None] | None = None,
@@ -90,11 +90,11 @@ def detect(
     ['refusal']
     """
     responses = _read_texts(texts, "texts")
-    offered = _read_labels(labels, len(responses))
+    options = _read_options(labels, len(responses))
     asked = [None] * len(responses) if prompts is None else _read_texts(prompts, "prompts")
     if len(asked) != len(responses):
         raise InputError(f"prompts: are {len(asked):,} for {len(responses):,} texts; give one for each text")
-    options = DetectorOptions(
+    detector_options = DetectorOptions(
         label_map=label_map,
         pair=pair,
         batch_size=batch_size,
@@ -105,8 +105,8 @@ def detect(
         timeout=timeout,
         max_tokens=max_tokens,
     )
-    judging = make_detector(detector, options)
-    items = [Item(*fields) for fields in zip(responses, offered, asked, strict=True)]
+    judging = make_detector(detector, detector_options)
+    items = [Item(*fields) for fields in zip(responses, options, asked, strict=True)]
     verdicts: list[Verdict | None] = []
     for start in range(0, len(items), judging.at_once):
         verdicts += judging.detect(items[start : start + judging.at_once])
@@ -139,7 +139,7 @@ def _read_texts(given: object, what: str) -> list[str | None]:
     return texts
 
 
-def _read_labels(given: object, n_texts: int) -> list[tuple[str, ...]]:
+def _read_options(given: object, n_texts: int) -> list[tuple[str, ...]]:
     if given is _Left.OUT:
         raise InputError(
             "labels: are missing; give the answers that the prompts offer, e.g. labels=['yes', 'no'], or labels=None "
@@ -151,19 +151,19 @@ def _read_labels(given: object, n_texts: int) -> list[tuple[str, ...]]:
         return [_offered(given, "labels")] * n_texts
     if not isinstance(given, Iterable):
         raise InputError(f"labels: is of type {type(given).__name__}; give a list of texts, or a list for each text")
-    labels = list(given)
-    if all(isinstance(label, str) for label in labels):
-        if not labels:
+    options = list(given)
+    if all(isinstance(option, str) for option in options):
+        if not options:
             raise InputError("labels: is an empty list; give the answers offered, or None if the requests were open")
-        return [tuple(labels)] * n_texts
-    for place, own in enumerate(labels, start=1):
+        return [tuple(options)] * n_texts
+    for place, own in enumerate(options, start=1):
         if not (own is None or isinstance(own, float | Iterable)):
             raise InputError(f"labels: item {place:,} is {quoted(own)}; give the answers offered as texts")
-    if len(labels) != n_texts:
+    if len(options) != n_texts:
         raise InputError(
-            f"labels: are {len(labels):,} lists for {n_texts:,} texts; give one list of texts for all, or one for each"
+            f"labels: are {len(options):,} lists for {n_texts:,} texts; give one list of texts for all, or one for each"
         )
-    return [_offered(own, f"labels: item {place:,}") for place, own in enumerate(labels, start=1)]
+    return [_offered(own, f"labels: item {place:,}") for place, own in enumerate(options, start=1)]
 
 
 def _offered(given: object, where: str) -> tuple[str, ...]:
@@ -176,8 +176,8 @@ def _offered(given: object, where: str) -> tuple[str, ...]:
             raise InputError(f"{where}: is {quoted(given)}; give a list of texts, or texts separated by |")
         return read
     found: list[object] = list(given) if isinstance(given, Iterable) else [given]
-    offered = tuple(label for label in found if isinstance(label, str))
-    if len(offered) < len(found):
-        wrong = next(label for label in found if not isinstance(label, str))
+    options = tuple(option for option in found if isinstance(option, str))
+    if len(options) < len(found):
+        wrong = next(option for option in found if not isinstance(option, str))
         raise InputError(f"{where}: contains {quoted(wrong)}; give the answers offered as texts")
-    return offered
+    return options

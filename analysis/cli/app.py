@@ -25,7 +25,7 @@ from . import report as cli_report
 from . import study as cli_study
 from .console import busy, say
 from .interrupts import Stopped, stopped_by_signals
-from .options import AllRuns, Detector, Force, Results, names
+from .options import AllRuns, Detector, Force, Results, names, optional
 
 _LONGEST = 4000
 """The largest number of characters of an error; quoted input can have any length."""
@@ -97,10 +97,8 @@ def ingest(
     out: Annotated[Path, typer.Option(metavar="FILE", help="Output file, .parquet or .csv.")],
     factors: Annotated[
         str,
-        typer.Option(
-            metavar="FACTORS",
-            help="Settings of runs (temperature, ...) to keep as factors.  [default: keep the newest response]",
-            show_default=False,
+        optional(
+            "FACTORS", "Settings of runs (temperature, ...) to keep as factors.  [default: keep the newest response]"
         ),
     ] = "",
     detector: Detector = None,

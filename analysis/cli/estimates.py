@@ -10,59 +10,33 @@ import typer
 from refusal_metrics.errors import InputError
 
 from ..display import Format
+from . import options as shared
 from .console import busy, say
 from .load import check_one_of, load_counts
-from .options import (
-    RUN_FACTORS,
-    AllRuns,
-    Detector,
-    ExcludeProvider,
-    Form,
-    Models,
-    Property,
-    Replicates,
-    Results,
-    Seed,
-    names,
-)
+from .options import RUN_FACTORS, names, optional
 
 app = typer.Typer()
 
 
 @app.command()
 def sensitivity(
-    results: Results,
-    factors: Annotated[
-        str,
-        typer.Option(
-            metavar="FACTORS", help=f"Print these and their pairs; by default all. {RUN_FACTORS}", show_default=False
-        ),
-    ] = "",
+    results: shared.Results,
+    factors: Annotated[str, optional("FACTORS", f"Print these and their pairs; by default all. {RUN_FACTORS}")] = "",
     without: Annotated[
-        str,
-        typer.Option(
-            metavar="FACTORS",
-            help="Leave out these factors of prompts, e.g. template if it has too many levels.",
-            show_default=False,
-        ),
+        str, optional("FACTORS", "Leave out these factors of prompts, e.g. template if it has too many levels.")
     ] = "",
     levels: Annotated[
         bool, typer.Option("--levels", help="Print the deviation of each level from the overall rate.")
     ] = False,
     interactions: Annotated[
-        str,
-        typer.Option(
-            metavar="A,B",
-            help="Print two-way interactions of two factors, e.g. model,response_type.",
-            show_default=False,
-        ),
+        str, optional("A,B", "Print two-way interactions of two factors, e.g. model,response_type.")
     ] = "",
-    replicates: Replicates = 1000,
-    seed: Seed = 0,
-    detector: Detector = None,
-    all_runs: AllRuns = False,
-    exclude_provider: ExcludeProvider = False,
-    form: Form = Format.TABLE,
+    replicates: shared.Replicates = 1000,
+    seed: shared.Seed = 0,
+    detector: shared.Detector = None,
+    all_runs: shared.AllRuns = False,
+    exclude_provider: shared.ExcludeProvider = False,
+    form: shared.Form = Format.TABLE,
 ) -> None:
     """Print the sensitivity index (iota) of each factor with its permutation baseline and confidence interval.
 
@@ -115,46 +89,29 @@ def sensitivity(
 
 @app.command()
 def regression(
-    results: Results,
+    results: shared.Results,
     factors: Annotated[
         str,
-        typer.Option(
-            metavar="FACTORS",
-            help=f"Main effects of these factors.  [default: persona,template,task,model]  {RUN_FACTORS}",
-            show_default=False,
-        ),
+        optional("FACTORS", f"Main effects of these factors.  [default: persona,template,task,model]  {RUN_FACTORS}"),
     ] = "",
     formula: Annotated[
-        str,
-        typer.Option(
-            metavar="FORMULA",
-            help="Instead of --factors: terms and interactions, e.g. 'persona * task + model'.",
-            show_default=False,
-        ),
+        str, optional("FORMULA", "Instead of --factors: terms and interactions, e.g. 'persona * task + model'.")
     ] = "",
     estimator: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="mle, firth or ridge.  [default: mle, or firth for complete separation]",
-            show_default=False,
-        ),
+        str | None, optional("NAME", "mle, firth or ridge.  [default: mle, or firth for complete separation]")
     ] = None,
     penalty: Annotated[float, typer.Option(metavar="X", help="For ridge: 1/C in scikit-learn.")] = 1.0,
     reference: Annotated[
-        list[str],
-        typer.Option(
-            metavar="FACTOR=LEVEL", help="A reference level, e.g. persona=man; can be repeated.", show_default=False
-        ),
+        list[str], optional("FACTOR=LEVEL", "A reference level, e.g. persona=man; can be repeated.")
     ] = [],  # noqa: B006 - typer copies it
     effects: Annotated[
         bool, typer.Option("--effects", help="Print average marginal effects, in percentage points.")
     ] = False,
     wald: Annotated[bool, typer.Option("--wald", help="Print a test of each factor.")] = False,
-    detector: Detector = None,
-    all_runs: AllRuns = False,
-    exclude_provider: ExcludeProvider = False,
-    form: Form = Format.TABLE,
+    detector: shared.Detector = None,
+    all_runs: shared.AllRuns = False,
+    exclude_provider: shared.ExcludeProvider = False,
+    form: shared.Form = Format.TABLE,
 ) -> None:
     """Print a logistic regression of refusal on the factors, with standard errors clustered by text.
 
@@ -194,23 +151,17 @@ def regression(
 
 @app.command()
 def trend(
-    results: Results,
-    column: Property = "released",
-    models: Models = None,
+    results: shared.Results,
+    column: shared.Property = "released",
+    models: shared.Models = None,
     by: Annotated[
-        str,
-        typer.Option(
-            "--by",
-            metavar="FACTORS",
-            help="Settings of runs, e.g. temperature: one trend for each level.",
-            show_default=False,
-        ),
+        str, optional("FACTORS", "Settings of runs, e.g. temperature: one trend for each level.", "--by")
     ] = "",
     each: Annotated[bool, typer.Option("--each", help="Print the spread of persona effects of each model.")] = False,
-    detector: Detector = None,
-    all_runs: AllRuns = False,
-    exclude_provider: ExcludeProvider = False,
-    form: Form = Format.TABLE,
+    detector: shared.Detector = None,
+    all_runs: shared.AllRuns = False,
+    exclude_provider: shared.ExcludeProvider = False,
+    form: shared.Form = Format.TABLE,
 ) -> None:
     """Print whether personas matter less to newer (or larger, ...) models: slopes with their errors.
 

@@ -11,23 +11,14 @@ import typer
 from refusal_metrics.errors import InputError
 
 from ..display import Format
+from . import options as shared
 from .console import busy, say
-from .options import Detector, Force, Form, LabelColumns, LabelValues, Only, Results, Seed, Tool, between, names
+from .options import Only, Tool, between, names, optional
 
 app = typer.Typer()
 
-LabelMap = Annotated[
-    str,
-    typer.Option(
-        metavar="MAP",
-        help="For hf: the meaning of its labels, e.g. LABEL_1=refusal,LABEL_0=answer.",
-        show_default=False,
-    ),
-]
-JudgeModel = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="For judge: the model.  [default: the server's only model]", show_default=False),
-]
+LabelMap = Annotated[str, optional("MAP", "For hf: the meaning of its labels, e.g. LABEL_1=refusal,LABEL_0=answer.")]
+JudgeModel = Annotated[str | None, optional("NAME", "For judge: the model.  [default: the server's only model]")]
 
 
 @app.command()
@@ -59,11 +50,7 @@ def detect(
     judge_model: JudgeModel = None,
     cache: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="For judge: cache of replies, so that no call is repeated.  [default: OUT.judge.sqlite]",
-            show_default=False,
-        ),
+        optional("FILE", "For judge: cache of replies, so that no call is repeated.  [default: OUT.judge.sqlite]"),
     ] = None,
     concurrency: Annotated[
         int, typer.Option(min=1, max=1_000, metavar="N", help="For judge: number of concurrent calls.")
@@ -80,8 +67,8 @@ def detect(
     max_tokens: Annotated[
         int, typer.Option(min=1, max=1_000_000, metavar="N", help="For judge: maximum number of tokens per reply.")
     ] = 512,
-    force: Force = False,
-    form: Form = Format.TABLE,
+    force: shared.Force = False,
+    form: shared.Form = Format.TABLE,
 ) -> None:
     """Judge responses, and write them with the columns `outcome, cause, rule, answer`.
 
@@ -133,39 +120,27 @@ def validate_command(
     ],
     detector: Annotated[
         list[str],
-        typer.Option(
-            metavar="D",
-            help="A rule, hf:MODEL or judge:http://HOST:PORT/v1; can be repeated.  [default: all rules]",
-            show_default=False,
-        ),
+        optional("D", "A rule, hf:MODEL or judge:http://HOST:PORT/v1; can be repeated.  [default: all rules]"),
     ] = [],  # noqa: B006 - typer copies it
     by: Annotated[
         str,
-        typer.Option(
-            metavar="COLUMNS",
-            help="Columns to break results down by.  [default: the available ones of model, task, template, "
+        optional(
+            "COLUMNS",
+            "Columns to break results down by.  [default: the available ones of model, task, template, "
             "response_type, persona]",
-            show_default=False,
         ),
     ] = "",
     preset: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Format of the file: labels, xstest or chatgpt.  [default: detected from its columns]",
-            show_default=False,
-        ),
+        optional("NAME", "Format of the file: labels, xstest or chatgpt.  [default: detected from its columns]"),
     ] = None,
-    columns: LabelColumns = "",
-    values: LabelValues = "",
+    columns: shared.LabelColumns = "",
+    values: shared.LabelValues = "",
     label_map: LabelMap = "",
     judge_model: JudgeModel = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="For judge: cache of replies.  [default: none]", show_default=False),
-    ] = None,
-    seed: Seed = 0,
-    form: Form = Format.TABLE,
+    cache: Annotated[Path | None, optional("FILE", "For judge: cache of replies.  [default: none]")] = None,
+    seed: shared.Seed = 0,
+    form: shared.Form = Format.TABLE,
 ) -> None:
     """Validate detectors against labels: print precision, recall, F1 and kappa, overall and by slice.
 
@@ -227,7 +202,7 @@ app.add_typer(annotate, name="annotate")
 
 @annotate.command("export")
 def annotate_export(
-    results: Results,
+    results: shared.Results,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Output folder; must be new or empty.")],
     n: Annotated[int, typer.Option("--n", min=1, metavar="N", help="Number of items to draw.")] = 100,
     only: Annotated[
@@ -238,8 +213,8 @@ def annotate_export(
     annotators: Annotated[
         int, typer.Option(min=1, max=100, metavar="K", help="Number of sheets, each in a different order.")
     ] = 2,
-    seed: Seed = 0,
-    detector: Detector = None,
+    seed: shared.Seed = 0,
+    detector: shared.Detector = None,
 ) -> None:
     """Draw a sample of responses, and write sheets (or Label Studio or Potato projects), a guide and a key.
 
@@ -279,10 +254,10 @@ def annotate_import(
     ],
     key: Annotated[Path, typer.Option(metavar="FILE", help="The key.csv of the sample.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="Output file, .csv or .parquet.")],
-    columns: LabelColumns = "",
-    values: LabelValues = "",
-    force: Force = False,
-    form: Form = Format.TABLE,
+    columns: shared.LabelColumns = "",
+    values: shared.LabelValues = "",
+    force: shared.Force = False,
+    form: shared.Form = Format.TABLE,
 ) -> None:
     """Import annotations, write a label file, and print the agreement between annotators.
 

@@ -14,7 +14,7 @@ from refusal_metrics.errors import InputError
 
 from ..display import Format
 from .console import busy, say
-from .options import Detector, ExcludeProvider, Force, Form, Models, Property, Results, Seed, between
+from .options import Detector, ExcludeProvider, Force, Form, Models, Property, Results, Seed, between, optional
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,24 +31,13 @@ _FAILED = 1
 @app.command()
 def leaderboard(
     results: Results,
-    by: Annotated[
-        str, typer.Option("--by", metavar="task", help="Also print a table for each task.", show_default=False)
-    ] = "",
+    by: Annotated[str, optional("task", "Also print a table for each task.", "--by")] = "",
     metrics: Annotated[
         list[str],
-        typer.Option(
-            metavar="FOLDER",
-            help="More results of the same models (mmlu, ...), in addition to RESULTS; can be repeated.",
-            show_default=False,
-        ),
+        optional("FOLDER", "More results of the same models (mmlu, ...), in addition to RESULTS; can be repeated."),
     ] = [],  # noqa: B006 - typer copies it
     baseline: Annotated[
-        list[str],
-        typer.Option(
-            metavar="RESULTS",
-            help="Compare RESULTS with this earlier run on the same prompts; can be repeated.",
-            show_default=False,
-        ),
+        list[str], optional("RESULTS", "Compare RESULTS with this earlier run on the same prompts; can be repeated.")
     ] = [],  # noqa: B006 - the same
     fail_above: Annotated[
         float | None,
@@ -73,10 +62,7 @@ def leaderboard(
     ] = False,
     column: Property = "released",
     models: Models = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write a page (.html, .md) or the table (.csv).", show_default=False),
-    ] = None,
+    out: Annotated[Path | None, optional("FILE", "Write a page (.html, .md) or the table (.csv).")] = None,
     force: Force = False,
     seed: Seed = 0,
     detector: Detector = None,
@@ -169,7 +155,7 @@ def _print_board(board: "Board", form: Format, *, each: bool) -> None:
         tables.append(("Each task, % (rank)", lay_out_tasks(board, short=short)))
     tables += [("Other metrics", table) for table in lay_out_metrics(board, short=short)]
     _print_texts(tables, form)
-    say([f"By the rule {board.rule}. {RANKING}"])
+    say([f"By the detector {board.rule}. {RANKING}"])
 
 
 def _print_texts(tables: "Sequence[tuple[str, pd.DataFrame]]", form: Format, sections: Sequence[str] = ()) -> None:
@@ -197,7 +183,11 @@ def _write_board(out: Path, board: "Board", column: str, models: Path | None, *,
     with _replaced(out, force=force) as made, busy("Drawing the families of models"):
         files = write_figures([figure], made / folder, ["svg", "png"]) if figure else []
         svg = next((file.read_text(encoding="utf-8") for file in files if file.suffix == ".svg"), None)
-        said = [f"{board.n_responses:,} responses to persona prompts, by the rule {board.rule}.", *board.notes, *notes]
+        said = [
+            f"{board.n_responses:,} responses to persona prompts, by the detector {board.rule}.",
+            *board.notes,
+            *notes,
+        ]
         parts = board_parts(board, figure, svg)
         page = _page("Refusals under persona prompts: leaderboard", said, parts, out, f"{folder}/families.svg")
         (made / out.name).write_text(page, encoding="utf-8")
@@ -243,7 +233,7 @@ def _print_comparison(comparison: "Comparison", shown: "pd.DataFrame", form: For
     tables += [("Examples", lay_out_examples(shown))] * (len(shown) > 0)
     # Columns with the same value in all rows are left out to save room.
     _print_texts(tables, form, ["model", "setting"])
-    say([f"By the rule {comparison.rule}. {said}"])
+    say([f"By the detector {comparison.rule}. {said}"])
 
 
 def _write_comparison(out: Path, comparison: "Comparison", shown: "pd.DataFrame", *, force: bool) -> None:
@@ -253,7 +243,7 @@ def _write_comparison(out: Path, comparison: "Comparison", shown: "pd.DataFrame"
     if out.suffix == ".csv":
         _write(out, to_csv(comparison.table), force=force)
         return
-    said = [f"By the rule {comparison.rule}.", *comparison.notes]
+    said = [f"By the detector {comparison.rule}.", *comparison.notes]
     parts = comparison_parts(comparison, shown)
     _write(out, _page("Refusals under persona prompts: two runs compared", said, parts, out, ""), force=force)
 

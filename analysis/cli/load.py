@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def load_counts(
     results: list[str], factors: Sequence[str], detector: str | None, *, all_runs: bool, exclude: bool
 ) -> "tuple[Responses, Counts]":
-    """Read responses and count the refusals of one rule; report what was left out."""
+    """Read responses and count the refusals by one detector; report what was left out."""
     from ..columns import run_factors_among
     from ..responses import count_responses, load_responses
 
@@ -41,14 +41,12 @@ def said_of_rule(rule: str) -> str:
     """Describe which detector's verdicts are counted."""
     from ..columns import GIVEN, name_rule
 
-    return f"Refusals as in {name_rule(rule)}." if rule == GIVEN else f"Refusals by the rule {rule}."
+    return f"Refusals as in {name_rule(rule)}." if rule == GIVEN else f"Refusals by the detector {rule}."
 
 
 def noted(responses: "Responses", detector: str | None, *, exclude: bool) -> "Responses":
-    """Leave out what the provider refused if that is asked for, and note where responses say too little."""
-    from ..responses import exclude_provider, note_unusable
-
     """Exclude refusals by the provider if requested, and add notes about unusable responses."""
+    from ..responses import exclude_provider, note_unusable
 
     return note_unusable(exclude_provider(responses) if exclude else responses, detector)
 

@@ -4,13 +4,33 @@ import math
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from refusal_metrics.errors import InputError
 
 from ..display import Format
+
+
+def optional(metavar: str, text: str, *flags: str) -> Any:  # noqa: ANN401 - the type is Typer's own
+    """Return an option whose default is not shown in the help.
+
+    Parameters
+    ----------
+    metavar : str
+        The name of the value in the help.
+    text : str
+        The help.
+    *flags : str
+        The option's names; by default its parameter's.
+
+    Returns
+    -------
+    typer.models.OptionInfo
+    """
+    return typer.Option(*flags, metavar=metavar, help=text, show_default=False)
+
 
 Results = Annotated[
     list[str],
@@ -23,10 +43,9 @@ Results = Annotated[
 ]
 Detector = Annotated[
     str | None,
-    typer.Option(
-        metavar="RULE",
-        help="The detector: answer_aware, prefix, prefix_strict, or one that `detect` added.  [default: answer_aware]",
-        show_default=False,
+    optional(
+        "NAME",
+        "The detector: answer_aware, prefix, prefix_strict, or one that `detect` added.  [default: answer_aware]",
     ),
 ]
 Form = Annotated[Format, typer.Option("--format", help="Output format.")]
@@ -48,12 +67,7 @@ Replicates = Annotated[
 ]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Random seed.")]
 Models = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="CSV with the columns model, family and the property, for other models.",
-        show_default=False,
-    ),
+    Path | None, optional("FILE", "CSV with the columns model, family and the property, for other models.")
 ]
 Property = Annotated[
     str,
@@ -64,22 +78,10 @@ Property = Annotated[
     ),
 ]
 LabelColumns = Annotated[
-    str,
-    typer.Option(
-        "--columns",
-        metavar="MAP",
-        help="Column names of another tool's label file, e.g. id=item_id,refusal=choice.",
-        show_default=False,
-    ),
+    str, optional("MAP", "Column names of another tool's label file, e.g. id=item_id,refusal=choice.", "--columns")
 ]
 LabelValues = Annotated[
-    str,
-    typer.Option(
-        "--values",
-        metavar="MAP",
-        help="Meaning of its label values (yes, no or unclear), e.g. refuse=yes,comply=no.",
-        show_default=False,
-    ),
+    str, optional("MAP", "Meaning of its label values (yes, no or unclear), e.g. refuse=yes,comply=no.", "--values")
 ]
 RUN_FACTORS = "Settings of runs found in the results are factors too: temperature, revision, system_prompt, ..."
 

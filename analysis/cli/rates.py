@@ -12,20 +12,10 @@ import typer
 from refusal_metrics.errors import InputError
 
 from ..display import Format
+from . import options as shared
 from .console import busy, say
 from .load import check_one_of, load_counts, noted, said_of_rule
-from .options import (
-    RUN_FACTORS,
-    AllRuns,
-    Detector,
-    ExcludeProvider,
-    Form,
-    LabelColumns,
-    LabelValues,
-    Results,
-    Seed,
-    names,
-)
+from .options import RUN_FACTORS, names, optional
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,25 +28,23 @@ app = typer.Typer()
 
 @app.command()
 def rates(
-    results: Results,
+    results: shared.Results,
     by: Annotated[
         str,
-        typer.Option(
+        optional(
+            "FACTORS",
+            "Break rates down by these factors besides model, task and setting, e.g. persona,response_type. "
+            f"{RUN_FACTORS}",
             "--by",
             "--factors",
-            metavar="FACTORS",
-            help="Break rates down by these factors besides model, task and setting, e.g. persona,response_type. "
-            f"{RUN_FACTORS}",
-            show_default=False,
         ),
     ] = "",
     against: Annotated[
         str,
-        typer.Option(
-            metavar="BASELINE",
-            help="Print each persona's difference from neutral or persona-free prompts, from others (all other "
+        optional(
+            "BASELINE",
+            "Print each persona's difference from neutral or persona-free prompts, from others (all other "
             "personas), or from a persona.",
-            show_default=False,
         ),
     ] = "",
     spread: Annotated[
@@ -64,20 +52,19 @@ def rates(
     ] = False,
     labels: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Labels of a sample of the responses (`annotate import`): rates, or differences from --against, are "
+        optional(
+            "FILE",
+            "Labels of a sample of the responses (`annotate import`): rates, or differences from --against, are "
             "corrected by them.",
-            show_default=False,
         ),
     ] = None,
-    columns: LabelColumns = "",
-    values: LabelValues = "",
-    detector: Detector = None,
-    all_runs: AllRuns = False,
-    exclude_provider: ExcludeProvider = False,
-    seed: Seed = 0,
-    form: Form = Format.TABLE,
+    columns: shared.LabelColumns = "",
+    values: shared.LabelValues = "",
+    detector: shared.Detector = None,
+    all_runs: shared.AllRuns = False,
+    exclude_provider: shared.ExcludeProvider = False,
+    seed: shared.Seed = 0,
+    form: shared.Form = Format.TABLE,
 ) -> None:
     """Print refusal rates with 95% confidence intervals clustered by text.
 

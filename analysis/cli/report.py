@@ -11,50 +11,30 @@ import typer
 from refusal_metrics.errors import InputError
 
 from ..display import Format
+from . import options as shared
 from .console import busy, say
 from .load import noted
-from .options import (
-    RUN_FACTORS,
-    AllRuns,
-    Detector,
-    ExcludeProvider,
-    Form,
-    LabelColumns,
-    LabelValues,
-    Models,
-    Property,
-    Replicates,
-    Results,
-    Seed,
-    names,
-)
+from .options import RUN_FACTORS, names, optional
 
 app = typer.Typer()
 
 
 @app.command()
 def report(
-    results: Results,
+    results: shared.Results,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Output folder.")],
     force: Annotated[bool, typer.Option("--force", help="Replace the report in an existing folder.")] = False,
     paper: Annotated[bool, typer.Option("--paper", help="Add the paper's tables in its layout.")] = False,
     compare_published: Annotated[
         bool, typer.Option("--compare-published", help="Compare the paper's models with its published numbers.")
     ] = False,
-    factors: Annotated[
-        str,
-        typer.Option(metavar="FACTORS", help=f"Settings of runs to add as factors. {RUN_FACTORS}", show_default=False),
-    ] = "",
+    factors: Annotated[str, optional("FACTORS", f"Settings of runs to add as factors. {RUN_FACTORS}")] = "",
     labels: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Labels of a sample of responses (`annotate import`): report the accuracy of detectors.",
-            show_default=False,
-        ),
+        optional("FILE", "Labels of a sample of responses (`annotate import`): report the accuracy of detectors."),
     ] = None,
-    columns: LabelColumns = "",
-    values: LabelValues = "",
+    columns: shared.LabelColumns = "",
+    values: shared.LabelValues = "",
     figures: Annotated[
         str,
         typer.Option(metavar="FORMATS", help="Formats of the figures: svg, png, pdf (comma-separated), or none."),
@@ -65,14 +45,14 @@ def report(
     tables_only: Annotated[
         bool, typer.Option("--tables-only", help="Write only the tables and report.md, which is faster.")
     ] = False,
-    column: Property = "released",
-    models: Models = None,
-    replicates: Replicates = 1000,
-    seed: Seed = 0,
-    detector: Detector = None,
-    all_runs: AllRuns = False,
-    exclude_provider: ExcludeProvider = False,
-    form: Form = Format.TABLE,
+    column: shared.Property = "released",
+    models: shared.Models = None,
+    replicates: shared.Replicates = 1000,
+    seed: shared.Seed = 0,
+    detector: shared.Detector = None,
+    all_runs: shared.AllRuns = False,
+    exclude_provider: shared.ExcludeProvider = False,
+    form: shared.Form = Format.TABLE,
 ) -> None:
     """Write `report.html`, a page that opens offline, and its tables, figures and responses; print the main table.
 

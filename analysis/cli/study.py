@@ -17,7 +17,7 @@ from refusal_metrics.errors import InputError, quoted, unknown_name
 
 from ..display import Format
 from .console import busy, say
-from .options import Form, names
+from .options import Form, names, optional
 from .study_progress import ProgressBars
 
 if TYPE_CHECKING:
@@ -37,19 +37,9 @@ def run(
     study: Annotated[
         Path, typer.Argument(metavar="STUDY.yaml", help="The study: models, tasks, settings, output folder.")
     ],
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Output folder, instead of the one in the file.", show_default=False),
-    ] = None,
-    only: Annotated[
-        str, typer.Option(metavar="MODELS", help="Run only these models of the study.", show_default=False)
-    ] = "",
-    array_task: Annotated[
-        str,
-        typer.Option(
-            metavar="I/N", help="Run the I-th of N parts, e.g. as one job of a Slurm array.", show_default=False
-        ),
-    ] = "",
+    out: Annotated[Path | None, optional("DIR", "Output folder, instead of the one in the file.")] = None,
+    only: Annotated[str, optional("MODELS", "Run only these models of the study.")] = "",
+    array_task: Annotated[str, optional("I/N", "Run the I-th of N parts, e.g. as one job of a Slurm array.")] = "",
     repeat_check: Annotated[
         int,
         typer.Option(
@@ -179,8 +169,6 @@ def _count_refusals(study: "Study") -> list[str]:
     """Report how many prompts a provider refused or a server rejected, of all that has been written."""
     from refusal_metrics.studies import StudyFolder
 
-    """Report how many prompts a provider refused or a server rejected."""
-
     lines = []
     runs = StudyFolder(study.out).record().get("runs", {})
     for model in study.models:
@@ -197,10 +185,8 @@ def _count_refusals(study: "Study") -> list[str]:
 
 
 def _list_other_models(study: "Study") -> list[str]:
-    """Report where a server names another model than it was asked for."""
-    from refusal_metrics.studies import ANSWERED_BY, StudyFolder
-
     """Report servers that name another model than requested."""
+    from refusal_metrics.studies import ANSWERED_BY, StudyFolder
 
     lines = []
     runs = StudyFolder(study.out).record().get("runs", {})
@@ -226,10 +212,8 @@ def _read_part(given: str) -> tuple[int, int] | None:
 
 
 def _say_plan(study: "Study", plan: "Plan", shards: "list[Shard]") -> None:
-    """Print what would be asked, and how long it takes where that is known from earlier shards."""
-    from refusal_metrics.studies import CHARACTERS_A_TOKEN, StudyFolder
-
     """Print the number of prompts, and the time if it is known from earlier shards."""
+    from refusal_metrics.studies import CHARACTERS_A_TOKEN, StudyFolder
 
     runs = StudyFolder(study.out).record().get("runs", {})
     n_docs = sum(plan.n_docs.values())

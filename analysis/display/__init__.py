@@ -10,6 +10,7 @@ from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
     from .html import clip, embed, load_template, visible
+    from .levels import name_levels
     from .numbers import Format, escape, interval, number, p_text, percent, plain
     from .sentences import counted
     from .spreadsheets import guard, guard_in_sql, seen, to_csv, unguard, unguard_in_sql
@@ -19,6 +20,7 @@ else:
         __name__,
         {
             "html": ["clip", "embed", "load_template", "visible"],
+            "levels": ["name_levels"],
             "numbers": ["Format", "escape", "interval", "number", "p_text", "percent", "plain"],
             "sentences": ["counted"],
             "spreadsheets": ["guard", "guard_in_sql", "seen", "to_csv", "unguard", "unguard_in_sql"],
@@ -36,6 +38,7 @@ __all__ = [
     "guard_in_sql",
     "interval",
     "load_template",
+    "name_levels",
     "number",
     "p_text",
     "percent",

@@ -30,7 +30,7 @@ def draw_figures(
     tables : mapping of str to pandas.DataFrame
         Of `refusal_metrics.analysis.report.study_tables.StudyEstimates`.
     rules : sequence of str
-        The rules for which rates are drawn.
+        The detectors for which rates are drawn.
     rule : str
         The rule of all other figures.
     run_factors : sequence of str

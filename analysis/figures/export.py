@@ -68,15 +68,10 @@ def to_spec(figure: Figure, *, dark: bool = False) -> dict[str, Any]:
     -------
     dict
         JSON of Vega-Lite 6: the rows once, in ``datasets``; no URL, not even that of a schema; all colours in
-        ``config``.
+        ``config``. What is nested in it belongs to the figure and must not be changed.
     """
-    # The tests validate specifications against Vega-Lite's schema; names in a study cannot change their structure.
-    # Altair's own limit of 5000 rows is about notebooks.
-    with alt.data_transformers.enable("default", max_rows=None):
-        spec: dict[str, Any] = figure.chart.to_dict(validate=False)
-    del spec["$schema"]
     # The text for screen readers.
-    return spec | {"config": theme(dark=dark), "description": f"{figure.title}. {figure.caption}"}
+    return figure.vega_lite | {"config": theme(dark=dark), "description": f"{figure.title}. {figure.caption}"}
 
 
 def _to_svg(spec: dict[str, Any]) -> bytes:

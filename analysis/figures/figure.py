@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -61,6 +62,18 @@ class Figure:
         """Check the name, which is also the name of files."""
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"the figure's name is {self.name!r}: letters, digits, _ and - are allowed")
+
+    @cached_property
+    def vega_lite(self) -> dict[str, Any]:
+        """The chart's specification without colours: made once, for files and for the page."""
+        import altair as alt  # noqa: PLC0415 - takes a second, and who checks formats draws nothing
+
+        # Checked against Vega-Lite's schema by the tests, not anew for each study: names cannot change its form.
+        # Altair's own limit of 5000 rows is about notebooks.
+        with alt.data_transformers.enable("default", max_rows=None):
+            spec: dict[str, Any] = self.chart.to_dict(validate=False)
+        del spec["$schema"]
+        return spec
 
 
 def check_formats(formats: Sequence[str]) -> None:

@@ -30,7 +30,7 @@ _KEPT = ("estimate", "ci_low", "ci_high", "n", "n_texts", "n_refused")
 
 
 def draw_rates(tables: Tables, rules: Sequence[str], run_factors: Sequence[str] = ()) -> Iterator[Figure]:
-    """Draw the refusal rate of each model and task, the rules side by side."""
+    """Draw the refusal rate of each model and task, the detectors side by side."""
     table = asked_as_persona(tables.get("rates"), rules)
     if table is None:
         return
@@ -140,7 +140,7 @@ def draw_response_types(tables: Tables, rule: str, run_factors: Sequence[str] = 
 
 
 def draw_rules_by_template(tables: Tables, rules: Sequence[str], run_factors: Sequence[str] = ()) -> Iterator[Figure]:
-    """Draw the disagreement of the rules about each template."""
+    """Draw the disagreement of the detectors about each template."""
     table = asked_as_persona(tables.get("rates_by_template"), rules, "template")
     if table is None or table["rule"].nunique() < 2:
         return
@@ -205,7 +205,7 @@ def _dose_response(table: pd.DataFrame, rule: str, run_factors: Sequence[str]) -
 
 
 def estimated_by(table: pd.DataFrame | None, rules: Sequence[str]) -> pd.DataFrame | None:
-    """Return the rows of these rules with an estimate, in the order of rules; None if there are none."""
+    """Return the rows of these detectors with an estimate, in their order; None if there are none."""
     if table is None:
         return None
     own = table[table["rule"].isin(list(rules)) & table["estimate"].notna()].reset_index(drop=True)

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import pandas as pd
 
 from ..columns import TASKS, name_level
-from ..display import interval, number, p_text, percent, plain
-from ..display.levels import name_levels
+from ..display import interval, name_levels, number, p_text, percent, plain
 
 _LONGEST = 36
 _HUB = re.compile(r"[\w.-]+/([\w.-]+)", re.ASCII)

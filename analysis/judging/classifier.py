@@ -219,7 +219,6 @@ class Classifier:
 
 
 def _verdict(meaning: str, rule: str) -> Verdict:
-
     return Verdict(meaning, rule, (UNKNOWN,) if meaning == REFUSAL else ())
 
 

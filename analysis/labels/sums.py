@@ -73,7 +73,7 @@ def sum_labels(
     Returns
     -------
     LabelSums
-        Of the responses with a verdict of the rule. The weight of sampled items without a label (or with a tie) is
+        Of the responses with a verdict of the detector. The weight of sampled items without a label (or with a tie) is
         redistributed, see `refusal_metrics.analysis.labels.read.weigh_labels`.
 
     Raises

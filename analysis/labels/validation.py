@@ -173,8 +173,8 @@ def _ask(detector: Detector, items: pd.DataFrame) -> _Judged:
 def _items(items: pd.DataFrame) -> Iterator[Item]:
     nothing = [None] * len(items)
     columns = (items.get(name, nothing) for name in ("response", "labels", "prompt", "persona"))
-    for response, offered, prompt, persona in zip(*columns, strict=True):
-        yield Item(response, offered or (), prompt, persona)
+    for response, options, prompt, persona in zip(*columns, strict=True):
+        yield Item(response, options or (), prompt, persona)
 
 
 def _take(

@@ -8,8 +8,7 @@ import pandas as pd
 from refusal_metrics.detection import ANSWERS_BY
 
 from ..columns import name_rule
-from ..display import counted
-from ..display.levels import name_levels
+from ..display import counted, name_levels
 from ..labels import Validation
 from ..responses import Origin
 from .findings import of_rule
@@ -59,7 +58,7 @@ def list_cautions(estimates: StudyEstimates, origin: Origin, validation: Validat
     estimates : StudyEstimates
     origin : Origin
     validation : Validation, optional
-        The rules compared with labels, if there are any.
+        The detectors compared with labels, if there are any.
 
     Returns
     -------
@@ -71,7 +70,7 @@ def list_cautions(estimates: StudyEstimates, origin: Origin, validation: Validat
         *(Caution("rates", note) for note in origin.notes),
         *_of_texts(rates),
         *_of_sizes(rates),
-        # With a rule that does not recognise answers, all other responses would be neither.
+        # With a detector that does not recognise answers, all other responses would be neither.
         *(_of_outcomes(tables.get("outcomes")) if estimates.rule == ANSWERS_BY else ()),
         *_of_baselines(estimates),
         *_of_separation(tables.get("regression")),

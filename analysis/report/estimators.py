@@ -21,8 +21,8 @@ class Estimator:
     name : str
         The name of the table: ``tables/NAME.csv``.
     estimate : callable
-        Takes the counts of the persona tasks by the report's rule and returns a tidy table; a table without rows is not
-        shown.
+        Takes the counts of the persona tasks by the report's detector and returns a tidy table; a table without rows is
+        not shown.
     group : str
         Its group on the page: one of `refusal_metrics.analysis.report.html.tables.GROUPS`.
     title, caption : str

@@ -55,12 +55,12 @@ def _unread(rates: pd.DataFrame, outcomes: pd.DataFrame | None) -> str:
 
 
 def of_rule(table: pd.DataFrame, rule: str) -> pd.DataFrame:
-    """Return the rows of one rule."""
+    """Return the rows of one detector."""
     return table[table["rule"] == rule]
 
 
 def _rate_of(row: "pd.Series[float]") -> str:
-    return f"{percent(row['estimate'])}% for {row['model']}, {name_level('task', row['task'])}"
+    return f"{percent(row['estimate'])}% for {row['model']}, {name_level('task', str(row['task']))}"
 
 
 def _baseline_findings(contrasts: pd.DataFrame, rule: str) -> Iterable[str]:

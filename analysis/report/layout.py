@@ -1,18 +1,17 @@
-"""Layout of a report's tables: rules side by side, factors in rows and columns."""
+"""Layout of a report's tables: detectors side by side, factors in rows and columns."""
 
 import pandas as pd
 
 from ..columns import RESPONSE_TYPES, SETTINGS, TASKS, name_level, name_rule
-from ..display import interval, percent
-from ..display.levels import name_levels
+from ..display import interval, name_levels, percent
 
 _ORDER = {"task": tuple(TASKS), "response_type": RESPONSE_TYPES, "setting": SETTINGS}
 
 
 def side_by_side(table: pd.DataFrame, by: list[str], *, signed: bool = False) -> pd.DataFrame:
-    """Arrange the rules' estimates side by side, one row for each combination of `by`.
+    """Arrange the detectors' estimates side by side, one row for each combination of `by`.
 
-    A rule may lack some rows, and its `n` may differ if it has not judged all responses.
+    A detector may lack some rows, and its `n` may differ if it has not judged all responses.
     """
     if table.empty:
         return pd.DataFrame(columns=[*by, "n", "texts"])

@@ -33,7 +33,7 @@ def write_markdown(
     extra : mapping of str to pandas.DataFrame
         ``published`` and the paper's tables, if requested.
     validation : Validation, optional
-        The rules compared with labels, if there are any.
+        The detectors compared with labels, if there are any.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def write_markdown(
     tables = estimates.tables
     rates = tables["rates"]
     asked = ((rates["setting"] == "persona") & (rates["rule"] == estimates.rule)).any()
-    # A rule may have judged only some of them.
+    # A detector may have judged only some of them.
     n_responses, models = int(rates.groupby("rule")["n"].sum().max()), rates["model"].unique()
     n_files = len(origin.files)
     parts = [
@@ -64,7 +64,7 @@ def write_markdown(
     if extra:
         parts += ["## The paper's tables and numbers\n", *_paper_parts(extra)]
     if "outcomes" in tables:
-        parts += [f"## Types of responses\n\nBy the rule {escape(name_rule(estimates.rule))}.\n"]
+        parts += [f"## Types of responses\n\nDetector: {escape(name_rule(estimates.rule))}.\n"]
         parts += [to_markdown(readable(tables["outcomes"], OUTCOMES))]
     if len(origin.studies):
         parts += [
@@ -93,7 +93,7 @@ def _validation_parts(validation: Validation) -> Iterable[str]:
 
 
 def main_table(tables: Mapping[str, pd.DataFrame], run_factors: Sequence[str] = ()) -> pd.DataFrame:
-    """Format the rates of the persona setting for people, with rules side by side.
+    """Format the rates of the persona setting for people, with detectors side by side.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def _rates_parts(estimates: StudyEstimates) -> Iterable[str]:
     yield "Persona prompts, by detector (`tables/rates.csv`).\n"
     yield to_markdown(main_table(estimates.tables, estimates.run_factors))
     for rule in _rules_in(asked):
-        yield f"Models by task, as in the paper's Table 1, rule {escape(name_rule(rule))}:\n"
+        yield f"Models by task, as in the paper's Table 1, detector {escape(name_rule(rule))}:\n"
         yield to_markdown(grid(asked, ["model", *estimates.run_factors], "task", rule))
 
 
@@ -133,7 +133,7 @@ def _settings_parts(estimates: StudyEstimates) -> Iterable[str]:
     rates = estimates.tables["rates"]
     yield "Rates by setting, in percent:\n"
     for rule in _rules_in(rates):
-        yield f"Rule {escape(name_rule(rule))}:\n"
+        yield f"Detector {escape(name_rule(rule))}:\n"
         yield to_markdown(grid(rates, [*STUDY, *estimates.run_factors], "setting", rule))
 
 
@@ -152,7 +152,7 @@ def _persona_parts(estimates: StudyEstimates) -> Iterable[str]:
     for model in by_persona["model"].unique():
         of_model = by_persona[by_persona["model"] == model]
         for rule in _rules_in(of_model):
-            yield f"{_cell_list([model])}, rule {escape(name_rule(rule))}:\n"
+            yield f"{_cell_list([model])}, detector {escape(name_rule(rule))}:\n"
             yield to_markdown(grid(of_model, rows, "task", rule))
 
 
@@ -195,7 +195,7 @@ def _level_parts(estimates: StudyEstimates) -> Iterable[str]:
             yield "Refusals of texts rated 1 (not offensive at all) are clearly false.\n"
         yield f"All rows: `tables/rates_by_{name}.csv`.\n"
         for rule in _rules_in(asked):
-            yield f"Rule {escape(name_rule(rule))}:\n"
+            yield f"Detector {escape(name_rule(rule))}:\n"
             yield to_markdown(grid(asked, rows, name, rule))
 
 
@@ -248,7 +248,7 @@ def _sensitivity_parts(estimates: StudyEstimates) -> Iterable[str]:
 
 
 def _regression_parts(estimates: StudyEstimates) -> Iterable[str]:
-    yield f"Rule {escape(name_rule(estimates.rule))}, errors clustered by text.\n"
+    yield f"Detector {escape(name_rule(estimates.rule))}, errors clustered by text.\n"
     yield _list(estimates.notes["regression"])
     if estimates.fit is None:
         return

@@ -42,7 +42,7 @@ class ReportOptions:
     Attributes
     ----------
     detector : str, optional
-        The rule of the tables that use only one: sensitivity, regression and trend. By default the first.
+        The detector of the tables that use only one: sensitivity, regression and trend. By default the first.
     run_factors : tuple of str
         Settings of runs that all tables are broken down by.
     n_replicates, seed : int
@@ -68,10 +68,10 @@ class StudyEstimates:
     Attributes
     ----------
     tables : dict of str to pandas.DataFrame
-        File stem to tidy table. Those of rates and contrasts contain all rules, in the column ``rule``; the others use
-        one rule.
+        File stem to tidy table. Those of rates and contrasts contain all detectors, in the column ``rule``; the others
+        use one detector.
     rule : str
-        That rule.
+        That detector.
     rules : tuple of str
     notes : dict of str to tuple of str
         Notes about the tables ``sensitivity``, ``regression`` and ``trend``.
@@ -97,10 +97,10 @@ def estimate_study(
     Parameters
     ----------
     counts : mapping of str to Counts
-        By the names of the rules, with the factors of runs in `options`; see
+        By the names of the detectors, with the factors of runs in `options`; see
         `refusal_metrics.analysis.responses.count.count_responses`.
     outcomes : pandas.DataFrame, optional
-        Outcomes of the responses by the rule of `options`, see
+        Outcomes of the responses by the detector of `options`, see
         `refusal_metrics.analysis.responses.outcomes.count_outcomes`.
     options : ReportOptions
 
@@ -111,7 +111,7 @@ def estimate_study(
     Raises
     ------
     InputError
-        For an unknown rule or property of models. Tables that cannot be estimated are reported in notes.
+        For an unknown detector or property of models. Tables that cannot be estimated are reported in notes.
     """
     rule = options.detector or next(iter(counts))
     if rule not in counts:
@@ -223,7 +223,7 @@ def _contrast_jobs(counts: Mapping[str, Counts], options: ReportOptions) -> dict
 def _by_rule(
     counts: Mapping[str, Counts], estimate: Callable[[Counts], pd.DataFrame], by: Sequence[str]
 ) -> pd.DataFrame:
-    """Estimate by each rule; the rule is a column after the other factors, before the estimates."""
+    """Estimate by each detector; its column, ``rule``, comes after the other factors, before the estimates."""
     parts = [estimate(of_rule).assign(rule=rule) for rule, of_rule in share(counts).items()]
     table = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     return table[[*by, "rule", *(c for c in table.columns if c not in {*by, "rule"})]]

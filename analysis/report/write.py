@@ -137,7 +137,7 @@ def estimate_responses(responses: Responses, options: ReportOptions | None = Non
     Raises
     ------
     InputError
-        For an unknown rule or property of models. Tables that cannot be estimated are reported in notes.
+        For an unknown detector or property of models. Tables that cannot be estimated are reported in notes.
     """
     options = options or ReportOptions()
     rule = responses.rule(options.detector)
@@ -173,7 +173,7 @@ def _paper_layout(estimates: StudyEstimates, *, paper: bool, published: bool) ->
 
 
 def _with_rule(estimates: StudyEstimates) -> dict[str, pd.DataFrame]:
-    """Add the rule to the table of the regression, because the paper's numbers are those of one rule."""
+    """Add the detector to the table of the regression, because the paper's numbers are by one detector."""
     regression = estimates.tables.get("regression")
     told = {} if regression is None else {"regression": regression.assign(rule=estimates.rule)}
     return {**estimates.tables, **told}

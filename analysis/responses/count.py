@@ -19,7 +19,7 @@ _ASKED = ("setting", *FACTORS)
 
 
 def count_responses(responses: Responses, run_factors: Sequence[str] = ()) -> dict[str, Counts]:
-    """Count a study's refusals by each of its rules.
+    """Count a study's refusals by each of its detectors.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def count_responses(responses: Responses, run_factors: Sequence[str] = ()) -> di
     Returns
     -------
     dict of str to Counts
-        By the name of the rule. They share all arrays but the refusals, where each has all verdicts.
+        By the name of the detector. They share all arrays but the refusals, where each has all verdicts.
 
     Raises
     ------

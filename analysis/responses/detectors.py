@@ -21,14 +21,14 @@ class Item:
     ----------
     response : str or None
         None counts as empty.
-    labels : tuple of str
+    options : tuple of str
         The answers offered.
     prompt, persona : str or None
         The prompt and the persona, if known.
     """
 
     response: str | None
-    labels: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
     prompt: str | None = None
     persona: str | None = None
 

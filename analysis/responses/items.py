@@ -61,7 +61,7 @@ def match_items(responses: Responses, item_ids: Sequence[str]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row an item, in the order given: ``n``, how many responses it could be (0 if it is none of
-        these, more than 1 if several runs answered its prompt), and the verdict of each rule
+        these, more than 1 if several runs answered its prompt), and the verdict of each detector
         R on them, ``refused_R``: True, False, or None where there is none.
     """
     flags = [f"refused_{rule}" for rule in responses.rules]
@@ -102,7 +102,7 @@ def find_answers(responses: Responses, item_ids: Sequence[str], *, texts: bool) 
 
 
 def list_verdicts(responses: Responses, rule: str) -> set[bool]:
-    """List the verdicts that a rule gave.
+    """List the verdicts that a detector gave.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def sum_items(
     responses : Responses
         Of which `has_item_ids` is true.
     rule : str
-        The rule whose verdicts are ``refused``; responses without one are left out.
+        The detector whose verdicts are ``refused``; responses without one are left out.
     labelled : pandas.DataFrame
         One row a labelled item: ``item_id, label`` (whether it is a refusal), ``weight``.
     sums : mapping of str to str

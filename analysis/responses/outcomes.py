@@ -19,18 +19,18 @@ def count_outcomes(responses: Responses, rule: str) -> pd.DataFrame | None:
     ----------
     responses : Responses
     rule : str
-        The rule of the refusals.
+        The detector of the refusals.
 
     Returns
     -------
     pandas.DataFrame or None
-        Columns `OUTCOMES`, one row a model, task and setting, of the responses on which the rule gave a verdict and
+        Columns `OUTCOMES`, one row a model, task and setting, of the responses on which the detector gave a verdict and
         of which it is known whether they are empty. None if outcomes are unknown.
     """
     if "empty" not in responses.columns:
         return None
     refused = identifier(f"refused_{rule}")
-    # Only one rule recognises answers; with another, all other responses are neither.
+    # Only one detector recognises answers; with another, all other responses are neither.
     answered = f"answered AND NOT {refused} AND NOT empty" if rule == ANSWERS_BY else "false"
     return responses.query(
         "SELECT model, task, setting, n_answer, n_refused, n - n_answer - n_refused - n_empty AS n_other, n_empty, "
@@ -53,7 +53,7 @@ def count_others(responses: Responses, rule: str) -> pd.DataFrame | None:
     -------
     pandas.DataFrame or None
         Columns ``model, task, n_other``, one row a model and task of which it is known of all responses. None if
-        nothing says which are answers, or the rule knows none.
+        nothing says which are answers, or the detector knows none.
     """
     if rule != ANSWERS_BY or "answered" not in responses.columns:
         return None

@@ -20,7 +20,7 @@ _SHARE = 20_000
 class RuleDetector:
     """A rule of `refusal_metrics.detection.rules`, in parallel.
 
-    Each distinct pair of response and labels is judged once, by the very function that the harness
+    Each distinct pair of response and options is judged once, by the very function that the harness
     calls. Beyond some 20,000 of them the work is spread over processes, one a core.
 
     Parameters
@@ -58,7 +58,7 @@ class RuleDetector:
             If a process was killed.
         """
         places: dict[tuple[str, tuple[str, ...]], int] = {}
-        place = array("q", (places.setdefault((item.response or "", item.labels), len(places)) for item in items))
+        place = array("q", (places.setdefault((item.response or "", item.options), len(places)) for item in items))
         verdicts = self._judge(list(places))
         return [verdicts[i] for i in place]
 
@@ -96,9 +96,9 @@ def _count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _verdict(rule: Callable[[str, tuple[str, ...]], Verdict], response: str, labels: tuple[str, ...]) -> Verdict:
+def _verdict(rule: Callable[[str, tuple[str, ...]], Verdict], response: str, options: tuple[str, ...]) -> Verdict:
     """Judge a response as the harness does: an error affects only this response."""
     try:
-        return rule(response, labels)
+        return rule(response, options)
     except Exception as error:  # noqa: BLE001 - whatever a rule raises is of this response alone
         return Verdict(UNJUDGED, causes=(type(error).__name__,))

@@ -31,8 +31,8 @@ class DrawnResponses:
     ----------
     rows : pandas.DataFrame
         One row per response, balanced over kinds: its columns, ``outcome``, ``disagree`` (whether the
-        rules do), its verdicts ``refused_R``, ``response`` and ``prompt``, cut, ``n_response`` (the characters that it
-        has), ``labels``, and ``cause`` if the responses have it.
+        detectors do), its verdicts ``refused_R``, ``response`` and ``prompt``, cut, ``n_response`` (the characters that
+        it has), ``labels``, and ``cause`` if the responses have it.
     n_all, n_kinds : int
         How many responses there are to draw from, and of how many kinds.
     """
@@ -54,7 +54,7 @@ def has_texts(responses: Responses) -> bool:
 def draw_responses(responses: Responses, rule: str, *, most: int, seed: int) -> DrawnResponses:
     """Draw a sample of responses, with equal numbers of each kind if there are enough.
 
-    A kind is a model, task, setting and outcome, and whether the rules disagree. Within a kind the order is that of
+    A kind is a model, task, setting and outcome, and whether the detectors disagree. Within a kind the order is that of
     the MD5 of the seed and the identifying columns, so that the same responses are drawn again from
     the same responses.
 
@@ -63,7 +63,7 @@ def draw_responses(responses: Responses, rule: str, *, most: int, seed: int) -> 
     responses : Responses
         With texts, see `has_texts`.
     rule : str
-        The rule of the outcomes.
+        The detector of the outcomes.
     most, seed : int
 
     Returns
@@ -79,7 +79,7 @@ def _outcome(responses: Responses, rule: str) -> str:
     refused = identifier(f"refused_{rule}")
     if "empty" not in responses.columns:
         return f"CASE WHEN {refused} THEN 'refusal' WHEN NOT {refused} THEN 'no refusal' ELSE 'no verdict' END"
-    # A rule that does not recognise answers leaves them unflagged.
+    # A detector that does not recognise answers leaves them unflagged.
     answered = "WHEN answered THEN 'answer' WHEN NOT empty THEN 'other'" if rule == ANSWERS_BY else ""
     known = f"WHEN {refused} IS NULL THEN 'no verdict' WHEN empty THEN 'empty' WHEN {refused} THEN 'refusal'"
     return f"CASE {known} {answered} ELSE 'no refusal' END"

@@ -1,4 +1,4 @@
-"""Responses counted and read by strata: by the verdicts of all rules together, and factors."""
+"""Responses counted and read by strata: by the verdicts of all detectors together, and factors."""
 
 from collections.abc import Sequence
 

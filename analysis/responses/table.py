@@ -71,29 +71,29 @@ class Responses:
 
     @property
     def rules(self) -> tuple[str, ...]:
-        """The rules with verdicts on at least one response."""
+        """The detectors with verdicts on at least one response."""
         return tuple(name.removeprefix("refused_") for name in self.columns if is_verdict(name))
 
     def rule(self, detector: str | None) -> str:
-        """Return the rule of this name, or the first if none is named.
+        """Return the detector of this name, or the first if none is named.
 
         Raises
         ------
         InputError
-            If there are no verdicts of that rule.
+            If there are no verdicts of that detector.
         """
         if detector is None:
             return self.rules[0]
         if detector not in self.rules:
-            # A metric in the harness's table has the name of its rule.
+            # A metric in the harness's table has the name of its detector.
             near = detector.removeprefix("refusal_rate").removesuffix("_stderr").removesuffix("_clustered_se")
             raise unknown_name("detector", detector, self.rules, near=near.strip("_") or self.rules[0])
         return detector
 
 
 def outcome_of(rule: str) -> str:
-    """Return the outcome of a response by a rule as SQL, if ``responses`` has the column ``empty``."""
-    # The other rules do not recognise answers.
+    """Return the outcome of a response by a detector as SQL, if ``responses`` has the column ``empty``."""
+    # The other detectors do not recognise answers.
     answered = "WHEN answered THEN 'answer'" if rule == ANSWERS_BY else ""
     refused = identifier(f"refused_{rule}")
     # Without a verdict there is no outcome, and other responses can be anything if nothing is known about them.
@@ -105,7 +105,7 @@ def outcome_of(rule: str) -> str:
 
 
 def written_columns(responses: Responses, rule: str) -> str:
-    """Return the columns of a responses table as SQL; ``refused`` is the verdict of a rule."""
+    """Return the columns of a responses table as SQL; ``refused`` is the verdict of a detector."""
     kept = f"* EXCLUDE ({', '.join(FLAGS)})" if "empty" in responses.columns else "*"
     added = f", {outcome_of(rule)} AS outcome" if "empty" in responses.columns else ""
     return f"{kept}, {identifier(f'refused_{rule}')} AS refused{added}"
@@ -123,7 +123,7 @@ def write_responses(
         Ends in ``.parquet`` (compressed with zstd) or ``.csv``. Written under another name, then renamed. In
         a CSV, a text that begins like a formula gets an apostrophe before it, which `read_responses` removes.
     detector : str, optional
-        The rule whose verdicts are the column ``refused``; by default the first.
+        The detector whose verdicts are the column ``refused``; by default the first.
     force : bool
         Whether to replace an existing file.
     ordered : bool
@@ -166,7 +166,7 @@ def read_responses(files: Sequence[Path | str], *, all_runs: bool = False, trust
     ----------
     files : sequence of Path or str
         Parquet, delimited text or JSON records, or their addresses, with the columns of `Responses`; ``refused`` (0 or
-        1, true or false) is used as a rule if there is no ``refused_R``.
+        1, true or false) is used as a detector if there is no ``refused_R``.
     all_runs : bool
         Whether a doc that several runs asked counts each time.
     trusted : bool

@@ -48,7 +48,7 @@ class Source:
     kept : mapping of str to str
         The columns that are written, as SQL.
     texts : sequence of str
-        Response, labels, prompt and persona, as SQL.
+        Response, options, prompt and persona, as SQL.
     n : int
         The number of rows.
     provider : str
@@ -149,7 +149,7 @@ def judge_rows(
     Raises
     ------
     InputError
-        If labels are not lists, or the detector cannot continue.
+        If options are not lists, or the detector cannot continue.
     """
     outcomes: Counter[str] = Counter()
     causes: Counter[str] = Counter()
@@ -205,10 +205,10 @@ def _value(verdict: Verdict | None, column: str) -> object:
 
 
 def _items(texts: "Sequence[pa.ChunkedArray]", place: str, n_before: int) -> list[Item]:
-    responses, labels, prompts, personas = (text.to_pylist() for text in texts)
+    responses, options, prompts, personas = (text.to_pylist() for text in texts)
     offered = []
-    for number, text in enumerate(labels, start=n_before + 1):
-        read = _read_labels(text)
+    for number, text in enumerate(options, start=n_before + 1):
+        read = _read_options(text)
         if read is None:
             raise InputError(
                 f"{place} {number}: labels contains {plain(text)[:80]}; give the labels as a JSON list, "
@@ -219,7 +219,7 @@ def _items(texts: "Sequence[pa.ChunkedArray]", place: str, n_before: int) -> lis
 
 
 @lru_cache(maxsize=4096)
-def _read_labels(text: str | None) -> tuple[str, ...] | None:
+def _read_options(text: str | None) -> tuple[str, ...] | None:
     """Read the offered answers, none from an empty text; None for a text that is neither a list nor has bars."""
     if text is None or not text.strip():
         return ()

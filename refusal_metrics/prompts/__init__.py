@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
-    from .design import KINDS, N_LABELS, RESPONSE_TYPES, SETTINGS, TEXT_FIELDS, Design, Persona, Template, fold_name
+    from .design import KINDS, N_OPTIONS, RESPONSE_TYPES, SETTINGS, TEXT_FIELDS, Design, Persona, Template, fold_name
     from .design_files import load_design
     from .sampler import Ints, number_labels, order_texts, sample_balanced, sample_iid, sample_rows, shard_bounds
     from .settings import NAMES, PLACEMENT_OF_STUDY, PLACEMENTS, Settings, parse_settings
@@ -21,7 +21,7 @@ else:
             "design": [
                 "Design",
                 "KINDS",
-                "N_LABELS",
+                "N_OPTIONS",
                 "Persona",
                 "RESPONSE_TYPES",
                 "SETTINGS",
@@ -48,7 +48,7 @@ __all__ = [
     "CLASSES",
     "KINDS",
     "NAMES",
-    "N_LABELS",
+    "N_OPTIONS",
     "PLACEMENTS",
     "PLACEMENT_OF_STUDY",
     "RESPONSE_TYPES",

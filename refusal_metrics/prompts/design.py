@@ -19,7 +19,7 @@ TEXT_FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 """The text fields of a row, by kind; the first one identifies the text."""
 
-N_LABELS: Mapping[str, int] = {"nli": 3, "politeness": 2, "offensiveness": 2}
+N_OPTIONS: Mapping[str, int] = {"nli": 3, "politeness": 2, "offensiveness": 2}
 """How many answers the templates of a kind offer."""
 
 
@@ -51,14 +51,14 @@ class Template:
     instruction: str
     input: str
 
-    def render(self, persona: Persona | None, labels: list[str], text_fields: Mapping[str, str]) -> str:
+    def render(self, persona: Persona | None, options: list[str], text_fields: Mapping[str, str]) -> str:
         """Write the prompt: the instruction, a blank line, the text.
 
         Parameters
         ----------
         persona : Persona or None
             None for persona-free templates.
-        labels : list of str
+        options : list of str
             The answers offered, in the order of the prompt.
         text_fields : mapping
             The text fields of the kind, see `TEXT_FIELDS`. Braces in them are plain text.
@@ -68,7 +68,7 @@ class Template:
         str
             The prompt, its first letter a capital.
         """
-        names = {f"l{i}": label for i, label in enumerate(labels, start=1)}
+        names = {f"l{i}": option for i, option in enumerate(options, start=1)}
         instruction = self.instruction.format(persona=persona, **names)
         instruction = instruction[:1].upper() + instruction[1:]
         return instruction + "\n\n" + self.input.format(**text_fields)

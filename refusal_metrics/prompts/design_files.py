@@ -13,7 +13,7 @@ from typing import Any
 from refusal_metrics.errors import InputError, has_control, quoted
 from refusal_metrics.prompts.design import (
     KINDS,
-    N_LABELS,
+    N_OPTIONS,
     RESPONSE_TYPES,
     TEXT_FIELDS,
     Design,
@@ -159,7 +159,7 @@ def _templates(path: Path) -> tuple[dict[tuple[str, str], tuple[Template, ...]],
     loaded: dict[tuple[str, str], tuple[Template, ...]] = {}
     for kind in KINDS:
         _check_fields(path, f"inputs.{kind}", inputs[kind], set(TEXT_FIELDS[kind]))
-        labels = {f"l{i + 1}" for i in range(N_LABELS[kind])}
+        options = {f"l{i + 1}" for i in range(N_OPTIONS[kind])}
         settings = _section(path, by_kind, f"templates.{kind}", ("persona", "persona-free"))
         for setting, instructions in settings.items():
             where = f"templates.{kind}.{setting}"
@@ -168,7 +168,7 @@ def _templates(path: Path) -> tuple[dict[tuple[str, str], tuple[Template, ...]],
             for name, instruction in instructions.items():
                 if name not in types:
                     raise InputError(f"{path}: {where}.{name} has no response type; list it under response_types")
-                wanted = labels | ({"persona"} if setting == "persona" else set())
+                wanted = options | ({"persona"} if setting == "persona" else set())
                 _check_fields(path, f"{where}.{name}", instruction, wanted)
             loaded[kind, setting] = tuple(
                 Template(name, kind, types[name], instruction, inputs[kind])

@@ -61,7 +61,7 @@ def check_repeats(study: Study, model: StudyModel, n_prompts: int) -> RepeatChec
     lm, tasks = load_model(model), load_tasks(study, model.generation)
     check_template(study, model, lm)
     requests: list[Any] = []
-    labels: list[tuple[str, ...]] = []
+    options: list[tuple[str, ...]] = []
     share = -(-n_prompts // len(tasks))
     for task in tasks.values():
         task.build_all_requests(
@@ -72,7 +72,7 @@ def check_repeats(study: Study, model: StudyModel, n_prompts: int) -> RepeatChec
             tokenizer_name=lm.tokenizer_name if model.chat_template else "",
         )
         requests += task.instances
-        labels += [tuple(instance.doc["labels"]) for instance in task.instances]
+        options += [tuple(instance.doc["labels"]) for instance in task.instances]
         if len(requests) >= n_prompts:
             break
     once = lm.generate_until(requests, disable_tqdm=True)
@@ -86,11 +86,11 @@ def check_repeats(study: Study, model: StudyModel, n_prompts: int) -> RepeatChec
             # By the model itself, which keeps this order and asks equal prompts each time.
             answers = lm.inner.generate_until([requests[i] for i in part], disable_tqdm=True)
             again |= dict(zip(part, answers, strict=True))
-    return compare_answers(model.name, once, [again[i] for i in range(len(order))], labels)
+    return compare_answers(model.name, once, [again[i] for i in range(len(order))], options)
 
 
 def compare_answers(
-    model: str, once: Sequence[str], again: Sequence[str], labels: Sequence[tuple[str, ...]]
+    model: str, once: Sequence[str], again: Sequence[str], options: Sequence[tuple[str, ...]]
 ) -> RepeatCheck:
     """Count what changed between two answers to each prompt.
 
@@ -99,7 +99,7 @@ def compare_answers(
     model : str
     once, again : sequence of str
         (n_prompts,)
-    labels : sequence of tuple of str
+    options : sequence of tuple of str
         The answers that each prompt offered.
 
     Returns
@@ -107,7 +107,7 @@ def compare_answers(
     RepeatCheck
     """
     rule = RULES[ANSWERS_BY]
-    verdicts = [(rule(a, offered), rule(b, offered)) for a, b, offered in zip(once, again, labels, strict=True)]
+    verdicts = [(rule(a, offered), rule(b, offered)) for a, b, offered in zip(once, again, options, strict=True)]
     return RepeatCheck(
         model,
         len(once),

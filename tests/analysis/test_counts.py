@@ -44,7 +44,7 @@ def prompts(counts):
 # Cells.
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=settings.default.max_examples * 30 // 100, deadline=None)
 @given(tables, st.lists(st.sampled_from(COLUMNS[:6]), unique=True))
 def test_counts_equal_a_tally_of_the_same_rows(tmp_path_factory, rows, factors):
     counts = count_files(tmp_path_factory.mktemp("tally"), rows)
@@ -62,7 +62,7 @@ def test_counts_equal_a_tally_of_the_same_rows(tmp_path_factory, rows, factors):
     assert count_cells(counts, factors).equals(cells.drop(columns="n_texts"))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=settings.default.max_examples * 30 // 100, deadline=None)
 @given(tables, st.data())
 def test_row_order_names_of_levels_and_splitting_files_change_no_count(tmp_path_factory, rows, data):
     folder = tmp_path_factory.mktemp("invariant")

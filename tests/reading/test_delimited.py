@@ -127,7 +127,7 @@ def test_a_broken_table_is_refused_with_its_line(read, content, says):
     assert "x.csv" in str(error.value)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=settings.default.max_examples, deadline=None)
 @given(
     st.lists(st.lists(st.text(st.characters(codec="utf-8")), min_size=2, max_size=2), min_size=1, max_size=4),
     st.sampled_from(",;\t|"),

@@ -652,7 +652,7 @@ def test_a_chat_template_without_a_system_role_stops_a_study_that_needs_one(
     with pytest.raises(InputError) as stopped:
         ask(given)
     assert str(stopped.value) == (
-        "parrot: its chat template has no system role, so that what stands there would be lost; set placement: user "
+        "parrot: its chat template has no system role, so the system message would be lost; set placement: user "
         "and no system_prompt, or leave the model out"
     )
     assert prompts == []
@@ -729,7 +729,7 @@ def test_a_call_that_keeps_failing_is_no_empty_answer_and_is_made_again_later(fa
         (task,) = load_tasks(given).values()
         docs = [task.doc_to_text(doc) for doc in task.dataset["test"]]
         unlucky = docs[shards[1].start]
-        with pytest.raises(InputError, match=r"^some prompts got no answer \(.+\); type the same command"):
+        with pytest.raises(InputError, match=r"^some prompts got no answer \(.+\); re-run the same command"):
             ask(given, shards)
         over.set()
         # The other shards are written.

@@ -144,7 +144,11 @@ def test_what_the_results_say_is_next_to_the_samples(folder, logs):
     assert said["config"] == {"gen_kwargs": {"temperature": 0.7}}
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None,
+    max_examples=settings.default.max_examples * 30 // 100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @example(response="\ud83d")
 @given(response=st.text(alphabet=st.characters(codec=None), max_size=20))
 def test_any_response_can_be_written_and_is_then_there(folder, logs, response):

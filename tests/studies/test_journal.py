@@ -33,7 +33,7 @@ def taken(path, *, identity="parrot", prompt="a", how=GREEDY):
 
 
 @given(answers=st.lists(st.text(alphabet=st.characters(codec=None)), min_size=1, max_size=5))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=settings.default.max_examples // 2)
 def test_answers_come_back_as_they_were_in_their_order(answers, tmp_path_factory):
     path = tmp_path_factory.mktemp("journal") / "answers.jsonl"
     keep(path, *answers)

@@ -138,7 +138,9 @@ def kept_model(parrot, journal):
 
 
 @given(prompts=st.lists(st.sampled_from("abcd"), min_size=1), n_kept=st.integers(0, 4))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=settings.default.max_examples * 40 // 100
+)
 def test_what_a_journal_answers_is_not_asked_and_all_else_is(prompts, n_kept, tmp_path_factory):
     path = tmp_path_factory.mktemp("journal") / "answers.jsonl"
     with Journal(path, "parrot") as before:

@@ -143,7 +143,7 @@ def choose_reference(
 
 
 @dataclass(frozen=True)
-class Design:
+class DesignMatrix:
     """The columns of a regression: an intercept, then a column for each combination of other levels of a term.
 
     Attributes
@@ -212,7 +212,7 @@ class Data:
 
     Attributes
     ----------
-    design : Design
+    design : DesignMatrix
     codes : mapping of str to (n_cells,) array of int
         The levels of each cell, as numbered by the design.
     x : (n_cells, n_columns) sparse array of float
@@ -227,7 +227,7 @@ class Data:
         The same by text.
     """
 
-    design: Design
+    design: DesignMatrix
     codes: Codes
     x: sparse.csr_array
     kept: Bools
@@ -294,7 +294,9 @@ def prepare(counts: TextCounts, formula: str | Sequence[str], references: Mappin
         levels[factor] = (reference, *sorted(set(frequency) - {reference}))
     constant = [factor for factor in factors if len(levels[factor]) == 1]
     notes += [f"The factor {factor} has one level, {levels[factor][0]}, and is dropped." for factor in constant]
-    design = Design(without_factors(terms, constant), {f: names for f, names in levels.items() if f not in constant})
+    design = DesignMatrix(
+        without_factors(terms, constant), {f: names for f, names in levels.items() if f not in constant}
+    )
     if not design.terms:
         raise InputError(f"no factor has more than one level in these responses: {', '.join(factors)}")
     _check_size(design)
@@ -307,7 +309,7 @@ def prepare(counts: TextCounts, formula: str | Sequence[str], references: Mappin
     return Data(design, codes, x[:, kept], kept, combination, n, k, text_n, text_k), notes
 
 
-def _check_size(design: Design) -> None:
+def _check_size(design: DesignMatrix) -> None:
     """Refuse a regression with too many coefficients to compute their covariance."""
     n_new = {name: len(levels) - 1 for name, levels in design.levels.items()}
     n = 1 + sum(math.prod(n_new[name] for name in term) for term in design.terms)

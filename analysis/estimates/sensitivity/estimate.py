@@ -110,8 +110,10 @@ def estimate_sensitivity(
             raise unknown_name("factor to leave out", name, [*LABEL_FACTORS, *ROW_FACTORS])
     study = Families(counts, run_factors, without)
     with nullcontext(threads) if threads else ThreadPoolExecutor(N_THREADS) as pool:
-        moved, flipped, drawn = (draw(rng, n_replicates, pool) for draw in (study.permute, study.flip, study.resample))
-    null = {index: Null([moved[index], *([flipped[index]] if index in flipped else [])]) for index in study.indices}
+        permuted, flipped, drawn = (
+            draw(rng, n_replicates, pool) for draw in (study.permute, study.flip, study.resample)
+        )
+    null = {index: Null([permuted[index], *([flipped[index]] if index in flipped else [])]) for index in study.indices}
     indices = [tabulate_index(study, index, null[index], drawn[index]) for index in study.indices]
     levels = [tabulate_levels(study, index, null[index], drawn[index]) for index in study.indices if index.is_single]
     return Sensitivity(concatenate(indices, SENSITIVITY), concatenate(levels, DEVIATIONS), tuple(study.notes))

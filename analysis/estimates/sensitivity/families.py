@@ -11,9 +11,9 @@ from ...arrays import Floats
 from ...counts import Counts, check_not_empty
 from ...statistics import explain_variance, split_shares
 from .grid import Cells, Grid, number_levels
-from .permutations import Moved, PromptMoves, RowMoves
+from .permutations import Permuted, PromptPermutations, RowPermutations
 from .replicates import Index, Tally, gather
-from .sign_flips import TextFlips
+from .sign_flips import TextSignFlips
 
 LABEL_FACTORS = ("persona", "persona_group", "template", "response_type")
 
@@ -117,10 +117,10 @@ class Families:
         distances = {
             i: split_shares(i.n, i.n_refused)[1] for i in self.indices if set(i.factors) <= set(self.label_factors)
         }
-        flips = TextFlips(self.grid)
+        sign_flips = TextSignFlips(self.grid)
 
         def draw(child: np.random.Generator, n_drawn: int) -> dict[Index, Tally]:
-            cells = flips.draw(child, n_drawn)
+            cells = sign_flips.draw(child, n_drawn)
             return {index: index.tally(cells, distance) for index, distance in distances.items()}
 
         return gather(draw, rng, n_flips, threads, self.grid.n_cells)
@@ -128,28 +128,28 @@ class Families:
     def permute(self, rng: np.random.Generator, n_permutations: int, threads: Executor) -> dict[Index, Tally]:
         """Tally the indices under permutations of their factors."""
         distances = {index: split_shares(index.n, index.n_refused)[1] for index in self.indices if index.is_single}
-        prompts = PromptMoves(self.grid, rng)
-        rows = {grid: RowMoves(grid) for grid in self.row_grids.values()}
+        prompts = PromptPermutations(self.grid, rng)
+        rows = {grid: RowPermutations(grid) for grid in self.row_grids.values()}
 
         def draw(child: np.random.Generator, n_drawn: int) -> dict[Index, Tally]:
-            moved = prompts.draw(child, n_drawn)
-            cells = {index: self._choose(moved, index.factors) for index in self.indices}
-            for grid, moves in rows.items():
-                within_tasks = moves.draw(child, n_drawn)
+            permuted = prompts.draw(child, n_drawn)
+            cells = {index: self._choose(permuted, index.factors) for index in self.indices}
+            for grid, permutations in rows.items():
+                within_tasks = permutations.draw(child, n_drawn)
                 cells |= {index: within_tasks for index in self.indices if index.grid is grid}
             return {index: index.tally(cells[index], distances.get(index)) for index in self.indices}
 
         return gather(draw, rng, n_permutations, threads, self.grid.n_cells)
 
-    def _choose(self, moved: Moved, factors: Sequence[str]) -> Cells:
+    def _choose(self, permuted: Permuted, factors: Sequence[str]) -> Cells:
         """Choose the permutation that removes the effect of these factors."""
         if set(factors) <= set(self.label_factors):
-            return moved.labels
+            return permuted.labels
         if set(factors) <= set(self.run_factors[1:]):
-            return moved.runs
+            return permuted.runs
         if "task" not in factors:
-            return moved.runs_labels
-        return moved.tasks_labels if set(factors) & set(self.label_factors) else moved.runs_tasks
+            return permuted.runs_labels
+        return permuted.tasks_labels if set(factors) & set(self.label_factors) else permuted.runs_tasks
 
     def resample(self, rng: np.random.Generator, n_samples: int, threads: Executor) -> dict[Index, Tally]:
         """Tally the indices of bootstrap samples of texts."""

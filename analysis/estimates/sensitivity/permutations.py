@@ -18,7 +18,7 @@ from .shuffles import RowsOfTexts, Shuffles, Steps, last_entry, move_labels, num
 
 
 @dataclass(frozen=True)
-class Moved:
+class Permuted:
     """A study after permutations: in each, the factors of the named axes have no effect.
 
     Attributes
@@ -36,7 +36,7 @@ class Moved:
     tasks_labels: Cells
 
 
-class PromptMoves:
+class PromptPermutations:
     """Permutations of labels among prompts, of runs within prompts, and of tasks among texts.
 
     Parameters
@@ -75,12 +75,12 @@ class PromptMoves:
             for code, n in ((grid.run, len(grid.axes.runs)), (grid.label, len(grid.axes.labels)))
         )
 
-    def draw(self, rng: np.random.Generator, n_drawn: int) -> Moved:
+    def draw(self, rng: np.random.Generator, n_drawn: int) -> Permuted:
         """Draw `n_drawn` permutations.
 
         Returns
         -------
-        Moved
+        Permuted
             Each with `n_drawn` replicates.
         """
         n_runs, n_tasks, n_labels = self._grid.axes.shape
@@ -110,7 +110,7 @@ class PromptMoves:
                 by_run[i] = self._count(self._runs.draw(rng) * of_run + of_task_and_label)
         n = self._grid.observed.n
         n_by_run, n_by_label = self._count_tasks(tasks)
-        return Moved(
+        return Permuted(
             labels=Cells(n, by_label),
             runs=Cells(n, by_run),
             runs_tasks=Cells(n_by_run[..., None], by_all.sum(axis=3, keepdims=True)),
@@ -130,7 +130,7 @@ class PromptMoves:
         return by_run.transpose(2, 0, 1), by_label.transpose(2, 0, 1)
 
 
-class RowMoves:
+class RowPermutations:
     """Permutations of the labels of source rows among whole texts, as for strata.
 
     Texts of one task exchange labels that have as many rows, answered by the same runs as often; tasks keep theirs, so
@@ -153,11 +153,11 @@ class RowMoves:
     def draw(self, rng: np.random.Generator, n_drawn: int) -> Cells:
         """Draw `n_drawn` permutations of labels."""
         shape = self._grid.axes.shape
-        moved = np.empty((n_drawn, *shape))
-        for of_drawn in moved:
+        permuted = np.empty((n_drawn, *shape))
+        for of_drawn in permuted:
             place = self._run_and_task + self._rows.draw(rng)[self._row]
             of_drawn[:] = np.bincount(place, self._n_refused, of_drawn.size).reshape(shape)
-        return Cells(self._grid.observed.n, moved)
+        return Cells(self._grid.observed.n, permuted)
 
 
 def _labels_within_texts(grid: Grid, refused: Integers, rng: np.random.Generator) -> Shuffles | Steps:

@@ -14,7 +14,7 @@ from ...statistics import draw_signs
 from .grid import Cells, Grid
 
 
-class TextFlips:
+class TextSignFlips:
     """Sign flips of the deviations of whole texts.
 
     Parameters

@@ -69,7 +69,7 @@ class Content:
     everything : str or None
         The file of all responses, relative to the page.
     validation : Validation or None
-        The rules compared with labels.
+        The detectors compared with labels.
     made : datetime
     """
 
@@ -108,7 +108,7 @@ def first_screen(content: Content) -> dict[str, Any]:
         "rule": estimates.rule,
         "rules": estimates.rules,
         "other_rules": others,
-        # With another rule, "other" would also include answers.
+        # With another detector, "other" would also include answers.
         "has_outcomes": "outcomes" in estimates.tables and estimates.rule == ANSWERS_BY,
         "headline_title": f"Refusal rates of {'persona prompts' if asked else 'all settings'}",
         "keys": [key.replace("_", " ") for key in keys],

@@ -68,7 +68,7 @@ def draw_sample(responses: Responses, rule: str, *, most: int = MOST, seed: int 
     responses : Responses
         With texts, see `refusal_metrics.analysis.responses.sample.has_texts`.
     rule : str
-        The rule of the outcomes.
+        The detector of the outcomes.
     most : int
     seed : int
 
@@ -96,14 +96,14 @@ def draw_sample(responses: Responses, rule: str, *, most: int = MOST, seed: int 
 
 
 def _causes(drawn: pd.DataFrame, rule: str) -> list[str | None]:
-    """Find the causes of refusals, if the rule can be applied again with the same outcome."""
+    """Find the causes of refusals, if the detector is a rule, which can be applied again, with the same outcome."""
     if rule not in RULES:
         return [None] * len(drawn)
     causes: list[str | None] = []
-    for response, labels, outcome in zip(drawn["response"], drawn["labels"], drawn["outcome"], strict=True):
+    for response, options, outcome in zip(drawn["response"], drawn["labels"], drawn["outcome"], strict=True):
         cause = None
         if outcome in (REFUSAL, EMPTY):
-            verdict = RULES[rule](response, (isinstance(labels, str) and read_offered(labels)) or ())
+            verdict = RULES[rule](response, (isinstance(options, str) and read_offered(options)) or ())
             cause = verdict.cause if verdict.outcome == outcome else None
         causes.append(cause)
     return causes

@@ -7,8 +7,7 @@ import pandas as pd
 
 from ...arrays import ALPHA
 from ...columns import STUDY, STUDY_COLUMNS, TASKS
-from ...display import interval, percent
-from ...display.levels import name_levels
+from ...display import interval, name_levels, percent
 from ..findings import count_families, list_findings, of_rule
 from ..study_tables import StudyEstimates
 
@@ -45,7 +44,7 @@ def find_all(estimates: StudyEstimates) -> list[str]:
 
 
 def _other_rules(estimates: StudyEstimates) -> Iterable[str]:
-    """Describe the rates by the other rules in one sentence."""
+    """Describe the rates by the other detectors in one sentence."""
     shares = []
     for rule in estimates.rules:
         own = of_rule(estimates.tables["rates"], rule)
@@ -67,8 +66,8 @@ def headline(estimates: StudyEstimates) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row per model, task and setting, and level of the run factors: only the persona setting if it was run.
-        Columns: those, ``estimate, ci_low, ci_high`` of the report's rule,
-        ``others`` (dict of the other rules' names to rate and interval, as texts), ``other`` and ``empty``
+        Columns: those, ``estimate, ci_low, ci_high`` of the report's detector,
+        ``others`` (dict of the other detectors' names to rate and interval, as texts), ``other`` and ``empty``
         (shares of responses that are neither answer nor refusal, and of empty responses; nan if unknown),
         ``n, n_texts``.
     """

@@ -2,6 +2,7 @@
 
 import hashlib
 from base64 import b64encode
+from functools import cache
 from pathlib import Path
 
 from markupsafe import Markup
@@ -55,6 +56,7 @@ def _policy(*scripts: str) -> str:
     )
 
 
+@cache
 def _bundle() -> str:
     """Bundle Vega, Vega-Lite and Vega-Embed in the version of Altair's charts into one script."""
     import vl_convert  # noqa: PLC0415 - 60 MB of code, not needed while the estimates need their memory

@@ -95,7 +95,7 @@ def lay_out_tables(files: Mapping[str, pd.DataFrame], rule: str) -> list[PageTab
     files : mapping of str to pandas.DataFrame
         ``tables/NAME.csv`` to tidy table.
     rule : str
-        The rule whose rows come first.
+        The detector whose rows come first.
 
     Returns
     -------
@@ -109,7 +109,7 @@ def lay_out_tables(files: Mapping[str, pd.DataFrame], rule: str) -> list[PageTab
 
 
 def lay_out(file: str, table: pd.DataFrame, rule: str) -> PageTable:
-    """Format one table, with rows of the report's rule and the most significant differences first."""
+    """Format one table, with rows of the report's detector and the most significant differences first."""
     name = file.rpartition("/")[2].removesuffix(".csv")
     group, title, caption = _TITLES.get(name, ("The paper", name.replace("_", " "), ""))
     first = _ordered(table, rule).head(MOST_ROWS)

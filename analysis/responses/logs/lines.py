@@ -135,10 +135,10 @@ def _canonical(record: Mapping[str, Any]) -> dict[str, Any]:
     flaw = NO_RESPONSE if response is None else None
     if any(_REPEATED in part for part in (record, doc, record.get("answer_rate")) if isinstance(part, dict)):
         flaw = TWICE
-    labels = doc.get("labels")
+    options = doc.get("labels")
     return {
         "doc": {name: _scalar(doc.get(name)) for name in _FIELDS}
-        | {"labels": [str(label) for label in labels] if isinstance(labels, list) else None},
+        | {"labels": [str(option) for option in options] if isinstance(options, list) else None},
         "filtered_resps": [response],
         "filter": _scalar(record.get("filter")),
         **{name: _scalar(record.get(name)) for name in _VERDICTS},

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
-from refusal_metrics.prompts import KINDS, N_LABELS, TEXT_FIELDS, Design, load_design
+from refusal_metrics.prompts import KINDS, N_OPTIONS, TEXT_FIELDS, Design, load_design
 
 MARK = "\1"
 """What stands for the doc's text in a frame."""
@@ -42,8 +42,8 @@ class Frame:
     Attributes
     ----------
     kind, setting : str
-    persona, template, language, labels, system : str or None
-        As in the doc; the labels as JSON.
+    persona, template, language, options, system : str or None
+        As in the doc; the options are its labels, as JSON.
     prompt : str or None
         With `MARK` for the doc's text, or, where that was not found in it, as it is.
     text : str or None
@@ -61,7 +61,7 @@ class Frame:
     persona: str | None
     template: str | None
     language: str | None
-    labels: str | None
+    options: str | None
     system: str | None
     prompt: str | None
     text: str | None
@@ -137,19 +137,19 @@ def _check(frame: Frame) -> tuple[str, str | None]:
         return UNVERIFIED, None
     asked = _contents(frame.prompt)
     text = MARK if frame.text is None else frame.text
-    labels = _labels(frame.labels)
-    core = None if frame.own_design else _core(frame, labels)
+    options = _options(frame.options)
+    core = None if frame.own_design else _core(frame, options)
     after: str | None = None
     if core is not None and (expected := core.replace(MARK, text)) in asked:
         before, _, after = asked.partition(expected)
-        is_asked = _has_system(frame, asked) and not _others(frame.kind, labels, f"{before}\n{after}")
+        is_asked = _has_system(frame, asked) and not _others(frame.kind, options, f"{before}\n{after}")
         found = ASKED if is_asked else OTHER_DOC
     elif core is not None and any(way(expected) in way(asked) for way in (_folded, _bare, _unescaped)):
         found = ASKED if _has_system(frame, asked) else OTHER_DOC
     elif not all(_holds(asked, part) for part in _parts(frame.kind, text)):
         found = _without_text(asked, text, core)
     else:
-        found = OTHER_DOC if core is not None and _others(frame.kind, labels, asked) else UNVERIFIED
+        found = OTHER_DOC if core is not None and _others(frame.kind, options, asked) else UNVERIFIED
     return found, after
 
 
@@ -189,42 +189,42 @@ def _has_system(frame: Frame, asked: str) -> bool:
     return not frame.system or _folded(frame.system) in _folded(asked)
 
 
-def _core(frame: Frame, labels: tuple[str, ...] | None) -> str | None:
+def _core(frame: Frame, options: tuple[str, ...] | None) -> str | None:
     """Render a doc's prompt with a mark for its text; None where that cannot be done here."""
-    if labels is None or (frame.language or _LANGUAGE) != _LANGUAGE:
+    if options is None or (frame.language or _LANGUAGE) != _LANGUAGE:
         return None
     placed = "persona-free" if frame.system is not None else frame.setting
     persona = None if placed == "persona-free" else frame.persona
-    return _rendered(frame.kind, labels).get((persona, frame.template))
+    return _rendered(frame.kind, options).get((persona, frame.template))
 
 
-def _others(kind: str, labels: tuple[str, ...] | None, asked: str) -> bool:
+def _others(kind: str, options: tuple[str, ...] | None, asked: str) -> bool:
     """Look whether a prompt holds an instruction that is known here."""
-    if labels is None:
+    if options is None:
         return False
-    instructions = _instructions(kind, labels)
+    instructions = _instructions(kind, options)
     folded = _folded(asked)
     return any(instruction in folded for instruction in instructions)
 
 
 @lru_cache(maxsize=64)
-def _rendered(kind: str, labels: tuple[str, ...]) -> Mapping[tuple[str | None, str | None], str]:
+def _rendered(kind: str, options: tuple[str, ...]) -> Mapping[tuple[str | None, str | None], str]:
     """Render each persona and template of a kind: instruction, blank line, mark."""
-    if kind not in KINDS or len(labels) != N_LABELS[kind]:
+    if kind not in KINDS or len(options) != N_OPTIONS[kind]:
         return {}
     design = _design()
     rendered: dict[tuple[str | None, str | None], str] = {}
     for template in design.templates[kind, "persona-free"]:
-        rendered[None, template.id] = replace(template, input=MARK).render(None, list(labels), {})
+        rendered[None, template.id] = replace(template, input=MARK).render(None, list(options), {})
     for template in design.templates[kind, "persona"]:
         for persona in design.personas:
-            rendered[persona.id, template.id] = replace(template, input=MARK).render(persona, list(labels), {})
+            rendered[persona.id, template.id] = replace(template, input=MARK).render(persona, list(options), {})
     return rendered
 
 
 @lru_cache(maxsize=64)
-def _instructions(kind: str, labels: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple({_folded(core.removesuffix(MARK)): None for core in _rendered(kind, labels).values()})
+def _instructions(kind: str, options: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple({_folded(core.removesuffix(MARK)): None for core in _rendered(kind, options).values()})
 
 
 @cache
@@ -233,12 +233,12 @@ def _design() -> Design:
 
 
 @lru_cache(maxsize=256)
-def _labels(text: str | None) -> tuple[str, ...] | None:
+def _options(text: str | None) -> tuple[str, ...] | None:
     try:
         given = json.loads(text or "null")
     except ValueError:
         return None
-    is_texts = isinstance(given, list) and all(isinstance(label, str) for label in given)
+    is_texts = isinstance(given, list) and all(isinstance(option, str) for option in given)
     return tuple(given) if is_texts else None
 
 

@@ -66,12 +66,12 @@ def check_header(file: str) -> tuple[int, ...]:
         folded_name = name.strip().lower()
         if name != folded_name and folded_name in KNOWN:
             raise InputError(f"{file}: has the column {name!r}; rename it to {folded_name!r}")
-        # The name of a rule may have capitals.
+        # The name of a detector may have capitals.
         if is_verdict(folded_name) and (name != name.strip() or not is_verdict(name)):
             meant = f"refused_{name.strip()[len('refused_') :]}"
             raise InputError(f"{file}: has the column {name!r}; rename it to {meant!r}")
         if folded_name == "refused_":
-            raise InputError(f"{file}: has the column {name!r} without the name of a rule; name it, or drop it")
+            raise InputError(f"{file}: has the column {name!r} without the name of a detector; name it, or drop it")
     return tuple(place for place, name in enumerate(names) if not name.strip())
 
 
@@ -219,14 +219,14 @@ class _Table:
                 yield f"{_rows(n)} ha{'s' if n == 1 else 've'} {name} and no {other}: copies of them are not found."
 
     def _unread_verdicts(self) -> Iterator[str]:
-        """Report if the column refused differs from all rules' columns, which are read instead of it."""
+        """Report if the column refused differs from all detectors' columns, which are read instead of it."""
         found = self._n_differing()
         if found and all(found.values()):
             own = f"refused_{ANSWERS_BY}"
             name, n = (own, found[own]) if own in found else next(iter(found.items()))
             yield (
-                f"refused differs from {name} in {_rows(n)} and is not read: the columns of rules are. Remove these "
-                "to use refused."
+                f"refused differs from {name} in {_rows(n)} and is not read: the columns of detectors are. Remove "
+                "these to use refused."
             )
 
     def _n_differing(self) -> dict[str, int]:

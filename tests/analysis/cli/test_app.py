@@ -71,7 +71,7 @@ def test_csv_on_the_standard_output_is_the_table_and_nothing_else(results):
     assert table["setting"].tolist() == ["persona", "persona-free"]
     assert table["estimate"].tolist() == pytest.approx([1 / 3, 0.0])
     assert table["n"].tolist() == [6, 3]
-    assert ended.stderr == f"{REPEATED}\nRefusals by the rule answer_aware.\n"
+    assert ended.stderr == f"{REPEATED}\nRefusals by the detector answer_aware.\n"
 
 
 def test_json_on_the_standard_output_is_the_table_and_nothing_else(results):
@@ -82,7 +82,7 @@ def test_json_on_the_standard_output_is_the_table_and_nothing_else(results):
     of_persona = {row["persona"]: row["estimate"] for row in rows if row["setting"] == "persona"}
     assert of_persona == {"woman": 1.0, "black": 0.0, "muslim": 0.0}
     assert [row["persona"] for row in rows if row["setting"] == "persona-free"] == [None]
-    assert ended.stderr == f"{REPEATED}\nRefusals by the rule prefix_strict.\n"
+    assert ended.stderr == f"{REPEATED}\nRefusals by the detector prefix_strict.\n"
 
 
 @pytest.mark.parametrize("form", ["table", "markdown"])
@@ -133,7 +133,7 @@ def test_the_report_prints_its_main_table_and_says_where_it_is(results, tmp_path
 
 def test_the_report_is_renewed_with_force(results, tmp_path):
     (tmp_path / "report.md").write_text("old", encoding="utf-8")
-    invoke("report", results, "--out", tmp_path, "--force", "--replicates", 100)
+    invoke("report", results, "--out", tmp_path, "--force", "--tables-only", "--replicates", 100)
     assert (tmp_path / "report.md").read_text(encoding="utf-8") != "old"
 
 
@@ -244,18 +244,18 @@ def test_logs_and_the_table_of_them_give_the_same_numbers(study, ingested, comma
     pd.testing.assert_frame_equal(*tables, rtol=1e-9, atol=1e-12)
 
 
-def test_a_table_with_texts_serves_all_who_read_them(study, tmp_path):
+def test_a_table_with_texts_serves_all_who_read_them(results, tmp_path):
     table = tmp_path / "responses.parquet"
-    invoke("ingest", study, "--texts", "--out", table)
+    invoke("ingest", results, "--texts", "--out", table)
     invoke("report", table, "--out", tmp_path / "out", "--replicates", 100, "--figures", "none")
     assert "to read them here" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     judged = []
-    for results, name in ((study, "logs"), (table, "table")):
-        invoke("detect", results, "--detector", "prefix", "--out", tmp_path / f"{name}.parquet")
+    for source, name in ((results, "logs"), (table, "table")):
+        invoke("detect", source, "--detector", "prefix", "--out", tmp_path / f"{name}.parquet")
         judged.append(
             pd.read_parquet(tmp_path / f"{name}.parquet")[["model", "prompt", "response", "cause", "refused"]]
         )
-        invoke("annotate", "export", results, "--out", tmp_path / name)
+        invoke("annotate", "export", source, "--out", tmp_path / name)
     one, other = (rows.sort_values(list(rows), ignore_index=True) for rows in judged)
     pd.testing.assert_frame_equal(one, other)
     assert {path.name for path in (tmp_path / "logs").iterdir()} == {
@@ -289,17 +289,18 @@ def test_no_table_on_screen_is_wider_than_80_columns(ingested, command):
         assert all(model in printed for model in MODELS_OF_STUDY)
 
 
-@pytest.mark.parametrize("command", ["ingest", "report"])
-def test_what_writes_files_prints_no_line_wider_than_80_columns(study, tmp_path, command):
-    out = tmp_path / ("out.parquet" if command == "ingest" else "out")
-    few = [] if command == "ingest" else ["--replicates", 100, "--factors", "temperature"]
-    lines = invoke(command, study, "--out", out, *few).stdout.splitlines()
-    assert max(map(cell_len, lines), default=0) <= 80
-    assert out.exists()
+def assert_fits_80_columns(ended):
+    assert max(map(cell_len, ended.stdout.splitlines()), default=0) <= 80
+
+
+def test_ingest_prints_no_line_wider_than_80_columns(study, tmp_path):
+    assert_fits_80_columns(invoke("ingest", study, "--out", tmp_path / "out.parquet"))
+    assert (tmp_path / "out.parquet").exists()
 
 
 def test_a_report_distinguishes_temperatures_where_it_is_asked_to(study, tmp_path):
-    invoke("report", study, "--out", tmp_path / "out", "--factors", "temperature", "--replicates", 100)
+    options = ("--factors", "temperature", "--replicates", 100, "--tables-only")
+    assert_fits_80_columns(invoke("report", study, "--out", tmp_path / "out", *options))
     rates = pd.read_csv(tmp_path / "out" / "tables" / "rates_by_persona.csv")
     assert sorted(rates["temperature"].unique()) == [0, 1]
     coefficients = pd.read_csv(tmp_path / "out" / "tables" / "regression.csv", dtype=str)
@@ -307,7 +308,17 @@ def test_a_report_distinguishes_temperatures_where_it_is_asked_to(study, tmp_pat
 
 
 def test_a_report_compares_the_papers_numbers_where_it_is_asked_to(study, tmp_path):
-    invoke("report", study, "--out", tmp_path / "out", "--paper", "--compare-published", "--replicates", 100)
+    invoke(
+        "report",
+        study,
+        "--out",
+        tmp_path / "out",
+        "--paper",
+        "--compare-published",
+        "--replicates",
+        100,
+        "--tables-only",
+    )
     published = pd.read_csv(tmp_path / "out" / "tables" / "published.csv")
     assert set(published["model"].dropna()) == set(MODELS_OF_STUDY)
     assert (tmp_path / "out" / "tables" / "paper" / "table1_prefix.csv").is_file()

@@ -128,7 +128,7 @@ def test_two_runs_are_compared_at_80_columns(runs):
     assert max(map(cell_len, printed.splitlines())) <= 80
     assert "+27.78" in printed  # 10 of 36 prompts
     assert "refusal: I'm sorry" in printed
-    assert "By the rule answer_aware. 2 of 6 changes" in said
+    assert "By the detector answer_aware. 2 of 6 changes" in said
 
 
 def test_a_comparison_has_a_tidy_table_and_pages(runs, tmp_path):

@@ -19,7 +19,7 @@ from refusal_metrics.errors import InputError
 # Points of Student's t from a printed table: 97.5% with 1 and 2 degrees of freedom, 95% and 80% with 1.
 T1, T2, T1_90, T1_80 = 12.706205, 4.302653, 6.313752, 1.376382
 
-few = settings(max_examples=10, deadline=None)
+few = settings(max_examples=settings.default.max_examples // 10)
 
 
 spec = importlib.util.spec_from_file_location("sample_studies", Path(__file__).parents[2] / "sample_studies.py")
@@ -274,6 +274,7 @@ def test_personas_that_matter_are_found_in_the_simulated_study(simulated_study):
     assert len(found) > 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.01, 0.2])
 def test_the_detectable_difference_is_found_eight_times_in_ten(make_counts, rate):
     rng = np.random.default_rng(0)

@@ -73,7 +73,7 @@ def test_p_values_are_adjusted_by_holm_over_the_combinations(make_counts):
     np.testing.assert_allclose(table["p_adjusted"], holm(table["p_value"]))
 
 
-few = settings(max_examples=8, deadline=None)
+few = settings(max_examples=settings.default.max_examples // 12)
 
 
 @few

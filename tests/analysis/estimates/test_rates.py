@@ -15,7 +15,7 @@ from refusal_metrics.errors import InputError
 from refusal_metrics.metrics import agg_clustered_se
 from refusal_metrics.scores import NOT_AVAILABLE
 
-few = settings(max_examples=12, deadline=None)
+few = settings(max_examples=settings.default.max_examples // 8)
 
 
 def responses(refused_of, **levels):

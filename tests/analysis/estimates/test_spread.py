@@ -16,7 +16,7 @@ from refusal_metrics.errors import InputError
 from refusal_metrics.metrics import agg_persona_spread
 from refusal_metrics.scores import NOT_AVAILABLE
 
-few = settings(max_examples=10, deadline=None)
+few = settings(max_examples=settings.default.max_examples // 10)
 
 
 spec = importlib.util.spec_from_file_location("sample_studies", Path(__file__).parents[2] / "sample_studies.py")

@@ -149,6 +149,7 @@ def test_dates_are_years_and_numbers_are_numbers(counts, tmp_path):
     assert values["Llama2-13B"] == pytest.approx(2025 + 181 / 365.25)
 
 
+@pytest.mark.slow
 def test_equal_effects_in_models_that_refuse_rarely_and_often_have_equal_spreads_and_no_slope(asked, tmp_path):
     # Of the effects 0, .6, -.6, .3 the variance is .2625; rates go from .05 to .6.
     rng = np.random.default_rng(1)
@@ -169,6 +170,7 @@ def test_equal_effects_in_models_that_refuse_rarely_and_often_have_equal_spreads
     assert abs(np.mean(slopes)) < 4 * np.std(slopes) / np.sqrt(60) + 0.01
 
 
+@pytest.mark.slow
 def test_without_effects_the_variance_is_not_above_0(asked):
     rng = np.random.default_rng(2)
     variances = [

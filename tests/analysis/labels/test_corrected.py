@@ -16,7 +16,7 @@ from scipy.special import expit
 
 from refusal_metrics.errors import InputError
 
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=settings.default.max_examples // 4, deadline=None)
 
 
 def make_sums(frame, factors=("model", "task", "setting", "persona")):

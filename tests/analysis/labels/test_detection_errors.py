@@ -122,7 +122,7 @@ samples = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=settings.default.max_examples * 40 // 100, deadline=None)
 @given(samples)
 def test_estimates_equal_those_of_scikit_learn_and_lie_in_their_intervals(rows):
     items = pd.DataFrame(rows, columns=["label", "refused", "weight", "text_id"])

@@ -150,7 +150,7 @@ def test_the_second_question_is_decided_by_itself(write):
     assert read_labels(write(rows)).items["unreasonable"].tolist() == [True]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=settings.default.max_examples * 40 // 100, deadline=None)
 @given(st.lists(st.lists(st.sampled_from(["yes", "no", ""]), min_size=1, max_size=4), min_size=1, max_size=6))
 def test_every_item_has_a_label_or_is_counted_as_left_out(tmp_path_factory, said):
     rows = annotated(**{f"i{i}": {f"a{j}": v for j, v in enumerate(votes)} for i, votes in enumerate(said)})

@@ -17,7 +17,7 @@ MODEL, DESIGN = "acme/parrot-7b", "d0-offensiveness-persona"
 
 @pytest.fixture
 def study(logs, tmp_path):
-    """Two texts with three answers each: two refusals by the rule prefix."""
+    """Two texts with three answers each: two refusals by the detector prefix."""
     logs.write_run(tmp_path / "results", "RAA NAA")
     return load_responses([tmp_path / "results"])
 

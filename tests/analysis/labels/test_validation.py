@@ -108,7 +108,7 @@ def test_detectors_are_given_all_that_the_file_says(write):
             return super().detect(items)
 
     validate(write("Ry An", prompt=["Is it?", "Was it?"], labels=["yes|no", ""], persona=["a", None]), [Spy()])
-    assert [(i.response, i.prompt, i.labels, i.persona) for i in seen] == [
+    assert [(i.response, i.prompt, i.options, i.persona) for i in seen] == [
         ("R", "Is it?", ("yes", "no"), "a"),
         ("A", "Was it?", (), None),
     ]

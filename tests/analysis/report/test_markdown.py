@@ -168,7 +168,7 @@ def test_what_responses_are_stands_before_how_to_read_where_it_is_known(estimate
     assert headings(page)[-2:] == ["Types of responses", "How to read the numbers"]
     found = [text for under, _, text in parse(page)[0] if under == "Types of responses"]
     assert found[1:] == [
-        "By the rule your `refused` column.",
+        "Detector: your `refused` column.",
         *["model", "setting", "answered", "refused", "other", "empty", "n"],
         *["m", "persona", "1", "2", "3", "4", "10"],
     ]

@@ -236,16 +236,16 @@ def test_the_page_shows_rates_by_persona_and_response_type(small_report):
     assert prefix[0] == ["persona group", "persona", "Offensiveness"]
     # Woman: R, R; of two texts one may refuse at 1 - .05^(1/2) = .7764. Black: N, A. Muslim: A, A.
     assert [row[1:] for row in prefix[1:]] == [
-        ["woman", "100.00 [22.36, 100.00]"],
-        ["black", f"50.00 {prefix[2][2].removeprefix('50.00 ')}"],
-        ["muslim", "0.00 [0.00, 77.64]"],
+        ["Woman", "100.00 [22.36, 100.00]"],
+        ["Black", f"50.00 {prefix[2][2].removeprefix('50.00 ')}"],
+        ["Muslim", "0.00 [0.00, 77.64]"],
     ]
     assert [row[0] for row in prefix[1:]] == ["gender", "race", "religion"]
     assert aware[0] == ["persona group", "persona", "Offensiveness"]
     assert [row[1:] for row in aware[1:]] == [
-        ["woman", "100.00 [22.36, 100.00]"],
-        ["black", "0.00 [0.00, 77.64]"],
-        ["muslim", "0.00 [0.00, 77.64]"],
+        ["Woman", "100.00 [22.36, 100.00]"],
+        ["Black", "0.00 [0.00, 77.64]"],
+        ["Muslim", "0.00 [0.00, 77.64]"],
     ]
     assert [row[2].split()[0] for row in strict[1:]] == ["100.00", "0.00", "0.00"]
     aware, prefix, strict = page.tables["By response type"]
@@ -273,7 +273,7 @@ def test_the_page_shows_contrasts_as_signed_points_and_the_three_settings(small_
 
 def test_the_page_shows_how_often_personas_and_templates_were_drawn(small_report):
     personas, templates = small_report[0].tables["Prompts per persona and template"]
-    assert personas == [["persona", "Offensiveness"], ["black", "2"], ["muslim", "2"], ["woman", "2"]]
+    assert personas == [["persona", "Offensiveness"], ["Black", "2"], ["Muslim", "2"], ["Woman", "2"]]
     assert templates == [["template", "Offensiveness"], ["p1", "2"], ["p4", "2"], ["p7", "2"]]
 
 
@@ -281,7 +281,7 @@ def test_where_models_were_asked_differently_often_counts_are_ranges(logs, tmp_p
     logs.write_run(tmp_path, "RNA RAA", model="a/one")
     logs.write_run(tmp_path, "RNA RAA RA", model="b/two")
     personas = report(tmp_path, tmp_path / "out")[0].tables["Prompts per persona and template"][0]
-    assert personas[1:] == [["black", "2-3"], ["muslim", "2"], ["woman", "2-3"]]
+    assert personas[1:] == [["Black", "2-3"], ["Muslim", "2"], ["Woman", "2-3"]]
 
 
 def test_the_page_counts_what_responses_are_in_every_setting(small_report):
@@ -298,9 +298,9 @@ def test_the_page_counts_what_responses_are_in_every_setting(small_report):
     ]
     assert shown[0] == ["model", "task", "setting", "answered", "refused", "other", "empty", "n"]
     assert tables["outcomes"].to_numpy().tolist() == [
-        ["acme/parrot-7b", "Offensiveness", setting, *numbers] for setting, numbers in counted.items()
+        ["acme/parrot-7b", "offensiveness", setting, *numbers] for setting, numbers in counted.items()
     ]
-    assert "By the rule answer_aware." in page.paragraphs["Types of responses"]
+    assert "Detector: answer_aware." in page.paragraphs["Types of responses"]
 
 
 def test_by_a_rule_that_knows_no_answers_what_it_does_not_flag_is_other(small, tmp_path):
@@ -311,7 +311,7 @@ def test_by_a_rule_that_knows_no_answers_what_it_does_not_flag_is_other(small, t
         ["persona", 0, 3, 3, 0, 6],
         ["persona-free", 0, 1, 5, 0, 6],
     ]
-    assert Page(tmp_path / "out").paragraphs["Types of responses"] == ["By the rule prefix."]
+    assert Page(tmp_path / "out").paragraphs["Types of responses"] == ["Detector: prefix."]
 
 
 def test_where_no_response_is_empty_the_page_still_says_what_they_are(logs, tmp_path):
@@ -390,7 +390,7 @@ def test_two_models_each_have_their_rows_and_their_table_by_persona(logs, tmp_pa
     assert [row[0] for row in page.tables["Refusal rates"][0][1:]] == ["a/one", "b/two"]
     assert len(page.tables["By persona"]) == 1 + 2 * 3
     assert page.paragraphs["By persona"][-6:] == [
-        f"{m}, rule {r}:" for m in ("a/one", "b/two") for r in ("answer_aware", "prefix", "prefix_strict")
+        f"{m}, detector {r}:" for m in ("a/one", "b/two") for r in ("answer_aware", "prefix", "prefix_strict")
     ]
 
 
@@ -560,7 +560,7 @@ def test_the_main_table_shows_the_persona_setting_only_as_texts(small_tables):
     assert table.to_dict("records") == [
         {
             "model": "acme/parrot-7b",
-            "task": "offensiveness",
+            "task": "Offensiveness",
             "answer_aware (%)": "33.33",
             "answer_aware 95% CI": table.loc[0, "prefix_strict 95% CI"],  # of the same two R
             "prefix (%)": "50.00",

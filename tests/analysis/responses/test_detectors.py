@@ -28,7 +28,7 @@ def test_verdicts_of_processes_are_those_given_one_by_one(monkeypatch, rule):
     monkeypatch.setattr(rules, "_SHARE", 100)
     items = [Item(f"{OPENINGS[i % 6]}{i // 7}", LABELS[: i % 3]) for i in range(1000)] + [Item(None, LABELS)]
     detector = RuleDetector(rule, n_processes=2)
-    assert detector.detect(items) == [RULES[rule](item.response or "", item.labels) for item in items]
+    assert detector.detect(items) == [RULES[rule](item.response or "", item.options) for item in items]
     assert detector._pool is not None  # it was not judged here after all
 
 
@@ -45,7 +45,7 @@ def test_verdicts_of_processes_are_the_harnesss_on_every_labelled_response(monke
     assert together[::-1] == [RULES["answer_aware"](*pair) for pair in reversed(pairs)]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=settings.default.max_examples * 30 // 100, deadline=None)
 @given(st.lists(st.tuples(st.none() | st.text(max_size=8), st.lists(st.sampled_from(LABELS), max_size=2).map(tuple))))
 def test_verdicts_of_many_are_those_of_each(pairs):
     for name, rule in RULES.items():

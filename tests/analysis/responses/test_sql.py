@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusal_metrics.analysis.responses.sql import as_text, as_verdict, connect, count, identifier, literal, quoted
+from refusal_metrics.analysis.responses.sql import as_text, as_verdict, connect, count_rows, identifier, literal, quoted
 
 
 @settings(deadline=None)
@@ -23,9 +23,9 @@ def test_a_path_matches_itself_alone(tmp_path, name):
 
 
 def test_nothing_counts_as_none():
-    assert count(connect(), "SELECT sum(1) WHERE false") == 0
+    assert count_rows(connect(), "SELECT sum(1) WHERE false") == 0
     connection = connect()
-    assert count(connection, "SELECT count(*) FROM range($1)", [3]) == 3
+    assert count_rows(connection, "SELECT count(*) FROM range($1)", [3]) == 3
     connection.register("x", pd.DataFrame({"a": [1]}))  # which a busy connection refuses
 
 

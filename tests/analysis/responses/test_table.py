@@ -398,7 +398,7 @@ def test_a_csvs_temporary_copy_goes_with_its_responses(table):
     assert not folder.exists()
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=settings.default.max_examples * 8 // 100, deadline=None)
 @given(
     st.lists(
         st.fixed_dictionaries(

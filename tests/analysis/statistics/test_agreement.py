@@ -49,7 +49,7 @@ def test_alpha_of_a_list_that_is_no_table_is_refused():
 ratings = st.lists(st.lists(st.sampled_from([0.0, 1.0, 2.0, NAN]), min_size=3, max_size=3), min_size=1, max_size=12)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=settings.default.max_examples // 2, deadline=None)
 @given(ratings, st.randoms(use_true_random=False))
 def test_alpha_knows_no_order_of_items_annotators_or_classes(table, random):
     shuffled = [random.sample(row, 3) for row in random.sample(table, len(table))]
@@ -70,7 +70,7 @@ def test_kappa_equals_the_example_worked_by_hand():
 pairs = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc"), st.integers(1, 5)), min_size=1, max_size=20)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=settings.default.max_examples // 2, deadline=None)
 @given(pairs)
 def test_kappa_equals_that_of_scikit_learn(rows):
     a, b, weight = map(list, zip(*rows, strict=True))

@@ -12,7 +12,7 @@ from refusal_metrics.analysis.statistics.exact import Strata
 from scipy import stats
 from statsmodels.stats.contingency_tables import StratifiedTable
 
-few = settings(max_examples=30, deadline=None)
+few = settings(max_examples=settings.default.max_examples * 30 // 100, deadline=None)
 
 arm = st.integers(1, 12).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 texts = st.lists(st.tuples(arm, arm), min_size=2, max_size=8)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from refusal_metrics.analysis.statistics.exact import SMALLEST_P, Strata, exchangeability_p, null_variance
 from scipy import stats
 
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=settings.default.max_examples * 40 // 100, deadline=None)
 
 arm = st.integers(1, 30).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 texts = st.lists(st.tuples(arm, arm), min_size=1, max_size=8)

@@ -15,7 +15,7 @@ from refusal_metrics.analysis.statistics.intervals import (
 )
 from scipy import stats
 
-some = settings(max_examples=50, deadline=None)
+some = settings(max_examples=settings.default.max_examples // 2, deadline=None)
 
 
 def exact(k, n):

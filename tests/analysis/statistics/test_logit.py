@@ -80,7 +80,7 @@ def test_ridge_is_the_minimum_that_a_general_optimiser_finds(penalty):
     assert -optimum.objective == pytest.approx(loss(optimum.coef))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=settings.default.max_examples // 2)
 @given(st.sampled_from(["mle", "firth", "ridge"]), st.data())
 def test_at_the_optimum_no_direction_leads_up(estimator, data):
     x = np.column_stack([np.ones(8), [[i & 1, i >> 1 & 1, i >> 2] for i in range(8)]]).astype(float)

@@ -11,7 +11,7 @@ from statsmodels.stats.multitest import multipletests
 
 NAN = math.nan
 
-few = settings(max_examples=30, deadline=None)
+few = settings(max_examples=settings.default.max_examples * 30 // 100, deadline=None)
 p_values = st.lists(st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.001, 0.01, 0.02, 1.0])), min_size=1, max_size=12)
 families = p_values.flatmap(
     lambda p: st.tuples(st.just(p), st.lists(st.sampled_from("abcd"), min_size=len(p), max_size=len(p)))

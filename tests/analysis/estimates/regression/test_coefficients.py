@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from refusal_metrics.analysis.estimates.regression.design_matrix import Design
+from refusal_metrics.analysis.estimates.regression.design_matrix import DesignMatrix
 from refusal_metrics.analysis.statistics import find_separation
 from refusal_metrics.analysis.statistics.separation import undetermined
 from scipy import sparse
@@ -17,7 +17,7 @@ def separate(terms, refused, n=10):
     """Find the separation of a table: rows are levels of a, columns levels of b, entries refusals of n."""
     k = np.array(refused, dtype=float)
     levels = {name: tuple(f"{name}{i}" for i in range(size)) for name, size in zip("ab", k.shape, strict=True)}
-    design = Design(tuple(terms), levels)
+    design = DesignMatrix(tuple(terms), levels)
     a, b = (code.ravel() for code in np.indices(k.shape))
     x = design.matrix({"a": a, "b": b})
     found = find_separation(x, np.full(k.size, float(n)), k.ravel())
@@ -82,12 +82,12 @@ def test_a_coefficient_is_undetermined_if_rows_leave_it_open():
     assert undetermined(x).tolist() == [True, True, True, False]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=settings.default.max_examples * 60 // 100)
 @given(arrays(int, (3, 4), elements=st.integers(0, 2)))
 def test_separated_is_what_grows_without_end(k):
     _, found = separate([A, B], k, n=2)
     sides = np.where(k == 0, -1, np.where(k == 2, 1, 0)).ravel()
-    design = Design((A, B), {"a": ("0", "1", "2"), "b": ("0", "1", "2", "3")})
+    design = DesignMatrix((A, B), {"a": ("0", "1", "2"), "b": ("0", "1", "2", "3")})
     a, b = (code.ravel() for code in np.indices(k.shape))
     x = design.matrix({"a": a, "b": b})
     moved = x @ found.direction

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from refusal_metrics.analysis.estimates.regression.design_matrix import (
-    Design,
+    DesignMatrix,
     choose_reference,
     parse_formula,
     without_factors,
@@ -119,7 +119,7 @@ def test_a_reference_may_be_chosen_in_any_spelling_but_must_occur():
 
 
 def test_columns_are_zeros_and_ones_by_hand():
-    design = Design((("a",), ("b",), ("a", "b")), {"a": ("x", "y", "z"), "b": ("u", "v")})
+    design = DesignMatrix((("a",), ("b",), ("a", "b")), {"a": ("x", "y", "z"), "b": ("u", "v")})
     cells = pd.DataFrame({"a": ["x", "y", "z", "z"], "b": ["v", "u", "v", "u"]})
     assert [levels for _, levels in design.columns] == [(), ("y",), ("z",), ("v",), ("y", "v"), ("z", "v")]
     expected = [[1, 0, 0, 1, 0, 0], [1, 1, 0, 0, 0, 0], [1, 0, 1, 1, 0, 1], [1, 0, 1, 0, 0, 0]]
@@ -130,8 +130,8 @@ def test_columns_are_zeros_and_ones_by_hand():
 def test_odd_names_of_levels_are_only_names(data):
     names = st.lists(st.text("ab[]:()*+~'\" ", min_size=1), min_size=2, max_size=5, unique=True)
     a, b = data.draw(names), data.draw(names)
-    design = Design((("a",), ("b",), ("a", "b")), {"a": tuple(a), "b": tuple(b)})
-    plain = Design(design.terms, {"a": tuple("vwxyz"[: len(a)]), "b": tuple("vwxyz"[: len(b)])})
+    design = DesignMatrix((("a",), ("b",), ("a", "b")), {"a": tuple(a), "b": tuple(b)})
+    plain = DesignMatrix(design.terms, {"a": tuple("vwxyz"[: len(a)]), "b": tuple("vwxyz"[: len(b)])})
     i, j = (np.array(data.draw(st.lists(st.sampled_from(range(len(x))), min_size=9, max_size=9))) for x in (a, b))
     cells = pd.DataFrame({"a": np.array(a, dtype=object)[i], "b": np.array(b, dtype=object)[j]})
     assert (design.matrix(design.code(cells)) != plain.matrix({"a": i, "b": j})).nnz == 0

@@ -220,7 +220,7 @@ def test_effects_are_mean_differences_of_predicted_rates_with_delta_intervals(fo
 # Invariances.
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=settings.default.max_examples // 6)
 @given(st.integers(0, 10**6), st.sampled_from([None, "firth", "ridge"]))
 def test_neither_the_order_of_rows_nor_names_of_levels_and_texts_matter(seed, estimator):
     rows = simulate(seed)
@@ -459,7 +459,7 @@ def test_a_mistake_is_told_in_one_sentence(change, options, sentence):
         fit_rows(simulate().assign(**change), **options)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=settings.default.max_examples // 5)
 @given(st.integers(0, 10**6), st.integers(2, 12))
 def test_small_studies_give_finite_estimates_or_say_so(seed, n_texts):
     rows = simulate(seed, n_texts=n_texts, per_text=6)

@@ -346,6 +346,7 @@ def measure(calibration, n_studies, **kind):
     return measured
 
 
+@pytest.mark.slow
 def test_p_values_of_factors_that_do_not_matter_are_uniform(calibration, monkeypatch):
     monkeypatch.setattr(calibration, "N_PERMUTATIONS", 59)
     measured = measure(calibration, 40, rate=0.1, type_effect=False)
@@ -356,6 +357,7 @@ def test_p_values_of_factors_that_do_not_matter_are_uniform(calibration, monkeyp
         assert (found <= 0.05).sum() <= stats.binom.ppf(0.9999, 40, 0.05)
 
 
+@pytest.mark.slow
 def test_intervals_of_indices_cover(calibration, monkeypatch):
     monkeypatch.setattr(calibration, "N_PERMUTATIONS", 100)
     measured = measure(calibration, 40, rate=0.2, persona_sd=1.0, model_sd=1.0)

@@ -7,7 +7,7 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 from refusal_metrics.analysis.estimates.sensitivity.grid import Grid, Margin
-from refusal_metrics.analysis.estimates.sensitivity.permutations import PromptMoves, RowMoves
+from refusal_metrics.analysis.estimates.sensitivity.permutations import PromptPermutations, RowPermutations
 from refusal_metrics.analysis.statistics.iota import compute_iota
 
 LABELS = ["persona", "template"]
@@ -55,7 +55,7 @@ def grid(request, make_counts):
 
 @pytest.fixture
 def moved(grid):
-    return PromptMoves(grid, np.random.default_rng(1)).draw(np.random.default_rng(0), 30)
+    return PromptPermutations(grid, np.random.default_rng(1)).draw(np.random.default_rng(0), 30)
 
 
 def test_no_cell_has_more_refusals_than_responses(moved):
@@ -92,7 +92,7 @@ def test_verdicts_of_all_models_stay_with_their_prompt(make_counts):
         for model in "MN"
         for i in range(30)
     ]  # fmt: skip
-    moves = PromptMoves(Grid(make_counts(rows), ["model"], ["persona"]), np.random.default_rng(0))
+    moves = PromptPermutations(Grid(make_counts(rows), ["model"], ["persona"]), np.random.default_rng(0))
     labels = moves.draw(np.random.default_rng(0), 20).labels.n_refused
     assert (labels[:, 0] == labels[:, 1]).all()
     assert len(np.unique(labels[:, 0], axis=0)) > 10
@@ -109,7 +109,7 @@ def test_verdicts_stay_in_their_text_where_texts_are_many(make_counts):
         for i, persona in enumerate(personas[text % 3])
         for model in "MN"
     ]  # fmt: skip
-    moves = PromptMoves(Grid(make_counts(rows), ["model"], ["persona"]), rng)
+    moves = PromptPermutations(Grid(make_counts(rows), ["model"], ["persona"]), rng)
     drawn = moves.draw(np.random.default_rng(0), 2000).labels.n_refused[:, :, 0]
     assert (drawn[:, 0] == drawn[:, 1]).all()
     assert (drawn.sum(axis=2) == 120).all()
@@ -146,7 +146,7 @@ def tiny(make_counts):
 
 
 def draw_index(grid, of, factors):
-    moves = PromptMoves(grid, np.random.default_rng(2))
+    moves = PromptPermutations(grid, np.random.default_rng(2))
     cells = getattr(moves.draw(np.random.default_rng(0), 4000), of)
     margin = Margin(grid.axes, factors, in_families=False)
     return compute_iota(margin.add_up(cells.n), margin.add_up(cells.n_refused))
@@ -208,7 +208,7 @@ def two_runs(make_counts):
 
 
 def test_runs_of_a_model_are_moved_within_it_alone(two_runs):
-    moved = PromptMoves(two_runs, np.random.default_rng(1)).draw(np.random.default_rng(0), 30).runs
+    moved = PromptPermutations(two_runs, np.random.default_rng(1)).draw(np.random.default_rng(0), 30).runs
     observed, drawn = (
         n_refused.reshape(-1, 3, 2, *two_runs.axes.shape[1:])
         for n_refused in (two_runs.observed.n_refused, moved.n_refused)
@@ -222,7 +222,7 @@ def test_runs_of_models_with_one_run_stay_as_they_are(grid, moved):
 
 
 def test_models_are_moved_with_all_their_runs(two_runs):
-    moved = PromptMoves(two_runs, np.random.default_rng(1)).draw(np.random.default_rng(0), 30).runs_labels
+    moved = PromptPermutations(two_runs, np.random.default_rng(1)).draw(np.random.default_rng(0), 30).runs_labels
     # At each temperature there are as many refusals as before, whichever model's they are.
     observed, drawn = (
         n_refused.sum(axis=(2, 3)).reshape(-1, 3, 2) for n_refused in (two_runs.observed.n_refused, moved.n_refused)
@@ -235,13 +235,13 @@ def test_models_with_other_runs_are_not_exchanged(make_counts):
     # M was run at two temperatures, N at one: each keeps its refusals.
     counts = split_runs(make_counts(simulate(models=["M0", "M1", "N0"])))
     grid = Grid(counts, ["model", "temperature"], LABELS)
-    moved = PromptMoves(grid, np.random.default_rng(1)).draw(np.random.default_rng(0), 10).runs_labels
+    moved = PromptPermutations(grid, np.random.default_rng(1)).draw(np.random.default_rng(0), 10).runs_labels
     assert (moved.n_refused.sum(axis=(2, 3)) == grid.observed.n_refused.sum(axis=(2, 3))).all()
 
 
 def test_moving_strata_within_tasks_keeps_responses_and_refusals_of_runs(make_counts):
     grid = Grid(make_counts(simulate(is_asked=first_models_only)), ["model"], ["stratum"])
-    in_tasks = RowMoves(grid).draw(np.random.default_rng(0), 30)
+    in_tasks = RowPermutations(grid).draw(np.random.default_rng(0), 30)
     assert (in_tasks.n == grid.observed.n).all()
     assert (in_tasks.n_refused <= in_tasks.n).all()
     assert (in_tasks.n_refused.sum(axis=3) == grid.observed.n_refused.sum(axis=3)).all()
@@ -268,7 +268,7 @@ def test_moved_strata_reach_all_that_enumeration_does(make_counts):
             for stratum, n_refused in pairs:
                 k[stratum] += n_refused
             expected.append(float(compute_iota([6, 6], [k["1"], k["2"]])))
-    cells = RowMoves(grid).draw(np.random.default_rng(0), 4000)
+    cells = RowPermutations(grid).draw(np.random.default_rng(0), 4000)
     margin = Margin(grid.axes, ["stratum"], in_families=False)
     compare(compute_iota(margin.add_up(cells.n), margin.add_up(cells.n_refused)), expected)
 
@@ -276,15 +276,17 @@ def test_moved_strata_reach_all_that_enumeration_does(make_counts):
 def test_a_study_without_refusals_has_nothing_to_move(make_counts):
     rows = [row | {"refused": 0} for row in simulate()]
     counts = make_counts(rows)
-    moved = PromptMoves(Grid(counts, ["model"], LABELS), np.random.default_rng(0)).draw(np.random.default_rng(0), 3)
+    moved = PromptPermutations(Grid(counts, ["model"], LABELS), np.random.default_rng(0)).draw(
+        np.random.default_rng(0), 3
+    )
     assert not any(cells.n_refused.any() for cells in vars(moved).values())
-    assert not RowMoves(Grid(counts, ["model"], ["stratum"])).draw(np.random.default_rng(0), 3).n_refused.any()
+    assert not RowPermutations(Grid(counts, ["model"], ["stratum"])).draw(np.random.default_rng(0), 3).n_refused.any()
 
 
 def test_the_order_of_responses_changes_no_move(make_counts):
     rows = simulate(is_asked=first_models_only)
     drawn = [
-        PromptMoves(Grid(make_counts(some), ["model"], LABELS), np.random.default_rng(1)).draw(
+        PromptPermutations(Grid(make_counts(some), ["model"], LABELS), np.random.default_rng(1)).draw(
             np.random.default_rng(0), 5
         )
         for some in (rows, rows[::-1])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from refusal_metrics.analysis.estimates.sensitivity.estimate import estimate_sensitivity
 from refusal_metrics.analysis.estimates.sensitivity.grid import Grid
-from refusal_metrics.analysis.estimates.sensitivity.sign_flips import TextFlips
+from refusal_metrics.analysis.estimates.sensitivity.sign_flips import TextSignFlips
 
 
 @pytest.fixture
@@ -23,16 +23,17 @@ def grid(make_counts):
 
 def test_a_flipped_text_has_what_it_lacked_and_lacks_what_it_had(grid):
     # Text a: m1 deviates by 2 - 1 = 1 under x, m2 by 1 - .5 = .5; text b deviates in nothing.
-    cells = TextFlips(grid).draw(np.random.default_rng(0), 60).n_refused[:, :, 0, :]
+    cells = TextSignFlips(grid).draw(np.random.default_rng(0), 60).n_refused[:, :, 0, :]
     assert {tuple(one.ravel()) for one in cells} == {(2, 0, 2, 1), (0, 2, 1, 2)}
 
 
 def test_every_run_refuses_as_often_as_before(grid):
-    cells = TextFlips(grid).draw(np.random.default_rng(0), 20)
+    cells = TextSignFlips(grid).draw(np.random.default_rng(0), 20)
     np.testing.assert_allclose(cells.n_refused.sum(axis=-1), np.broadcast_to([[2], [3]], (20, 2, 1)))
     np.testing.assert_array_equal(cells.n, grid.observed.n)
 
 
+@pytest.mark.slow
 def test_a_persona_that_matters_in_each_text_another_way_is_not_found_to_matter(make_counts):
     # In each of 60 texts one of three personas, another by chance, is refused always and the others never: verdicts
     # are far from exchangeable within texts, and the personas' rates are alike.

@@ -262,7 +262,7 @@ def test_a_half_written_last_line_is_dropped_and_counted(logs, tmp_path):
     assert responses.notes[0].startswith("1 incomplete line")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=settings.default.max_examples // 4, deadline=None)
 @given(kept=st.floats(0, 1), response=st.text(st.characters(exclude_categories=["Cs"])))
 @example(kept=0.9, response="🏳️‍🌈" * 500)  # cut within a character
 def test_wherever_a_log_is_cut_off_its_complete_lines_are_kept(logs, tmp_path_factory, kept, response):
@@ -472,7 +472,7 @@ def test_a_line_far_beyond_duckdbs_default_of_16_mib_is_read(logs, tmp_path):
     assert tally(load_responses([tmp_path])) == (2, 1, 1, 0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=settings.default.max_examples // 4, deadline=None)
 @given(
     st.lists(st.text("RNAE", min_size=1, max_size=5), min_size=1, max_size=6).map(" ".join),
     st.sampled_from(["persona", "neutral", "persona-free"]),

@@ -204,7 +204,7 @@ def test_a_column_that_differs_from_a_known_one_in_case_or_blanks_is_refused(tab
 
 
 def test_a_rule_without_a_name_is_refused(table):
-    with pytest.raises(InputError, match="has the column 'refused_' without the name of a rule"):
+    with pytest.raises(InputError, match="has the column 'refused_' without the name of a detector"):
         read_responses([table({"refused_": 1})])
 
 
