@@ -100,6 +100,17 @@ def name_level(factor: str, level: str) -> str:
     return names.get(level, level)
 
 
+def name_part(model: str, task: str, setting: str) -> str:
+    """Return the name of a part of a study as it is shown to people.
+
+    Examples
+    --------
+    >>> name_part("gpt-4o", "nli", "persona")
+    'gpt-4o, NLI (persona)'
+    """
+    return f"{model}, {name_level('task', task)} ({setting})"
+
+
 @cache
 def _persona_names() -> dict[str, str]:
     named = {persona.id: persona.noun_phrase.removesuffix(" person") for persona in load_design().personas}

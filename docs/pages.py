@@ -1,6 +1,7 @@
 """The parts of the documentation that are made while it is built, as an extension of Python-Markdown.
 
-The reference of the commands comes from their ``--help``, DOIs become links, formulas become MathML, and the button
+The reference of the commands comes from their ``--help``, and the lists of personas and templates from the files in
+``tasks/design``. DOIs become links, formulas become MathML, and the button
 beside a terminal copies its commands alone.
 """
 # ruff: noqa: INP001 - a script of the documentation, which is no package
@@ -16,7 +17,8 @@ from markdown import Extension, Markdown
 from markdown.postprocessors import Postprocessor
 from markdown.preprocessors import Preprocessor
 
-_COMMANDS = "<!-- commands -->"
+from refusal_metrics.prompts import KINDS, load_design
+
 _DOI = re.compile(r"(?<!\[)\bdoi:(10\.\d+/[^\s,;]+?)(?=[.,;:)]*(?:\s|$))")
 _CODE = re.compile(r'<div class="[^"]*\bhighlight\b[^"]*">(?=(.*?)</div>)', re.DOTALL)
 _PRINTED = re.compile(r'<span class="g[op]">.*?</span>', re.DOTALL)
@@ -41,10 +43,11 @@ def makeExtension(**options: object) -> Pages:  # noqa: N802 - the name in Pytho
 
 class _Written(Preprocessor):
     def run(self, lines: list[str]) -> list[str]:
-        """Insert the commands and link the DOIs."""
+        """Insert the commands, personas and templates, and link the DOIs."""
         text = "\n".join(lines)
-        if _COMMANDS in text:
-            text = text.replace(_COMMANDS, write_commands())
+        for mark, write in _WRITTEN.items():
+            if mark in text:
+                text = text.replace(mark, write())
         return link_dois(text).split("\n")
 
 
@@ -77,6 +80,46 @@ def write_commands() -> str:
     return re.sub(
         r"^(#+) `persona-refusal (.*)`$", r"\1 \2", written.replace("**Options**:\n\n\n", ""), flags=re.MULTILINE
     )
+
+
+def write_personas() -> str:
+    """Write a table of all personas: how a prompt names them, and which ones a study uses only on request."""
+    design = load_design()
+    rows = ["| id | in a prompt | group | used |", "| --- | --- | --- | --- |"]
+    for persona in design.personas:
+        used = "on request" if persona.id in design.personas_on_request else "by default"
+        rows.append(f"| `{persona.id}` | {persona} | {persona.group} | {used} |")
+    return "\n".join(rows)
+
+
+def write_templates() -> str:
+    """Write a table of the templates of each kind; kinds with the same templates share one."""
+    design = load_design()
+    tables: dict[str, list[str]] = {}
+    for kind in KINDS:
+        free = {template.id: template for template in design.templates[kind, "persona-free"]}
+        rows = ["| id | response type | persona, neutral | persona-free |", "| --- | --- | --- | --- |"]
+        for template in design.templates[kind, "persona"]:
+            asked = " (on request)" * (template.id in design.templates_on_request)
+            without = _marked(free[template.id].instruction) if template.id in free else ""
+            rows.append(
+                f"| `{template.id}`{asked} | {template.response_type} | {_marked(template.instruction)} | {without} |"
+            )
+        tables.setdefault("\n".join(rows), []).append(kind)
+    return "\n\n".join(f"**{' and '.join(kinds)}**\n\n{table}" for table, kinds in tables.items())
+
+
+def _marked(instruction: str) -> str:
+    """Show the names in braces as code."""
+    return re.sub(r"\{\w+\}", r"`\g<0>`", instruction)
+
+
+_WRITTEN = {
+    "<!-- commands -->": write_commands,
+    "<!-- personas -->": write_personas,
+    "<!-- templates -->": write_templates,
+}
+"""What is written in the place of each comment."""
 
 
 def _formula(found: re.Match[str]) -> str:

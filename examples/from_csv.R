@@ -1,5 +1,5 @@
 # Read the CSV tables of a report in R: draw differences between personas, and fit a regression to the counts.
-# Base R alone. Run it with the folder of the tables, and the PDF file to write:
+# It needs only base R. Run it with the folder of the tables and the PDF file to write:
 #
 #   Rscript examples/from_csv.R report/tables personas.pdf
 
@@ -9,7 +9,7 @@ if (length(arguments) != 2) {
 }
 folder <- arguments[1]
 
-# Rates by several detectors are in one table. Names are text, also where they look like numbers or like NA.
+# Rates by several detectors are in one table. Names are read as text, even if they look like numbers or like NA.
 read_table <- function(name) {
   table <- read.csv(file.path(folder, name), na.strings = "", stringsAsFactors = FALSE)
   table[table$rule == table$rule[1], ]
@@ -35,7 +35,7 @@ invisible(dev.off())
 significant <- contrasts[!is.na(contrasts$p_adjusted) & contrasts$p_adjusted <= 0.05, ]
 cat(nrow(contrasts), "differences drawn,", nrow(significant), "of them significant after correction\n")
 
-# A regression on the counts of cells. Its standard errors take responses as independent; those of regression.csv are
+# A regression on the counts of cells. Its standard errors treat responses as independent; those of regression.csv are
 # clustered by text.
 rates <- read_table("rates_by_persona.csv")
 rates <- rates[rates$setting == "persona", ]

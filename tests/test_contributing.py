@@ -5,18 +5,21 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-import pandas as pd
 import pytest
 import yaml
-from refusal_metrics.analysis.figures import to_spec
+from refusal_metrics.analysis import contracts
+from refusal_metrics.analysis.display import readable
 from refusal_metrics.analysis.report.estimators import Estimator
 from refusal_metrics.analysis.report.html.tables import GROUPS
+from refusal_metrics.analysis.responses.count import count_responses
+from refusal_metrics.analysis.responses.table import read_responses
 
 from refusal_metrics.detection.patterns import _pattern
 from refusal_metrics.prompts import load_design
 from refusal_metrics.register import tasks_folder
 
-PAGE = (Path(__file__).resolve().parents[1] / "docs" / "contributing.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
 DESIGN = tasks_folder() / "design"
 
 
@@ -25,9 +28,9 @@ def section(heading):
 
 
 def block(heading, *, title=None):
-    """Return a block of a section: the one with the title, or the first."""
-    blocks = re.findall(r'^```\w+(?: title="(.+?)")?\n(.*?)^```$', section(heading), flags=re.MULTILINE | re.DOTALL)
-    return next(text for name, text in blocks if title is None or name == title)
+    """Return a block of a section: the one with the title, or the first of YAML."""
+    blocks = re.findall(r'^```(\w+)(?: title="(.+?)")?\n(.*?)^```$', section(heading), flags=re.MULTILINE | re.DOTALL)
+    return next(text for language, name, text in blocks if (name == title if title else language == "yaml"))
 
 
 @pytest.fixture
@@ -58,7 +61,8 @@ def test_a_persona_of_two_lines_is_asked_on_request_and_no_other_study_changes(t
 def test_a_paraphrase_is_asked_on_request_and_no_other_study_changes(tmp_path):
     added = yaml.safe_load(block("A new paraphrase"))
     packaged = yaml.safe_load((DESIGN / "templates.yaml").read_text(encoding="utf-8"))
-    packaged["response_types"] |= added["response_types"]
+    for name, ids in added["response_types"].items():
+        packaged["response_types"][name] = list(dict.fromkeys([*packaged["response_types"][name], *ids]))
     packaged["on_request"] += added["on_request"]
     for setting, instructions in added["templates"]["politeness"].items():
         packaged["templates"]["politeness"][setting] |= instructions
@@ -76,15 +80,31 @@ def test_a_pattern_finds_its_example_and_spares_its_counterexample():
     assert not pattern.regex.search(pattern.spares)
 
 
-def test_an_estimator_passes_its_test_and_its_figure_is_drawn(imported, tmp_path):
-    estimator = imported("A new estimator and its table", "analysis/estimates/texts.py")
-    entry = section("A new estimator and its table").partition("\nEstimator(")[2].partition("\n")[0]
-    made = eval(f"Estimator({entry}", {"Estimator": Estimator} | vars(estimator))
-    assert made.group in GROUPS
-    test = imported("A new estimator and its table", "tests/analysis/estimates/test_texts.py")
+def test_an_estimator_passes_its_test_and_its_figure_is_drawn(imported, monkeypatch, tmp_path):
+    made = "A new estimator and its table"
+    exec(block(made, title="analysis/contracts.py"), contract := dict(vars(contracts)))
+    monkeypatch.setattr(contracts, "REFUSED_TEXTS", contract["REFUSED_TEXTS"], raising=False)
+    estimator = imported(made, "analysis/estimates/texts.py")
+    entry = section(made).partition("\nEstimator(")[2].partition(")\n")[0]
+    entry = eval(f"Estimator({entry})", {"Estimator": Estimator} | vars(estimator))
+    assert entry.group in GROUPS
+    test = imported(made, "tests/analysis/estimates/test_texts.py")
     test.test_a_text_counts_once_however_often_it_is_refused(tmp_path)
     figures = imported("A new figure", "analysis/figures/texts.py")
-    table = pd.DataFrame({"model": ["m"], "task": ["nli"], "n_texts": [3], "estimate": [2 / 3]})
-    (figure,) = figures.draw_refused_texts({made.name: table}, "answer_aware")
-    assert to_spec(figure)["config"]
+    test = imported("A new figure", "tests/analysis/figures/test_texts.py")
+    test.test_the_share_of_texts_is_drawn_in_percent_with_its_interval()
     assert list(figures.draw_refused_texts({}, "answer_aware")) == []
+    # What its page shows, and the caption that test_every.py asks for.
+    counts = count_responses(read_responses([tmp_path / "responses.csv"]))["given"]
+    table = entry.estimate(counts)
+    assert list(readable(table, contracts.REFUSED_TEXTS)["refused texts (%)"]) == ["66.67"]
+    (figure,) = figures.draw_refused_texts({entry.name: table}, "answer_aware")
+    assert all(part in figure.caption for part in ("answer_aware", "interval", "5 responses"))
+
+
+def test_files_that_the_page_names_exist():
+    for path in re.findall(r"`((?:analysis|refusal_metrics|tasks|tests|docs)/[\w./-]+\.\w+)`", PAGE):
+        assert (ROOT / path).exists(), path
+    for path in re.findall(r"^\$ (?:pytest|ruff) (.*)$", PAGE, flags=re.MULTILINE):
+        files = [word for word in path.partition("#")[0].split() if word.startswith("tests/")]
+        assert [file for file in files if not (ROOT / file).exists()] == []

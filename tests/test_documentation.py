@@ -3,6 +3,7 @@
 import importlib.util
 import inspect
 import re
+from html import unescape
 from pathlib import Path
 
 import pandas as pd
@@ -65,11 +66,16 @@ def test_every_task_and_group_is_documented():
     assert [file.stem for file in files if f"`{file.stem}`" not in text] == []
 
 
-def test_every_persona_and_template_is_documented():
-    text = page("reference/tasks")
+def test_every_persona_and_template_is_listed_with_its_words(site):
+    html = (site / "reference" / "tasks.html").read_text(encoding="utf-8")
+    text = " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
     design = load_design(None, None)
-    assert [p.id for p in design.personas if f"`{p.id}`" not in text] == []
-    assert {"p1", "p3", "p4", "p6", "p7", "p9"} <= set(re.findall(r"`(p\d)`", text))
+    assert [p.id for p in design.personas if f"{p.id} {p} {p.group} by default" not in text] == []
+    for kind, setting in design.templates:
+        for template in design.templates[kind, setting]:
+            # Placeholders are code, with blanks around them once the tags are gone.
+            words = " ".join(re.sub(r"(\{\w+\})", r" \1 ", template.instruction).split())
+            assert words in text, (kind, setting, template.id)
 
 
 def test_every_metric_is_documented():

@@ -22,13 +22,16 @@ PAGES = [
     ROOT / "CONTRIBUTING.md",
     ROOT / "SECURITY.md",
     ROOT / "tasks" / "README.md",
+    ROOT / "tests" / "labels" / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 OTHERS = [
     path
-    for folder in ("analysis", "refusal_metrics", "tasks", "scripts", "docs")
+    for folder in ("analysis", "refusal_metrics", "tasks", "scripts", "docs", "examples")
     for path in sorted((ROOT / folder).rglob("*"))
-    if path.suffix in {".jinja", ".js", ".css", ".yaml", ".md"} and path not in PAGES and "iframe" not in path.name
+    if path.suffix in {".jinja", ".js", ".css", ".yaml", ".md", ".R", ".ipynb"}
+    and path not in PAGES
+    and "iframe" not in path.name
 ]
 
 

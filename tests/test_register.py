@@ -15,11 +15,12 @@ from refusal_metrics.errors import InputError
 
 SETTINGS = ("", "_neutral", "_persona_free")
 GROUPS = {f"persona_refusal{setting}" for setting in SETTINGS}
-TASKS = {f"persona_refusal_{kind}{s}" for kind in ("nli", "politeness", "offensiveness") for s in SETTINGS}
+PACKAGED = {file.stem for file in registry.tasks_folder().iterdir() if file.suffix == ".yaml"}
+TASKS = PACKAGED - GROUPS
 SHARED = {  # what the tasks include
     "_persona_refusal_yaml",
 }
-FILES = {f"{name}.yaml" for name in GROUPS | TASKS} | SHARED
+FILES = {f"{name}.yaml" for name in PACKAGED} | SHARED
 
 
 @pytest.fixture
@@ -182,8 +183,9 @@ def test_without_a_harness_the_error_says_what_to_install(monkeypatch, spec):
 # What the harness makes of the links.
 
 
-def test_the_harness_finds_nine_tasks_and_three_groups_through_the_links(harness):
+def test_the_harness_finds_all_tasks_and_groups_through_the_links(harness):
     registry.register()
+    assert len(TASKS) >= 9
     index = TaskIndex.build([harness])
     assert {name for name, entry in index.items() if entry.kind is Kind.GROUP} == GROUPS
     assert {name for name, entry in index.items() if entry.kind in {Kind.TASK, Kind.PY_TASK}} == TASKS | {"mmlu"}

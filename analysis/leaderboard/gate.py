@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ..columns import name_part
 from ..display import interval, percent
 from ..responses import Overlap, Pairs, count_usable, fail_gate
 from .comparison import Comparison
@@ -95,4 +96,4 @@ def _without_interval(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _named(row: "pd.Series[str]") -> str:
-    return f"{row['model']}, {row['task']} ({row['setting']})"
+    return name_part(str(row["model"]), str(row["task"]), str(row["setting"]))

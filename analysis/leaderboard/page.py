@@ -1,6 +1,7 @@
 """Pages of a leaderboard and of a comparison of two runs, in Markdown and HTML."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -170,11 +171,17 @@ def board_parts(board: Board, figure: Figure | None = None, svg: str | None = No
     named = board.table[(board.table["differing_personas_list"] != "") & (board.table["task"] != ALL_TASKS)]
     if len(named):
         said = (f"Differences from {against} in percentage points, largest first.",)
-        table = named[["task", "model", "differing_personas_list"]]
-        table = table.rename(columns={"differing_personas_list": "personas"})
+        listed = [_name_personas(text) for text in named["differing_personas_list"]]
+        table = pd.DataFrame({"task": [name_task(task) for task in named["task"]], "model": list(named["model"])})
+        table = table.assign(personas=listed)
         parts.append(Part("Personas that differ", said, table=table))
     parts.append(Part("How to read it", tuple(reading)))
     return parts
+
+
+def _name_personas(listed: str) -> str:
+    """Replace the ids of personas in a list of differences by their names."""
+    return re.sub(r"(^|, )(\w+)(?= [+-])", lambda found: found[1] + name_level("persona", found[2]), listed)
 
 
 def lay_out_comparison(comparison: Comparison) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from refusal_metrics.errors import InputError
 
+from ..columns import name_level, name_part
 from .sql import Folder, count_rows, identifier, quoted
 from .table import Responses, outcome_of
 from .usable import count_usable, say_unusable
@@ -43,7 +44,7 @@ class Overlap:
     @property
     def named(self) -> str:
         """The model, task and setting, as people read them."""
-        return f"{self.model}, {self.task} ({self.setting})"
+        return name_part(self.model, self.task, self.setting)
 
 
 @dataclass(frozen=True)
@@ -289,7 +290,7 @@ def _check_designs(new: Responses, old: Responses) -> list[str]:
 
 
 def _task(key: tuple[str, str]) -> str:
-    return f"{key[0]} ({key[1]})"
+    return f"{name_level('task', key[0])} ({key[1]})"
 
 
 def _overlaps(new: Responses, old: Responses, rule: str, models: Mapping[str, str]) -> tuple[Overlap, ...]:

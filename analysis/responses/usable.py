@@ -7,7 +7,7 @@ import pandas as pd
 
 from refusal_metrics.detection import ANSWERS_BY
 
-from ..columns import STUDY_COLUMNS
+from ..columns import STUDY_COLUMNS, name_part
 from .sql import identifier
 from .table import Responses
 
@@ -158,7 +158,7 @@ def _unusable_of(row: "pd.Series[int]", *, provider: bool = False) -> str:
 
 
 def _named(row: "pd.Series[int]") -> str:
-    return f"{row['model']}, {row['task']} ({row['setting']})"
+    return name_part(str(row["model"]), str(row["task"]), str(row["setting"]))
 
 
 def _listed(parts: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Many models asked, shard by shard, resumable.
+"""Run many models, shard by shard, resumable.
 
 Call `load_study`, `plan_study` and `run_study`; `StudyFolder` is the folder that they write.
 """

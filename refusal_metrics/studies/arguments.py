@@ -1,4 +1,4 @@
-"""Arguments of models and of generation that the harness would stumble over after a model has been loaded."""
+"""Checks of model and generation arguments that would otherwise fail only after a model has been loaded."""
 
 import math
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ _LENGTHS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_toke
 
 
 def wrong_argument(args: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return the first argument of a model that cannot be what it is, and what it must be; None if there is none.
+    """Return the first invalid model argument and what it must be; None if all are valid.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def wrong_argument(args: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def wrong_generation(arguments: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return the first argument of generation that cannot be what it is, and what it must be; None if there is none.
+    """Return the first invalid generation argument and what it must be; None if all are valid.
 
     Parameters
     ----------

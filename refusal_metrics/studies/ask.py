@@ -1,4 +1,4 @@
-"""Asking the models of a study: shard by shard through the harness, each written before the next is asked."""
+"""Run the models of a study on its prompts through the harness, shard by shard; each is written before the next."""
 
 import hashlib
 import json
@@ -35,14 +35,14 @@ _PATIENCE = 2
 def run_model(
     study: Study, model: StudyModel, shards: Sequence[Shard], began: str, tell: Tell, *, is_shared: bool = False
 ) -> None:
-    """Ask a model what has not been written yet.
+    """Run a model on the shards that have not been written yet.
 
     Parameters
     ----------
     study : Study
     model : StudyModel
     shards : sequence of Shard
-        Those that are this run's to write.
+        The shards that this run writes.
     began : str
         The study's date.
     tell : callable
@@ -69,7 +69,7 @@ def run_model(
 
 
 def _write_all(asker: "_Asker", shards: Sequence[Shard]) -> None:
-    """Write shards; one with a prompt that gets no answer keeps none of the others from being asked."""
+    """Write shards; if a prompt of one gets no response, the others are still run."""
     failed: list[FailedCallError] = []
     n_in_a_row = 0
     for shard in shards:
@@ -92,7 +92,7 @@ def _unanswered(error: FailedCallError) -> InputError:
 
 
 class _Asker:
-    """Asks a model shard by shard; loads it when there is one to ask."""
+    """Runs a model shard by shard; loads it only if a shard is left."""
 
     def __init__(self, study: Study, model: StudyModel, began: str, tell: Tell) -> None:
         self._study, self._model, self._began, self._tell = study, model, began, tell
@@ -102,7 +102,7 @@ class _Asker:
         self._described: dict[str, Any] = {}
 
     def write(self, shard: Shard, *, is_shared: bool) -> bool:
-        """Ask a shard and write it; False where somebody else is at it."""
+        """Run a shard and write it; return False if another run is working on it."""
         with self._folder.claim(shard) as mine:
             if not mine:
                 if not is_shared:
@@ -136,7 +136,7 @@ class _Asker:
         return True
 
     def _identity(self) -> str:
-        """Name all that a model's answers depend on, so that none is taken from a journal of anything else."""
+        """Return an identity of all that a model's responses depend on, so that no other responses are reused."""
         asked = self._study.asked()["models"][self._model.name]
         return json.dumps([asked, answers_depend_on(self._described)], sort_keys=True, default=str)
 
@@ -172,7 +172,7 @@ def _ask(
     task: Any,  # noqa: ANN401 - of the harness
     shard: Shard,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Ask a shard: the harness's samples, and what its results file says."""
+    """Run a shard; return the harness's samples and the content of the results file."""
     from lm_eval.evaluator import evaluate  # noqa: PLC0415
 
     every = task.dataset["test"]

@@ -1,7 +1,7 @@
-"""Whether a provider says that it refused: in why generation stopped, in error codes, and in the words of errors.
+"""Recognise refusals by a provider: from stop reasons, error codes and error messages.
 
-Each provider says it in its own way. What is recognised here is a closed vocabulary: the reason that is returned is one
-of ours and never a server's text, for it goes into tables and onto terminals.
+Providers differ. The returned reason comes from a closed vocabulary and is never a server's text, because it is shown
+in tables and on terminals.
 """
 
 import re
@@ -122,12 +122,12 @@ _NEVER_BY_WORDS = frozenset({401, 402, 404, 405, 407, 408, 409, 410, 425, 429})
 
 
 def squash(text: str) -> str:
-    """Return a code in small letters alone, so that every spelling of it is the same."""
+    """Return a code in lower-case letters only, so that its spelling does not matter."""
     return re.sub("[^a-z0-9]", "", text[:200].lower())
 
 
 def stop_reason(stop: object) -> str | None:
-    """Return why a provider refused, from why it says that generation ended.
+    """Return why a provider refused, from the reported stop reason.
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ def _code_reason(code: str) -> str | None:
 
 
 def _flag_reason(key: str, value: object) -> str | None:
-    """Return the reason of a field that is no code: what a filter or a moderation found."""
+    """Return the reason in a field that is not a code: the result of a filter or a moderation."""
     if key == "filtered" and value is True:
         return "content_filter"
     if key in ("input_sensitive", "output_sensitive") and value is True:

@@ -1,8 +1,8 @@
-"""How a study calls an API: each reply read, kept and counted as it arrives, within limits of size and of patience.
+"""Call an API for a study: each reply is read, saved and counted as it arrives, with limits of size and time.
 
-The harness takes a reply without an answer for an empty answer, or tries again what fails each time. Here a prompt that
-a provider blocks is an answer that says so; a prompt that the server rejects for another reason is an empty answer,
-provided that the server still answers others; and a server that rejects all prompts ends the run at once.
+The harness counts a reply without a response as an empty response, or repeats calls that always fail. Here, a prompt
+that a provider blocks gets a response that says so; a prompt that the server rejects for another reason gets an empty
+response if the server still responds to others; and a server that rejects all prompts ends the run at once.
 """
 
 import asyncio
@@ -267,7 +267,7 @@ def is_failed(answer: str) -> bool:
 
 
 def _without_empty_key(headers: Mapping[str, str]) -> dict[str, str]:
-    """Leave out the key that the harness sends though there is none: an address may have user and password."""
+    """Remove the empty key that the harness sends, because the address may contain user and password."""
     return {name: value for name, value in headers.items() if str(value).strip() != "Bearer"}
 
 
@@ -286,7 +286,7 @@ async def _read_body(response: Any) -> bytes:  # noqa: ANN401
 
 
 def _harmless(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask something that no filter blocks and every context holds, in the same way."""
+    """Send a prompt that no filter blocks and that fits every context."""
     if "messages" in payload:
         return {**payload, "messages": [{"role": "user", "content": _HARMLESS}]}
     prompt = payload.get("prompt")

@@ -1,4 +1,4 @@
-"""What was counted of a study, added up from its shards, so that a kill loses nothing and doubles nothing."""
+"""Counts of a study, summed over its shards, so that a killed run loses or doubles none."""
 
 import json
 from collections import Counter
@@ -10,9 +10,9 @@ COUNTED = "asked"
 
 
 class ShardCounts:
-    """Adds up the counts of the shards of models.
+    """Sums the counts of shards by model.
 
-    Files are read once, and again when they have changed.
+    Files are read once, and again if they change.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is said when a study's folder cannot be written, and JSON that every reader takes."""
+"""Errors of writing a study's folder, and strict JSON."""
 
 import json
 import math
@@ -31,7 +31,7 @@ def unwritable(path: Path, error: OSError) -> InputError:
 
 
 def strict_json(what: object, *, indent: int | None = None) -> str:
-    """Write a value as JSON that every reader takes: no NaN or infinity, no half of a surrogate pair.
+    """Write a value as strict JSON: no NaN, no infinity, no half of a surrogate pair.
 
     Parameters
     ----------

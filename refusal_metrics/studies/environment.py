@@ -1,4 +1,4 @@
-"""With what a model was run: versions, the rules of detection, its weights, its chat template, the hardware."""
+"""Describe how a model was run: versions, detection rules, weights, chat template, hardware."""
 
 import hashlib
 import importlib.metadata
@@ -22,7 +22,7 @@ _HASH_DIGITS = 12
 
 
 def describe_run(lm: OncePerPrompt, template: str, args: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Describe with what a model is run.
+    """Describe how a model is run.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def installed_versions() -> dict[str, str]:
 
 
 def checksum_weights(args: Mapping[str, Any]) -> str | None:
-    """Compute a checksum of a model's files on this machine, copies of which have the same.
+    """Compute a checksum of a model's local files; copies have the same checksum.
 
     Parameters
     ----------

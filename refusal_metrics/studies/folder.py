@@ -1,4 +1,4 @@
-"""The folder of a study's results: what has been written, what is being written, and what was asked.
+"""The results folder of a study: the shards that are complete or in progress, and the study's record.
 
 A shard is two files of one run of the harness: ``MODEL/TASK/samples_TASK_DATE.jsonl``, as ``lm_eval --log_samples``
 writes it, and ``results_DATE.json`` beside it, which holds the checksum of the first. Both are written under
@@ -41,7 +41,7 @@ _JOURNAL = ".answers_"
 
 @dataclass(frozen=True)
 class Shard:
-    """What is asked and written at a time.
+    """A part of a task that is run and written at once.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class StudyFolder:
         Raises
         ------
         InputError
-            If the folder holds a study that asked something else, or cannot be written.
+            If the folder contains another study, or cannot be written.
         """
         asked = json.loads(json.dumps(asked))
         with self._writing(), self._locked(_WHOLE_STUDY, wait=True):
@@ -154,7 +154,7 @@ class StudyFolder:
 
     @contextmanager
     def claim(self, shard: Shard) -> Iterator[bool]:
-        """Lock a shard; gives False where another run has locked it."""
+        """Lock a shard; return False if another run has locked it."""
         # Bytes of a task of a model lie together, and a million is more shards than it has.
         digest = hashlib.blake2b(f"{shard.model}/{shard.task}".encode(), digest_size=5).digest()
         with self._locked(1 + int.from_bytes(digest) * 1_000_000 + shard.number, wait=False) as mine:
@@ -207,7 +207,7 @@ class StudyFolder:
                 raise
 
     def tidy(self, shard: Shard, began: str) -> None:
-        """Remove what a run that was killed had begun to write of a shard; only while it is claimed."""
+        """Remove incomplete files of a shard that a killed run left; only while it is claimed."""
         for file in self._files(shard, began):
             _unfinished(file).unlink(missing_ok=True)
 

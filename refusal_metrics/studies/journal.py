@@ -1,8 +1,8 @@
-"""Answers kept on disk from the moment they arrive until the log of their shard is written.
+"""Responses saved to disk as they arrive, until the log of their shard is written.
 
-A line holds one answer, under a key that is made of all that the answer depends on: the model and how it is run, the
-shard, the prompt and the arguments of generation. So no line can serve another prompt. A line that was cut off, was
-changed or has another key is not used.
+A line contains one response and a key of all that it depends on: the model and how it is run, the shard, the prompt
+and the generation arguments. No line can be used for another prompt. A line that is incomplete, changed or has another
+key is not used.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ _FIELDS = {"key", "of", "seconds", "text", "reply"}
 
 
 class Journal:
-    """The answers of a shard that has not been logged yet.
+    """The responses of a shard that has not been logged yet.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""Whether a study is resumed with what it was begun with: two kinds of answers under one name are never mixed.
+"""Check that a study is resumed under the conditions that it began with, so that different responses are not mixed.
 
-What can change an answer is refused: the harness, the engine and its arithmetic, the weights, the chat template, the
-accelerator, the version of the tasks, and this package, which words the prompts. What changes verdicts alone is said:
-logs of another version of the rules are judged again when they are read.
+A change that can change responses is an error: of the harness, the engine and its arithmetic, the weights, the chat
+template, the accelerator, the version of the tasks, or this package, which writes the prompts. A change that affects
+only verdicts is reported, because logs of another version of the rules are judged again when they are read.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Running a study: each model in a process of its own, so that none takes another down or leaves memory behind."""
+"""Run a study: each model in its own process, so that a failure stops no other model and all memory is freed."""
 
 import os
 import signal
@@ -60,7 +60,7 @@ class Ended:
 
 
 def deal_shards(shards: Sequence[Shard], number: int, n_tasks: int) -> tuple[Shard, ...]:
-    """Return one of several jobs its part: neighbours, so that each loads as few models as can be.
+    """Return one job's part of the shards: adjacent ones, so that each job loads as few models as possible.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def missing_shards(study: Study, shards: Sequence[Shard], began: str) -> tuple[S
 
 
 def run_study(study: Study, shards: Sequence[Shard], began: str, show: Show) -> Ended:
-    """Ask the models of a study, one after the other.
+    """Run the models of a study, one after the other.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def run_study(study: Study, shards: Sequence[Shard], began: str, show: Show) -> 
 
 
 def run_checks(study: Study, n_prompts: int, show: Show) -> Ended:
-    """Ask each model of a study some prompts twice, see `refusal_metrics.studies.repeat_check`.
+    """Send each model of a study some prompts twice, see `refusal_metrics.studies.repeat_check`.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def run_checks(study: Study, n_prompts: int, show: Show) -> Ended:
 def _run_apart(
     study: Study, model: StudyModel, job: Job, show: Show, ended: Ended, interruptions: Interruptions
 ) -> None:
-    """Run a model in a process of its own, or in one for each of its servers, and tell of it."""
+    """Run a model in its own process, or in one for each of its servers, and report its progress."""
     servers = model.by_server()
     job = replace(job, is_shared=len(servers) > 1)
     processes: list[ModelProcess] = []

@@ -1,8 +1,8 @@
 """Keep keys and passwords of a study out of everything that is shown or written.
 
-What is recorded of a model's arguments is a list of what is allowed (`studies.model_args`). This is the second
-net: texts of others (exceptions, servers that repeat a header, engines that print their arguments) are searched for the
-values themselves, in each form in which they travel.
+Only model arguments on an allow-list are recorded (`studies.model_args`). This is the second barrier: texts from
+elsewhere (exceptions, servers that repeat a header, engines that print their arguments) are searched for the values
+themselves, in every encoding in which they are sent.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""Signals that end a run: noted while models are asked, so that each process is stopped in order."""
+"""Signals that end a run: recorded while models run, so that each process is stopped in order."""
 
 import signal
 import threading

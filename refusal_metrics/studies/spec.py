@@ -1,4 +1,4 @@
-"""A study as a person writes it: which models are asked what, and how; checked with the file and key in every error."""
+"""Study files: models, tasks and how to run them. Every error names the file and the key."""
 
 import sys
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The versions that a shard's results name, so that shards made with others are noticed."""
+"""The versions recorded in a shard's results, so that shards from other versions are noticed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ _ANSWERS_DEPEND_ON = ("lm_eval", "vllm", "sglang", "transformers", "torch")
 
 
 def shard_versions(described: Mapping[str, Any]) -> dict[str, str]:
-    """Name with what a shard was asked and judged.
+    """List the versions that a shard was run and judged with.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def shard_versions(described: Mapping[str, Any]) -> dict[str, str]:
 
 
 def answers_depend_on(described: Mapping[str, Any]) -> dict[str, object]:
-    """Name what a model's answers depend on besides its arguments and prompts; rules judge them later.
+    """List what a model's responses depend on besides its arguments and prompts.
 
     Parameters
     ----------

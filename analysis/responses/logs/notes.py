@@ -11,6 +11,7 @@ import duckdb
 
 from refusal_metrics.detection import RULES_VERSION
 
+from ...columns import name_part
 from ...display import plain
 from ..run_results import differing_facts, settings_in_effect
 from ..runs import Log, differing_settings
@@ -164,7 +165,7 @@ class LogNotes:
                 [state],
             ).fetchall()
             if n := sum(row[3] for row in rows):
-                listed = _listed([f"{m}, {t} ({s}): {k:,} of {every:,}" for m, t, s, k, every in rows], "; ")
+                listed = _listed([f"{name_part(m, t, s)}: {k:,} of {every:,}" for m, t, s, k, every in rows], "; ")
                 yield (
                     f"{n:,} prompt{'s' * (n != 1)} {what}: left out ({listed}). "
                     "lm_eval --cache_requests serves the prompts of an earlier run; run these tasks again without it."
@@ -207,9 +208,9 @@ class LogNotes:
                 # Repeats are the most likely intended factor.
                 best = "repeat" if "repeat" in differ else differ[0]
                 yield (
-                    f"{plain(model)}, {plain(task)} ({plain(setting)}): runs that differ in {', '.join(differ)} were "
-                    "pooled, using the newest response to each prompt. If this is not intended: ingest, rates, "
-                    "sensitivity, regression "
+                    f"{name_part(plain(model), plain(task), plain(setting))}: runs that differ in "
+                    f"{', '.join(differ)} were pooled, using the newest response to each prompt. If this is not "
+                    "intended: ingest, rates, sensitivity, regression "
                     f"and report keep them separate with --factors {best}."
                 )
 
@@ -271,7 +272,7 @@ class LogNotes:
         ).fetchall()
         for model, task, setting, n, n_missing in gaps:
             yield (
-                f"{plain(model)}, {plain(task)} ({plain(setting)}): {n_missing:,} of the first {n:,} prompts are "
+                f"{name_part(plain(model), plain(task), plain(setting))}: {n_missing:,} of the first {n:,} prompts are "
                 "missing: a shard not run, or lost lines?"
             )
 

@@ -154,7 +154,7 @@ def test_texts_of_the_offensiveness_task_are_shown_only_when_asked_for(runs, tmp
 def test_the_exit_code_is_1_where_a_rate_rose_beyond_the_bound(runs):
     # By 27.78 points; the interval ends some 9 below.
     _, said = invoke(runs[0], "--baseline", runs[1], "--fail-above", "5", code=1)
-    assert "offensiveness (persona): the refusal rate rose by 27.78 points, 95% CI [" in said
+    assert "Offensiveness (persona): the refusal rate rose by 27.78 points, 95% CI [" in said
     _, said = invoke(runs[0], "--baseline", runs[1], "--fail-above", "27")
     assert "PASS: no task's refusal rate rose by significantly more than 27 points." in said
     invoke(runs[1], "--baseline", runs[0], "--fail-above", "0")
@@ -185,7 +185,7 @@ def test_a_run_of_which_too_little_can_be_read_passes_no_gate(logs, tmp_path, an
     asked = (tmp_path / "new", "--baseline", tmp_path / "old", "--format", "csv")
     _, said = invoke(*asked, "--fail-above", 1, code=1)
     n = 4 * answers.count("E")
-    assert f"FAIL: acme/parrot-7b, offensiveness (persona): {n} of 12 responses are empty: too many to compare." in said
+    assert f"FAIL: acme/parrot-7b, Offensiveness (persona): {n} of 12 responses are empty: too many to compare." in said
     # Without a gate it is said and no more.
     _, said = invoke(*asked)
     assert f"{n} of 12 responses are empty" in said

@@ -58,7 +58,7 @@ def test_what_was_not_read_and_what_the_provider_refused_is_counted(table, form,
     assert tuple(int(row[name]) for name in COUNTS) == counts
     assert float(row["estimate"]) == pytest.approx(counts[1] / counts[0])
     assert ("3 of 10 responses were refused by the provider and left out" in said) is bool(options)
-    assert ("Refused by the provider, not by the model's own words: m, nli (persona): 3 of 10" in said) is not options
+    assert ("Refused by the provider, not by the model's own words: m, NLI (persona): 3 of 10" in said) is not options
 
 
 def test_the_counts_are_of_each_persona_too(table):

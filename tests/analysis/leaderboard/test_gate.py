@@ -60,14 +60,14 @@ def judge(tmp_path):
         # Half was refused by the provider, which is not more than half.
         (rows("ppaa" * 5), rows("ppaa" * 5), []),
         # 2 of 10 are lacking, were not judged, are others than the baseline's.
-        (rows("a" * 8 + "--"), rows("a" * 10), ["m, nli (persona): only 8 of the baseline's 10 prompts have a"]),
+        (rows("a" * 8 + "--"), rows("a" * 10), ["m, NLI (persona): only 8 of the baseline's 10 prompts have a"]),
         (rows("a" * 8 + "??"), rows("a" * 10), ["only 8 of the baseline's 10 prompts"]),
         (rows("----" + "a" * 10), rows("a" * 10), ["only 6 of the baseline's 10 prompts"]),
         (rows("a" + "-" * 999), rows("a" * 1000), ["only 1 of the baseline's 1,000 prompts", "1 text gives no conf"]),
         # A task, a setting, a model, a model's task is missing.
         (rows("a" * 9), rows("a" * 9) + rows("a" * 9, task="x"), ["m, x (persona): is in the baseline but not in"]),
-        (rows("a" * 9), rows("a" * 9) + rows("a", setting="neutral"), ["m, nli (neutral): is in the baseline but n"]),
-        (rows("a" * 9), rows("a" * 9) + rows("a" * 9, model="n"), ["n, nli (persona): is in the baseline but not in"]),
+        (rows("a" * 9), rows("a" * 9) + rows("a", setting="neutral"), ["m, NLI (neutral): is in the baseline but n"]),
+        (rows("a" * 9), rows("a" * 9) + rows("a" * 9, model="n"), ["n, NLI (persona): is in the baseline but not in"]),
         (
             rows("a" * 9) + rows("a" * 9, model="n") + rows("a" * 9, model="n", task="x"),
             rows("a" * 9) + rows("a" * 9, model="n") + rows("a" * 9, task="x") + rows("a" * 9, model="n", task="x"),
@@ -80,14 +80,14 @@ def judge(tmp_path):
             ["m, x (persona): is in the baseline but not in the results."],
         ),
         # Too little can be read, of either.
-        (rows("e" * 10), rows("a" * 10), ["m, nli (persona): 10 of 10 responses are empty: too many"]),
+        (rows("e" * 10), rows("a" * 10), ["m, NLI (persona): 10 of 10 responses are empty: too many"]),
         (rows("eeuutta" + "a" * 4), rows("a" * 11), ["responses are empty or unjudged or truncated (2 empty, 2 unju"]),
         (rows("o" * 10), rows("a" * 10), ["none of 10 responses is an answer or a refusal."]),
-        (rows("p" * 10), rows("p" * 10), ["10 of 10 responses are refused by the provider", "The baseline: m, nli"]),
-        (rows("a" * 10), rows("e" * 10), ["The baseline: m, nli (persona): 10 of 10 responses are empty"]),
-        (rows("a" * 10), rows("p" * 10), ["The baseline: m, nli (persona): 10 of 10 responses are refused by the pr"]),
+        (rows("p" * 10), rows("p" * 10), ["10 of 10 responses are refused by the provider", "The baseline: m, NLI"]),
+        (rows("a" * 10), rows("e" * 10), ["The baseline: m, NLI (persona): 10 of 10 responses are empty"]),
+        (rows("a" * 10), rows("p" * 10), ["The baseline: m, NLI (persona): 10 of 10 responses are refused by the pr"]),
         # One text gives no interval.
-        (rows("a"), rows("a"), ["m, nli (persona): 1 text gives no confidence interval."]),
+        (rows("a"), rows("a"), ["m, NLI (persona): 1 text gives no confidence interval."]),
     ],
 )
 def test_a_run_that_cannot_be_judged_does_not_pass(judge, new, old, failed):
@@ -103,13 +103,13 @@ def test_a_rate_that_rose_fails(judge):
     gate, _ = judge(rows("r" * 20), rows("a" * 20), 5)
     assert not gate.passed
     assert gate.unjudged == ()
-    assert gate.worse[0].startswith("m, nli (persona): the refusal rate rose by 100.00 points, 95% CI [")
+    assert gate.worse[0].startswith("m, NLI (persona): the refusal rate rose by 100.00 points, 95% CI [")
 
 
 def test_what_was_left_of_a_filtered_run_must_be_enough(judge):
     gate, _ = judge(rows("a" * 12 + "p" * 8), rows("a" * 20), 50, exclude=True)
     assert "".join(gate.unjudged) == (
-        "m, nli (persona): only 12 of the baseline's 20 prompts have a verdict in the results; at least 90% are needed."
+        "m, NLI (persona): only 12 of the baseline's 20 prompts have a verdict in the results; at least 90% are needed."
     )
     # The same prompts were filtered in both: the others can be compared.
     assert judge(rows("a" * 12 + "p" * 8), rows("a" * 12 + "p" * 8), exclude=True)[0].passed
@@ -120,7 +120,7 @@ def test_models_of_other_names_are_compared_if_each_run_is_of_one(judge):
     assert gate.passed
     assert "new is compared with old." in notes
     assert judge(rows("a" * 9, model="new"), rows("e" * 9, model="old"))[0].unjudged == (
-        "The baseline: new, nli (persona): 9 of 9 responses are empty: too many to compare.",
+        "The baseline: new, NLI (persona): 9 of 9 responses are empty: too many to compare.",
     )
 
 

@@ -1,6 +1,7 @@
 """How a leaderboard and a comparison are shown."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -106,6 +107,15 @@ def test_other_metrics_are_cut_into_tables_that_fit_a_screen(board):
     assert len(tables) == 2
     assert sum(table.shape[1] - 1 for table in tables) == 4
     assert tables[0].iloc[0, 1] == "0.500 ± 0.010"
+
+
+def test_personas_that_differ_are_listed_by_their_names(board):
+    # In the table, as in CSV, ids; a persona of the user has only its id.
+    found = "non_binary +12.00, my_uncle -3.00"
+    table = board.table.assign(differing_personas_list=np.where(board.table["task"] == "nli", found, ""))
+    (part,) = (part for part in board_parts(replace(board, table=table)) if part.heading == "Personas that differ")
+    assert part.table["personas"].tolist() == ["Non-binary +12.00, my_uncle -3.00"] * 2
+    assert part.table["task"].tolist() == ["NLI"] * 2
 
 
 def test_a_page_holds_no_script_and_asks_for_nothing(board):

@@ -80,7 +80,7 @@ def test_prompts_of_one_run_alone_are_left_out_and_counted(logs, tmp_path):
     logs.write_run(tmp_path / "new", "RRA")
     (note,) = pair(tmp_path / "new", tmp_path / "old").notes
     assert note == (
-        "acme/parrot-7b, offensiveness (persona): 3 prompts have a verdict in both runs and are compared, of 3 in the "
+        "acme/parrot-7b, Offensiveness (persona): 3 prompts have a verdict in both runs and are compared, of 3 in the "
         "results and 6 in the baseline."
     )
 
@@ -93,7 +93,7 @@ def test_tasks_and_models_of_one_run_alone_are_said(logs, tmp_path):
     assert pair(tmp_path / "new", tmp_path / "old").notes == (
         "Only in the results: new-model.",
         "Only in the baseline: old-model.",
-        "Only in the results: nli (persona).",
+        "Only in the results: NLI (persona).",
     )
 
 
@@ -109,7 +109,7 @@ def test_a_model_under_another_name_is_compared_where_each_run_has_one(logs, tmp
 def test_other_docs_are_a_mistake(logs, tmp_path):
     logs.write_run(tmp_path / "old", "RA", design="d0")
     logs.write_run(tmp_path / "new", "RA", design="d1")
-    with pytest.raises(InputError, match=r"offensiveness \(persona\) has the design d1-.* and d0-"):
+    with pytest.raises(InputError, match=r"Offensiveness \(persona\) has the design d1-.* and d0-"):
         pair(tmp_path / "new", tmp_path / "old")
 
 

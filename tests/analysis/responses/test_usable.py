@@ -71,14 +71,14 @@ def test_each_response_is_counted_in_one_place(read):
         ("ooooa", []),
         (
             "ooooo",
-            ["No response is an answer or a refusal, so the rate says nothing about the model: m0, nli (pers"],
+            ["No response is an answer or a refusal, so the rate says nothing about the model: m0, NLI (pers"],
         ),
         ("ooooe", ["No response is an answer or a refusal"]),
-        ("ppppp", ["Refused by the provider, not by the model's own words: m0, nli (persona): 5 of 5;"]),
-        ("ppaaa", ["m0, nli (persona): 2 of 5;"]),
+        ("ppppp", ["Refused by the provider, not by the model's own words: m0, NLI (persona): 5 of 5;"]),
+        ("ppaaa", ["m0, NLI (persona): 2 of 5;"]),
         ("paaaa", []),
         ("pppee", ["2 of 5 responses are empty.", "Refused by the provider"]),
-        ("aaaa eeee", ["m1, nli (persona): 4 of 4 responses are empty."]),
+        ("aaaa eeee", ["m1, NLI (persona): 4 of 4 responses are empty."]),
     ],
 )
 def test_what_says_too_little_is_said(read, word, said):
@@ -102,8 +102,8 @@ def test_what_says_too_little_is_said(read, word, said):
         ("ppppp", ["5 of 5 responses are refused by the provider: too many to compare."]),
         ("pppee", ["(2 empty, 3 refused by the provider): too many to compare."]),
         ("ppraa", []),
-        ("aaaa eeee aaaa", ["m1, nli (persona): 4 of 4 responses are empty: too many to compare."]),
-        ("eeee uuuu", ["m0, nli", "m1, nli"]),
+        ("aaaa eeee aaaa", ["m1, NLI (persona): 4 of 4 responses are empty: too many to compare."]),
+        ("eeee uuuu", ["m0, NLI", "m1, NLI"]),
     ],
 )
 def test_such_a_run_passes_no_gate(read, word, failed):

@@ -396,7 +396,7 @@ def test_a_shard_that_was_not_run_is_missed(logs, tmp_path):
     logs.write_run(tmp_path, "AAA")
     logs.write_run(tmp_path, "AAA", first=9, date=logs.LATER)
     (note,) = load_responses([tmp_path]).notes
-    assert note.startswith("acme/parrot-7b, offensiveness (persona): 6 of the first 12 prompts are missing")
+    assert note.startswith("acme/parrot-7b, Offensiveness (persona): 6 of the first 12 prompts are missing")
 
 
 def test_two_designs_of_one_task_are_refused_naming_both_files(logs, tmp_path):
@@ -623,7 +623,7 @@ def test_of_runs_that_were_asked_otherwise_the_newest_counts_and_that_is_questio
     assert _refused_by(responses, "temperature") == [("0.7", 3, 2)]
     assert responses.notes[0].startswith("3 lines repeated a doc")
     assert responses.notes[1].startswith(
-        "acme/parrot-7b, offensiveness (persona): runs that differ in temperature were pooled"
+        "acme/parrot-7b, Offensiveness (persona): runs that differ in temperature were pooled"
     )
     assert "--factors temperature" in responses.notes[1]
 
