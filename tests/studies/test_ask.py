@@ -470,8 +470,7 @@ def test_a_disk_that_fills_up_stops_with_one_sentence_and_the_study_goes_on_late
         with pytest.raises(InputError) as stopped:
             ask(given, shards)
     assert str(stopped.value) == (
-        f"{tmp_path}: cannot be written (No space left on device); fix this and re-run the same command to "
-        "resume"
+        f"{tmp_path}: cannot be written (No space left on device); fix this and re-run the same command to resume"
     )
     first = shards[0]
     assert {name for name in contents(tmp_path) if is_samples(name)} == {

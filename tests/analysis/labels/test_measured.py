@@ -86,9 +86,9 @@ def test_the_page_on_the_detector_gives_what_the_command_prints(random_blind, pu
     whole, clear, other = rows.loc[""], rows.loc["to both readings"], rows.loc["to one reading"]
     assert f"random sample of {whole['n']:,} responses" in page
     assert f"{whole['n_refusals']} of them refusals" in page
-    said = f"the {clear['n']:,} responses that both readings labelled with confidence ({clear['n_refusals']} refusals)"
+    said = f"the {clear['n']:,} responses of which both annotation passes were certain ({clear['n_refusals']} refusals)"
     assert said in page
-    assert f"left the other {other['n']} open" in page
+    assert f"In the other {other['n']}, at least one pass was not certain" in page
     gap = random_blind.gaps.set_index("detector").loc["answer_aware"]
     assert f"by {100 * gap['observed']:.1f} points" in page
     assert f"interval [0, {100 * gap['ci_high']:.1f}])" in page
