@@ -38,13 +38,12 @@ def test_the_copy_button_copies_commands_without_prompts_and_output(page):
     for button in page.locator("button[title*=opy]").all():
         button.click(force=True)
     copied = page.evaluate("window.copied")
-    # Of docs/index.html: a command of several lines, two with output between them, and one alone.
-    assert copied[0].startswith("persona-refusal register\nlm_eval --model vllm --model_args ")
-    assert copied[0].endswith("--log_samples \\\n    --output_path results")
-    assert copied[1:] == [
-        "persona-refusal rates results\npersona-refusal report results --out report",
-        'pip install ".[vllm]"',
-    ]
+    # Of docs/index.html: one command alone, one of several lines, and two with output between them.
+    install, several, with_output = copied
+    assert install == 'pip install ".[vllm]"'
+    assert several.startswith("persona-refusal register\nlm_eval --model vllm --model_args ")
+    assert several.endswith("--log_samples \\\n    --output_path results")
+    assert with_output == "persona-refusal rates results\npersona-refusal report results --out report"
 
 
 def test_search_works_in_pages_opened_as_files(page):

@@ -143,7 +143,7 @@ def test_a_prompt_of_a_limited_run_has_no_examples_in_it(dummy_run):
 def test_the_report_reads_the_run_and_leaves_the_other_task_out(dummy_run, tmp_path):
     out = ("--out", tmp_path / "report", "--replicates", 100)
     shown = run("persona-refusal", "report", dummy_run[0], *out, COLUMNS="80").stdout
-    assert "nli" in shown
+    assert "NLI" in shown
     page = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
     # Nine tasks of nine docs.
     assert "81 responses" in page

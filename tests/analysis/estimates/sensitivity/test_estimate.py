@@ -216,8 +216,8 @@ def test_a_study_in_which_nothing_varies_has_no_indices_and_no_error(make_counts
 def test_models_that_refuse_nothing_or_everything_are_said_and_the_rest_is_computed(make_counts):
     found = estimate(make_counts(study(lambda model, **_: {"M": 0.0, "N": 1.0, "O": 0.4}[model], models="MNO")))
     assert found.notes == (
-        "There is no refusal by M in t, u: no index can be given there.",
-        "There is nothing but refusals by N in t, u: no index can be given there.",
+        "There is no refusal by M in t, u: no index can be estimated there.",
+        "There is nothing but refusals by N in t, u: no index can be estimated there.",
     )
     for model in "MN":
         of = row_of(found.indices, "persona", model, "t")
