@@ -47,7 +47,7 @@ def test_a_few_models_are_named_and_the_others_counted():
     [
         ("model,family\nm,f\n", r"unknown column in .*models.csv 'size': allowed are model, family"),
         ("family,size\nf,1\n", r"unknown column in .*models.csv 'model'"),
-        ("model,family,size\nm,f,big\n", r"size holds 'big'; give numbers, or dates as 2024-07-31"),
+        ("model,family,size\nm,f,big\n", r"size contains 'big'; give numbers, or dates as 2024-07-31"),
         ("model,family,size\nm,f,1\nm,f,2\n", r"more than one row for m; give one row a model"),
         ("", r"cannot be read as CSV \(No columns to parse from file\)"),
     ],
