@@ -13,8 +13,8 @@ def estimator_note(estimator: Estimator, penalty: float, *, chosen: bool) -> str
     """Describe the estimator, and why it was chosen."""
     if estimator == "ridge":
         return (
-            f"Coefficients are ridge estimates with penalty {penalty:g}, drawn towards 0; "
-            "their intervals do not allow for that."
+            f"Coefficients are ridge estimates with penalty {penalty:g}, shrunk towards 0; "
+            "their intervals do not account for this."
         )
     if estimator == "mle":
         return "Coefficients are maximum likelihood estimates."
