@@ -20,7 +20,8 @@ from refusal_metrics.analysis.contracts import (
     name_settings,
 )
 from refusal_metrics.analysis.display import readable
-from refusal_metrics.analysis.estimates import fit, trend
+from refusal_metrics.analysis.estimates import trend
+from refusal_metrics.analysis.estimates.regression import fit
 from refusal_metrics.analysis.labels import detection_errors
 from refusal_metrics.analysis.leaderboard import board, comparison
 from refusal_metrics.analysis.responses import load_responses

@@ -185,15 +185,15 @@ def test_without_another_column_the_rest_works_and_it_is_said(table, name):
     [
         (["language"], None),
         (["setting"], "No column setting: all responses count as persona prompts."),
-        (["row_id"], "No column row_id: the rows of a text are told apart by stratum."),
-        (["row_id", "stratum"], "No column row_id: a text is taken for one row."),
+        (["row_id"], "No column row_id: the strata of a text count as its rows."),
+        (["row_id", "stratum"], "No column row_id: each text counts as one row."),
     ],
 )
 def test_what_stands_for_a_missing_column_is_said(table, without, note):
     responses = read_responses([table({}, without=without)])
     counts = count_responses(responses)["given"]
     assert counts.levels["setting"] == ("persona",)
-    assert [n for n in responses.notes if "stratum: nothing" not in n] == ([note] if note else [])
+    assert [n for n in responses.notes if "column stratum" not in n] == ([note] if note else [])
 
 
 def test_the_smallest_table_is_one_of_four_columns(tmp_path):
