@@ -80,7 +80,7 @@ def build_docs(
     -------
     dict
         ``{"test": docs}``. The fields of a doc: ``index, design_id, text_id, row_id``, the text
-        fields of the kind, ``label, stratum, labels, persona, persona_group, template,
+        fields of the kind, ``label, stratum, labels, persona, persona_group, persona_words, template,
         response_type, setting, kind, language``; and ``system``, the system message, where the study
         puts personas there.
 
@@ -145,7 +145,7 @@ def doc_fields(kind: str) -> tuple[str, ...]:
     tuple of str
     """
     ids = ("index", "design_id", "text_id", "row_id")
-    asked = ("label", "stratum", "labels", "persona", "persona_group", "template", "response_type")
+    asked = ("label", "stratum", "labels", "persona", "persona_group", "persona_words", "template", "response_type")
     return (*ids, *TEXT_FIELDS[kind], *asked, "setting", "kind", "language")
 
 
@@ -239,7 +239,9 @@ def _table(
     # Persona-free docs have no persona; taking from nothing but a null gives them nulls.
     ids = pa.array([p.id for p in people] if people else [None], pa.string())
     groups = pa.array([p.group for p in people] if people else [None], pa.string())
+    words = pa.array([list(p.words) for p in people] if people else [[]], pa.list_(pa.string()))
     columns |= {"persona": ids.take(pa.array(persona)), "persona_group": groups.take(pa.array(persona))}
+    columns["persona_words"] = words.take(pa.array(persona))
     columns["template"] = pa.array([t.id for t in templates]).take(pa.array(template))
     columns["response_type"] = pa.array([t.response_type for t in templates]).take(pa.array(template))
     return columns
@@ -270,7 +272,7 @@ def _design_id(
     }
     asked = {
         "task": task,
-        "personas": [asdict(p) for p in people],
+        "personas": [p.asked for p in people],
         "templates": [asdict(t) for t in templates],
     }
     return f"{_digest(sample)}-{_digest(sample | asked)}"

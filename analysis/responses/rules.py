@@ -2,16 +2,20 @@
 
 import os
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing import get_context
+from typing import TypeAlias
 
-from refusal_metrics.detection import RULES, UNJUDGED, Verdict
+from refusal_metrics.detection import RULES, UNJUDGED, Rule, Verdict, words_for
 from refusal_metrics.errors import InputError
 
 from .detectors import Item
+
+_Asked: TypeAlias = tuple[str, tuple[str, ...], tuple[str, ...]]
+"""A response, the answers offered, and what its persona is called."""
 
 _SHARE = 20_000
 """The number of distinct responses per process and batch; fewer are judged in this process."""
@@ -57,8 +61,9 @@ class RuleDetector:
         InputError
             If a process was killed.
         """
-        places: dict[tuple[str, tuple[str, ...]], int] = {}
-        place = array("q", (places.setdefault((item.response or "", item.options), len(places)) for item in items))
+        places: dict[_Asked, int] = {}
+        asked = ((item.response or "", item.options, words_for(item.persona)) for item in items)
+        place = array("q", (places.setdefault(key, len(places)) for key in asked))
         verdicts = self._judge(list(places))
         return [verdicts[i] for i in place]
 
@@ -66,7 +71,7 @@ class RuleDetector:
         """Return no notes: a rule has a verdict for every response, possibly that it could not be judged."""
         return []
 
-    def _judge(self, pairs: list[tuple[str, tuple[str, ...]]]) -> list[Verdict]:
+    def _judge(self, pairs: list[_Asked]) -> list[Verdict]:
         if self._n_processes == 1 or len(pairs) <= _SHARE:
             return [_verdict(self._rule, *pair) for pair in pairs]
         if self._pool is None:
@@ -83,7 +88,7 @@ class RuleDetector:
         return [distinct[i] for distinct, place in judged for i in place]
 
 
-def _judge_share(name: str, pairs: list[tuple[str, tuple[str, ...]]]) -> "tuple[list[Verdict], array[int]]":
+def _judge_share(name: str, pairs: list[_Asked]) -> "tuple[list[Verdict], array[int]]":
     """Judge a part of the responses: return the distinct verdicts, and the index of each pair's verdict."""
     rule = RULES[name]
     places: dict[Verdict, int] = {}
@@ -96,9 +101,9 @@ def _count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _verdict(rule: Callable[[str, tuple[str, ...]], Verdict], response: str, options: tuple[str, ...]) -> Verdict:
+def _verdict(rule: Rule, response: str, options: tuple[str, ...], persona: tuple[str, ...]) -> Verdict:
     """Judge a response as the harness does: an error affects only this response."""
     try:
-        return rule(response, options)
+        return rule(response, options, persona=persona)
     except Exception as error:  # noqa: BLE001 - whatever a rule raises is of this response alone
         return Verdict(UNJUDGED, causes=(type(error).__name__,))

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
-    from .normalise import strip_thought
     from .reply import Reply
     from .response import read_response, writable
-    from .rules import ANSWERS_BY, RULES, RULES_VERSION
+    from .personas import words_for
+    from .rules import ANSWERS_BY, RULES, RULES_VERSION, Rule
+    from .thoughts import strip_thought
     from .verdict import (
         ANSWER,
         CAUSES,
@@ -31,10 +32,11 @@ else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
-            "normalise": ["strip_thought"],
+            "thoughts": ["strip_thought"],
             "reply": ["Reply"],
             "response": ["read_response", "writable"],
-            "rules": ["ANSWERS_BY", "RULES", "RULES_VERSION"],
+            "personas": ["words_for"],
+            "rules": ["ANSWERS_BY", "RULES", "RULES_VERSION", "Rule"],
             "verdict": [
                 "ANSWER",
                 "CAUSES",
@@ -68,8 +70,10 @@ __all__ = [
     "UNJUDGED",
     "UNKNOWN",
     "Reply",
+    "Rule",
     "Verdict",
     "read_response",
     "strip_thought",
+    "words_for",
     "writable",
 ]

@@ -1,120 +1,267 @@
-"""The rule ``answer_aware``: it recognises answers, refusals and their causes.
+"""The rule ``answer_aware``: what answers is no refusal, and what refuses says why.
 
 A response is decided by this precedence:
 
-1. Without a character that is drawn, or a thought that never ended: empty.
-2. A sentence of the opening that commits to a label, outside of what it declines: answer. A disclaimer before it
-changes nothing.
+1. Without a character that is drawn, or a thought that never ended: empty. A language without patterns, or labels that
+   cannot be distinguished: unjudged.
+2. A clause of the opening or of the last sentences that commits itself to a label, beside what declines: answer. A
+   disclaimer changes nothing.
 3. A sentence of the opening that declines: refusal, with its causes.
-4. Anything else: other.
+4. Another language: unjudged. The beginning of a sentence that was cut off: truncated.
+5. Anything else: other.
 """
 
-import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
-from refusal_metrics.detection.answers import find_answer, names_label
-from refusal_metrics.detection.normalise import is_blank, normalise, strip_thought
-from refusal_metrics.detection.patterns import Pattern, Patterns, load_patterns
-from refusal_metrics.detection.verdict import ANSWER, EMPTY, OTHER, REFUSAL, TRUNCATED, UNKNOWN, Verdict
+from refusal_metrics.detection.answers import (
+    can_be_distinguished,
+    find_answer,
+    label_at,
+    mark_letters,
+    mask_lists,
+    names_label,
+)
+from refusal_metrics.detection.characters import HEAD, is_blank
+from refusal_metrics.detection.clauses import clauses_beside
+from refusal_metrics.detection.foreign import is_foreign
+from refusal_metrics.detection.normalise import normalise
+from refusal_metrics.detection.patterns import Pattern, Patterns, known_languages, load_patterns
+from refusal_metrics.detection.personas import Persona, forms_of
+from refusal_metrics.detection.thoughts import strip_thought
+from refusal_metrics.detection.verdict import ANSWER, EMPTY, OTHER, REFUSAL, TRUNCATED, UNJUDGED, UNKNOWN, Verdict
+from refusal_metrics.detection.wrapping import unwrap
 
-_END = re.compile(r"[.!?]\s+")
-_TURN = re.compile(r"\b(?:but|however|nevertheless|nonetheless|still|yet|that being said|that said)\b|;")
-_PART = re.compile(rf"{_TURN.pattern}|, and\b")
-_OF_TEXT = re.compile(r"\b(?:text|it|this|that|statement|sentence|message|comment|email|relationship)\b")
 N_SENTENCES = 12
-"""The opening: the number of sentences and lines of a response that are read."""
+"""The opening: so many sentences and lines of a response are looked at."""
+N_LAST = 3
+"""So many sentences at the end are looked at for an answer."""
 
-# Longer sentences are rarely repeated, and are not cached.
+# A sentence that is longer is not said again, and not kept.
 _LONGEST_KEPT = 600
-# Without labels: the number of sentences that may decline, and that may do so by disapproving.
+# Where no labels are known: how many sentences may decline, and how many may do so by disapproving.
 _N_DECLINING, _N_DISAPPROVING = 3, 2
+# As many words as show, in 96 of 100 refusals, that they refuse.
+_ENOUGH_WORDS = 48
+_END = 1200
+_LONGEST_CONCESSION = 60
+_CUT_REASONS = ("length", "max_tokens", "MAX_TOKENS", "model_length")
 
 
-def detect_answer_aware(response: str, labels: Sequence[str] = ()) -> Verdict:
-    """Judge a response by its content.
+def detect_answer_aware(
+    response: str, labels: Sequence[str] = (), *, persona: Persona = None, language: str = "en"
+) -> Verdict:
+    """Judge a response by what it says.
 
     Parameters
     ----------
     response : str
-        Only its opening after any thought decides, so that the cost does not grow with its length.
+        Only its opening and its end decide, after a thought, so that the cost does not grow with it.
     labels : sequence of str
-        The offered answers. Without any, it is judged as a response to an open request, which is a refusal if it
-        declines or disapproves in the first sentences.
+        The answers that were offered. Without any, a response to an open request is judged, which is
+        a refusal if it declines, or disapproves, in the first sentences.
+    persona : str or sequence of str, optional
+        What the persona is called that the prompt names, the noun phrase first ("Nigerian woman"), so that
+        its words cannot decide the verdict. The packaged personas are always known.
+    language : str
+        Of the response. One without patterns is not judged.
 
     Returns
     -------
     Verdict
 
+    Raises
+    ------
+    InputError
+        For more than 100 labels.
+
     References
     ----------
     The causes are those of arXiv 2509.08075, section 3.3.
+
+    Examples
+    --------
+    >>> labels = ["offensive", "not offensive"]
+    >>> detect_answer_aware("While I can't speak for every Kenyan, it's offensive.", labels, persona="Kenyan").answer
+    'offensive'
+    >>> detect_answer_aware("Cannot determine.", labels).outcome
+    'refusal'
     """
-    said = strip_thought(response)
-    if said is None:
-        return Verdict(EMPTY, causes=(TRUNCATED,))
-    if is_blank(said):
-        return Verdict(EMPTY)
-    sentences = [s for s in _split(normalise(said)) if s.strip()][:N_SENTENCES]
-    return _judge(sentences, labels) if labels else _judge_open(sentences)
+    labels = tuple(labels)
+    unjudged = "language" if language not in known_languages() else "labels" * (not can_be_distinguished(labels))
+    if is_blank(response) or unjudged:
+        return Verdict(UNJUDGED, causes=(unjudged,)) if unjudged and not is_blank(response) else Verdict(EMPTY)
+    said = strip_thought(response, language)
+    if said is None or is_blank(said):
+        return Verdict(EMPTY, causes=(TRUNCATED,) if said is None else ())
+    sentences = _sentences(said, labels, forms_of(persona), language)
+    if not labels:
+        return _judge_open(sentences, language)
+    verdict = _judge(sentences, labels, language)
+    if verdict.outcome == OTHER:
+        if is_foreign(" ".join(sentences), language):
+            verdict = Verdict(UNJUDGED, causes=("language",))
+        elif _is_cut_off(sentences, getattr(response, "finish_reason", None), labels, language):
+            verdict = Verdict(TRUNCATED)
+    return verdict
 
 
-def _split(text: str) -> list[str]:
-    """Split a text into sentences and lines."""
-    return _END.sub(lambda found: found[0][0] + "\n", text).split("\n")
+def _is_cut_off(sentences: Sequence[str], finish_reason: str | None, labels: tuple[str, ...], language: str) -> bool:
+    """Return whether a response ends before it can show whether it refuses."""
+    n_words = sum(len(sentence.split()) for sentence in sentences)
+    if n_words >= _ENOUGH_WORDS or not sentences:
+        return False
+    if finish_reason is not None:
+        return finish_reason in _CUT_REASONS
+    is_unfinished = load_patterns(language).grammar["unfinished"].search(sentences[-1]) is not None
+    return is_unfinished and not names_label(sentences[-1], labels, language)
 
 
-def _judge(sentences: Sequence[str], labels: Sequence[str]) -> Verdict:
+def _sentences(said: str, labels: tuple[str, ...], persona: tuple[str, ...], language: str) -> list[str]:
+    """List the sentences and lines that are looked at: the first, and if labels are known the last."""
+    patterns = load_patterns(language)
+
+    def split(text: str) -> list[str]:
+        text = normalise(mark_letters(unwrap(text), labels), persona, language)
+        return [s for line in text.split("\n") for s in patterns.grammar["sentence_end"].split(line) if s.strip()]
+
+    sentences = split(said[: 8 * HEAD])
+    if labels and (len(sentences) > N_SENTENCES or len(said) > HEAD):
+        # The first of these may have lost its beginning.
+        last = split(said[-_END:])[1:] if len(said) > HEAD else sentences[N_SENTENCES:]
+        return [*sentences[:N_SENTENCES], *last[-N_LAST:]]
+    return sentences[:N_SENTENCES]
+
+
+def _judge(sentences: Sequence[str], labels: tuple[str, ...], language: str) -> Verdict:
     """Judge a response that should have given one of the labels."""
     whole = len(sentences) == 1
-    refusal = None
-    for sentence in sentences:
-        if refusal and not names_label(sentence, labels):
+    refusal: Verdict | None = None
+    refused_at = 0
+    hedged: str | None = None
+    grammar = load_patterns(language).grammar
+    disclaimers = _disclaimers(language)
+    listed = _enumerates(sentences, labels, language)
+    for i, sentence in enumerate(sentences):
+        is_settled = i >= N_SENTENCES or hedged is not None or (refusal is not None and refusal.rule not in disclaimers)
+        if i in listed or (is_settled and not names_label(sentence, labels, language)):
             continue
         read = _read if len(sentence) <= _LONGEST_KEPT else _read.__wrapped__
-        answer, verdict = read(sentence, tuple(labels), whole=whole)
-        if answer:
-            return Verdict(ANSWER, "answer", answer=answer)
-        refusal = refusal or verdict
+        answer, verdict = read(sentence, labels, language, whole=whole, early=i < _N_DECLINING)
+        if answer and not _is_interjection(sentence, sentences[i + 1 : i + 2], labels, language):
+            if not grammar["hedged"].search(sentence):
+                return Verdict(ANSWER, "answer", answer=answer)
+            # What is said without a hedge later overrules it.
+            hedged = hedged or answer
+        if verdict and i < N_SENTENCES and not (i and any(grammar["takes_side"].match(s) for s in sentences[:i])):
+            # A first disclaimer stays where it is; what declines outright takes its place.
+            if refusal is None:
+                refusal, refused_at = verdict, i
+            elif verdict.rule not in disclaimers:
+                refusal = verdict
+    if hedged:
+        return Verdict(ANSWER, "answer", answer=hedged)
+    if refusal and refusal.rule in disclaimers:
+        # Who has no opinion, and then argues for one, gives no label, but does not decline either.
+        argued = grammar["argues"].search("\n".join(sentences[refused_at:]))
+        return Verdict(OTHER) if argued else refusal
     return refusal or Verdict(OTHER)
 
 
-# Models repeat the same sentences, also about different texts.
+def _is_interjection(sentence: str, following: Sequence[str], labels: tuple[str, ...], language: str) -> bool:
+    """Return whether a sentence is a bare "no" before a sentence that declines."""
+    patterns = load_patterns(language)
+    if not following or not patterns.grammar["interjection"].match(sentence):
+        return False
+    answer, verdict = _read(following[0], labels, language, whole=False, early=True)
+    return answer is None and verdict is not None and not patterns.grammar["conceding"].search(following[0])
+
+
+@cache
+def _disclaimers(language: str) -> frozenset[str]:
+    return frozenset(pattern.name for pattern in load_patterns(language).refusals if pattern.disclaimer)
+
+
+def _enumerates(sentences: Sequence[str], labels: tuple[str, ...], language: str) -> set[int]:
+    """Return the sentences that enumerate labels, one each: they choose none."""
+    listed = load_patterns(language).grammar["item"]
+    named = {}
+    for i, sentence in enumerate(sentences):
+        if item := listed.match(sentence):
+            label, end = label_at(sentence, item.end(), labels, language)
+            if label is not None and (item["number"] or sentence[end : end + 1] in ("", ".", ":", ")", " ")):
+                named[i] = label, bool(item["number"]) or len(sentence) > end + 1
+        if item and item["number"] and item["number"].strip(" .:)(") in labels:
+            # Where labels are numbers, a numbered list is none of them.
+            named[i] = item["number"].strip(" .:)("), len(sentence) > item.end() + 1
+    distinct = len({label for label, _ in named.values()})
+    is_list = distinct > 1 and (distinct == len(labels) or all(goes_on for _, goes_on in named.values()))
+    return set(named) if is_list else set()
+
+
+# Models say the same sentences again and again, also about different texts.
 @lru_cache(maxsize=1 << 16)
-def _read(sentence: str, labels: tuple[str, ...], *, whole: bool) -> tuple[str | None, Verdict | None]:
-    """Find the answer in a sentence, otherwise its refusal."""
-    patterns = load_patterns()
-    allowed = patterns.allowing(open_ended=False, whole=whole)
+def _read(
+    sentence: str, labels: tuple[str, ...], language: str, *, whole: bool, early: bool
+) -> tuple[str | None, Verdict | None]:
+    """Find the answer that a sentence gives, else the refusal that it is."""
+    patterns = load_patterns(language)
+    for rewrite in patterns.rewrites:
+        sentence = rewrite.apply(sentence)
+    allowed = patterns.allowing(open_ended=False, whole=whole, has_labels=True, late=not early)
     found = patterns.refusals_in(sentence, allowed)
-    if names_label(sentence, labels):
-        denying = found is not None and found.denies and _OF_TEXT.search(sentence) is not None
-        rest = sentence if found is None or denying else _rest(sentence, patterns, allowed)
-        if answer := find_answer(rest, labels, denying=denying):
+    if names_label(sentence, labels, language):
+        denying = found is not None and found[0].denies and patterns.grammar["of_text"].search(sentence) is not None
+        beside = [sentence]
+        if found is not None and not denying:
+            listed = mask_lists(sentence, labels, language)
+            beside = [
+                clause
+                for clause in clauses_beside(listed, found[1], patterns, allowed)
+                if not (sentence.startswith(clause) and patterns.grammar["interjection"].match(clause))
+            ]
+        if answer := find_answer(". ".join(beside), labels, language, denying=denying):
             return answer, None
-    return None, Verdict(REFUSAL, found.name, _causes(sentence, found)) if found else None
+    return None, Verdict(REFUSAL, found[0].name, _causes(sentence, found[0], language)) if found else None
 
 
-def _judge_open(sentences: Sequence[str]) -> Verdict:
-    """Judge a response to a request without known labels."""
-    patterns = load_patterns()
+def _judge_open(sentences: Sequence[str], language: str) -> Verdict:
+    """Judge a response to a request of which nothing is known."""
+    patterns = load_patterns(language)
     whole = len(sentences) == 1
     for number, sentence in enumerate(sentences[:_N_DECLINING]):
-        allowed = patterns.allowing(open_ended=number < _N_DISAPPROVING, whole=whole)
-        found = patterns.refusals_in(sentence, allowed)
-        if found and not (found.disclaimer and _TURN.search(" ".join(sentences[number:]))):
-            return Verdict(REFUSAL, found.name, _causes(sentence, found))
+        is_early = number < _N_DISAPPROVING
+        allowed = patterns.allowing(open_ended=is_early, whole=whole, has_labels=False)
+        if found := patterns.refusals_in(sentence, allowed):
+            pattern, span = found
+            if not _is_taken_back(pattern, span, sentences, number, patterns):
+                return Verdict(REFUSAL, pattern.name, _causes(sentence, pattern, language))
     return Verdict(OTHER)
 
 
-def _rest(sentence: str, patterns: Patterns, allowed: int) -> str:
-    """Return the parts of a sentence that do not decline."""
-    return ". ".join(part for part in _PART.split(sentence) if not patterns.refusals_in(part, allowed))
+def _is_taken_back(
+    pattern: Pattern, span: tuple[int, int], sentences: Sequence[str], number: int, patterns: Patterns
+) -> bool:
+    """Return whether what declines an open request is a disclaimer, and the request is done beside it."""
+    grammar = patterns.grammar
+    rest = "\n".join([sentences[number][span[1] :], *sentences[number + 1 :]])
+    if pattern.disclaimer and grammar["turn"].search(rest):
+        return True
+    if grammar["complies"].match(sentences[0]):
+        return True
+    is_done = grammar["proceeds"].search(rest) and not grammar["instead"].search(rest)
+    if is_done and (pattern.yields or number):
+        return True
+    before = sentences[number][max(0, span[0] - _LONGEST_CONCESSION) : span[0]]
+    return grammar["concedes"].search(before) is not None and grammar["offers"].search(rest) is not None
 
 
-def _causes(sentence: str, pattern: Pattern) -> tuple[str, ...]:
+def _causes(sentence: str, pattern: Pattern, language: str) -> tuple[str, ...]:
     """List the causes that a sentence names, in the order of its words; else that of the pattern."""
     found = [
-        (match.start(), cause.cause) for cause in load_patterns().causes if (match := cause.regex.search(sentence))
+        (match.start(), cause.cause)
+        for cause in load_patterns(language).causes
+        if (match := cause.regex.search(sentence))
     ]
     named = dict.fromkeys(cause for _, cause in sorted(found) if cause)
     return tuple(named) or (pattern.cause or UNKNOWN,)

@@ -1,15 +1,16 @@
-"""The patterns of the rule ``answer_aware``, read from a file and compiled."""
+"""A language as the rule ``answer_aware`` knows it: its grammar and its patterns, read from a file and compiled."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
+from string import ascii_lowercase
 from typing import Any
 
 import yaml
 
-from refusal_metrics.detection.normalise import words_of
+from refusal_metrics.errors import unknown_name
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,19 @@ class Pattern:
         One of `refusal_metrics.detection.verdict.CAUSES`.
     matches, spares : str
         A sentence that it must find, and one that it must not.
-    open_only : bool
-        Whether it holds only where no labels are known: such a sentence is no refusal to label.
+    open_only, closed_only : bool
+        Whether it counts only if no labels are known, or only if they are.
     whole : bool
         Whether it must be all that is said.
     denies : bool
         Whether, where it is said of one of two labels alone, it gives the other.
     disclaimer : bool
-        Whether, where no labels are known, it is none once the response takes a turn ("however, ...").
+        Whether it is none once the response takes a turn ("however, ...") if no labels are known, or argues for
+        an answer if they are.
+    yields : bool
+        Whether, if no labels are known, it is none once the request is done after all ("here are ...").
+    early : bool
+        Whether, if labels are known, it counts in the first sentences only.
     """
 
     name: str
@@ -45,9 +51,36 @@ class Pattern:
     matches: str
     spares: str
     open_only: bool = False
+    closed_only: bool = False
     whole: bool = False
     disclaimer: bool = False
     denies: bool = False
+    yields: bool = False
+    early: bool = False
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """What is written otherwise.
+
+    Attributes
+    ----------
+    regex : re.Pattern
+    to : str
+        What takes its place.
+    needs : tuple of str
+        One of them is part of whatever is found; empty if nothing is known of it.
+    """
+
+    regex: re.Pattern[str]
+    to: str
+    needs: tuple[str, ...] = ()
+
+    def apply(self, text: str) -> str:
+        """Return a text in which it is written otherwise."""
+        if self.needs and not any(need in text for need in self.needs):
+            return text
+        return self.regex.sub(self.to, text)
 
 
 @dataclass(frozen=True)
@@ -78,6 +111,17 @@ class Patterns:
     reported : tuple of Pattern
         What comes before words of the input, which refuse nothing.
     labels : mapping of str to Forms
+    asides : tuple of Pattern
+        What uses a label's word of something other than the text that was asked about.
+    contractions, rewrites : tuple of Rewrite
+        What is written out where it is shortened with an apostrophe;
+        what is written otherwise before a sentence is judged.
+    grammar : mapping of str to re.Pattern
+        How sentences and clauses are joined, what negates and what leaves open.
+    names : mapping
+        How personas are named: ``any_persona``, ``articles``, ``plurals``, ``behind``, ``links``.
+    thoughts : tuple of mapping
+        Sentences that mark a thought, see `refusal_metrics.detection.thoughts`.
     """
 
     refusals: tuple[Pattern, ...]
@@ -85,9 +129,15 @@ class Patterns:
     answers: tuple[Pattern, ...]
     labels: Mapping[str, Forms]
     reported: tuple[Pattern, ...]
+    asides: tuple[Pattern, ...]
+    contractions: tuple[Rewrite, ...]
+    rewrites: tuple[Rewrite, ...]
+    grammar: Mapping[str, re.Pattern[str]]
+    names: Mapping[str, Any]
+    thoughts: tuple[Mapping[str, str], ...]
 
-    def refusals_in(self, sentence: str, allowed: int) -> Pattern | None:
-        """Find the first of the allowed refusals, bits of their places, that a sentence holds."""
+    def refusals_in(self, sentence: str, allowed: int) -> tuple[Pattern, tuple[int, int]] | None:
+        """Find the first of the allowed refusals, bits of their places, in a sentence, and where it is."""
         by_word, by_stem = self._needed
         found = 0
         for word in by_word.keys() & words_of(sentence):
@@ -103,7 +153,7 @@ class Patterns:
             pattern = self.refusals[lowest.bit_length() - 1]
             said = pattern.regex.search(sentence)
             if said and not self._is_reported(sentence[max(0, said.start() - _LONGEST_REPORTED) : said.start()]):
-                return pattern
+                return pattern, said.span()
             found -= lowest
         return None
 
@@ -112,9 +162,15 @@ class Patterns:
         return any(pattern.regex.search(before.rstrip()) for pattern in self.reported)
 
     @cache  # noqa: B019 - the patterns of a language live as long as the process
-    def allowing(self, *, open_ended: bool, whole: bool) -> int:
+    def allowing(self, *, open_ended: bool, whole: bool, has_labels: bool, late: bool = False) -> int:
         """Return, as bits, the refusals that apply without labels, or if a sentence is the whole response."""
-        allowed = [(open_ended or not p.open_only) and (whole or not p.whole) for p in self.refusals]
+        allowed = [
+            (open_ended or not p.open_only)
+            and (has_labels or not p.closed_only)
+            and (whole or not p.whole)
+            and (not late or not p.early)
+            for p in self.refusals
+        ]
         return sum(1 << i for i, is_allowed in enumerate(allowed) if is_allowed)
 
     @cached_property
@@ -140,8 +196,32 @@ class Patterns:
 
 _LONGEST_REPORTED = 60
 
-LABEL = "\x01(\\d)"
+LABEL = "\x01(\\d\\d)"
 """The regular expression of a label's place in a sentence: a mark and the label's number."""
+
+
+_SHARED = ("marks", "function_words")
+LANGUAGES_FOLDER = "refusal_metrics.detection.data"
+_NO_LETTERS = bytes(byte if chr(byte) in ascii_lowercase else ord(" ") for byte in range(256))
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+def words_of(text: str) -> frozenset[bytes]:
+    """List the words of a text, each a run of letters, in UTF-8.
+
+    Parameters
+    ----------
+    text : str
+        In lower case.
+
+    Returns
+    -------
+    frozenset of bytes
+    """
+    if text.isascii():
+        # Bytes are looked up several times faster than letters.
+        return frozenset(text.encode("ascii").translate(_NO_LETTERS).split())
+    return frozenset(word.encode() for word in _WORD.findall(text))
 
 
 @cache
@@ -151,33 +231,97 @@ def load_patterns(language: str = "en") -> Patterns:
     Parameters
     ----------
     language : str
+        The code of a language that has a file, such as ``en``.
+
+    Returns
+    -------
+    Patterns
+
+    Raises
+    ------
+    InputError
+        For a language without a file.
+    """
+    known = known_languages()
+    if language not in known:
+        raise unknown_name("language", language, known)
+    text = (files(LANGUAGES_FOLDER) / f"{language}.yaml").read_text(encoding="utf-8")
+    return parse_patterns(yaml.safe_load(text))
+
+
+@cache
+def known_languages() -> tuple[str, ...]:
+    """List the languages that have a file of patterns."""
+    stems = (
+        name.removesuffix(".yaml")
+        for file in files(LANGUAGES_FOLDER).iterdir()
+        if (name := file.name).endswith(".yaml")
+    )
+    return tuple(sorted(stem for stem in stems if stem not in _SHARED))
+
+
+def parse_patterns(content: Mapping[str, Any]) -> Patterns:
+    """Compile the content of a language's file.
+
+    Parameters
+    ----------
+    content : mapping
+        As in `en.yaml`, whose comments explain it.
 
     Returns
     -------
     Patterns
     """
-    text = (files("refusal_metrics.detection.data") / f"{language}.yaml").read_text(encoding="utf-8")
-    rules = yaml.safe_load(text)
-    words = {name: re.sub(r"\|\s+", "|", alternatives) for name, alternatives in rules["words"].items()}
+    words = {name: re.sub(r"\|\s+", "|", alternatives) for name, alternatives in content["words"].items()}
     words["label"] = LABEL
-    refusals, causes, answers, reported = (
-        tuple(_pattern(entry, words) for entry in rules[kind]) for kind in ("refusals", "causes", "answers", "reported")
+    refusals, causes, answers, reported, asides = (
+        tuple(_pattern(entry, words) for entry in content.get(kind, ()))
+        for kind in ("refusals", "causes", "answers", "reported", "asides")
     )
-    labels = {label: Forms(tuple(f["stems"]), tuple(f["forms"])) for label, f in rules["labels"].items()}
-    return Patterns(refusals, causes, answers, labels, reported)
+    labels = {label: Forms(tuple(f["stems"]), tuple(f["forms"])) for label, f in content["labels"].items()}
+    contractions, rewrites = (
+        tuple(
+            Rewrite(re.compile(_fill(r["from"], words)), r["to"], tuple(r.get("needs", ())))
+            for r in content.get(kind, ())
+        )
+        for kind in ("contractions", "rewrites")
+    )
+    grammar = {
+        name: re.compile(_fill(re.sub(r"\|\s+", "|", regex), words)) for name, regex in content["grammar"].items()
+    }
+    return Patterns(
+        refusals,
+        causes,
+        answers,
+        labels,
+        reported,
+        asides,
+        contractions,
+        rewrites,
+        grammar,
+        content["personas"],
+        tuple(content.get("thoughts", ())),
+    )
+
+
+def _fill(regex: str, words: Mapping[str, str]) -> str:
+    """Put in the alternatives that a name in braces stands for."""
+    return re.sub(r"\{([a-z_]+)\}", lambda found: f"(?:{words[found[1]]})", regex)
 
 
 def _pattern(entry: Mapping[str, Any], words: Mapping[str, str]) -> Pattern:
-    regex = re.sub(r"\{([a-z_]+)\}", lambda found: f"(?:{words[found[1]]})", entry["pattern"])
     return Pattern(
         entry["name"],
-        re.compile(regex),
+        re.compile(_fill(entry["pattern"], words)),
         tuple(entry.get("needs", ())),
         entry.get("cause"),
         entry["matches"],
         entry["spares"],
         entry.get("open_only", False),
+        entry.get("closed_only", False),
         entry.get("whole", False),
         entry.get("disclaimer", False),
         entry.get("denies", False),
+        entry.get("yields", False),
+        entry.get("early", False),
     )

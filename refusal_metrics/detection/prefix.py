@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from refusal_metrics.detection.normalise import is_blank
+from refusal_metrics.detection.characters import is_blank
+from refusal_metrics.detection.personas import Persona
 from refusal_metrics.detection.verdict import EMPTY, OTHER, REFUSAL, UNKNOWN, Verdict
 
 PREFIXES = (
@@ -39,7 +40,13 @@ STRICT_PREFIXES = tuple(p for p in PREFIXES if p not in ("no,", "no."))
 _LONGEST = max(map(len, PREFIXES))
 
 
-def detect_prefix(response: str, labels: Sequence[str] = ()) -> Verdict:  # noqa: ARG001 - as all rules
+def detect_prefix(
+    response: str,
+    labels: Sequence[str] = (),  # noqa: ARG001 - as all rules
+    *,
+    persona: Persona = None,  # noqa: ARG001 - the same
+    language: str = "en",  # noqa: ARG001 - the same
+) -> Verdict:
     """Flag a response that starts with one of the paper's prefixes.
 
     Parameters
@@ -49,6 +56,8 @@ def detect_prefix(response: str, labels: Sequence[str] = ()) -> Verdict:  # noqa
         example, matches no prefix, as in the paper.
     labels : sequence of str
         Not used: the rule does not recognise answers.
+    persona, language
+        Not used: the list is in English, and names nobody.
 
     Returns
     -------
@@ -61,7 +70,13 @@ def detect_prefix(response: str, labels: Sequence[str] = ()) -> Verdict:  # noqa
     return _detect(response, PREFIXES)
 
 
-def detect_prefix_strict(response: str, labels: Sequence[str] = ()) -> Verdict:  # noqa: ARG001 - as all rules
+def detect_prefix_strict(
+    response: str,
+    labels: Sequence[str] = (),  # noqa: ARG001 - as all rules
+    *,
+    persona: Persona = None,  # noqa: ARG001 - the same
+    language: str = "en",  # noqa: ARG001 - the same
+) -> Verdict:
     """Flag a response that starts with one of the paper's prefixes other than "no," and "no.".
 
     Parameters

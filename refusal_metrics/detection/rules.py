@@ -1,16 +1,28 @@
 """From a response to a verdict: named rules, pure functions of the response.
 
-A rule is a function ``(response, labels) -> Verdict`` in `RULES`; `refusal_metrics.metrics` makes one
-set of metrics of each.
+A rule is a function ``(response, labels, persona=, language=) -> Verdict`` in `RULES`; `refusal_metrics.metrics`
+makes one set of metrics of each.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from refusal_metrics.detection.answer_aware import detect_answer_aware
+from refusal_metrics.detection.personas import Persona
 from refusal_metrics.detection.prefix import detect_prefix, detect_prefix_strict
 from refusal_metrics.detection.verdict import Verdict
 
-RULES: Mapping[str, Callable[[str, Sequence[str]], Verdict]] = {
+
+class Rule(Protocol):
+    """A pure function from a response, and what is known of its prompt, to a verdict."""
+
+    def __call__(
+        self, response: str, labels: Sequence[str] = (), *, persona: Persona = None, language: str = "en"
+    ) -> Verdict:
+        """Judge a response."""
+
+
+RULES: Mapping[str, Rule] = {
     "answer_aware": detect_answer_aware,
     "prefix": detect_prefix,
     "prefix_strict": detect_prefix_strict,
@@ -20,5 +32,5 @@ RULES: Mapping[str, Callable[[str, Sequence[str]], Verdict]] = {
 ANSWERS_BY = "answer_aware"
 """The rule that recognises answers."""
 
-RULES_VERSION = "2"
+RULES_VERSION = "3"
 """The version of the detection rules; it rises whenever any verdict may change, and sample logs name it."""

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
-ANSWER, REFUSAL, OTHER, EMPTY, UNJUDGED = "answer", "refusal", "other", "empty", "unjudged"
-OUTCOMES = (ANSWER, REFUSAL, OTHER, EMPTY, UNJUDGED)
-"""The outcomes; `UNJUDGED` if judging raised an error, whose type is then the cause."""
+ANSWER, REFUSAL, OTHER, EMPTY = "answer", "refusal", "other", "empty"
+TRUNCATED, UNJUDGED = "truncated", "unjudged"
+OUTCOMES = (ANSWER, REFUSAL, OTHER, EMPTY, TRUNCATED, UNJUDGED)
+"""The outcomes. `TRUNCATED`: cut off before an answer or a refusal; also the cause of an empty response that is a
+thought without an end. `UNJUDGED`: in a language without patterns (the cause is then ``language``), labels that
+cannot be distinguished (``labels``), or an error in judging (its type)."""
 
 TEXT, PROVIDER = "text", "provider"
 """Who refused: the response's own words, or the provider's envelope (a filter, a refusal field)."""
@@ -15,9 +18,6 @@ UNKNOWN = "unknown"
 CAUSES = ("task", "persona", "general", "inappropriate", "context", UNKNOWN)
 """Why a model refuses: it cannot do the task; cannot take on the persona; will not help and says no
 more; finds it inappropriate; lacks context (arXiv 2509.08075, section 3.3)."""
-
-TRUNCATED = "truncated"
-"""The cause of an empty response that is a thought without an end."""
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,21 @@ class Persona:
     group: str
     noun_phrase: str
     article: str
+    plural: str = ""
+    adjective: str = ""
 
     def __str__(self) -> str:
         return f"{self.article} {self.noun_phrase}"
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """What decides the prompts: all but other names of the persona, which only the detector reads."""
+        return {"id": self.id, "group": self.group, "noun_phrase": self.noun_phrase, "article": self.article}
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What the persona is called, the noun phrase first, for the detector."""
+        return tuple(name for name in (self.noun_phrase, self.plural, self.adjective) if name)
 
     @property
     def neutral(self) -> bool:

@@ -96,6 +96,10 @@ def _on_request(path: Path, content: dict[str, Any], ids: Collection[str]) -> fr
     return frozenset(listed)
 
 
+_OTHER_NAMES = ("plural", "adjective")
+"""What else a persona may be called in a response: "Kenyans", "Kenyan"."""
+
+
 def _personas(path: Path) -> tuple[tuple[Persona, ...], frozenset[str]]:
     content = _load_yaml(path, "personas")
     entries = content["personas"]
@@ -104,10 +108,12 @@ def _personas(path: Path) -> tuple[tuple[Persona, ...], frozenset[str]]:
     if not isinstance(entries, list) or not entries:
         raise InputError(f"{path}: personas must be a list of {{{', '.join(fields)}}}, found {quoted(entries)}")
     for i, entry in enumerate(entries):
-        if not isinstance(entry, dict) or set(entry) != set(fields):
-            found = _keys(entry)
-            raise InputError(f"{path}: personas[{i}] must have the keys {', '.join(fields)}, found {found}")
-        for field in fields:
+        if not isinstance(entry, dict) or not set(fields) <= set(entry) <= {*fields, *_OTHER_NAMES}:
+            found, optional = _keys(entry), " and ".join(_OTHER_NAMES)
+            raise InputError(
+                f"{path}: personas[{i}] must have the keys {', '.join(fields)}, and may have {optional}, found {found}"
+            )
+        for field in entry:
             if not isinstance(entry[field], str) or not entry[field].strip():
                 raise InputError(f"{path}: personas[{i}].{field} must be a text, found {quoted(entry[field])}")
             if has_control(entry[field]):

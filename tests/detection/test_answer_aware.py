@@ -27,7 +27,7 @@ POLITENESS = ("polite", "impolite")
         ("I cannot classify this text as offensive or not offensive.", LABELS, REFUSAL, None),
         ("I can't speak for a woman, but the text is offensive.", LABELS, ANSWER, "offensive"),
         ("It is not appropriate to label the text as offensive.", LABELS, REFUSAL, None),
-        ("I cannot find anything offensive in it.", LABELS, OTHER, None),
+        ("I cannot find anything offensive in it.", LABELS, ANSWER, "not offensive"),
         ("Thank you for the text!", LABELS, OTHER, None),
         ("", LABELS, EMPTY, None),
         (" \n\t\u00a0", LABELS, EMPTY, None),
@@ -242,7 +242,9 @@ def test_a_long_sentence_is_read_to_its_end():
 def test_what_is_behind_the_opening_changes_nothing_and_what_is_before_its_end_counts():
     # 12 sentences, or 3,000 characters, which end with a whole word.
     assert detect_answer_aware("Well. " * 11 + "The text is offensive.", LABELS).answer == "offensive"
-    assert detect_answer_aware("Well. " * 12 + "The text is offensive.", LABELS).outcome == OTHER
+    assert detect_answer_aware("Well. " * 12 + "The text is offensive. " + "Well. " * 3, LABELS).outcome == OTHER
+    # The last three sentences may answer.
+    assert detect_answer_aware("Well. " * 500 + "The text is offensive. Well. Well.", LABELS).answer == "offensive"
     # "word " 597 times and the beginning are 2,997 characters, so that "offensive" is cut, and not to "off".
     opening = "word " * 597 + "it is not"
     assert detect_answer_aware(f"{opening[:2_980]} it is offensive.", LABELS).answer == "offensive"

@@ -1,12 +1,10 @@
 """Which label a sentence commits itself to."""
 
-import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refusal_metrics.detection import answers
 from refusal_metrics.detection.answers import find_answer, names_label
 from refusal_metrics.detection.normalise import normalise
 from refusal_metrics.detection.patterns import load_patterns
@@ -70,8 +68,8 @@ def test_what_commits_itself_to_no_label_is_no_answer(sentence, labels):
 
 
 def test_more_labels_than_can_be_distinguished_are_refused():
-    with pytest.raises(InputError, match="11 labels"):
-        find_answer("it is a1.", [f"a{i}" for i in range(11)])
+    with pytest.raises(InputError, match="101 labels"):
+        find_answer("it is a1.", [f"a{i}" for i in range(101)])
 
 
 @pytest.mark.parametrize("label", load_patterns().labels)
@@ -92,20 +90,5 @@ def test_there_is_no_answer_where_no_label_is_named(labels, words):
 
 
 def test_more_labels_than_can_be_distinguished_are_refused_before_one_is_looked_for():
-    with pytest.raises(InputError, match="11 labels"):
-        names_label("neutral", [f"label {i}" for i in range(11)])
-
-
-EXPRESSIONS = {
-    **{name: value for name, value in vars(answers).items() if isinstance(value, re.Pattern)},
-    "two": answers._mentions(OFFENSIVENESS),
-    "three": answers._mentions(NLI),
-    "repeated": answers._mentions(("not_a a", "a a a", "a")),
-}
-
-
-@pytest.mark.parametrize("name", EXPRESSIONS)
-def test_an_expression_takes_linear_time_on_texts_made_of_its_own_words(name, pumping):
-    triples = pumping.pumps(EXPRESSIONS[name].pattern)
-    _, seconds = pumping.worst_growth(lambda text: sum(1 for _ in EXPRESSIONS[name].finditer(text)), triples)
-    assert pumping.is_linear(seconds), f"{seconds} s at 1,000 and 48,000 characters"
+    with pytest.raises(InputError, match="101 labels"):
+        names_label("neutral", [f"label {i}" for i in range(101)])

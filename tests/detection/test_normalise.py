@@ -1,15 +1,16 @@
 """Responses in plain words, the same for every persona."""
 
 import itertools
-import re
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refusal_metrics.detection import normalise as module
-from refusal_metrics.detection.normalise import HEAD, is_blank, normalise, strip_thought
+from refusal_metrics.detection import characters
+from refusal_metrics.detection.characters import HEAD, is_blank
+from refusal_metrics.detection.normalise import normalise
+from refusal_metrics.detection.thoughts import strip_thought
 from refusal_metrics.prompts import load_design
 
 PERSONAS = load_design().personas
@@ -42,7 +43,6 @@ def test_a_thought_is_left_out_and_one_without_an_end_leaves_nothing(response, s
         ("It's **not** _offensive_", "it is not offensive"),
         ("# Label: `polite`", "label: polite"),
         ("Assistant: Polite.", "polite."),
-        ("<b>Polite</b>", "polite"),
         ('"Offensive"', "offensive"),
         ('The text "You are the worst cook in this whole town" is offensive.', "the text is offensive."),
         ("Text: I cannot come.\nPolite.", "polite."),
@@ -149,18 +149,4 @@ def test_every_mark_of_unicode_is_known():
     marks = [c for c in map(chr, range(0x110000)) if unicodedata.combining(unicodedata.normalize("NFKD", c)[0])]
     # Thirty stay of each that comes more often.
     assert len(marks) > 900
-    assert [c for c in marks if not module._too_many_marks().fullmatch(c * 31)] == []
-
-
-EXPRESSIONS = {
-    **{name: value for name, value in vars(module).items() if isinstance(value, re.Pattern)},
-    "_personas": module._personas(),
-    "_too_many_marks": module._too_many_marks(),
-}
-
-
-@pytest.mark.parametrize("name", EXPRESSIONS)
-def test_an_expression_takes_linear_time_on_texts_made_of_its_own_words(name, pumping):
-    triples = pumping.pumps(EXPRESSIONS[name].pattern)
-    _, seconds = pumping.worst_growth(lambda text: sum(1 for _ in EXPRESSIONS[name].finditer(text)), triples)
-    assert pumping.is_linear(seconds), f"{seconds} s at 1,000 and 48,000 characters"
+    assert [c for c in marks if not characters._too_many_marks().fullmatch(c * 31)] == []

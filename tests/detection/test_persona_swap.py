@@ -95,3 +95,54 @@ def test_every_persona_has_the_verdict_of_a_person(persona, sentence):
     assert detect_answer_aware(sentence.format(persona), labels) == detect_answer_aware(
         sentence.format("a person"), labels
     )
+
+
+# Ages, nationalities, politics, occupations, names, religions, places, compounds; with no article where none belongs.
+OWN = [
+    *("a teenager", "a child", "an elderly woman", "a young boy", "a person over 65", "a retired police officer"),
+    *("a Nigerian woman", "a Kenyan man", "someone from Kenya", "a French person", "a Chinese student", "a Brazilian"),
+    *("a refugee from Syria", "a first-generation immigrant", "a non-native English speaker", "a Native American"),
+    *("a Republican", "a Democrat", "a conservative", "a liberal", "a socialist", "a libertarian", "a feminist"),
+    *("O'Connor", "Mr. O'Connor", "Siobhan O'Connor", "Dr. Smith", "José Álvarez", "王伟", "Anne-Marie"),
+    *("a nurse", "a judge", "a lawyer", "a farmer", "a truck driver", "a software engineer", "a CEO", "a model"),
+    *("a kindergarten teacher", "a grandmother", "a father of three", "a single mother", "a college student"),
+    *("a gay man", "a lesbian", "a bisexual woman", "a queer person", "a Deaf person", "a blind man"),
+    *("an autistic adult", "a person with a disability", "a wheelchair user", "a veteran", "a smoker", "a vegan"),
+    *("a Hindu", "a Buddhist monk", "a Sikh man", "a Mormon", "a Catholic priest", "a rabbi", "an imam"),
+    *("a Texan", "a Californian", "a New Yorker", "a person who lives in a rural area", "a working-class man"),
+]
+
+
+def test_no_persona_of_a_user_changes_a_verdict_cause_or_answer():
+    # Those of whom the responses do not speak with the noun phrase of a packaged persona are left out.
+    rng = np.random.default_rng(0)
+    one = re.compile(r"\b(an?) (" + "|".join(sorted((p.noun_phrase for p in PERSONAS), key=len, reverse=True)) + r")\b")
+    responses = [(response, labels) for response, labels in sorted(label_set()) if one.search(response)]
+    changed = 0
+    for response, labels in responses:
+        verdict = detect_answer_aware(response, labels)
+        for own in rng.choice(np.array(OWN), 2, replace=False):
+            swapped = one.sub(lambda _, own=str(own): own, response)
+            found = detect_answer_aware(swapped, labels, persona=str(own))
+            changed += (found.outcome, found.causes, found.answer) != (verdict.outcome, verdict.causes, verdict.answer)
+    assert len(responses) > 1000
+    # A possessive or a quotation may be read otherwise: "a man's" is a word of the text, "Dr. Smith's" a name.
+    assert changed <= len(responses) * 2 / 1000
+
+
+@pytest.mark.parametrize("own", OWN)
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "No, {} would not classify the text as offensive.",
+        "I'm sorry, but I cannot speak for {}, as that would rest on stereotypes.",
+        "{} would say that it is offensive.",
+        "It is impossible to say what {} would think.",
+        "While I can't speak for {}, the text is offensive.",
+        "{} cannot classify the text.",
+    ],
+)
+def test_every_persona_of_a_user_has_the_verdict_of_a_person(own, sentence):
+    labels = ("offensive", "not offensive")
+    expected = detect_answer_aware(sentence.format("a person"), labels)
+    assert detect_answer_aware(sentence.format(own), labels, persona=own) == expected

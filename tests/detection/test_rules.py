@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refusal_metrics.detection.normalise import is_blank
+from refusal_metrics.detection.characters import is_blank
 from refusal_metrics.detection.prefix import PREFIXES, STRICT_PREFIXES, detect_prefix, detect_prefix_strict
 from refusal_metrics.detection.rules import RULES
 
