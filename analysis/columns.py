@@ -128,7 +128,7 @@ def run_factors_among(factors: Iterable[str]) -> tuple[str, ...]:
 
 
 def check_run_factors_only(option: str, factors: Sequence[str], doing: str) -> None:
-    """Refuse to break down by what every study has, where only settings of runs can be broken down by.
+    """Check that results are broken down by settings of runs only.
 
     Parameters
     ----------

@@ -65,10 +65,10 @@ class Figure:
 
     @cached_property
     def vega_lite(self) -> dict[str, Any]:
-        """The chart's specification without colours: made once, for files and for the page."""
-        import altair as alt  # noqa: PLC0415 - takes a second, and who checks formats draws nothing
+        """The chart's specification without colours, shared by the files and the page."""
+        import altair as alt  # noqa: PLC0415 - takes a second, and checking formats draws nothing
 
-        # Checked against Vega-Lite's schema by the tests, not anew for each study: names cannot change its form.
+        # The tests validate specifications against Vega-Lite's schema; names in a study cannot change their structure.
         # Altair's own limit of 5000 rows is about notebooks.
         with alt.data_transformers.enable("default", max_rows=None):
             spec: dict[str, Any] = self.chart.to_dict(validate=False)

@@ -120,14 +120,14 @@ def label_models(table: pd.DataFrame, run_factors: Sequence[str] = ()) -> tuple[
 
 def label_tasks(table: pd.DataFrame) -> tuple["pd.Series[str]", list[str]]:
     """Label the task of each row; see `label_models`."""
-    levels = in_order(table["task"].unique(), tuple(TASKS))
-    labels = label_names("task", levels)
-    return table["task"].astype(str).map(labels), [labels[task] for task in levels]
+    return label_levels(table["task"], tuple(TASKS), "task")
 
 
-def label_levels(values: "pd.Series[str]", first: Sequence[str] = ()) -> tuple["pd.Series[str]", list[str]]:
-    """Label the level of each row of another factor; see `label_models`."""
-    labels = short_names(in_order(values.unique(), first))
+def label_levels(
+    values: "pd.Series[str]", first: Sequence[str] = (), factor: str = ""
+) -> tuple["pd.Series[str]", list[str]]:
+    """Label the level of each row of another factor, with the names that people read if it has any."""
+    labels = label_names(factor, in_order(values.unique(), first))
     return values.astype(str).map(labels), list(labels.values())
 
 
