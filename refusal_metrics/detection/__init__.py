@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
+    from .personas import words_for
     from .reply import Reply
     from .response import read_response, writable
-    from .personas import words_for
     from .rules import ANSWERS_BY, RULES, RULES_VERSION, Rule
     from .thoughts import strip_thought
     from .verdict import (

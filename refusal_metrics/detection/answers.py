@@ -10,7 +10,7 @@ from refusal_metrics.errors import InputError
 
 MOST_LABELS = 100
 """Labels whose answers can be distinguished: a mark has two digits."""
-# A letter alone may be an article or a pronoun: as a label it is a capital with a sign, the end or such a word behind it.
+# A letter alone may be an article or a pronoun: as a label it is a capital before a sign, the end or such a word.
 _LETTER = (
     r"(?<![^\W_])(?:{letters})(?=[ \t]*(?:[.,:;)\]*\"'!|\n-]|$)"
     r"|[ \t]+(?:because|as|is|since|for|would|seems|and|or|-|fits)\b)"
@@ -146,7 +146,7 @@ def names_label(sentence: str, labels: Sequence[str], language: str = "en") -> b
 
 
 def mask_lists(sentence: str, labels: Sequence[str], language: str = "en") -> str:
-    """Blank out the labels of a sentence that are only listed, and repetitions of the same.
+    r"""Blank out the labels of a sentence that are only listed, and repetitions of the same.
 
     Parameters
     ----------

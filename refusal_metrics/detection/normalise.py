@@ -66,20 +66,22 @@ def normalise(text: str, persona: tuple[str, ...] = (), language: str = "en") ->
     if ":" in text:
         text = patterns.grammar["repeated"].sub("", patterns.grammar["role"].sub("", text, count=1))
     if '"' in text:
-        if not _WRAPPED.match(text):
-            called = patterns.grammar["called"]
-            text = _QUOTED.sub(lambda found: _unquote(found, called), text)
-        text = text.replace('"', "")
+        text = _without_quotations(text, patterns.grammar["called"])
     if "'" in text:
         for contraction in patterns.contractions:
             text = contraction.apply(text)
+        # What is left are quotation marks and possessives.
+        text = text.replace("'", "")
     if "-" in text:
         text = _SPELLED.sub(lambda found: found[0].replace("-", ""), text)
-    # What is left are quotation marks and possessives.
-    text = text.replace("'", "")
-    if "  " in text or "\t" in text:
-        text = _SPACE.sub(" ", text)
-    return text.strip()
+    return _SPACE.sub(" ", text).strip()
+
+
+def _without_quotations(text: str, called: re.Pattern[str]) -> str:
+    """Leave out what is quoted, unless all of the text is, or it is a name."""
+    if not _WRAPPED.match(text):
+        text = _QUOTED.sub(lambda found: _unquote(found, called), text)
+    return text.replace('"', "")
 
 
 def _unquote(found: re.Match[str], called: re.Pattern[str]) -> str:

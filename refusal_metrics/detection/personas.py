@@ -125,7 +125,7 @@ def _named(persona: tuple[str, ...], language: str) -> _Named:
 
 @cache
 def _design() -> tuple[tuple[str, str, bool], ...]:
-    """Take the packaged personas apart: what comes before the noun, perhaps nothing, the noun, and whether it is of no group."""
+    """Split the packaged personas into what comes before the noun, the noun, and whether it names no group."""
     split = ((p.noun_phrase.lower().replace("-", " ").rpartition(" "), p.neutral) for p in load_design().personas)
     return tuple((before, noun, is_neutral) for (before, _, noun), is_neutral in split)
 

@@ -1,6 +1,5 @@
 """Which label a sentence commits itself to."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

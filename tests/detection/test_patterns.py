@@ -82,7 +82,8 @@ def test_what_a_pattern_needs_is_in_everything_that_it_finds(pattern):
     for example in (text for other in ALL for text in (other.matches, other.spares)):
         if pattern.regex.search(example):
             found = RULES.refusals_in(example, 1 << RULES.refusals.index(pattern))
-            assert found is not None and found[0] is pattern
+            assert found is not None
+            assert found[0] is pattern
 
 
 def test_names_are_distinguished():
