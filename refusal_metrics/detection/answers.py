@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 
-from refusal_metrics.detection.patterns import Forms, load_patterns
+from refusal_metrics.detection.patterns import Forms, holds_any, load_patterns
 from refusal_metrics.errors import InputError
 
 MOST_LABELS = 100
@@ -56,16 +56,19 @@ def _mentions(labels: tuple[str, ...], language: str) -> re.Pattern[str]:
         )
     forms = [(form, i) for i, label in enumerate(labels) for form in _forms(label, i, labels, language)]
     forms.sort(key=lambda pair: -len(pair[0]))
-    return re.compile("|".join(f"(?P<l{i}_{n}>{_bounded(form)})" for n, (form, i) in enumerate(forms)))
+    # The empty groups come last, because what begins with a letter is passed over quickly.
+    spaced, unspaced = (
+        "|".join(f"(?:{form})(?P<l{i}_{n}>)" for n, (form, i) in enumerate(forms) if _is_unspaced(form) is kind)
+        for kind in (False, True)
+    )
+    # In scripts that put spaces between words, a form is no part of a longer word.
+    bounded = rf"(?<![^\W_])(?:{spaced})(?![^\W_])"
+    return re.compile("|".join([bounded] * bool(spaced) + [unspaced] * bool(unspaced)))
 
 
-def _bounded(form: str) -> str:
-    """Match a form that is no part of a longer word, in scripts that put spaces between words."""
-    if any(
-        "\u0e00" <= letter <= "\u0eff" or "\u3040" <= letter <= "\u9fff" or letter >= chr(_PRIVATE) for letter in form
-    ):
-        return form
-    return rf"(?<![^\W_])(?:{form})(?![^\W_])"
+def _is_unspaced(form: str) -> bool:
+    """Return whether a form is in a script that puts no spaces between words, or the mark of a letter."""
+    return any("\u0e00" <= c <= "\u0eff" or "\u3040" <= c <= "\u9fff" or c >= chr(_PRIVATE) for c in form)
 
 
 def _forms(label: str, number: int, labels: tuple[str, ...], language: str) -> list[str]:
@@ -105,12 +108,13 @@ def _stems(labels: tuple[str, ...], language: str) -> tuple[str, ...]:
     return tuple(stem for stem in stems if not any(other in stem for other in stems if other != stem))
 
 
-def can_be_distinguished(labels: Sequence[str]) -> bool:
+@lru_cache(maxsize=256)
+def can_be_distinguished(labels: tuple[str, ...]) -> bool:
     """Return whether every label can be told from every other.
 
     Parameters
     ----------
-    labels : sequence of str
+    labels : tuple of str
 
     Returns
     -------
@@ -142,7 +146,7 @@ def names_label(sentence: str, labels: Sequence[str], language: str = "en") -> b
     InputError
         For more than `MOST_LABELS` labels.
     """
-    return any(stem in sentence for stem in _stems(tuple(labels), language))
+    return holds_any(sentence, _stems(tuple(labels), language))
 
 
 def mask_lists(sentence: str, labels: Sequence[str], language: str = "en") -> str:
@@ -225,7 +229,7 @@ def find_answer(sentence: str, labels: Sequence[str], language: str = "en", *, d
     if "\x01" not in marked or marked.rstrip().endswith("?"):
         return None
     for aside in patterns.asides:
-        if not aside.needs or any(need in marked for need in aside.needs):
+        if not aside.needs or holds_any(marked, aside.needs):
             marked = aside.regex.sub("\x02", marked)
     chosen: set[int] = set()
     for part in reversed(patterns.grammar["but"].split(marked)):

@@ -51,7 +51,7 @@ def unwrap(text: str) -> str:
         text = _TAG.sub(lambda tag: _write_tag(tag[1], tag[2], closed), text)
     if "|" in text and _ROW.search(text):
         text = _RULE.sub("", text).replace("|", "\n")
-    return _UNTICKED.sub("", text)
+    return text if text.isascii() and "[" not in text else _UNTICKED.sub("", text)
 
 
 def _write_tag(slash: str, name: str, closed: set[str]) -> str:
