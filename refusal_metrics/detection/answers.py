@@ -10,22 +10,20 @@ from refusal_metrics.errors import InputError
 
 MOST_LABELS = 100
 """Labels whose answers can be distinguished: a mark has two digits."""
-# A letter alone may be an article or a pronoun: as a label it is a capital before a sign, the end or such a word.
-_LETTER = (
-    r"(?<![^\W_])(?:{letters})(?=[ \t]*(?:[.,:;)\]*\"'!|\n-]|$)"
-    r"|[ \t]+(?:because|as|is|since|for|would|seems|and|or|-|fits)\b)"
-)
+# A letter alone may be an article or a pronoun: as a label it is a capital before a sign, the end or certain words.
+_LETTER = r"(?<![^\W_])(?:{letters})(?=[ \t]*(?:[.,:;)\]*\"'!|\n-]|$)|{before})"
 _PRIVATE = 0xE000
 """The first character of those that are marks of single letters: no response may use them otherwise."""
 
 
-def mark_letters(text: str, labels: Sequence[str]) -> str:
+def mark_letters(text: str, labels: Sequence[str], language: str = "en") -> str:
     """Mark the single letters in a text that are labels, before their case is lost.
 
     Parameters
     ----------
     text : str
     labels : sequence of str
+    language : str
 
     Returns
     -------
@@ -41,10 +39,12 @@ def mark_letters(text: str, labels: Sequence[str]) -> str:
     if not letters:
         return text
     either = "|".join(map(re.escape, letters))
-    marked = re.sub(_LETTER.replace("{letters}", either), lambda found: chr(_PRIVATE + letters[found[0]]), text)
-    named = rf"(?i:\b(option|answer|choice|label|category)) ['\"(]?({either}|{either.lower()})\b"
+    grammar = load_patterns(language).grammar
+    alone = _LETTER.replace("{letters}", either).replace("{before}", grammar["letter_before"].pattern)
+    marked = re.sub(alone, lambda found: chr(_PRIVATE + letters[found[0]]), text)
+    named = rf"(?i:({grammar['letter_named'].pattern}))['\"(]?({either}|{either.lower()})\b"
     upper = {letter.lower(): i for letter, i in letters.items()}
-    return re.sub(named, lambda found: f"{found[1]} {chr(_PRIVATE + upper[found[2].lower()])}", marked)
+    return re.sub(named, lambda found: f"{found[1]}{chr(_PRIVATE + upper[found[2].lower()])}", marked)
 
 
 @lru_cache(maxsize=256)
@@ -75,7 +75,7 @@ def _forms(label: str, number: int, labels: tuple[str, ...], language: str) -> l
     forms = [own, *load_patterns(language).labels.get(" ".join(_words(label)), Forms()).forms]
     positive = _opposite(label, language)
     if positive in {other.lower() for other in labels}:
-        forms += [rf"non?[- ]?{re.escape(positive)}"]
+        forms += [load_patterns(language).grammar["denying_prefix"].pattern + re.escape(positive)]
     return forms
 
 
