@@ -122,7 +122,7 @@ def _sentences(said: str, labels: tuple[str, ...], persona: tuple[str, ...], lan
     patterns = load_patterns(language)
 
     def split(text: str) -> list[str]:
-        text = normalise(mark_letters(unwrap(text), labels, language), persona, language)
+        text = normalise(mark_letters(unwrap(text, language), labels, language), persona, language)
         return [s for line in text.split("\n") for s in patterns.grammar["sentence_end"].split(line) if s.strip()]
 
     sentences = split(said[: 8 * HEAD])

@@ -122,6 +122,8 @@ class Patterns:
         How personas are named: ``any_persona``, ``articles``, ``plurals``, ``behind``, ``links``.
     thoughts : tuple of mapping
         Sentences that mark a thought, see `refusal_metrics.detection.thoughts`.
+    objects : mapping
+        How an object (JSON) is read, see `refusal_metrics.detection.wrapping`.
     """
 
     refusals: tuple[Pattern, ...]
@@ -135,6 +137,7 @@ class Patterns:
     grammar: Mapping[str, re.Pattern[str]]
     names: Mapping[str, Any]
     thoughts: tuple[Mapping[str, str], ...]
+    objects: Mapping[str, Any]
 
     def refusals_in(self, sentence: str, allowed: int) -> tuple[Pattern, tuple[int, int]] | None:
         """Find the first of the allowed refusals, bits of their places, in a sentence, and where it is."""
@@ -301,6 +304,7 @@ def parse_patterns(content: Mapping[str, Any]) -> Patterns:
         grammar,
         content["personas"],
         tuple(content.get("thoughts", ())),
+        content["objects"],
     )
 
 
