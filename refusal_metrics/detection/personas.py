@@ -111,14 +111,15 @@ def _named(persona: tuple[str, ...], language: str) -> _Named:
     words = sorted({word for before, _, _ in phrases for word in before.split()})
     article, word, noun = (_any(group) for group in (names["articles"], words, nouns))
     adjective = _any(adjectives).replace(r"\ ", "[- ]")
-    many = rf"(?:{article} )?(?:{word}[- ])*(?:{noun}|{adjective}s)"
+    ending = names["adjective_plural"]
+    many = rf"(?:{article} )?(?:{word}[- ])*(?:{noun}|{adjective}{ending})"
     alone = rf"{article} (?:{word}[- ])*{adjective}(?={names['behind']})"
     initial = re.escape("".join(sorted({name[0] for name in (*names["articles"], *words, *nouns)})))
     regex = re.compile(
         rf"\b(?:(?P<literal>{_any(literals) if literals else '(?!)'})(?!\w)"
         rf"|(?=[{initial}])(?:(?P<persona>(?:{many}|{alone})\b)|(?:{word}[- ])+))"
     )
-    signs = [*nouns, *(f"{a.split()[-1]}{s}" for a in adjectives for s in ("", "s")), *literals.values()]
+    signs = [*nouns, *(f"{a.split()[-1]}{s}" for a in adjectives for s in ("", ending)), *literals.values()]
     found = [max(words_of(sign), key=len, default=None) for sign in signs]
     return _Named(regex, None if None in found else frozenset(sign for sign in found if sign))
 
