@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 
+from refusal_metrics.detection.characters import is_running
 from refusal_metrics.detection.patterns import Forms, load_patterns
 from refusal_metrics.errors import InputError
 
@@ -61,9 +62,7 @@ def _mentions(labels: tuple[str, ...], language: str) -> re.Pattern[str]:
 
 def _bounded(form: str) -> str:
     """Match a form that is no part of a longer word, in scripts that put spaces between words."""
-    if any(
-        "\u0e00" <= letter <= "\u0eff" or "\u3040" <= letter <= "\u9fff" or letter >= chr(_PRIVATE) for letter in form
-    ):
+    if is_running(form) or any(letter >= chr(_PRIVATE) for letter in form):
         return form
     return rf"(?<![^\W_])(?:{form})(?![^\W_])"
 
