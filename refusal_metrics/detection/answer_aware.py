@@ -88,7 +88,9 @@ def detect_answer_aware(
     'refusal'
     """
     labels = tuple(labels)
-    unjudged = "language" if language not in known_languages() else "labels" * (not can_be_distinguished(labels))
+    unjudged = (
+        "language" if language not in known_languages() else "labels" * (not can_be_distinguished(labels, language))
+    )
     if is_blank(response) or unjudged:
         return Verdict(UNJUDGED, causes=(unjudged,)) if unjudged and not is_blank(response) else Verdict(EMPTY)
     said = strip_thought(response, language)

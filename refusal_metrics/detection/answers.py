@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from refusal_metrics.detection.characters import is_running
+from refusal_metrics.detection.normalise import normalise
 from refusal_metrics.detection.patterns import Forms, load_patterns
 from refusal_metrics.errors import InputError
 
@@ -70,21 +71,24 @@ def _bounded(form: str) -> str:
 def _forms(label: str, number: int, labels: tuple[str, ...], language: str) -> list[str]:
     if len(label) == 1 and label.isalpha():
         return [chr(_PRIVATE + number)]
-    own = r"[\s_-]+".join(map(re.escape, _words(label)))
-    forms = [own, *load_patterns(language).labels.get(" ".join(_words(label)), Forms()).forms]
+    words = _words(label, language)
+    own = r"[\s_-]+".join(map(re.escape, words))
+    forms = [own, *load_patterns(language).labels.get(" ".join(words), Forms()).forms]
     positive = _opposite(label, language)
-    if positive in {other.lower() for other in labels}:
+    if positive in {" ".join(_words(other, language)) for other in labels}:
         forms += [load_patterns(language).grammar["denying_prefix"].pattern + re.escape(positive)]
     return forms
 
 
-def _words(label: str) -> list[str]:
-    return re.split(r"[\s_-]+", label.lower().strip())
+@lru_cache(maxsize=1024)
+def _words(label: str, language: str) -> tuple[str, ...]:
+    """List the words of a label as they are in a response: contractions written out, accents composed."""
+    return tuple(re.split(r"[\s_-]+", normalise(label, (), language)))
 
 
 def _opposite(label: str, language: str) -> str:
     """Return the label that this one denies: offensive, of not offensive."""
-    found = load_patterns(language).grammar["denied_label"].fullmatch(label.lower())
+    found = load_patterns(language).grammar["denied_label"].fullmatch(" ".join(_words(label, language)))
     return found[1] if found else ""
 
 
@@ -96,27 +100,34 @@ def _stems(labels: tuple[str, ...], language: str) -> tuple[str, ...]:
     own = [
         chr(_PRIVATE + i)
         if len(label) == 1 and label.isalpha()
-        else max(_words(_opposite(label, language) or label), key=len)
+        else max(_words(_opposite(label, language) or label, language), key=len)
         for i, label in enumerate(labels)
     ]
-    listed = [stem for label in labels for stem in known.get(" ".join(_words(label)), Forms()).stems]
+    listed = [stem for label in labels for stem in known.get(" ".join(_words(label, language)), Forms()).stems]
     stems = dict.fromkeys([*listed, *own])
     return tuple(stem for stem in stems if not any(other in stem for other in stems if other != stem))
 
 
-def can_be_distinguished(labels: Sequence[str]) -> bool:
+def can_be_distinguished(labels: Sequence[str], language: str = "en") -> bool:
     """Return whether every label can be told from every other.
 
     Parameters
     ----------
     labels : sequence of str
+    language : str
 
     Returns
     -------
     bool
-        False if a label has no letter or digit, or if two differ in case and separators alone.
+        False if a label has no letter or digit, or if two differ in case, separators and contractions alone, or both
+        name a persona.
+
+    Examples
+    --------
+    >>> can_be_distinguished(["polite", "impolite"]), can_be_distinguished(["polite", "Polite"])
+    (True, False)
     """
-    words = [" ".join(_words(label)) if len(label) > 1 else label for label in labels]
+    words = [" ".join(_words(label, language)) if len(label) > 1 else label for label in labels]
     return len(set(words)) == len(words) and all(any(c.isalnum() for c in word) for word in words)
 
 
