@@ -124,6 +124,8 @@ class Patterns:
         Sentences that mark a thought, see `refusal_metrics.detection.thoughts`.
     objects : mapping
         How an object (JSON) is read, see `refusal_metrics.detection.wrapping`.
+    scripts : tuple of str
+        The scripts of the language, as Unicode names them: ``LATIN``, ``CJK``, ``THAI``, ...
     """
 
     refusals: tuple[Pattern, ...]
@@ -138,6 +140,7 @@ class Patterns:
     names: Mapping[str, Any]
     thoughts: tuple[Mapping[str, str], ...]
     objects: Mapping[str, Any]
+    scripts: tuple[str, ...]
 
     def refusals_in(self, sentence: str, allowed: int) -> tuple[Pattern, tuple[int, int]] | None:
         """Find the first of the allowed refusals, bits of their places, in a sentence, and where it is."""
@@ -305,6 +308,7 @@ def parse_patterns(content: Mapping[str, Any]) -> Patterns:
         content["personas"],
         tuple(content.get("thoughts", ())),
         content["objects"],
+        tuple(content["scripts"]),
     )
 
 
