@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from refusal_metrics.detection.characters import is_running
 from refusal_metrics.errors import unknown_name
 
 
@@ -148,7 +149,7 @@ class Patterns:
         found = 0
         for word in by_word.keys() & words_of(sentence):
             for need, patterns in by_word[word]:
-                if " " not in need or need in sentence:
+                if need in sentence:
                     found |= patterns
         for stem, patterns in by_stem:
             if stem in sentence:
@@ -192,11 +193,13 @@ class Patterns:
         by_word: dict[bytes, list[tuple[str, int]]] = {}
         by_stem: list[tuple[str, int]] = []
         for need, patterns in needs.items():
-            if need.endswith("*"):
-                by_stem.append((need.rstrip("*"), patterns))
+            words = [] if need.endswith("*") or is_running(need) else sorted(words_of(need))
+            if words:
+                # Of several words the longest, which is the rarest. Where it is all, there is nothing more to look for.
+                word = max(words, key=len)
+                by_word.setdefault(word, []).append(("" if word == need.encode() else need, patterns))
             else:
-                # Of several words the longest, which is the rarest.
-                by_word.setdefault(max(need.split(), key=len).encode(), []).append((need, patterns))
+                by_stem.append((need.rstrip("*"), patterns))
         return by_word, by_stem
 
 
