@@ -22,7 +22,7 @@ from refusal_metrics.detection.answers import (
     mask_lists,
     names_label,
 )
-from refusal_metrics.detection.characters import HEAD, is_blank
+from refusal_metrics.detection.characters import HEAD, count_words, is_blank
 from refusal_metrics.detection.clauses import clauses_beside
 from refusal_metrics.detection.foreign import is_foreign
 from refusal_metrics.detection.normalise import normalise
@@ -110,7 +110,7 @@ def detect_answer_aware(
 
 def _is_cut_off(sentences: Sequence[str], finish_reason: str | None, labels: tuple[str, ...], language: str) -> bool:
     """Return whether a response ends before it can show whether it refuses."""
-    n_words = sum(len(sentence.split()) for sentence in sentences)
+    n_words = sum(map(count_words, sentences))
     if n_words >= _ENOUGH_WORDS or not sentences:
         return False
     if finish_reason is not None:
