@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from string import ascii_lowercase
 from typing import Any
 
-import yaml
-
 from refusal_metrics.detection.characters import is_running
+from refusal_metrics.detection.language_files import fill, read_language, unfold
 from refusal_metrics.errors import unknown_name
 
 
@@ -205,12 +205,7 @@ class Patterns:
 
 _LONGEST_REPORTED = 60
 
-LABEL = "\x01(\\d\\d)"
-"""The regular expression of a label's place in a sentence: a mark and the label's number."""
-
-
 _SHARED = ("marks", "function_words")
-LANGUAGES_FOLDER = "refusal_metrics.detection.data"
 _NO_LETTERS = bytes(byte if chr(byte) in ascii_lowercase else ord(" ") for byte in range(256))
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -249,23 +244,24 @@ def load_patterns(language: str = "en") -> Patterns:
     Raises
     ------
     InputError
-        For a language without a file.
+        For a language without a file, or a mistake in it.
     """
     known = known_languages()
     if language not in known:
         raise unknown_name("language", language, known)
-    text = (files(LANGUAGES_FOLDER) / f"{language}.yaml").read_text(encoding="utf-8")
-    return parse_patterns(yaml.safe_load(text))
+    file = _folder() / f"{language}.yaml"
+    return parse_patterns(read_language(file.read_text(encoding="utf-8"), file.name))
+
+
+def _folder() -> Traversable:
+    """Return the folder of the languages' files."""
+    return files("refusal_metrics.detection.data")
 
 
 @cache
 def known_languages() -> tuple[str, ...]:
     """List the languages that have a file of patterns."""
-    stems = (
-        name.removesuffix(".yaml")
-        for file in files(LANGUAGES_FOLDER).iterdir()
-        if (name := file.name).endswith(".yaml")
-    )
+    stems = (name.removesuffix(".yaml") for file in _folder().iterdir() if (name := file.name).endswith(".yaml"))
     return tuple(sorted(stem for stem in stems if stem not in _SHARED))
 
 
@@ -281,8 +277,7 @@ def parse_patterns(content: Mapping[str, Any]) -> Patterns:
     -------
     Patterns
     """
-    words = {name: re.sub(r"\|\s+", "|", alternatives) for name, alternatives in content["words"].items()}
-    words["label"] = LABEL
+    words = {name: unfold(alternatives) for name, alternatives in content["words"].items()}
     refusals, causes, answers, reported, asides = (
         tuple(_pattern(entry, words) for entry in content.get(kind, ()))
         for kind in ("refusals", "causes", "answers", "reported", "asides")
@@ -290,14 +285,12 @@ def parse_patterns(content: Mapping[str, Any]) -> Patterns:
     labels = {label: Forms(tuple(f["stems"]), tuple(f["forms"])) for label, f in content["labels"].items()}
     contractions, rewrites = (
         tuple(
-            Rewrite(re.compile(_fill(r["from"], words)), r["to"], tuple(r.get("needs", ())))
+            Rewrite(re.compile(fill(r["from"], words)), r["to"], tuple(r.get("needs", ())))
             for r in content.get(kind, ())
         )
         for kind in ("contractions", "rewrites")
     )
-    grammar = {
-        name: re.compile(_fill(re.sub(r"\|\s+", "|", regex), words)) for name, regex in content["grammar"].items()
-    }
+    grammar = {name: re.compile(fill(unfold(regex), words)) for name, regex in content["grammar"].items()}
     return Patterns(
         refusals,
         causes,
@@ -315,15 +308,10 @@ def parse_patterns(content: Mapping[str, Any]) -> Patterns:
     )
 
 
-def _fill(regex: str, words: Mapping[str, str]) -> str:
-    """Put in the alternatives that a name in braces stands for."""
-    return re.sub(r"\{([a-z_]+)\}", lambda found: f"(?:{words[found[1]]})", regex)
-
-
 def _pattern(entry: Mapping[str, Any], words: Mapping[str, str]) -> Pattern:
     return Pattern(
         entry["name"],
-        re.compile(_fill(entry["pattern"], words)),
+        re.compile(fill(entry["pattern"], words)),
         tuple(entry.get("needs", ())),
         entry.get("cause"),
         entry["matches"],
