@@ -22,7 +22,7 @@ from refusal_metrics.detection.answers import (
     mask_lists,
     names_label,
 )
-from refusal_metrics.detection.characters import HEAD, is_blank
+from refusal_metrics.detection.characters import HEAD, count_words, is_blank
 from refusal_metrics.detection.clauses import clauses_beside
 from refusal_metrics.detection.foreign import is_foreign
 from refusal_metrics.detection.normalise import normalise
@@ -88,7 +88,9 @@ def detect_answer_aware(
     'refusal'
     """
     labels = tuple(labels)
-    unjudged = "language" if language not in known_languages() else "labels" * (not can_be_distinguished(labels))
+    unjudged = (
+        "language" if language not in known_languages() else "labels" * (not can_be_distinguished(labels, language))
+    )
     if is_blank(response) or unjudged:
         return Verdict(UNJUDGED, causes=(unjudged,)) if unjudged and not is_blank(response) else Verdict(EMPTY)
     said = strip_thought(response, language)
@@ -108,7 +110,7 @@ def detect_answer_aware(
 
 def _is_cut_off(sentences: Sequence[str], finish_reason: str | None, labels: tuple[str, ...], language: str) -> bool:
     """Return whether a response ends before it can show whether it refuses."""
-    n_words = sum(len(sentence.split()) for sentence in sentences)
+    n_words = sum(map(count_words, sentences))
     if n_words >= _ENOUGH_WORDS or not sentences:
         return False
     if finish_reason is not None:
@@ -122,7 +124,7 @@ def _sentences(said: str, labels: tuple[str, ...], persona: tuple[str, ...], lan
     patterns = load_patterns(language)
 
     def split(text: str) -> list[str]:
-        text = normalise(mark_letters(unwrap(text), labels), persona, language)
+        text = normalise(mark_letters(unwrap(text, language), labels, language), persona, language)
         return [s for line in text.split("\n") for s in patterns.grammar["sentence_end"].split(line) if s.strip()]
 
     sentences = split(said[: 8 * HEAD])

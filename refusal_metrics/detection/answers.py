@@ -5,27 +5,27 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 
+from refusal_metrics.detection.characters import is_running
+from refusal_metrics.detection.normalise import normalise
 from refusal_metrics.detection.patterns import Forms, holds_any, load_patterns
 from refusal_metrics.errors import InputError
 
 MOST_LABELS = 100
 """Labels whose answers can be distinguished: a mark has two digits."""
-# A letter alone may be an article or a pronoun: as a label it is a capital before a sign, the end or such a word.
-_LETTER = (
-    r"(?<![^\W_])(?:{letters})(?=[ \t]*(?:[.,:;)\]*\"'!|\n-]|$)"
-    r"|[ \t]+(?:because|as|is|since|for|would|seems|and|or|-|fits)\b)"
-)
+# A letter alone may be an article or a pronoun: as a label it is a capital before a sign, the end or certain words.
+_LETTER = r"(?<![^\W_])(?:{letters})(?=[ \t]*(?:[.,:;)\]*\"'!|\n-]|$)|{before})"
 _PRIVATE = 0xE000
 """The first character of those that are marks of single letters: no response may use them otherwise."""
 
 
-def mark_letters(text: str, labels: Sequence[str]) -> str:
+def mark_letters(text: str, labels: Sequence[str], language: str = "en") -> str:
     """Mark the single letters in a text that are labels, before their case is lost.
 
     Parameters
     ----------
     text : str
     labels : sequence of str
+    language : str
 
     Returns
     -------
@@ -41,10 +41,12 @@ def mark_letters(text: str, labels: Sequence[str]) -> str:
     if not letters:
         return text
     either = "|".join(map(re.escape, letters))
-    marked = re.sub(_LETTER.replace("{letters}", either), lambda found: chr(_PRIVATE + letters[found[0]]), text)
-    named = rf"(?i:\b(option|answer|choice|label|category)) ['\"(]?({either}|{either.lower()})\b"
+    grammar = load_patterns(language).grammar
+    alone = _LETTER.replace("{letters}", either).replace("{before}", grammar["letter_before"].pattern)
+    marked = re.sub(alone, lambda found: chr(_PRIVATE + letters[found[0]]), text)
+    named = rf"(?i:({grammar['letter_named'].pattern}))['\"(]?({either}|{either.lower()})\b"
     upper = {letter.lower(): i for letter, i in letters.items()}
-    return re.sub(named, lambda found: f"{found[1]} {chr(_PRIVATE + upper[found[2].lower()])}", marked)
+    return re.sub(named, lambda found: f"{found[1]}{chr(_PRIVATE + upper[found[2].lower()])}", marked)
 
 
 @lru_cache(maxsize=256)
@@ -68,27 +70,30 @@ def _mentions(labels: tuple[str, ...], language: str) -> re.Pattern[str]:
 
 def _is_unspaced(form: str) -> bool:
     """Return whether a form is in a script that puts no spaces between words, or the mark of a letter."""
-    return any("\u0e00" <= c <= "\u0eff" or "\u3040" <= c <= "\u9fff" or c >= chr(_PRIVATE) for c in form)
+    return is_running(form) or any(letter >= chr(_PRIVATE) for letter in form)
 
 
 def _forms(label: str, number: int, labels: tuple[str, ...], language: str) -> list[str]:
     if len(label) == 1 and label.isalpha():
         return [chr(_PRIVATE + number)]
-    own = r"[\s_-]+".join(map(re.escape, _words(label)))
-    forms = [own, *load_patterns(language).labels.get(" ".join(_words(label)), Forms()).forms]
+    words = _words(label, language)
+    own = r"[\s_-]+".join(map(re.escape, words))
+    forms = [own, *load_patterns(language).labels.get(" ".join(words), Forms()).forms]
     positive = _opposite(label, language)
-    if positive in {other.lower() for other in labels}:
-        forms += [rf"non?[- ]?{re.escape(positive)}"]
+    if positive in {" ".join(_words(other, language)) for other in labels}:
+        forms += [load_patterns(language).grammar["denying_prefix"].pattern + re.escape(positive)]
     return forms
 
 
-def _words(label: str) -> list[str]:
-    return re.split(r"[\s_-]+", label.lower().strip())
+@lru_cache(maxsize=1024)
+def _words(label: str, language: str) -> tuple[str, ...]:
+    """List the words of a label as they are in a response: contractions written out, accents composed."""
+    return tuple(re.split(r"[\s_-]+", normalise(label, (), language)))
 
 
 def _opposite(label: str, language: str) -> str:
     """Return the label that this one denies: offensive, of not offensive."""
-    found = load_patterns(language).grammar["denied_label"].fullmatch(label.lower())
+    found = load_patterns(language).grammar["denied_label"].fullmatch(" ".join(_words(label, language)))
     return found[1] if found else ""
 
 
@@ -100,28 +105,35 @@ def _stems(labels: tuple[str, ...], language: str) -> tuple[str, ...]:
     own = [
         chr(_PRIVATE + i)
         if len(label) == 1 and label.isalpha()
-        else max(_words(_opposite(label, language) or label), key=len)
+        else max(_words(_opposite(label, language) or label, language), key=len)
         for i, label in enumerate(labels)
     ]
-    listed = [stem for label in labels for stem in known.get(" ".join(_words(label)), Forms()).stems]
+    listed = [stem for label in labels for stem in known.get(" ".join(_words(label, language)), Forms()).stems]
     stems = dict.fromkeys([*listed, *own])
     return tuple(stem for stem in stems if not any(other in stem for other in stems if other != stem))
 
 
 @lru_cache(maxsize=256)
-def can_be_distinguished(labels: tuple[str, ...]) -> bool:
+def can_be_distinguished(labels: tuple[str, ...], language: str = "en") -> bool:
     """Return whether every label can be told from every other.
 
     Parameters
     ----------
     labels : tuple of str
+    language : str
 
     Returns
     -------
     bool
-        False if a label has no letter or digit, or if two differ in case and separators alone.
+        False if a label has no letter or digit, or if two differ in case, separators and contractions alone, or both
+        name a persona.
+
+    Examples
+    --------
+    >>> can_be_distinguished(["polite", "impolite"]), can_be_distinguished(["polite", "Polite"])
+    (True, False)
     """
-    words = [" ".join(_words(label)) if len(label) > 1 else label for label in labels]
+    words = [" ".join(_words(label, language)) if len(label) > 1 else label for label in labels]
     return len(set(words)) == len(words) and all(any(c.isalnum() for c in word) for word in words)
 
 

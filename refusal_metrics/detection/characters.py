@@ -16,6 +16,14 @@ _LONGEST_WORD = 100
 _MOST_MARKS = 30
 """Combining marks on one character, as in the stream-safe text of Unicode's annex 15."""
 
+# Scripts without spaces between words, or with particles joined to them: Thai and Lao, Burmese, Khmer, Chinese,
+# Japanese, Korean.
+_RUNNING = (
+    "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
+    "\U00020000-\U0003ffff]"
+)
+_IS_RUNNING, _TWO_RUNNING = re.compile(_RUNNING), re.compile(_RUNNING + "{1,2}")
+
 CONTROLS = bytes((*range(0x09), *range(0x0E, 0x1C), 0x7F))
 """Those of ASCII that are no white space; the patterns use two of them as marks of their own."""
 # What Unicode says is not drawn by default: joiners, hyphens, marks of the direction of writing, variants of a
@@ -35,6 +43,7 @@ CHARACTERS = str.maketrans(
         **dict.fromkeys("‐‑‒–—―−", "-"),  # noqa: RUF001 - and for a hyphen
         **dict.fromkeys(_INVISIBLE, ""),
         **dict.fromkeys(_FILLERS, " "),
+        **dict(zip("。、؟،؛۔।", ".,?,;..", strict=True)),  # noqa: RUF001 - sentence ends and commas of other scripts
         "…": "...",
     }
 )
@@ -62,6 +71,44 @@ def is_blank(text: str) -> bool:
     (True, False)
     """
     return first_drawn(text) == len(text)
+
+
+def is_running(text: str) -> bool:
+    """Return whether a text has letters of a script in which the ends of words are not seen.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_running("攻撃的"), is_running("offensive")
+    (True, False)
+    """
+    return not text.isascii() and _IS_RUNNING.search(text) is not None
+
+
+def count_words(text: str) -> int:
+    """Count the words of a text; where their ends are not seen, two letters are one.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> count_words("It is polite."), count_words("攻撃的です")
+    (3, 3)
+    """
+    return len((text if text.isascii() else _TWO_RUNNING.sub(" x ", text)).split())
 
 
 def first_drawn(text: str, start: int = 0) -> int:

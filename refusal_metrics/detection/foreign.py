@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import yaml
 
-from refusal_metrics.detection.patterns import words_of
+from refusal_metrics.detection.patterns import load_patterns, words_of
 
 _FEWEST_WORDS = 4
 """Fewer words tell no language."""
@@ -41,10 +41,11 @@ def is_foreign(text: str, language: str = "en") -> bool:
     """
     text = text[:_HEAD]
     known = _function_words()
+    scripts = load_patterns(language).scripts
+    if not (text.isascii() and "LATIN" in scripts) and _is_in_another_script(text, scripts):
+        return True
     if language not in known:
         return False
-    if not text.isascii() and _is_in_another_script(text):
-        return True
     words = words_of(text)
     if len(words) < _FEWEST_WORDS:
         return False
@@ -55,11 +56,12 @@ def is_foreign(text: str, language: str = "en") -> bool:
     return n_foreign >= _FEWEST_SIGNS and n_foreign > 2 * len(words & known[language])
 
 
-def _is_in_another_script(text: str) -> bool:
-    """Return whether more letters are of another script than of the Latin one."""
+def _is_in_another_script(text: str, scripts: tuple[str, ...]) -> bool:
+    """Return whether more letters are of other scripts than of those of a language."""
     letters = [letter for letter in text if letter.isalpha()]
-    n_other = sum(not letter.isascii() and not unicodedata.name(letter, "").startswith("LATIN ") for letter in letters)
-    return n_other >= _FEWEST_LETTERS and n_other > sum(letter.isascii() for letter in letters)
+    # The name of a letter begins with its script.
+    n_other = sum(not unicodedata.name(letter, "").startswith(scripts) for letter in letters)
+    return n_other >= _FEWEST_LETTERS and n_other > len(letters) - n_other
 
 
 @cache

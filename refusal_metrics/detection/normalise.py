@@ -16,7 +16,8 @@ _EMPHASIS = re.compile(r"[*~#]+|(?<![^\W_])_+|_+(?![^\W_])|^[ \t]*>[ \t]?", re.M
 _QUOTED = re.compile(r'"([^"\n]*)"')
 _LONGEST_NAME = 25
 """A quotation as long as this is of a text, unless it is called the answer; a shorter one may name a label."""
-_LONGEST_CALLED = len("response is: ")
+_LONGEST_CALLED = 40
+"""The number of characters before a quotation in which words may call it the answer."""
 # A response may stand in quotation marks itself.
 _WRAPPED = re.compile(r'"[^"]*"\W*$')
 _SPELLED = re.compile(r"\b(?:[^\W\d_]-){3,40}[^\W\d_]\b")
