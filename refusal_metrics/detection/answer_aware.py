@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 
 from refusal_metrics.detection.answers import (
+    answer_to_itself,
     can_be_distinguished,
     find_answer,
     label_at,
@@ -146,11 +147,14 @@ def _judge(sentences: Sequence[str], labels: tuple[str, ...], language: str) -> 
     listed = _enumerates(sentences, labels, language)
     for i, sentence in enumerate(sentences):
         is_settled = i >= N_SENTENCES or hedged is not None or (refusal is not None and refusal.rule not in disclaimers)
+        following = sentences[i + 1 : i + 2]
+        if following and (asked := answer_to_itself(sentence, following[0], labels, language)):
+            return Verdict(ANSWER, "answer", answer=asked)
         if i in listed or (is_settled and not names_label(sentence, labels, language)):
             continue
         read = _read if len(sentence) <= _LONGEST_KEPT else _read.__wrapped__
         answer, verdict = read(sentence, labels, language, whole=whole, early=i < _N_DECLINING)
-        if answer and not _is_interjection(sentence, sentences[i + 1 : i + 2], labels, language):
+        if answer and not _is_interjection(sentence, following, labels, language):
             if not grammar["hedged"].search(sentence):
                 return Verdict(ANSWER, "answer", answer=answer)
             # What is said without a hedge later overrules it.
