@@ -273,7 +273,7 @@ def find_answer(sentence: str, labels: Sequence[str], language: str = "en", *, d
 
 
 def answer_to_itself(question: str, reply: str, labels: Sequence[str], language: str = "en") -> str | None:
-    """Find the label of a sentence that asks for one alone, and of the sentence that answers: "Polite? No."
+    """Find the label of a sentence that asks for one alone, and of the sentence that answers, as in "Polite? No".
 
     Parameters
     ----------

@@ -40,7 +40,8 @@ CHARACTERS = str.maketrans(
     {
         **dict.fromkeys("‘’‚‛ʼ´′", "'"),  # noqa: RUF001 - all that is used for an apostrophe
         **dict.fromkeys("“”„‟«»″", '"'),
-        **dict.fromkeys("‐‑‒–—―−", "-"),  # noqa: RUF001 - and for a hyphen
+        **dict.fromkeys("‐‑‒–−", "-"),  # noqa: RUF001 - and for a hyphen
+        **dict.fromkeys("—―", " - "),
         **dict.fromkeys(_INVISIBLE, ""),
         **dict.fromkeys(_FILLERS, " "),
         **dict(zip("。、؟،؛۔।", ".,?,;..", strict=True)),  # noqa: RUF001 - sentence ends and commas of other scripts
