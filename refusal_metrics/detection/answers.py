@@ -13,7 +13,7 @@ from refusal_metrics.errors import InputError
 MOST_LABELS = 100
 """Labels whose answers can be distinguished: a mark has two digits."""
 # A letter alone may be an article or a pronoun: as a label it is a capital before a sign, the end or certain words.
-_LETTER = r"(?<![^\W_])(?:{letters})(?=[ \t]*(?:[.,:;)\]*\"'!|\n-]|$)|{before})"
+_LETTER = r"(?<!{letter})(?:{letters})(?=[ \t]*(?:[.,:;)\]*\"'!|\n-]|$)|{before})"
 _PRIVATE = 0xE000
 """The first character of those that are marks of single letters: no response may use them otherwise."""
 
@@ -41,10 +41,12 @@ def mark_letters(text: str, labels: Sequence[str], language: str = "en") -> str:
     if not letters:
         return text
     either = "|".join(map(re.escape, letters))
-    grammar = load_patterns(language).grammar
+    patterns = load_patterns(language)
+    grammar = patterns.grammar
     alone = _LETTER.replace("{letters}", either).replace("{before}", grammar["letter_before"].pattern)
+    alone = alone.replace("{letter}", patterns.letter)
     marked = re.sub(alone, lambda found: chr(_PRIVATE + letters[found[0]]), text)
-    named = rf"(?i:({grammar['letter_named'].pattern}))['\"(]?({either}|{either.lower()})\b"
+    named = rf"(?i:({grammar['letter_named'].pattern}))['\"(]?({either}|{either.lower()})(?!{patterns.letter}|_)"
     upper = {letter.lower(): i for letter, i in letters.items()}
     return re.sub(named, lambda found: f"{found[1]}{chr(_PRIVATE + upper[found[2].lower()])}", marked)
 
@@ -58,14 +60,15 @@ def _mentions(labels: tuple[str, ...], language: str) -> re.Pattern[str]:
         )
     forms = [(form, i) for i, label in enumerate(labels) for form in _forms(label, i, labels, language)]
     forms.sort(key=lambda pair: -len(pair[0]))
-    return re.compile("|".join(f"(?P<l{i}_{n}>{_bounded(form)})" for n, (form, i) in enumerate(forms)))
+    return re.compile("|".join(f"(?P<l{i}_{n}>{_bounded(form, language)})" for n, (form, i) in enumerate(forms)))
 
 
-def _bounded(form: str) -> str:
+def _bounded(form: str, language: str) -> str:
     """Match a form that is no part of a longer word, in scripts that put spaces between words."""
     if is_running(form) or any(letter >= chr(_PRIVATE) for letter in form):
         return form
-    return rf"(?<![^\W_])(?:{form})(?![^\W_])"
+    letter = load_patterns(language).letter
+    return rf"(?<!{letter})(?:{form})(?!{letter})"
 
 
 def _forms(label: str, number: int, labels: tuple[str, ...], language: str) -> list[str]:

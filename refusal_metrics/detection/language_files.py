@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from refusal_metrics.detection.characters import is_running
+from refusal_metrics.detection.characters import RUNNING_SCRIPTS, is_running
 from refusal_metrics.detection.verdict import CAUSES
 from refusal_metrics.errors import InputError, quoted, unknown_name
 
@@ -109,7 +109,7 @@ def read_language(text: str, file: str) -> dict[str, Any]:
         for number, entry in enumerate(content.get(section, ()), 1):
             _check_rewrite(entry, f"{file}: {section}, entry {number}", words)
     for section in ("refusals", "causes", "answers", "reported", "asides"):
-        _check_patterns(content.get(section, ()), file, section, words)
+        _check_patterns(content, file, section, words)
     for number, entry in enumerate(content.get("thoughts", ()), 1):
         _check_thought(entry, f"{file}: thoughts, entry {number}")
     for label, forms in content["labels"].items():
@@ -223,13 +223,15 @@ def _check_rewrite(entry: object, place: str, words: Mapping[str, str]) -> None:
         raise InputError(f"{place}: {quoted(rewrite['to'])} cannot replace what is found: {error}") from None
 
 
-def _check_patterns(entries: Sequence[Any], file: str, section: str, words: Mapping[str, str]) -> None:
+def _check_patterns(content: Mapping[str, Any], file: str, section: str, words: Mapping[str, str]) -> None:
     """Check the patterns of a section: their keys, regular expressions and examples."""
     names: set[str] = set()
     required = {**_PATTERN, **({"cause": str} if section in ("refusals", "causes") else {})}
+    is_word = False
     if section == "refusals":
         required["needs"] = list
-    for number, entry in enumerate(entries, 1):
+        is_word = RUNNING_SCRIPTS.isdisjoint(content["scripts"])
+    for number, entry in enumerate(content.get(section, ()), 1):
         name = entry.get("name") if isinstance(entry, dict) else None
         place = f"{file}: {section}, {name or f'entry {number}'}"
         _check_keys(entry, place, required, {"needs": list, **_FLAGS})
@@ -240,7 +242,7 @@ def _check_patterns(entries: Sequence[Any], file: str, section: str, words: Mapp
             raise _unknown(place, "cause", entry["cause"], CAUSES)
         if section in ("answers", "asides") and "{label}" not in entry["pattern"]:
             raise InputError(f"{place}: the pattern needs {{label}}, the place of a label")
-        _check_examples(entry, place, _compile(entry["pattern"], place, words), is_word=section == "refusals")
+        _check_examples(entry, place, _compile(entry["pattern"], place, words), is_word=is_word)
 
 
 def _check_examples(entry: Mapping[str, Any], place: str, regex: re.Pattern[str], *, is_word: bool) -> None:
