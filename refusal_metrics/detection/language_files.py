@@ -64,7 +64,7 @@ LABEL = "\x01(\\d\\d)"
 _BRACES = re.compile(r"\{([a-z_]+)\}")
 
 
-def read_language(text: str, file: str) -> dict[str, Any]:
+def read_language(text: str, file: str) -> Mapping[str, Any]:
     """Read a language's file and check it.
 
     Parameters
@@ -76,7 +76,7 @@ def read_language(text: str, file: str) -> dict[str, Any]:
 
     Returns
     -------
-    dict
+    mapping
 
     Raises
     ------
@@ -93,12 +93,32 @@ def read_language(text: str, file: str) -> dict[str, Any]:
     refusal_metrics.errors.InputError: fr.yaml: the key 'language' is missing
     """
     try:
-        content = yaml.safe_load(text)
+        found = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise InputError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{file}: a mapping with the keys {', '.join(_REQUIRED)} is expected, not {quoted(content)}")
-    _check_keys(content, file, _REQUIRED, _OPTIONAL)
+    return check_language(found, file)
+
+
+def check_language(found: object, file: str) -> Mapping[str, Any]:
+    """Return the content of a language's file if it has no mistake.
+
+    Parameters
+    ----------
+    found : object
+        The content.
+    file : str
+        The file's name.
+
+    Returns
+    -------
+    mapping
+
+    Raises
+    ------
+    InputError
+        As in `read_language`.
+    """
+    content = _check_keys(found, file, _REQUIRED, _OPTIONAL)
     if f"{content['language']}.yaml" != file:
         raise InputError(f"{file}: its language is {quoted(content['language'])}, which must be the file's name")
     words = _check_grammar(content, file)
@@ -121,6 +141,8 @@ def _check_grammar(content: Mapping[str, Any], file: str) -> dict[str, str]:
     """Check the scripts, the words and the grammar of a language, and return the words."""
     _check_texts(content["scripts"], f"{file}: scripts")
     for name, regex in content["words"].items():
+        if name == "label" or not _BRACES.fullmatch(f"{{{name}}}"):
+            raise InputError(f"{file}: words: {quoted(name)} is not a name in lower-case letters other than 'label'")
         _compile(regex, f"{file}: words, {name}")
     words = {name: unfold(regex) for name, regex in content["words"].items()}
     grammar = _check_keys(content["grammar"], f"{file}: grammar", dict.fromkeys(GRAMMAR, str))
@@ -150,7 +172,7 @@ def _check_keys(
     for key, value in found.items():
         if key not in known:
             raise _unknown(place, "key", key, known)
-        _check_type(value, f"{place}, {key}", known[key])
+        _check_type(value, f"{place}, {key}" if ": " in place else f"{place}: {key}", known[key])
     for key in required:
         if key not in found:
             raise InputError(f"{place}: the key {key!r} is missing")
@@ -255,7 +277,9 @@ def _check_examples(entry: Mapping[str, Any], place: str, regex: re.Pattern[str]
             raise InputError(f"{place}: the pattern {verb} {key}: {quoted(entry[key])}")
     needs = entry.get("needs", [])
     _check_texts(needs, f"{place}, needs")
-    if "needs" in entry and not any(_occurs(need, entry["matches"], is_word=is_word) for need in needs):
+    if "needs" in entry and not needs:
+        raise InputError(f"{place}: needs is empty, so the pattern would not be tried")
+    if needs and not any(_occurs(need, entry["matches"], is_word=is_word) for need in needs):
         raise InputError(
             f"{place}: none of needs ({', '.join(needs[:5])}) occurs in the example {quoted(entry['matches'])}, "
             "so the pattern would not be tried"
