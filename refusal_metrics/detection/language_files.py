@@ -248,7 +248,7 @@ def _check_rewrite(entry: object, place: str, words: Mapping[str, str]) -> None:
 def _check_patterns(content: Mapping[str, Any], file: str, section: str, words: Mapping[str, str]) -> None:
     """Check the patterns of a section: their keys, regular expressions and examples."""
     names: set[str] = set()
-    required = {**_PATTERN, **({"cause": str} if section in ("refusals", "causes") else {})}
+    required: dict[str, type] = {**_PATTERN, **({"cause": str} if section in ("refusals", "causes") else {})}
     is_word = False
     if section == "refusals":
         required["needs"] = list
