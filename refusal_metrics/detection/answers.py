@@ -267,7 +267,7 @@ def _commits(clause: str, n_labels: int, language: str, *, denying: bool) -> set
             if first_open <= place or (n_cannot and not denying):
                 continue
             if (bisect_right(negations, place) + n_cannot) % 2:
-                # Of two labels, to deny one is to give the other; of more, nothing is said.
+                # Of two labels, to deny one is to give the other; of more, it gives none.
                 if n_labels == 2:
                     found.add(1 - int(match[1]))
             else:
