@@ -25,7 +25,7 @@ RUNNING = (
 """The class of their letters."""
 _IS_RUNNING, _TWO_RUNNING = re.compile(RUNNING), re.compile(RUNNING + "{1,2}")
 
-_CONTROLS = "".join(map(chr, (*range(0x09), *range(0x0E, 0x1C), 0x7F)))
+CONTROLS = bytes((*range(0x09), *range(0x0E, 0x1C), 0x7F))
 """Those of ASCII that are no white space; the patterns use two of them as marks of their own."""
 # What Unicode says is not drawn by default: joiners, hyphens, marks of the direction of writing, variants of a
 # character, tags. So too controls.
@@ -34,22 +34,22 @@ _UNDRAWN = (
     (0x200B, 0x2010), (0x202A, 0x202F), (0x2060, 0x2070), (0xFE00, 0xFE10), (0xFEFF, 0xFF00), (0xFFF0, 0xFFFC),
     (0x1BCA0, 0x1BCA4), (0x1D173, 0x1D17B), (0xE0000, 0xE1000),
 )  # fmt: skip
-_INVISIBLE = _CONTROLS + "".join(chr(code) for first, end in _UNDRAWN for code in range(first, end))
+_INVISIBLE = CONTROLS.decode("ascii") + "".join(chr(code) for first, end in _UNDRAWN for code in range(first, end))
 # Letters of Hangul, and a pattern of Braille, that are blank.
 _FILLERS = "\u115f\u1160\u2800\u3164\uffa0"
 CHARACTERS = str.maketrans(
     {
         **dict.fromkeys("‘’‚‛ʼ´′", "'"),  # noqa: RUF001 - all that is used for an apostrophe
         **dict.fromkeys("“”„‟«»″", '"'),
-        **dict.fromkeys("‐‑‒–—―−", "-"),  # noqa: RUF001 - and for a hyphen
+        **dict.fromkeys("‐‑‒–−", "-"),  # noqa: RUF001 - and for a hyphen
+        **dict.fromkeys("—―", " - "),
         **dict.fromkeys(_INVISIBLE, ""),
         **dict.fromkeys(_FILLERS, " "),
         **dict(zip("。、؟،؛۔।", ".,?,;..", strict=True)),  # noqa: RUF001 - sentence ends and commas of other scripts
         "…": "...",
     }
 )
-CONTROL = re.compile(f"[{_CONTROLS}]+")
-_BLANK = re.compile(rf"[\s{_CONTROLS}{_FILLERS}{''.join(f'{chr(first)}-{chr(end - 1)}' for first, end in _UNDRAWN)}]*")
+_BLANK = re.compile(rf"[\s{re.escape(_INVISIBLE + _FILLERS)}]*")
 # Marks are sorted by insertion when a text is normalised: the time grows with the square of how many are in a row.
 _MANY_FOREIGN = re.compile(rf"[^\x00-\x7f]{{{_MOST_MARKS + 1}}}")
 # Where combining marks are; the test looks for others.
@@ -115,6 +115,9 @@ def count_words(text: str) -> int:
 
 def first_drawn(text: str, start: int = 0) -> int:
     """Return the place of the first character that is drawn."""
+    first = text[start : start + 1]
+    if first.isascii() and first.isalnum():
+        return start
     blank = _BLANK.match(text, start)
     return blank.end() if blank else start
 

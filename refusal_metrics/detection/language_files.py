@@ -15,7 +15,7 @@ GRAMMAR: Mapping[str, tuple[str, ...]] = {
         (
             *("sentence_end", "continues", "boundary", "but", "glue", "or_not", "open", "negation", "cannot", "hedged"),
             *("denying_prefix", "letter_before", "letter_named", "of_text", "interjection", "unfinished"),
-            *("role", "repeated", "called", "takes_side", "argues", "conceding"),
+            *("role", "repeated", "called", "takes_side", "argues", "conceding", "asks", "affirms", "denies"),
             *("turn", "complies", "proceeds", "instead", "concedes", "offers"),
         ),
         (),

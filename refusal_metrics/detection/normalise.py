@@ -6,7 +6,7 @@ is; patterns do not look at pronouns.
 
 import re
 
-from refusal_metrics.detection.characters import CHARACTERS, CONTROL, HEAD, RAW_HEAD, compose, first_drawn, opening_of
+from refusal_metrics.detection.characters import CHARACTERS, CONTROLS, HEAD, RAW_HEAD, compose, first_drawn, opening_of
 from refusal_metrics.detection.patterns import load_patterns
 from refusal_metrics.detection.personas import name_alike
 
@@ -23,7 +23,6 @@ _WRAPPED = re.compile(r'"[^"]*"\W*$')
 _SPELLED = re.compile(r"\b(?:[^\W\d_]-){3,40}[^\W\d_]\b")
 _ARROWS = re.compile(r" ?[\u2190-\u21ff]+")
 _SYMBOLS = re.compile(r"[\u2200-\u2bff\u3000-\u3004\ufe0f\U0001f000-\U0001faff]+")
-_SPACE = re.compile(r"[^\S\n]+")
 
 
 def normalise(text: str, persona: tuple[str, ...] = (), language: str = "en") -> str:
@@ -53,7 +52,7 @@ def normalise(text: str, persona: tuple[str, ...] = (), language: str = "en") ->
     patterns = load_patterns(language)
     text = opening_of(text[first_drawn(text) :], RAW_HEAD)
     if text.isascii():
-        text = CONTROL.sub("", text)
+        text = text.encode("ascii").translate(None, CONTROLS).decode("ascii")
     else:
         text = opening_of(compose(text.translate(CHARACTERS)), RAW_HEAD).translate(CHARACTERS)
         text = _SYMBOLS.sub(" ", _ARROWS.sub(": ", text))
@@ -75,7 +74,7 @@ def normalise(text: str, persona: tuple[str, ...] = (), language: str = "en") ->
         text = text.replace("'", "")
     if "-" in text:
         text = _SPELLED.sub(lambda found: found[0].replace("-", ""), text)
-    return _SPACE.sub(" ", text).strip()
+    return "\n".join(" ".join(line.split()) for line in text.split("\n")).strip()
 
 
 def _without_quotations(text: str, called: re.Pattern[str]) -> str:

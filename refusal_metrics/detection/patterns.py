@@ -1,7 +1,7 @@
 """A language as the rule ``answer_aware`` knows it: its grammar and its patterns, read from a file and compiled."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
@@ -79,9 +79,7 @@ class Rewrite:
 
     def apply(self, text: str) -> str:
         """Return a text in which it is written otherwise."""
-        if self.needs and not any(need in text for need in self.needs):
-            return text
-        return self.regex.sub(self.to, text)
+        return self.regex.sub(self.to, text) if not self.needs or holds_any(text, self.needs) else text
 
 
 @dataclass(frozen=True)
@@ -218,6 +216,15 @@ _LONGEST_REPORTED = 60
 _SHARED = ("marks", "function_words")
 _NO_LETTERS = bytes(byte if chr(byte) in ascii_lowercase else ord(" ") for byte in range(256))
 _WORD = re.compile(r"[^\W\d_]+")
+
+
+def holds_any(text: str, parts: Iterable[str]) -> bool:
+    """Return whether a text contains one of several parts."""
+    # A loop takes half the time of any().
+    for part in parts:  # noqa: SIM110
+        if part in text:
+            return True
+    return False
 
 
 def words_of(text: str) -> frozenset[bytes]:

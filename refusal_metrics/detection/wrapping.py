@@ -14,6 +14,8 @@ _TAG = re.compile(r"<(/?)([^<>\n/]{1,80})/?>")
 _RULE = re.compile(r"^[ \t|:-]{2,}$", re.MULTILINE)
 _ROW = re.compile(r"^[ \t]*\|", re.MULTILINE)
 _UNTICKED = re.compile(r"^[ \t]*(?:[-*][ \t]+)?(?:[☐□⬜◻○]|\[ ?\])[^\n]*$", re.MULTILINE)
+# What a role does while it speaks: *puts down the cup* Yes.
+_ACTION = re.compile(r"^\s*[*_]\w+ [^*_\n]{4,200}[*_] (?=\S)")
 _FENCE = re.compile(r"^[ \t]*```\w*[ \t]*$", re.MULTILINE)
 _LONGEST_OBJECT = 20_000
 _DEEPEST = 8
@@ -41,6 +43,8 @@ def unwrap(text: str, language: str = "en") -> str:
     >>> unwrap("<label>polite</label>")
     '\npolite\n'
     """
+    if text[:1] in "*_ \n":
+        text = _ACTION.sub(r"\g<0>\n", text)
     if "```" in text:
         text = _FENCE.sub("", text)
     if "{" in text:
@@ -54,7 +58,7 @@ def unwrap(text: str, language: str = "en") -> str:
         text = _TAG.sub(lambda tag: _write_tag(tag[1], tag[2], closed), text)
     if "|" in text and _ROW.search(text):
         text = _RULE.sub("", text).replace("|", "\n")
-    return _UNTICKED.sub("", text)
+    return text if text.isascii() and "[" not in text else _UNTICKED.sub("", text)
 
 
 def _write_tag(slash: str, name: str, closed: set[str]) -> str:

@@ -25,6 +25,7 @@ ORDER = {
     "i do not condone such language.": "disapproves condones_not",
     "i am designed not to produce such content.": "unable own_purpose",
     "i do not make such judgments.": "no_assumptions does_not_do",
+    "i do not see the message you would like me to evaluate.": "no_text missing_input",
     "i will decline.": "in_a_word decline",
     "i do not have feelings, and i am not able to answer.": "unable no_opinion own_purpose",
     "i am not able to give personal opinions.": "cannot_opine unable own_purpose",
