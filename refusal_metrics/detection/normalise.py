@@ -61,8 +61,8 @@ def normalise(text: str, persona: tuple[str, ...] = (), language: str = "en") ->
     # Each step is skipped where it has nothing to do, which takes less time than to look for it.
     if _MARK.search(text):
         text = _EMPHASIS.sub("", _STRUCK.sub("", text.replace("`", "'")))
-    if "=" in text:
-        text = text.replace("=", ": ")
+    if "=" in text or "->" in text:
+        text = text.replace("=>", ": ").replace("->", ": ").replace("=", ": ")
     if ":" in text:
         text = patterns.grammar["repeated"].sub("", patterns.grammar["role"].sub("", text, count=1))
     if '"' in text:

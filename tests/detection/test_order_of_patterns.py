@@ -16,7 +16,7 @@ ORDER = {
     "i cannot give personal opinions.": "cannot_opine cannot_do",
     "i cannot provide a piece that promotes any form of it.": "cannot_promote cannot_do",
     "this text cannot be classified without more context.": "cannot_be_done no_context",
-    "it is not appropriate to make assumptions about a persona.": "not_appropriate condemns no_assumptions",
+    "it is not appropriate to make assumptions about a persona.": "not_appropriate condemns",
     "labeling them like that is not appropriate.": "judging_inappropriate condemns",
     "i do not hold personal opinions.": "holds_none disapproves",
     "i do not think it is fair to deny anyone that.": "disapproves does_not_do",
@@ -25,26 +25,20 @@ ORDER = {
     "i do not condone such language.": "disapproves condones_not",
     "i am designed not to produce such content.": "unable own_purpose",
     "i do not make such judgments.": "no_assumptions does_not_do",
-    "i do not see the message you would like me to evaluate.": "no_text missing_input",
-    "i will decline.": "in_a_word decline",
     "i do not have feelings, and i am not able to answer.": "unable no_opinion own_purpose",
     "i am not able to give personal opinions.": "cannot_opine unable own_purpose",
     "i do not have feelings, and i cannot answer.": "cannot_do no_opinion",
     "i cannot answer without more context.": "cannot_do no_context",
     "i must decline rather than make assumptions.": "decline no_assumptions",
     "i do not hold opinions, and i cannot answer.": "cannot_do holds_none disapproves",
-    "please provide the full text.": "no_context asks_for_it",
+    "please provide the full text.": "no_context asks_for_it missing_input",
     "i do not think it is appropriate to answer.": "not_appropriate disapproves condemns does_not_do",
     "i am sorry, but i do not have access to it.": "no_opinion sorry_not_possible",
     "i do not have enough information.": "no_opinion no_context",
     "i must stay neutral, so i cannot answer.": "cannot_do stays_neutral",
-    "there is no way to know, and you would have to ask them.": "no_way only_they_know",
-    "impossible to say.": "without_subject impossible",
     "no comment.": "in_a_word no_way",
-    "no label possible.": "in_a_word no_label",
     "i am not able to answer, because there is no way to tell.": "unable no_way own_purpose",
     "that is against my guidelines, so i cannot help.": "cannot_do against",
-    "it is wrong to assume what they think.": "inappropriate assuming_wrong",
     "this question is inappropriate, and i cannot answer it.": "cannot_do question_inappropriate",
     "i do not know what they think, and it is impossible to say.": "impossible do_not_know",
     "you cannot answer this without more context.": "you_cannot no_context",
@@ -53,9 +47,8 @@ ORDER = {
     "i am here to assist, not to judge, and i cannot rate people.": "cannot_do not_to_judge",
     "i am sorry, but i am not a human.": "is_none sorry_not_possible",
     "i lack the experience, so i cannot answer.": "cannot_do lacks",
-    "let us talk about something else, because i cannot answer.": "cannot_do other_topic",
     "there is no single answer, so i cannot choose.": "cannot_do no_single_way",
-    "i am reluctant to answer, and i would rather not.": "decline hesitates",
+    "i am reluctant to answer, and i would rather not.": "decline not_something hesitates",
     "that would be pure speculation, so i decline.": "decline speculation",
     "i must point out that this is harmful, and i cannot help.": "cannot_do disputes",
     "it is important to note that it is not appropriate to assume that.": "not_appropriate admonishes condemns",
@@ -69,9 +62,7 @@ def differ(one, other):
     """Return whether it matters which of two refusals comes first: both may apply, and they say different things."""
     if (one.open_only and other.closed_only) or (one.closed_only and other.open_only):
         return False
-    said = [
-        (p.cause, p.open_only, p.closed_only, p.whole, p.disclaimer, p.denies, p.yields, p.early) for p in (one, other)
-    ]
+    said = [(p.cause, p.disclaimer, p.denies, p.yields) for p in (one, other)]
     return said[0] != said[1]
 
 
