@@ -14,7 +14,7 @@ _MARK = re.compile(r"[*_~#>`]")
 _STRUCK = re.compile(r"~~[^~\n]{0,80}~~")
 _EMPHASIS = re.compile(r"[*~#]+|(?<![^\W_])_+|_+(?![^\W_])|^[ \t]*>[ \t]?", re.MULTILINE)
 _QUOTED = re.compile(r'"([^"\n]*)"')
-_LONGEST_NAME = 25
+_LONGEST_NAME = 27
 """A quotation as long as this is of a text, unless it is called the answer; a shorter one may name a label."""
 _LONGEST_CALLED = 40
 """The number of characters before a quotation in which words may call it the answer."""
