@@ -36,7 +36,7 @@ from refusal_metrics.detection.wrapping import unwrap
 N_SENTENCES = 12
 """The opening: so many sentences and lines of a response are looked at."""
 N_LAST = 3
-"""So many sentences at the end are looked at for an answer."""
+"""The number of sentences at the end that are looked at for an answer."""
 
 # A sentence that is longer is not said again, and not kept.
 _LONGEST_KEPT = 600

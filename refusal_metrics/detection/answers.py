@@ -13,7 +13,7 @@ from refusal_metrics.errors import InputError
 MOST_LABELS = 100
 """Labels whose answers can be distinguished: a mark has two digits."""
 # A letter alone may be an article or a pronoun: as a label it is a capital before a sign, the end or certain words.
-_LETTER = r"(?<![^\W_])(?:{letters})(?=[ \t]*(?:[.,:;)\]*\"'!|\n-]|$)|{before})"
+_LETTER = r"(?<!{letter})(?:{letters})(?=[ \t]*(?:[.,:;)\]*\"'!|\n-]|$)|{before})"
 # A label that begins with the sign of an option, and the sign is followed by words.
 _ENUMERATED = re.compile(r"([^\W\d_]|\d{1,2})[.):] +(\S.*)", re.DOTALL)
 _PRIVATE = 0xE000
@@ -43,10 +43,12 @@ def mark_letters(text: str, labels: Sequence[str], language: str = "en") -> str:
     if not letters:
         return text
     either = "|".join(map(re.escape, letters))
-    grammar = load_patterns(language).grammar
+    patterns = load_patterns(language)
+    grammar = patterns.grammar
     alone = _LETTER.replace("{letters}", either).replace("{before}", grammar["letter_before"].pattern)
+    alone = alone.replace("{letter}", patterns.letter)
     marked = re.sub(alone, lambda found: chr(_PRIVATE + letters[found[0]]), text)
-    named = rf"(?i:({grammar['letter_named'].pattern}))['\"(]?({either}|{either.lower()})\b"
+    named = rf"(?i:({grammar['letter_named'].pattern}))['\"(]?({either}|{either.lower()})(?!{patterns.letter}|_)"
     upper = {letter.lower(): i for letter, i in letters.items()}
     return re.sub(named, lambda found: f"{found[1]}{chr(_PRIVATE + upper[found[2].lower()])}", marked)
 
@@ -80,7 +82,8 @@ def _mentions(labels: tuple[str, ...], language: str) -> re.Pattern[str]:
         for kind in (False, True)
     )
     # In scripts that put spaces between words, a form is no part of a longer word.
-    bounded = rf"(?<![^\W_])(?:{spaced})(?![^\W_])"
+    letter = load_patterns(language).letter
+    bounded = rf"(?<!{letter})(?:{spaced})(?!{letter})"
     return re.compile("|".join([bounded] * bool(spaced) + [unspaced] * bool(unspaced)))
 
 
@@ -291,7 +294,8 @@ def answer_to_itself(question: str, reply: str, labels: Sequence[str], language:
     known = tuple(labels)
     if not question.endswith("?"):
         return None
-    label, end = label_at(question, grammar["asks"].match(question).end(), known, language)
+    opening = grammar["asks"].match(question)
+    label, end = label_at(question, opening.end() if opening else 0, known, language)
     if label is None or question[end:].strip(" ?"):
         return None
     if grammar["affirms"].match(reply):
@@ -315,7 +319,7 @@ def _commits(clause: str, n_labels: int, language: str, *, denying: bool) -> set
             if first_open <= place or (n_cannot and not denying):
                 continue
             if (bisect_right(negations, place) + n_cannot) % 2:
-                # Of two labels, to deny one is to give the other; of more, nothing is said.
+                # Of two labels, to deny one is to give the other; of more, it gives none.
                 if n_labels == 2:
                     found.add(1 - int(match[1]))
             else:

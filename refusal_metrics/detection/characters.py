@@ -16,13 +16,14 @@ _LONGEST_WORD = 100
 _MOST_MARKS = 30
 """Combining marks on one character, as in the stream-safe text of Unicode's annex 15."""
 
-# Scripts without spaces between words, or with particles joined to them: Thai and Lao, Burmese, Khmer, Chinese,
-# Japanese, Korean.
-_RUNNING = (
+RUNNING_SCRIPTS = frozenset(("THAI", "LAO", "MYANMAR", "KHMER", "CJK", "HIRAGANA", "KATAKANA", "HANGUL"))
+"""Scripts without spaces between words, or with particles joined to them, by their names in Unicode."""
+RUNNING = (
     "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
     "\U00020000-\U0003ffff]"
 )
-_IS_RUNNING, _TWO_RUNNING = re.compile(_RUNNING), re.compile(_RUNNING + "{1,2}")
+"""The class of their letters."""
+_IS_RUNNING, _TWO_RUNNING = re.compile(RUNNING), re.compile(RUNNING + "{1,2}")
 
 CONTROLS = bytes((*range(0x09), *range(0x0E, 0x1C), 0x7F))
 """Those of ASCII that are no white space; the patterns use two of them as marks of their own."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from refusal_metrics.detection.characters import is_running
+from refusal_metrics.detection.characters import RUNNING_SCRIPTS, is_running
 from refusal_metrics.detection.verdict import CAUSES
 from refusal_metrics.errors import InputError, quoted, unknown_name
 
@@ -64,7 +64,7 @@ LABEL = "\x01(\\d\\d)"
 _BRACES = re.compile(r"\{([a-z_]+)\}")
 
 
-def read_language(text: str, file: str) -> dict[str, Any]:
+def read_language(text: str, file: str) -> Mapping[str, Any]:
     """Read a language's file and check it.
 
     Parameters
@@ -76,7 +76,7 @@ def read_language(text: str, file: str) -> dict[str, Any]:
 
     Returns
     -------
-    dict
+    mapping
 
     Raises
     ------
@@ -93,12 +93,32 @@ def read_language(text: str, file: str) -> dict[str, Any]:
     refusal_metrics.errors.InputError: fr.yaml: the key 'language' is missing
     """
     try:
-        content = yaml.safe_load(text)
+        found = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise InputError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{file}: a mapping with the keys {', '.join(_REQUIRED)} is expected, not {quoted(content)}")
-    _check_keys(content, file, _REQUIRED, _OPTIONAL)
+    return check_language(found, file)
+
+
+def check_language(found: object, file: str) -> Mapping[str, Any]:
+    """Return the content of a language's file if it has no mistake.
+
+    Parameters
+    ----------
+    found : object
+        The content.
+    file : str
+        The file's name.
+
+    Returns
+    -------
+    mapping
+
+    Raises
+    ------
+    InputError
+        As in `read_language`.
+    """
+    content = _check_keys(found, file, _REQUIRED, _OPTIONAL)
     if f"{content['language']}.yaml" != file:
         raise InputError(f"{file}: its language is {quoted(content['language'])}, which must be the file's name")
     words = _check_grammar(content, file)
@@ -109,7 +129,7 @@ def read_language(text: str, file: str) -> dict[str, Any]:
         for number, entry in enumerate(content.get(section, ()), 1):
             _check_rewrite(entry, f"{file}: {section}, entry {number}", words)
     for section in ("refusals", "causes", "answers", "reported", "asides"):
-        _check_patterns(content.get(section, ()), file, section, words)
+        _check_patterns(content, file, section, words)
     for number, entry in enumerate(content.get("thoughts", ()), 1):
         _check_thought(entry, f"{file}: thoughts, entry {number}")
     for label, forms in content["labels"].items():
@@ -121,6 +141,8 @@ def _check_grammar(content: Mapping[str, Any], file: str) -> dict[str, str]:
     """Check the scripts, the words and the grammar of a language, and return the words."""
     _check_texts(content["scripts"], f"{file}: scripts")
     for name, regex in content["words"].items():
+        if name == "label" or not _BRACES.fullmatch(f"{{{name}}}"):
+            raise InputError(f"{file}: words: {quoted(name)} is not a name in lower-case letters other than 'label'")
         _compile(regex, f"{file}: words, {name}")
     words = {name: unfold(regex) for name, regex in content["words"].items()}
     grammar = _check_keys(content["grammar"], f"{file}: grammar", dict.fromkeys(GRAMMAR, str))
@@ -150,7 +172,7 @@ def _check_keys(
     for key, value in found.items():
         if key not in known:
             raise _unknown(place, "key", key, known)
-        _check_type(value, f"{place}, {key}", known[key])
+        _check_type(value, f"{place}, {key}" if ": " in place else f"{place}: {key}", known[key])
     for key in required:
         if key not in found:
             raise InputError(f"{place}: the key {key!r} is missing")
@@ -223,13 +245,15 @@ def _check_rewrite(entry: object, place: str, words: Mapping[str, str]) -> None:
         raise InputError(f"{place}: {quoted(rewrite['to'])} cannot replace what is found: {error}") from None
 
 
-def _check_patterns(entries: Sequence[Any], file: str, section: str, words: Mapping[str, str]) -> None:
+def _check_patterns(content: Mapping[str, Any], file: str, section: str, words: Mapping[str, str]) -> None:
     """Check the patterns of a section: their keys, regular expressions and examples."""
     names: set[str] = set()
-    required = {**_PATTERN, **({"cause": str} if section in ("refusals", "causes") else {})}
+    required: dict[str, type] = {**_PATTERN, **({"cause": str} if section in ("refusals", "causes") else {})}
+    is_word = False
     if section == "refusals":
         required["needs"] = list
-    for number, entry in enumerate(entries, 1):
+        is_word = RUNNING_SCRIPTS.isdisjoint(content["scripts"])
+    for number, entry in enumerate(content.get(section, ()), 1):
         name = entry.get("name") if isinstance(entry, dict) else None
         place = f"{file}: {section}, {name or f'entry {number}'}"
         _check_keys(entry, place, required, {"needs": list, **_FLAGS})
@@ -240,7 +264,7 @@ def _check_patterns(entries: Sequence[Any], file: str, section: str, words: Mapp
             raise _unknown(place, "cause", entry["cause"], CAUSES)
         if section in ("answers", "asides") and "{label}" not in entry["pattern"]:
             raise InputError(f"{place}: the pattern needs {{label}}, the place of a label")
-        _check_examples(entry, place, _compile(entry["pattern"], place, words), is_word=section == "refusals")
+        _check_examples(entry, place, _compile(entry["pattern"], place, words), is_word=is_word)
 
 
 def _check_examples(entry: Mapping[str, Any], place: str, regex: re.Pattern[str], *, is_word: bool) -> None:
@@ -253,7 +277,9 @@ def _check_examples(entry: Mapping[str, Any], place: str, regex: re.Pattern[str]
             raise InputError(f"{place}: the pattern {verb} {key}: {quoted(entry[key])}")
     needs = entry.get("needs", [])
     _check_texts(needs, f"{place}, needs")
-    if "needs" in entry and not any(_occurs(need, entry["matches"], is_word=is_word) for need in needs):
+    if "needs" in entry and not needs:
+        raise InputError(f"{place}: needs is empty, so the pattern would not be tried")
+    if needs and not any(_occurs(need, entry["matches"], is_word=is_word) for need in needs):
         raise InputError(
             f"{place}: none of needs ({', '.join(needs[:5])}) occurs in the example {quoted(entry['matches'])}, "
             "so the pattern would not be tried"

@@ -9,7 +9,7 @@ from importlib.resources.abc import Traversable
 from string import ascii_lowercase
 from typing import Any
 
-from refusal_metrics.detection.characters import is_running
+from refusal_metrics.detection.characters import RUNNING, RUNNING_SCRIPTS, is_running
 from refusal_metrics.detection.language_files import fill, read_language, unfold
 from refusal_metrics.errors import unknown_name
 
@@ -166,6 +166,16 @@ class Patterns:
         """Return whether words are part of the input, from the words before them."""
         return any(pattern.regex.search(before.rstrip()) for pattern in self.reported)
 
+    @cached_property
+    def runs(self) -> bool:
+        """Whether the language is in a script in which the ends of words are not seen."""
+        return not RUNNING_SCRIPTS.isdisjoint(self.scripts)
+
+    @cached_property
+    def letter(self) -> str:
+        """The regular expression of a letter or digit that belongs to the word beside it: none of such a script."""
+        return rf"(?!{RUNNING})[^\W_]" if self.runs else r"[^\W_]"
+
     @cache  # noqa: B019 - the patterns of a language live as long as the process
     def allowing(self, *, open_ended: bool, whole: bool, has_labels: bool, late: bool = False) -> int:
         """Return, as bits, the refusals that apply without labels, or if a sentence is the whole response."""
@@ -191,7 +201,7 @@ class Patterns:
         by_word: dict[bytes, list[tuple[str, int]]] = {}
         by_stem: list[tuple[str, int]] = []
         for need, patterns in needs.items():
-            words = [] if need.endswith("*") or is_running(need) else sorted(words_of(need))
+            words = [] if need.endswith("*") or self.runs or is_running(need) else sorted(words_of(need))
             if words:
                 # Of several words the longest, which is the rarest. Where it is all, there is nothing more to look for.
                 word = max(words, key=len)

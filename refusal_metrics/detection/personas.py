@@ -106,7 +106,8 @@ def _named(persona: tuple[str, ...], language: str) -> _Named:
     So too where the noun is left out: "Christians", "as a Christian". Words of personas in a row that end
     in none are matched too, outside the groups: else each of them would be tried as the first.
     """
-    names = load_patterns(language).names
+    patterns = load_patterns(language)
+    names, letter = patterns.names, patterns.letter
     literals = {expression: words for form in persona for expression, words in _literals(form, names)}
     phrases = [*_design(), *(phrase for form in persona if (phrase := _phrase(form, names)))]
     nouns = [name for noun in sorted({noun for _, noun, _ in phrases}) for name in (_plural(noun, names), noun)]
@@ -118,8 +119,12 @@ def _named(persona: tuple[str, ...], language: str) -> _Named:
     many = rf"{article}?(?:{word}[- ])*(?:{noun}|{adjective}{ending})"
     alone = rf"{article}(?:{word}[- ])*{adjective}(?={names['behind']})"
     initial = re.escape("".join(sorted({name[0] for name in (*names["articles"], *words, *nouns)})))
-    running = [expression for expression in literals if is_running(expression)]
-    spaced = [expression for expression in literals if not is_running(expression)]
+    spaced = [expression for expression in literals if not (patterns.runs or is_running(expression))]
+    running = [
+        expression if is_running(expression) else rf"(?<!{letter}){expression}(?!{letter})"
+        for expression in literals
+        if expression not in spaced
+    ]
     regex = re.compile(
         rf"\b(?:(?P<literal>{_any(spaced)})(?!\w)"
         rf"|(?=[{initial}])(?:(?P<persona>(?:{many}|{alone})\b)|(?:{word}[- ])+))"
@@ -127,7 +132,7 @@ def _named(persona: tuple[str, ...], language: str) -> _Named:
     )
     signs = [*nouns, *(f"{a.split()[-1]}{s}" for a in adjectives for s in ("", ending)), *literals.values()]
     found = [None if is_running(sign) else max(words_of(sign), key=len, default=None) for sign in signs]
-    return _Named(regex, None if None in found else frozenset(sign for sign in found if sign))
+    return _Named(regex, None if patterns.runs or None in found else frozenset(sign for sign in found if sign))
 
 
 @cache
