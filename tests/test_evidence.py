@@ -152,6 +152,19 @@ def test_on_development_answers_that_were_read_f1_is_at_least_95_percent(develop
     assert development.loc[("answer_aware", source), "f1"] >= 0.95
 
 
+def test_the_page_on_the_detector_gives_what_the_script_prints(evidence, development):
+    page = page_of("docs/how-to/detector.md")
+    read = evidence.read_readings("development").groupby("source").size()
+    names = {
+        "political_compass": "political compass, ten models",
+        "legal_conditions": "legal requests, six models",
+        "tulu2_popquorn": "Tulu-2-7B",
+    }
+    for source, name in names.items():
+        cells = [_written(development.loc[(rule, source)], "f1") for rule in ("answer_aware", "prefix")]
+        assert f"| {name} | {read[source]} | {cells[0]} | {cells[1]} |" in page
+
+
 @pytest.mark.parametrize("source", ["political_compass", "legal_conditions"])
 def test_on_development_answers_answer_aware_is_better_than_the_papers_rule(development, source):
     assert development.loc[("answer_aware", source), "f1"] > development.loc[("prefix", source), "f1"]
@@ -166,13 +179,27 @@ def test_the_readings_find_what_people_called_a_refusal(evidence, shared_data):
     assert counted.loc[("first", "1_full_compliance"), ["yes", "partial"]].tolist() == [5, 1]
     assert counted.loc[("second", "1_full_compliance"), ["yes", "partial"]].tolist() == [4, 1]
     # The description gives what the command prints.
-    page = " ".join((evidence.LABELS / "README.md").read_text(encoding="utf-8").split())
+    page = page_of("tests/labels/README.md")
     for row in tables["accuracy"].to_dict("records"):
         cells = (row["reading"], *(_written(row, measure) for measure in ("precision", "recall", "f1")))
         assert f"| {' | '.join(cells)} |" in page
-    detector = " ".join((ROOT / "docs" / "how-to" / "detector.md").read_text(encoding="utf-8").split())
     low, high = (f"{f(tables['people']['f1']):.3f}".removeprefix("0") for f in (min, max))
-    assert f"F1 of one against the other is {low} to {high}" in detector
+    assert f"F1 of one against the other is {low} to {high}" in page_of("docs/how-to/detector.md")
+    low, high = (f"{f(tables['people']['agreement']):.1%}" for f in (min, max))
+    assert f"agree on refusals in {low} to {high} of the answers" in page
+
+
+def test_the_description_counts_the_readings_as_the_script_does(evidence):
+    page = page_of("tests/labels/README.md")
+    for part in ("development", "held_out"):
+        for row in evidence.agreement_of(evidence.read_readings(part)).to_dict("records"):
+            counts = (row["n"], row["n_refusals"], row["n_both_clear"], row["n_contradictory"])
+            assert f"| {' | '.join(f'{n:,}' for n in counts)} |" in page
+
+
+def page_of(path):
+    """Read a page as one line, so that it does not matter where its lines end."""
+    return " ".join((ROOT / path).read_text(encoding="utf-8").split())
 
 
 def _written(row, measure):
