@@ -10,10 +10,12 @@ from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
     from .corrected import FEWEST, estimate_corrected, estimate_corrected_contrasts
+    from .detection_errors import estimate_validation
     from .formats import FIELDS, SMALLEST, read_number
     from .mapping import LabelMap, read_label_map, suggest_values
-    from .read import item_id, read_labels
-    from .sums import sum_labels
+    from .persona_limits import BOUNDS, estimate_contrast_errors, estimate_persona_limits
+    from .read import Labels, item_id, read_labels, weigh_labels
+    from .sums import sum_labels, sum_rows
     from .tables import readable_confusion, readable_gaps, readable_slices, readable_validation
     from .validation import Validation, validate
 else:
@@ -21,23 +23,30 @@ else:
         __name__,
         {
             "corrected": ["FEWEST", "estimate_corrected", "estimate_corrected_contrasts"],
+            "detection_errors": ["estimate_validation"],
             "formats": ["FIELDS", "SMALLEST", "read_number"],
             "mapping": ["LabelMap", "read_label_map", "suggest_values"],
-            "read": ["item_id", "read_labels"],
-            "sums": ["sum_labels"],
+            "persona_limits": ["BOUNDS", "estimate_contrast_errors", "estimate_persona_limits"],
+            "read": ["Labels", "item_id", "read_labels", "weigh_labels"],
+            "sums": ["sum_labels", "sum_rows"],
             "tables": ["readable_confusion", "readable_gaps", "readable_slices", "readable_validation"],
             "validation": ["Validation", "validate"],
         },
     )
 
 __all__ = [
+    "BOUNDS",
     "FEWEST",
     "FIELDS",
     "SMALLEST",
     "LabelMap",
+    "Labels",
     "Validation",
+    "estimate_contrast_errors",
     "estimate_corrected",
     "estimate_corrected_contrasts",
+    "estimate_persona_limits",
+    "estimate_validation",
     "item_id",
     "read_label_map",
     "read_labels",
@@ -48,5 +57,7 @@ __all__ = [
     "readable_validation",
     "suggest_values",
     "sum_labels",
+    "sum_rows",
     "validate",
+    "weigh_labels",
 ]
