@@ -14,8 +14,8 @@ from refusal_metrics.errors import InputError
 
 from .detectors import Item
 
-_Asked: TypeAlias = tuple[str, tuple[str, ...], tuple[str, ...]]
-"""A response, the answers offered, and what its persona is called."""
+_Asked: TypeAlias = tuple[str, tuple[str, ...], tuple[str, ...], str]
+"""A response, the answers offered, what its persona is called, and its language."""
 
 _SHARE = 20_000
 """The number of distinct responses per process and batch; fewer are judged in this process."""
@@ -24,8 +24,8 @@ _SHARE = 20_000
 class RuleDetector:
     """A rule of `refusal_metrics.detection.rules`, in parallel.
 
-    Each distinct pair of response and options is judged once, by the very function that the harness
-    calls. Beyond some 20,000 of them the work is spread over processes, one a core.
+    Each distinct response is judged once for the same options, persona and language, by the very function that the
+    harness calls. Beyond some 20,000 of them the work is spread over processes, one a core.
 
     Parameters
     ----------
@@ -62,8 +62,7 @@ class RuleDetector:
             If a process was killed.
         """
         places: dict[_Asked, int] = {}
-        asked = ((item.response or "", item.options, words_for(item.persona)) for item in items)
-        place = array("q", (places.setdefault(key, len(places)) for key in asked))
+        place = array("q", (places.setdefault(key, len(places)) for key in map(_asked, items)))
         verdicts = self._judge(list(places))
         return [verdicts[i] for i in place]
 
@@ -88,6 +87,11 @@ class RuleDetector:
         return [distinct[i] for distinct, place in judged for i in place]
 
 
+def _asked(item: Item) -> _Asked:
+    words = item.persona_words or words_for(item.persona)
+    return item.response or "", item.options, words, item.language
+
+
 def _judge_share(name: str, pairs: list[_Asked]) -> "tuple[list[Verdict], array[int]]":
     """Judge a part of the responses: return the distinct verdicts, and the index of each pair's verdict."""
     rule = RULES[name]
@@ -101,9 +105,9 @@ def _count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _verdict(rule: Rule, response: str, options: tuple[str, ...], persona: tuple[str, ...]) -> Verdict:
+def _verdict(rule: Rule, response: str, options: tuple[str, ...], persona: tuple[str, ...], language: str) -> Verdict:
     """Judge a response as the harness does: an error affects only this response."""
     try:
-        return rule(response, options, persona=persona)
+        return rule(response, options, persona=persona, language=language)
     except Exception as error:  # noqa: BLE001 - whatever a rule raises is of this response alone
         return Verdict(UNJUDGED, causes=(type(error).__name__,))
