@@ -106,8 +106,8 @@ def detect_file(
     ----------
     path : Path
         CSV, JSON (both ``.gz`` too) or Parquet with a column of responses; of the columns
-        ``labels`` (a JSON list, or texts separated by ``|``), ``prompt``, ``persona``, ``persona_words`` (a JSON list)
-        and ``language``, the available ones are used.
+        ``labels`` (a JSON list, or texts separated by ``|``), ``prompt``, ``persona``, ``persona_words`` (a JSON list),
+        ``language`` and ``finish_reason``, the available ones are used.
     out : Path
         Written in the format of its ending, under a temporary name first: the same rows in the same order, and the
         columns ``outcome, cause, rule, answer``, all null without a verdict. For a responses table also ``refused`` and
@@ -155,7 +155,7 @@ def detect_file(
         hints = [other_column(read, "labels"), other_column(read, "prompt"), persona_of(read, persona_column)]
         # A column that is named on purpose counts alone.
         words = other_column(read, "persona_words") if persona_column is None else "NULL::VARCHAR"
-        texts = [text, *hints, words, other_column(read, "language")]
+        texts = [text, *hints, words, *(other_column(read, name) for name in ("language", "finish_reason"))]
         if is_table and form_of(path).startswith(".csv"):
             # As all commands read a responses table.
             texts = [unguard_in_sql(f"({sql})") for sql in texts]
@@ -187,8 +187,8 @@ def detect_results(
         As `refusal_metrics.analysis.responses.logs.load.load_responses` takes them.
     out : Path
         The responses table to write, ``.parquet`` or ``.csv``, which every command reads: the columns
-        of `Responses` with ``response, prompt, labels, persona_words, outcome, cause, rule, answer`` and
-        ``refused_<detector>``, which ``refused`` repeats. Both are null without a verdict. Responses refused by the
+        of `Responses` with ``response, prompt, labels, persona_words, finish_reason, outcome, cause, rule, answer``
+        and ``refused_<detector>``, which ``refused`` repeats. Both are null without a verdict. Responses refused by the
         provider (``refused_by``) remain refusals by `answer_aware`.
     detector : Detector
     force : bool
@@ -212,7 +212,7 @@ def detect_results(
     added = (*_added(detector), "refused_by")
     left = {*FLAGS, "rules", "provider_reason", *(name.lower() for name in added)}
     kept = {name: identifier(name) for name in responses.columns if name.lower() not in left}
-    hints = ("response", "labels", "prompt", "persona", "persona_words", "language")
+    hints = ("response", "labels", "prompt", "persona", "persona_words", "language", "finish_reason")
     texts = [identifier(name) if name in responses.columns else "NULL::VARCHAR" for name in hints]
     n = count_rows(responses.connection, "SELECT count(*) FROM responses")
     with _near(out, force=force) as target:

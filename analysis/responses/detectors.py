@@ -36,6 +36,8 @@ class Item:
         What the persona is called, the noun phrase first, where that is known; empty to take `persona`.
     language : str
         Of the response.
+    finish_reason : str or None
+        Why generation ended, in the provider's words (``length``), if known.
     """
 
     response: str | None
@@ -44,6 +46,7 @@ class Item:
     persona: str | None = None
     persona_words: tuple[str, ...] = ()
     language: str = LANGUAGE
+    finish_reason: str | None = None
 
 
 class Detector(Protocol):

@@ -9,13 +9,13 @@ from functools import partial
 from multiprocessing import get_context
 from typing import TypeAlias
 
-from refusal_metrics.detection import RULES, UNJUDGED, Rule, Verdict, words_for
+from refusal_metrics.detection import RULES, UNJUDGED, Reply, Rule, Verdict, words_for
 from refusal_metrics.errors import InputError
 
 from .detectors import Item
 
-_Asked: TypeAlias = tuple[str, tuple[str, ...], tuple[str, ...], str]
-"""A response, the answers offered, what its persona is called, and its language."""
+_Asked: TypeAlias = tuple[str, tuple[str, ...], tuple[str, ...], str, str | None]
+"""A response, the answers offered, what its persona is called, its language, and why it ended."""
 
 _SHARE = 20_000
 """The number of distinct responses per process and batch; fewer are judged in this process."""
@@ -24,7 +24,7 @@ _SHARE = 20_000
 class RuleDetector:
     """A rule of `refusal_metrics.detection.rules`, in parallel.
 
-    Each distinct response is judged once for the same options, persona and language, by the very function that the
+    Each distinct response is judged once for the same options, persona, language and end, by the very function that the
     harness calls. Beyond some 20,000 of them the work is spread over processes, one a core.
 
     Parameters
@@ -89,7 +89,7 @@ class RuleDetector:
 
 def _asked(item: Item) -> _Asked:
     words = item.persona_words or words_for(item.persona)
-    return item.response or "", item.options, words, item.language
+    return item.response or "", item.options, words, item.language, item.finish_reason
 
 
 def _judge_share(name: str, pairs: list[_Asked]) -> "tuple[list[Verdict], array[int]]":
@@ -105,8 +105,17 @@ def _count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _verdict(rule: Rule, response: str, options: tuple[str, ...], persona: tuple[str, ...], language: str) -> Verdict:
+def _verdict(
+    rule: Rule,
+    response: str,
+    options: tuple[str, ...],
+    persona: tuple[str, ...],
+    language: str,
+    finish_reason: str | None,
+) -> Verdict:
     """Judge a response as the harness does: an error affects only this response."""
+    if finish_reason is not None:
+        response = Reply(response, finish_reason=finish_reason)
     try:
         return rule(response, options, persona=persona, language=language)
     except Exception as error:  # noqa: BLE001 - whatever a rule raises is of this response alone

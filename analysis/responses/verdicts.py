@@ -23,7 +23,7 @@ from refusal_metrics.detection import (
 )
 from refusal_metrics.errors import InputError
 
-from ..display import plain
+from ..display import counted, plain
 from ..files import reason
 from .detectors import Detector, Item, read_language, read_offered, read_words
 from .sql import identifier
@@ -63,8 +63,8 @@ class Source:
         The number of rows.
     provider : str
         Why the provider refused, as SQL: null if it did not, or if unknown.
-    words, language : str
-        What the persona is called, as a JSON list, and the language, as SQL; null if unknown.
+    words, language, finish_reason : str
+        What the persona is called, as a JSON list, the language, and why generation ended, as SQL; null if unknown.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -76,11 +76,12 @@ class Source:
     provider: str = "NULL::VARCHAR"
     words: str = "NULL::VARCHAR"
     language: str = "NULL::VARCHAR"
+    finish_reason: str = "NULL::VARCHAR"
 
     def blocks(self) -> "tuple[pa.Schema, Iterator[pa.Table]]":
         """Return the schema of the kept columns, and the rows in blocks, with what is judged last."""
         listed = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in self.kept.items())
-        behind = enumerate([*self.texts, self.words, self.language, self.provider])
+        behind = enumerate([*self.texts, self.words, self.language, self.finish_reason, self.provider])
         texts = ", ".join(f"{sql} AS {identifier(f'{n} of the texts')}" for n, sql in behind)
         # More than 2 GB of texts do not fit into Arrow's usual type.
         self.connection.execute("SET arrow_large_buffer_size = true")
@@ -216,7 +217,7 @@ def _say_languages(unknown: Mapping[str, int]) -> Iterator[str]:
         named = ", ".join(f"{plain(name)[:40]!r} ({n:,})" for name, n in sorted(unknown.items())[:_MOST_NAMED])
         more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
         yield (
-            f"{sum(unknown.values()):,} responses are unjudged, because there are no patterns for their language: "
+            f"No patterns for {counted(len(unknown), 'language')} of responses, which are therefore unjudged: "
             f"{named}{more}. There are patterns for {', '.join(known_languages())}."
         )
 
@@ -239,7 +240,7 @@ def _value(verdict: Verdict | None, column: str) -> object:
 
 
 def _items(texts: "Sequence[pa.ChunkedArray]", place: str, n_before: int, most_labels: int | None = None) -> list[Item]:
-    responses, options, prompts, personas, words, languages = (text.to_pylist() for text in texts)
+    responses, options, prompts, personas, words, languages, ends = (text.to_pylist() for text in texts)
     offered = []
     for number, text in enumerate(options, start=n_before + 1):
         read = _read_options(text)
@@ -254,10 +255,8 @@ def _items(texts: "Sequence[pa.ChunkedArray]", place: str, n_before: int, most_l
                 "offer fewer, or rename the column to judge the responses as replies to open requests"
             )
         offered.append(read)
-    fields = zip(
-        responses, offered, prompts, personas, map(read_words, words), map(read_language, languages), strict=True
-    )
-    return [Item(*of_item) for of_item in fields]
+    known = (map(read_words, words), map(read_language, languages), (end or None for end in ends))
+    return [Item(*fields) for fields in zip(responses, offered, prompts, personas, *known, strict=True)]
 
 
 @lru_cache(maxsize=4096)

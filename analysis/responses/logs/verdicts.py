@@ -40,8 +40,8 @@ def judge_again(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str
     for rule in RULES:
         texts = ["response_again", _OFFERED, "NULL", "persona"]
         scan = f"(SELECT * {needy})"
-        # As in the run: a response is judged with the words of its persona, in its language.
-        known = ("provider_reason", "words", "language")
+        # As in the run: with the words of the persona, in its language, knowing whether the response was cut off.
+        known = ("provider_reason", "words_again", "language", "stop_again")
         source = Source(connection, "sample", scan, {"row": "file_row_number"}, texts, n, *known)
         added = (f"refused_{rule}", *(("outcome", "refused_by", "cause") if rule == ANSWERS_BY else ()))
         files[rule] = folder / f"judged_{rule}.parquet"
