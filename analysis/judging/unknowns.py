@@ -27,21 +27,19 @@ def say_unknown(place: str, detector: str, n: int, n_open: int, *, has_personas:
     --------
     >>> list(say_unknown("a.csv", "prefix", 9, 9, has_personas=False))
     []
-    >>> list(say_unknown("a.csv", "answer_aware", 9, 9, has_personas=True))
-    ['a.csv: none of the 9 responses has labels, so all are judged as replies to open requests; if the prompts offer \
-answers, name them in a column labels.']
+    >>> next(say_unknown("a.csv", "answer_aware", 9, 9, has_personas=True))
+    'a.csv: no labels for 9 of 9 responses, which are judged as replies to open requests; if the prompts offer answers, \
+name them in a column labels.'
     """
     if detector != ANSWERS_BY:
         return
     if n_open:
-        how = "judged as replies to open requests; if the prompts offer answers, name them in a column labels"
         yield (
-            f"{place}: none of the {n:,} responses has labels, so all are {how}."
-            if n_open == n
-            else f"{place}: {n_open:,} of {n:,} responses have no labels and are {how}."
+            f"{place}: no labels for {n_open:,} of {n:,} responses, which are judged as replies to open requests; if the "
+            "prompts offer answers, name them in a column labels."
         )
     if not has_personas and n_open < n:
         yield (
-            f"{place}: names no personas. If the prompts do, refusals are missed that name a persona that is not built "
-            "in; add a column persona, or name another one with --persona-column."
+            f"{place}: names no personas; if the prompts do, refusals in words about a persona that is not built in are "
+            "missed: add a column persona, or name another one with --persona-column."
         )

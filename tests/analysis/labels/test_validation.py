@@ -136,9 +136,9 @@ def test_a_label_file_without_labels_or_personas_is_said_to_the_detector_that_re
     rule = [make_detector("answer_aware")]
     path = write("Ry An")
     (said,) = [note for note in validate(path, rule).notes if "open requests" in note or "personas" in note]
-    assert said.startswith(f"{path}: none of the 2 responses has labels, so all are judged as replies to open requests")
+    assert said.startswith(f"{path}: no labels for 2 of 2 responses, which are judged as replies to open requests")
     notes = validate(write("Ry An", labels=["a|b", ""]), rule).notes
-    assert sum("1 of 2 responses have no labels" in note for note in notes) == 1
+    assert sum("no labels for 1 of 2 responses" in note for note in notes) == 1
     assert sum("names no personas" in note for note in notes) == 1
     said = validate(write("Ry An", labels=["a|b", "a|b"], persona=["", "x"]), [*rule, make_detector("prefix")]).notes
     assert not any("open requests" in note or "names no personas" in note for note in said)
