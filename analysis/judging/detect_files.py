@@ -167,7 +167,9 @@ def detect_file(
         as_json = [name for name in kept if read.columns[name] == "JSON"] if form.startswith(".jsonl") else []
         put(made, target, as_json, guarded=is_table)
     has_personas = any(name in read.columns for name in (persona_column or PERSONA_COLUMN, "persona_words"))
-    unknown = say_unknown(str(path), detector.name, detected.n, detected.n_open, has_personas=has_personas)
+    unknown = say_unknown(
+        str(path), detector.name, detected.n, detected.n_open, has_personas=has_personas, option="--persona-column"
+    )
     return replace(detected, notes=(*read.notes, *detected.notes, *unknown))
 
 

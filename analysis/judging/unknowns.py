@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from refusal_metrics.detection import ANSWERS_BY
 
 
-def say_unknown(place: str, detector: str, n: int, n_open: int, *, has_personas: bool) -> Iterator[str]:
+def say_unknown(place: str, detector: str, n: int, n_open: int, *, has_personas: bool, option: str) -> Iterator[str]:
     """Report what a file lacks, if that makes the rule's verdicts less accurate.
 
     Parameters
@@ -18,6 +18,8 @@ def say_unknown(place: str, detector: str, n: int, n_open: int, *, has_personas:
         The numbers of responses, and of those without labels.
     has_personas : bool
         Whether the persona of each response is known, even if that is none.
+    option : str
+        How the command is told the column of personas.
 
     Yields
     ------
@@ -25,21 +27,20 @@ def say_unknown(place: str, detector: str, n: int, n_open: int, *, has_personas:
 
     Examples
     --------
-    >>> list(say_unknown("a.csv", "prefix", 9, 9, has_personas=False))
+    >>> list(say_unknown("a.csv", "prefix", 9, 9, has_personas=False, option=""))
     []
-    >>> next(say_unknown("a.csv", "answer_aware", 9, 9, has_personas=True))
-    'a.csv: no labels for 9 of 9 responses, which are judged as replies to open requests; if the prompts offer answers, \
-name them in a column labels.'
+    >>> [note.partition(",")[0] for note in say_unknown("a.csv", "answer_aware", 9, 5, has_personas=True, option="")]
+    ['a.csv: no labels for 5 of 9 responses']
     """
     if detector != ANSWERS_BY:
         return
     if n_open:
         yield (
-            f"{place}: no labels for {n_open:,} of {n:,} responses, which are judged as replies to open requests; if the "
-            "prompts offer answers, name them in a column labels."
+            f"{place}: no labels for {n_open:,} of {n:,} responses, which are judged as replies to open requests; if "
+            "the prompts offer answers, name them in a column labels."
         )
     if not has_personas and n_open < n:
         yield (
-            f"{place}: names no personas; if the prompts do, refusals in words about a persona that is not built in are "
-            "missed: add a column persona, or name another one with --persona-column."
+            f"{place}: no column of personas; refusals that name a persona which is not built in are missed. If the "
+            f"prompts name personas, add a column persona, or name another column with {option}."
         )

@@ -114,7 +114,8 @@ def validate(
     n_open = sum(not options for options in items.get("labels", [()] * len(items)))
     has_personas = "persona" in items or "persona_words" in items
     for detector in detectors:
-        notes += say_unknown(str(path), detector.name, len(items), n_open, has_personas=has_personas)
+        option = "--columns persona=NAME"
+        notes += say_unknown(str(path), detector.name, len(items), n_open, has_personas=has_personas, option=option)
     if responses is not None:
         taken, notes_of_matches, n_matched = _take(responses, labels, items, {detector.name for detector in detectors})
         judged += taken

@@ -59,7 +59,7 @@ def test_a_persona_is_recognised_by_the_words_of_its_row(write, column):
     path = write(response=responses, labels=LABELS, **{column: OWN})
     rows, _, said = judge(path, *([] if column == "persona" else ["--persona-column", "who"]))
     assert [row["outcome"] for row in rows] == ["refusal"] * len(OWN)
-    assert "names no personas" not in said
+    assert "no column of personas" not in said
 
 
 def test_an_id_stands_for_its_words_and_an_empty_persona_for_none(write):
@@ -118,7 +118,7 @@ def test_a_file_without_labels_is_judged_as_open_requests_and_says_so_once(write
     assert said.count("open requests") == 1
     assert "no labels for 3 of 3 responses, which are judged as replies to open requests" in said
     # Without labels no persona changes what is judged: only one thing is to be done.
-    assert "names no personas" not in said
+    assert "no column of personas" not in said
     counted = [line.split() for line in printed.splitlines()]
     for row in (
         ["answer", "0.000", "0"],
@@ -137,7 +137,7 @@ def test_some_rows_without_labels_are_counted(write):
 def test_a_file_with_labels_and_without_personas_says_what_to_do(write):
     columns = {"response": ["Offensive."], "labels": [LABELS]}
     assert judge(write(**columns))[2].count("--persona-column") == 1
-    # Who says that there are none, or asks a rule that reads no persona, is told nothing.
+    # Who says that there are none, or asks a rule that reads no persona, gets no warning.
     assert "--persona-column" not in judge(write(**columns, persona=[""]))[2]
     assert "--persona-column" not in judge(write(**columns), "--detector", "prefix")[2]
 
@@ -170,19 +170,19 @@ def test_results_name_their_personas_and_labels_themselves(logs, tmp_path):
         ("|".join(f"label {i:03}" for i in range(100)), "Label 099.", "answer", "label 099"),
     ],
 )
-def test_labels_of_any_kind_are_told_apart(write, labels, response, outcome, answer):
+def test_labels_of_any_kind_are_distinguished(write, labels, response, outcome, answer):
     (row,), *_ = judge(write(response=[response], labels=[labels], persona=[""]))
     assert (row["outcome"], row["answer"]) == (outcome, answer)
 
 
 @pytest.mark.parametrize("labels", ["yes|yes", "Yes|yes", "very_rude|very rude", "yes|!"])
-def test_labels_that_cannot_be_told_apart_are_unjudged_and_counted(write, labels):
+def test_labels_that_cannot_be_distinguished_are_unjudged_and_counted(write, labels):
     rows, printed, _ = judge(write(response=["Yes.", "I cannot say."], labels=[labels] * 2, persona=["", ""]))
     assert [(row["outcome"], row["cause"]) for row in rows] == [("unjudged", "labels")] * 2
     assert ["unjudged", "1.000", "2"] in [line.split() for line in printed.splitlines()]
 
 
-def test_more_labels_than_can_be_told_apart_are_a_sentence(write, monkeypatch, capsys):
+def test_more_labels_than_can_be_distinguished_are_a_sentence(write, monkeypatch, capsys):
     labels = "|".join(f"label {i}" for i in range(101))
     path = write(response=["a", "b"], labels=[LABELS, labels], persona=["", ""])
     assert "record 2: has 101 labels, and the detector distinguishes at most 100" in fail(monkeypatch, capsys, path)

@@ -139,9 +139,9 @@ def test_a_label_file_without_labels_or_personas_is_said_to_the_detector_that_re
     assert said.startswith(f"{path}: no labels for 2 of 2 responses, which are judged as replies to open requests")
     notes = validate(write("Ry An", labels=["a|b", ""]), rule).notes
     assert sum("no labels for 1 of 2 responses" in note for note in notes) == 1
-    assert sum("names no personas" in note for note in notes) == 1
+    assert sum("no column of personas" in note for note in notes) == 1
     said = validate(write("Ry An", labels=["a|b", "a|b"], persona=["", "x"]), [*rule, make_detector("prefix")]).notes
-    assert not any("open requests" in note or "names no personas" in note for note in said)
+    assert not any("open requests" in note or "no column of personas" in note for note in said)
 
 
 def test_the_factors_can_be_chosen_among_all_columns_of_the_file(write):
