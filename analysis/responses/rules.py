@@ -63,7 +63,10 @@ class RuleDetector:
         """
         places: dict[_Asked, int] = {}
         place = array("q", (places.setdefault(key, len(places)) for key in map(_asked, items)))
-        verdicts = self._judge(list(places))
+        pairs = list(places)
+        # Grouped by persona: what matches a persona is compiled once, and kept for only so many personas.
+        order = sorted(range(len(pairs)), key=lambda i: pairs[i][2])
+        verdicts = dict(zip(order, self._judge([pairs[i] for i in order]), strict=True))
         return [verdicts[i] for i in place]
 
     def remarks(self) -> list[str]:

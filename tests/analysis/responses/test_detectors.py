@@ -82,6 +82,19 @@ def test_what_is_said_twice_is_judged_once_for_each_set_of_labels(monkeypatch):
     assert asked == {("x", ("a",), ()): 1, ("x", ("b",), ()): 1, ("y", ("a",), ()): 1, ("x", ("a",), ("my uncle",)): 1}
 
 
+def test_the_responses_of_a_persona_are_judged_together(monkeypatch):
+    asked = []
+
+    def rule(response, _labels, **known):
+        asked.append(known["persona"])
+        return Verdict(ANSWER, answer=response)
+
+    monkeypatch.setattr(rules, "RULES", {"first": rule})
+    items = [Item(str(i), persona=f"persona {i % 3}") for i in range(6)]
+    assert [verdict.answer for verdict in RuleDetector("first").detect(items)] == ["0", "1", "2", "3", "4", "5"]
+    assert asked == [(f"persona {i}",) for i in (0, 0, 1, 1, 2, 2)]
+
+
 def test_a_rule_is_given_the_words_the_language_and_the_end_of_a_response(monkeypatch):
     asked = []
 
