@@ -192,7 +192,7 @@ CORRECTED_CONTRASTS = Contract(
 VALIDATION = Contract(
     keys=("detector", "factor", "level"),
     estimates=(
-        *("n", "n_texts", "n_refusals", "tp", "fp", "fn", "tn"),
+        *("n", "n_texts", "n_refusals", "tp", "fp", "fn", "tn", "n_truncated", "n_unjudged"),
         *(f"{name}{end}" for name in ("precision", "recall", "f1", "kappa") for end in ("", "_low", "_high")),
         *("precision_low_wilson", "recall_low_wilson"),
     ),

@@ -10,7 +10,8 @@ import pandas as pd
 from refusal_metrics.detection import OTHER, OUTCOMES, REFUSAL
 from refusal_metrics.errors import InputError, unknown_name
 
-from ..responses import Detector, Item, Responses, has_item_ids, match_items
+from ..judging import say_unknown
+from ..responses import Detector, Item, Responses, has_item_ids, match_items, read_language, read_words
 from .detection_errors import VALIDATION, estimate_validation
 from .mapping import LabelMap
 from .match import check_texts
@@ -110,6 +111,11 @@ def validate(
     notes += [f"{path}: has no column text_id, so each item is a text of its own."] * ("text_id" not in items)
     notes += ["Items count by 1 / probability."] * ("probability" in items)
     judged = [_ask(detector, items) for detector in detectors]
+    n_open = sum(not options for options in items.get("labels", [()] * len(items)))
+    has_personas = "persona" in items or "persona_words" in items
+    for detector in detectors:
+        option = "--columns persona=NAME"
+        notes += say_unknown(str(path), detector.name, len(items), n_open, has_personas=has_personas, option=option)
     if responses is not None:
         taken, notes_of_matches, n_matched = _take(responses, labels, items, {detector.name for detector in detectors})
         judged += taken
@@ -172,9 +178,10 @@ def _ask(detector: Detector, items: pd.DataFrame) -> _Judged:
 
 def _items(items: pd.DataFrame) -> Iterator[Item]:
     nothing = [None] * len(items)
-    columns = (items.get(name, nothing) for name in ("response", "labels", "prompt", "persona"))
-    for response, options, prompt, persona in zip(*columns, strict=True):
-        yield Item(response, options or (), prompt, persona)
+    named = ("response", "labels", "prompt", "persona", "persona_words", "language")
+    columns = (items.get(name, nothing) for name in named)
+    for response, options, prompt, persona, words, language in zip(*columns, strict=True):
+        yield Item(response, options or (), prompt, persona, read_words(words), read_language(language))
 
 
 def _take(
