@@ -67,9 +67,10 @@ def detect(
     Returns
     -------
     pandas.DataFrame
-        One row a response: ``response``; ``outcome`` (answer, refusal, other, empty or unjudged); ``refused``;
-        ``cause`` of a refusal; ``rule``, the pattern that decided; and ``answer``, the label that the response
-        gives. None where the detector gave no verdict. Its index is that of `texts` if this is a pandas Series.
+        One row a response: ``response``; ``outcome`` (answer, refusal, other, empty, truncated or unjudged);
+        ``refused``; ``cause`` of a refusal; ``rule``, the pattern that decided; and ``answer``, the label that the
+        response gives. None where the detector gave no verdict. Its index is that of `texts` if this is a pandas
+        Series.
 
     Raises
     ------
