@@ -110,7 +110,7 @@ def describe_undetermined(contrasts: pd.DataFrame, baseline: str) -> Iterable[st
     if named.empty:
         yield f"{start}."
         return
-    largest = named.loc[named["estimate"].abs().idxmax()]
+    largest = named.iloc[int(named["estimate"].abs().to_numpy().argmax())]
     yield (
         f"{start} (largest difference: {name_level('persona', str(largest['persona']))}, "
         f"{percent(largest['estimate'], signed=True)} pp "

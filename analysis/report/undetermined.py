@@ -54,5 +54,5 @@ def undetermined_parts(estimates: StudyEstimates) -> Iterable[str]:
         largest = named.reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index).head(_MOST)
         yield f"The {_MOST} largest:\n" if len(named) > _MOST else ""
         left_out = ("or_", "equiv_", "n", "within_", "p_value", "mde")
-        shown = largest[[c for c in largest if not c.startswith(left_out)]]
+        shown = largest[[c for c in map(str, largest) if not c.startswith(left_out)]]
         yield to_markdown(readable(shown, UNDETERMINED_CONTRASTS))
