@@ -154,15 +154,14 @@ def _print_rates(table: "pd.DataFrame", form: Format, sections: Sequence[str]) -
     from ..display import print_table
 
     not_read = [*UNDETERMINED, "refusal_rate_low", "refusal_rate_high"]
-    print_table(table, form, sections, contract=RATES, columns=[str(c) for c in table if c not in not_read])
-    if not table[[*UNDETERMINED]].to_numpy().any():
-        return
+    has_bounds = bool(table[[*UNDETERMINED]].to_numpy().any())
     said = (
         "Truncated and unjudged responses count as not refused. The bounds are the rates if none, or all, of them "
         "were refusals; compare their shares between personas with --undetermined --against neutral."
     )
-    say([said])
-    if form is Format.TABLE:
+    say([said] * has_bounds)
+    print_table(table, form, sections, contract=RATES, columns=[str(c) for c in table if c not in not_read])
+    if has_bounds and form is Format.TABLE:
         shares = {name.removeprefix("n_"): table[name] / table["n"] for name in reversed(UNDETERMINED)}
         levels, bounds = [str(c) for c in table if c not in RATES.estimates], not_read[len(UNDETERMINED) :]
         contract = Contract(shares=frozenset({*shares, *bounds}))

@@ -79,7 +79,8 @@ def lay_out_board(board: Board, task: str, *, short: bool = False) -> pd.DataFra
     board : Board
     task : str
     short : bool
-        Whether to show only the part of model names after the last slash, if these are distinct.
+        Whether to fit a screen: no bounds, and only the part of model names after the last slash, if these are
+        distinct.
     """
     rows = board.table[board.table["task"] == task]
     shown = {
@@ -91,7 +92,7 @@ def lay_out_board(board: Board, task: str, *, short: bool = False) -> pd.DataFra
         "rate (%)": [percent(value) for value in rows["estimate"]],
         "95% CI": [interval(*ends) for ends in zip(rows["ci_low"], rows["ci_high"], strict=True)],
     }
-    if has_bounds(rows):
+    if not short and has_bounds(rows):
         bounds = zip(rows["refusal_rate_low"], rows["refusal_rate_high"], strict=True)
         shown["bounds (%)"] = [interval(*ends) for ends in bounds]
     if rows["n_other"].notna().any():
