@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from refusal_metrics.errors import InputError, quoted
 
-from .columns import FACTORS, FLAGS, STATES, STUDY_COLUMNS
+from .columns import FACTORS, FLAGS, STATES, STUDY_COLUMNS, UNDETERMINED
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ HEADINGS = {
     "n_unjudged": "unjudged",
     "n_truncated": "truncated",
     "n_provider": "by provider",
+    "n_undetermined": "undetermined",
+    "n_undetermined_baseline": "baseline undetermined",
     "n_levels": "levels",
     "n_baseline": "baseline n",
     "n_refused_baseline": "baseline refused",
@@ -85,17 +87,19 @@ INTERVALS = {
     "uncorrected_low": ("uncorrected_high", "uncorrected 95% CI"),
     "or_low": ("or_high", "95% CI of odds ratio"),
     "equiv_low": ("equiv_high", "90% CI"),
+    "refusal_rate_low": ("refusal_rate_high", "bounds (%)"),
 }
 """The lower end of each interval: the column of its upper end, and the heading of both."""
 
 _CI = ("estimate", "ci_low", "ci_high")
 _SIZES = ("n", "n_texts", "n_refused")
+_BOUNDS = ("refusal_rate_low", "refusal_rate_high")
 _SIGNED = frozenset(_CI)
 
 RATES = Contract(
     keys=("model", "task", "setting", *FACTORS, "rule"),
-    estimates=(*_CI, *_SIZES, *STATES),
-    shares=frozenset(_CI),
+    estimates=(*_CI, *_SIZES, *STATES, *_BOUNDS),
+    shares=frozenset({*_CI, *_BOUNDS}),
     headings={"estimate": "rate"},
 )
 CONTRASTS = Contract(
@@ -106,6 +110,19 @@ CONTRASTS = Contract(
     ),
     differences=frozenset({*_CI, "mde", "equiv_low", "equiv_high"}),
     signed=frozenset({*_CI, "equiv_low", "equiv_high"}),
+    headings={"estimate": "difference"},
+)
+UNDETERMINED_SHARES = Contract(
+    keys=(*STUDY_COLUMNS, *FACTORS),
+    estimates=(*_CI, "n", "n_texts", "n_undetermined", *UNDETERMINED),
+    shares=frozenset(_CI),
+    headings={"estimate": "undetermined", "n_undetermined": "number"},
+)
+UNDETERMINED_CONTRASTS = Contract(
+    keys=("model", "task", "persona", "baseline"),
+    estimates=tuple(name.replace("n_refused", "n_undetermined") for name in CONTRASTS.estimates),
+    differences=CONTRASTS.differences,
+    signed=CONTRASTS.signed,
     headings={"estimate": "difference"},
 )
 SPREAD = Contract(
@@ -158,10 +175,10 @@ TREND_MODELS = Contract(
 LEADERBOARD = Contract(
     keys=("model", "task"),
     estimates=(
-        *("rank", "rank_low", "rank_high", *_CI, *_SIZES, "n_other", "spread", "n_personas", "differing_personas"),
-        *("differing_personas_list", "mde"),
+        *("rank", "rank_low", "rank_high", *_CI, *_BOUNDS, *_SIZES, "n_other", "spread", "n_personas"),
+        *("differing_personas", "differing_personas_list", "mde"),
     ),
-    shares=frozenset(_CI),
+    shares=frozenset({*_CI, *_BOUNDS}),
     differences=frozenset({"spread", "mde"}),
     headings={"estimate": "rate", "n_other": "other"},
 )
@@ -198,7 +215,10 @@ VALIDATION = Contract(
     ),
 )
 COUNTS = Contract(keys=(*STUDY_COLUMNS, "persona", "template"), estimates=("n",))
-OUTCOMES = Contract(keys=STUDY_COLUMNS, estimates=("n_answer", "n_refused", "n_other", "n_empty", "n"))
+OUTCOMES = Contract(
+    keys=STUDY_COLUMNS,
+    estimates=("n_answer", "n_refused", "n_other", "n_empty", "n_truncated", "n_unjudged", "n"),
+)
 PUBLISHED = Contract(
     keys=("source", "model", "published_model", "task", "response_type", "term", "rule"),
     estimates=("published", *_CI, "agrees", "note"),
@@ -218,6 +238,8 @@ TABLES: Mapping[str, Contract] = {
     "contrasts": CONTRASTS,
     "contrasts_by_persona": CONTRASTS,
     "persona_spread": SPREAD,
+    "undetermined_by_persona": UNDETERMINED_SHARES,
+    "undetermined_contrasts": UNDETERMINED_CONTRASTS,
     "sensitivity": SENSITIVITY,
     "deviations": DEVIATIONS,
     "interactions": INTERACTIONS,
