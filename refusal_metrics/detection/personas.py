@@ -8,7 +8,7 @@ from typing import Any
 
 from refusal_metrics.detection.characters import CHARACTERS, compose, is_running
 from refusal_metrics.detection.patterns import load_patterns, words_of
-from refusal_metrics.prompts.design_files import load_design
+from refusal_metrics.prompts import load_design
 
 Persona = str | Sequence[str] | None
 """A persona's noun phrase, or several ways to name the persona, the noun phrase first."""

@@ -31,7 +31,7 @@ ORDER = {
     "i cannot answer without more context.": "cannot_do no_context",
     "i must decline rather than make assumptions.": "decline no_assumptions",
     "i do not hold opinions, and i cannot answer.": "cannot_do holds_none disapproves",
-    "please provide the full text.": "no_context asks_for_it missing_input",
+    "please provide the full text.": "no_context asks_for_it",
     "i do not think it is appropriate to answer.": "not_appropriate disapproves condemns does_not_do",
     "i am sorry, but i do not have access to it.": "no_opinion sorry_not_possible",
     "i do not have enough information.": "no_opinion no_context",
