@@ -85,6 +85,9 @@ INTERVALS = {
     "uncorrected_low": ("uncorrected_high", "uncorrected 95% CI"),
     "or_low": ("or_high", "95% CI of odds ratio"),
     "equiv_low": ("equiv_high", "90% CI"),
+    "answered_low": ("answered_high", "95% CI of answered"),
+    "obeyed_low": ("obeyed_high", "95% CI of obeyed"),
+    "reading_low": ("reading_high", "95% CI of reading"),
 }
 """The lower end of each interval: the column of its upper end, and the heading of both."""
 
@@ -197,6 +200,27 @@ VALIDATION = Contract(
         *("precision_low_wilson", "recall_low_wilson"),
     ),
 )
+PATTERNS = Contract(
+    keys=("detector", "rule"),
+    estimates=(
+        *("n_found", "n_right", "n_wrong"),
+        *(f"{name}{end}" for name in ("precision", "recall") for end in ("", "_low", "_high")),
+    ),
+)
+_CONTROLS = (*_CI, "answered", "answered_low", "answered_high")
+CONTROLS = Contract(
+    keys=("condition", "factor", "level"),
+    estimates=("n", "n_texts", "n_refused", "n_answer", *_CONTROLS),
+    shares=frozenset(_CONTROLS),
+    headings={"estimate": "refused", "n_refused": "n refused", "n_answer": "n answered"},
+)
+_READINGS = tuple(f"{name}{end}" for name in ("obeyed", "reading") for end in ("", "_low", "_high"))
+LABELLED_CONTROLS = Contract(
+    keys=CONTROLS.keys,
+    estimates=(*CONTROLS.estimates, "n_labelled", "n_obeyed", "n_obeyed_refused", *_READINGS),
+    shares=frozenset({*_CONTROLS, *_READINGS}),
+    headings={**CONTROLS.headings, "n_obeyed": "n obeyed", "n_obeyed_refused": "refused among these"},
+)
 COUNTS = Contract(keys=(*STUDY_COLUMNS, "persona", "template"), estimates=("n",))
 OUTCOMES = Contract(keys=STUDY_COLUMNS, estimates=("n_answer", "n_refused", "n_other", "n_empty", "n"))
 PUBLISHED = Contract(
@@ -234,7 +258,7 @@ TABLES: Mapping[str, Contract] = {
 }
 """The tables of a report by the names of their files."""
 
-_OTHER_CONTRACTS = (LEADERBOARD, RUN_COMPARISON, CHANGES, CORRECTED, CORRECTED_CONTRASTS)
+_OTHER_CONTRACTS = (LEADERBOARD, RUN_COMPARISON, CHANGES, CORRECTED, CORRECTED_CONTRASTS, PATTERNS, LABELLED_CONTROLS)
 _IDS = ("text_id", "row_id", "item_id", "index", "design_id")
 _OF_RESPONSES = ("refused_by", "cause", "rules", "answer", "label", "weight", "outcome_before", *FLAGS)
 _OF_FIGURES_AND_PAGES = ("drawn", "other", "others", "texts", "cell", "refused")

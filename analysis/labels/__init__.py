@@ -9,23 +9,39 @@ from typing import TYPE_CHECKING
 from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
+    from .controls import add_labels, describe_controls, estimate_controls
     from .corrected import FEWEST, estimate_corrected, estimate_corrected_contrasts
     from .formats import FIELDS, SMALLEST, read_number
     from .mapping import LabelMap, read_label_map, suggest_values
-    from .read import item_id, read_labels
+    from .match import check_texts
+    from .read import item_id, read_labels, weigh_labels
     from .sums import sum_labels
-    from .tables import readable_confusion, readable_gaps, readable_slices, readable_validation
+    from .tables import (
+        readable_confusion,
+        readable_gaps,
+        readable_patterns,
+        readable_slices,
+        readable_validation,
+    )
     from .validation import Validation, validate
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
+            "controls": ["add_labels", "describe_controls", "estimate_controls"],
             "corrected": ["FEWEST", "estimate_corrected", "estimate_corrected_contrasts"],
             "formats": ["FIELDS", "SMALLEST", "read_number"],
             "mapping": ["LabelMap", "read_label_map", "suggest_values"],
-            "read": ["item_id", "read_labels"],
+            "match": ["check_texts"],
+            "read": ["item_id", "read_labels", "weigh_labels"],
             "sums": ["sum_labels"],
-            "tables": ["readable_confusion", "readable_gaps", "readable_slices", "readable_validation"],
+            "tables": [
+                "readable_confusion",
+                "readable_gaps",
+                "readable_patterns",
+                "readable_slices",
+                "readable_validation",
+            ],
             "validation": ["Validation", "validate"],
         },
     )
@@ -36,6 +52,10 @@ __all__ = [
     "SMALLEST",
     "LabelMap",
     "Validation",
+    "add_labels",
+    "check_texts",
+    "describe_controls",
+    "estimate_controls",
     "estimate_corrected",
     "estimate_corrected_contrasts",
     "item_id",
@@ -44,9 +64,11 @@ __all__ = [
     "read_number",
     "readable_confusion",
     "readable_gaps",
+    "readable_patterns",
     "readable_slices",
     "readable_validation",
     "suggest_values",
     "sum_labels",
     "validate",
+    "weigh_labels",
 ]

@@ -1,19 +1,20 @@
 """Detectors compared with people's labels of responses."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from refusal_metrics.detection import OTHER, OUTCOMES, REFUSAL
+from refusal_metrics.detection import OTHER, OUTCOMES, REFUSAL, pattern_names
 from refusal_metrics.errors import InputError, unknown_name
 
 from ..responses import Detector, Item, Responses, has_item_ids, match_items
 from .detection_errors import VALIDATION, estimate_validation
 from .mapping import LabelMap
 from .match import check_texts
+from .patterns import PATTERNS, estimate_patterns
 from .persona_gap import GAP, estimate_persona_gap
 from .read import Labels, read_labels, weigh_labels
 
@@ -28,6 +29,7 @@ class _Judged:
     name: str
     items: pd.DataFrame
     outcomes: Sequence[str | None]
+    rules: Sequence[str | None] = ()
     remarks: Sequence[str] = ()
 
 
@@ -46,6 +48,9 @@ class Validation:
         ``detector``, then those of `refusal_metrics.analysis.labels.persona_gap.estimate_persona_gap`;
         empty if the labels name fewer than two personas.
     notes : tuple of str
+    patterns : pandas.DataFrame
+        ``detector``, then those of `refusal_metrics.analysis.labels.patterns.estimate_patterns`; empty unless
+        requested.
     n_matched : int or None
         How many of the labels belong to the given responses; None if unknown.
     """
@@ -54,6 +59,7 @@ class Validation:
     confusion: pd.DataFrame
     gaps: pd.DataFrame
     notes: tuple[str, ...]
+    patterns: pd.DataFrame = field(default_factory=pd.DataFrame)
     n_matched: int | None = None
 
 
@@ -66,6 +72,7 @@ def validate(
     seed: int = 0,
     responses: Responses | None = None,
     names: LabelMap | None = None,
+    by_pattern: bool = False,
 ) -> Validation:
     """Compare detectors with the labels of a file.
 
@@ -85,6 +92,8 @@ def validate(
         contain are compared with the labels too. Labels of other answers to the same prompts are left out.
     names : LabelMap, optional
         What the file calls its columns and values.
+    by_pattern : bool
+        Whether to estimate the precision and recall of each pattern of the detectors too.
 
     Returns
     -------
@@ -114,7 +123,7 @@ def validate(
         taken, notes_of_matches, n_matched = _take(responses, labels, items, {detector.name for detector in detectors})
         judged += taken
         notes += notes_of_matches
-    tables, confusions, gaps = [], [], []
+    tables, confusions, gaps, patterns = [], [], [], []
     for of_detector in judged:
         name, n = of_detector.name, len(of_detector.items)
         scored = _score(of_detector)
@@ -125,19 +134,23 @@ def validate(
             continue
         tables.append(_named(estimate_validation(scored, slices), detector=name))
         confusions.append(_named(_confusion(scored), detector=name))
+        if by_pattern and of_detector.rules:
+            patterns.append(_named(estimate_patterns(scored, pattern_names(name)), detector=name))
         if "persona" in scored and len(scored["persona"].dropna().unique()) > 1:
             gaps.append(_named(estimate_persona_gap(scored, rng=np.random.default_rng(seed)), detector=name))
     table = _joined(tables, VALIDATION)
     if frames := _partial_frames(labels):
         # Responses that were not flagged could not be drawn, so missed refusals are unknown.
         notes.append(f"Only responses {' and '.join(frames)} were labelled: precision is known, recall is not.")
-        table[[name for name in table.columns if name.startswith(("recall", "f1", "kappa"))]] = np.nan
+        for known in (table, *patterns):
+            known[[name for name in known.columns if name.startswith(("recall", "f1", "kappa"))]] = np.nan
         gaps = []
     return Validation(
         table=table,
         confusion=_joined(confusions, ("label", "outcome", "n", "share")),
         gaps=_joined(gaps, GAP),
         notes=tuple(notes),
+        patterns=_joined(patterns, PATTERNS),
         n_matched=n_matched,
     )
 
@@ -164,10 +177,12 @@ def _ask(detector: Detector, items: pd.DataFrame) -> _Judged:
     """Judge the labelled responses with a detector."""
     given = list(_items(items))
     outcomes: list[str | None] = []
+    rules: list[str | None] = []
     for start in range(0, len(given), detector.at_once):
         verdicts = detector.detect(given[start : start + detector.at_once])
         outcomes += [None if verdict is None else verdict.outcome for verdict in verdicts]
-    return _Judged(detector.name, items, outcomes, detector.remarks())
+        rules += [None if verdict is None else verdict.rule for verdict in verdicts]
+    return _Judged(detector.name, items, outcomes, rules, detector.remarks())
 
 
 def _items(items: pd.DataFrame) -> Iterator[Item]:
@@ -219,6 +234,9 @@ def _take(
 def _score(judged: _Judged) -> pd.DataFrame:
     """Add the verdicts to the items that have one."""
     scored = judged.items.assign(outcome=pd.Series(judged.outcomes, judged.items.index, dtype=object))
+    if judged.rules:
+        # Another detector's, if the file has a column of this name.
+        scored["rule"] = pd.Series(judged.rules, scored.index, dtype=object)
     scored = scored[scored["outcome"].notna()]
     return scored.assign(refused=scored["outcome"] == REFUSAL)
 
