@@ -175,6 +175,7 @@ def _label(responses: "pd.DataFrame", table: Path, labels: LabelFile) -> "pd.Dat
 
 
 def _print(responses: "pd.DataFrame", detector: str, by: Sequence[str], form: Format) -> None:
+    from ..columns import name_level
     from ..contracts import CONTROLS, LABELLED_CONTROLS
     from ..display import print_table
     from ..labels import describe_controls, estimate_controls
@@ -188,6 +189,7 @@ def _print(responses: "pd.DataFrame", detector: str, by: Sequence[str], form: Fo
         for columns in (_RATES, *[_READINGS] * has_labels):
             # A single factor needs no column.
             shown = [name for name in columns if name != "factor" or len(by) > 1]
-            level = table["level"].where(table["level"] != "", "all")
-            print_table(table.assign(level=level)[["condition", *shown]], form, ["condition"], contract=contract)
+            named = zip(table["factor"], table["level"], strict=True)
+            levels = [name_level(factor, level) if factor else "all" for factor, level in named]
+            print_table(table.assign(level=levels)[["condition", *shown]], form, ["condition"], contract=contract)
     say(describe_controls(table, detector))

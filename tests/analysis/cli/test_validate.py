@@ -1,6 +1,7 @@
 """The command ``validate``: by pattern, and the controls of a detector, with a model that answers by a script."""
 
 import json
+import re
 import sys
 
 import pandas as pd
@@ -147,6 +148,8 @@ def test_with_labels_the_detector_is_read_where_the_model_did_as_told(told, tmp_
     titles = [line.strip() for line in shown.splitlines() if line.strip() in {"decline", "answer"}]
     assert titles == ["decline", "answer", "decline", "answer"]
     assert "reading" in shown
+    # People see names.
+    assert re.search(r"^Black +2 ", shown, re.MULTILINE)
 
 
 def test_labels_of_other_responses_are_refused(told, tmp_path, labels, monkeypatch, capsys):
