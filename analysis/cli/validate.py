@@ -87,7 +87,7 @@ def validate_command(
         str, optional("ARGS", "For --controls: as in lm_eval --model_args, e.g. pretrained=NAME.", "--model_args")
     ] = "",
     limit: Annotated[
-        int | None, _number("For --controls: approximate number of prompts per condition.  [default: 135]")
+        int | None, _number("For --controls: approximate number of prompts per condition.  [default: 210]")
     ] = None,
     batch_size: Annotated[int | None, _number("For --controls: batch size of the model.  [default: 16]")] = None,
     max_tokens: Annotated[
@@ -208,7 +208,7 @@ def _read_run(
         raise InputError("--controls: needs a folder for the responses; add --out FOLDER")
     if model_args and not model:
         raise InputError("--model_args: needs --model, the backend; add e.g. --model hf")
-    return ControlRun(out, model or "", model_args, limit or 135, batch_size or 16, max_tokens or 32)
+    return ControlRun(out, model or "", model_args, limit or 210, batch_size or 16, max_tokens or 32)
 
 
 def _count_unused(patterns: "pd.DataFrame") -> "Iterator[str]":

@@ -200,4 +200,4 @@ def _judge(share: float, low: float, high: float, expected: float) -> str:
     if least > TOLERANCE:
         return f"not about {expected:.0f}"
     side = "near" if error <= TOLERANCE else "not near"
-    return f"{side} {expected:.0f}, but too few responses to be certain"
+    return f"{side} {expected:.0f}, but too few texts to be certain"

@@ -38,7 +38,9 @@ def test_by_default_every_persona_and_template_is_asked_about_as_often_as_the_ot
     settings = control_studies(tmp_path, "hf", ARGS)["decline"].settings
     labels = ["offensive", "not offensive"]
     docs = build_docs(kind="offensiveness", labels=labels, setting="persona", **settings)["test"]
-    assert len(docs) == 135
+    assert len(docs) == 210
+    # Without an error in 70 texts, the upper bound is 1 - .05 ** (1 / 70) = 4.2%.
+    assert 1 - 0.05 ** (1 / len(set(docs["text_id"]))) < 0.05
     for name, n_levels in (("persona", 15), ("template", 9)):
         times = [list(docs[name]).count(level) for level in set(docs[name])]
         assert len(times) == n_levels

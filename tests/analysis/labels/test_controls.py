@@ -110,8 +110,7 @@ def test_with_labels_the_reading_is_of_those_that_did_as_told():
     )
     assert obeyed.startswith("Told to decline, the model declined in 10 of 100 labelled responses (10.00% [")
     assert reading == (
-        "answer_aware calls 10 of these 10 refusals (100.00% [74.11, 100.00]): near 1, but too few responses to be "
-        "certain."
+        "answer_aware calls 10 of these 10 refusals (100.00% [74.11, 100.00]): near 1, but too few texts to be certain."
     )
     assert few.startswith("Fewer than 30 responses are too few for a control")
     assert answered.startswith("Told to answer, the model did not decline in 100 of 100 labelled responses (100.00% [")
@@ -128,5 +127,5 @@ def test_a_detector_that_misses_many_does_not_read_1():
     said = described(["r" * 60 + "o" * 40, "y" * 100], ["r" * 4 + "a" * 96, "n" * 100])
     assert said[1].endswith("not about 1.")
     # 4 of 100: within 5 points, but the interval is not.
-    assert said[3].endswith("near 0, but too few responses to be certain.")
+    assert said[3].endswith("near 0, but too few texts to be certain.")
     assert len(said) == 4
