@@ -21,6 +21,7 @@ __all__ = [
     "STUDY",
     "STUDY_COLUMNS",
     "TASKS",
+    "UNDETERMINED",
     "check_run_factors_only",
     "is_verdict",
     "name_level",
@@ -56,6 +57,9 @@ REQUIRED = ("model", "task", "text_id")
 
 STATES = ("n_unjudged", "n_truncated", "n_provider")
 """How many responses could not be judged, were cut off before an answer or refusal, or were refused by the provider."""
+
+UNDETERMINED = ("n_unjudged", "n_truncated")
+"""The states in which it is unknown whether a response would have been a refusal."""
 
 GIVEN = "given"
 """The detector that is a table's own column ``refused``."""

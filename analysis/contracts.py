@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from refusal_metrics.errors import InputError, quoted
 
-from .columns import FACTORS, FLAGS, STATES, STUDY_COLUMNS
+from .columns import FACTORS, FLAGS, STATES, STUDY_COLUMNS, UNDETERMINED
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ HEADINGS = {
     "n_unjudged": "unjudged",
     "n_truncated": "truncated",
     "n_provider": "by provider",
+    "n_undetermined": "undetermined",
+    "n_undetermined_baseline": "baseline undetermined",
     "n_levels": "levels",
     "n_baseline": "baseline n",
     "n_refused_baseline": "baseline refused",
@@ -88,17 +90,19 @@ INTERVALS = {
     "answered_low": ("answered_high", "95% CI of answered"),
     "obeyed_low": ("obeyed_high", "95% CI of obeyed"),
     "reading_low": ("reading_high", "95% CI of reading"),
+    "refusal_rate_low": ("refusal_rate_high", "bounds (%)"),
 }
 """The lower end of each interval: the column of its upper end, and the heading of both."""
 
 _CI = ("estimate", "ci_low", "ci_high")
 _SIZES = ("n", "n_texts", "n_refused")
+_BOUNDS = ("refusal_rate_low", "refusal_rate_high")
 _SIGNED = frozenset(_CI)
 
 RATES = Contract(
     keys=("model", "task", "setting", *FACTORS, "rule"),
-    estimates=(*_CI, *_SIZES, *STATES),
-    shares=frozenset(_CI),
+    estimates=(*_CI, *_SIZES, *STATES, *_BOUNDS),
+    shares=frozenset({*_CI, *_BOUNDS}),
     headings={"estimate": "rate"},
 )
 CONTRASTS = Contract(
@@ -109,6 +113,19 @@ CONTRASTS = Contract(
     ),
     differences=frozenset({*_CI, "mde", "equiv_low", "equiv_high"}),
     signed=frozenset({*_CI, "equiv_low", "equiv_high"}),
+    headings={"estimate": "difference"},
+)
+UNDETERMINED_SHARES = Contract(
+    keys=(*STUDY_COLUMNS, *FACTORS),
+    estimates=(*_CI, "n", "n_texts", "n_undetermined", *UNDETERMINED),
+    shares=frozenset(_CI),
+    headings={"estimate": "undetermined", "n_undetermined": "number"},
+)
+UNDETERMINED_CONTRASTS = Contract(
+    keys=("model", "task", "persona", "baseline"),
+    estimates=tuple(name.replace("n_refused", "n_undetermined") for name in CONTRASTS.estimates),
+    differences=CONTRASTS.differences,
+    signed=CONTRASTS.signed,
     headings={"estimate": "difference"},
 )
 SPREAD = Contract(
@@ -161,10 +178,10 @@ TREND_MODELS = Contract(
 LEADERBOARD = Contract(
     keys=("model", "task"),
     estimates=(
-        *("rank", "rank_low", "rank_high", *_CI, *_SIZES, "n_other", "spread", "n_personas", "differing_personas"),
-        *("differing_personas_list", "mde"),
+        *("rank", "rank_low", "rank_high", *_CI, *_BOUNDS, *_SIZES, "n_other", "spread", "n_personas"),
+        *("differing_personas", "differing_personas_list", "mde"),
     ),
-    shares=frozenset(_CI),
+    shares=frozenset({*_CI, *_BOUNDS}),
     differences=frozenset({"spread", "mde"}),
     headings={"estimate": "rate", "n_other": "other"},
 )
@@ -195,34 +212,16 @@ CORRECTED_CONTRASTS = Contract(
 VALIDATION = Contract(
     keys=("detector", "factor", "level"),
     estimates=(
-        *("n", "n_texts", "n_refusals", "tp", "fp", "fn", "tn"),
+        *("n", "n_texts", "n_refusals", "tp", "fp", "fn", "tn", "n_truncated", "n_unjudged"),
         *(f"{name}{end}" for name in ("precision", "recall", "f1", "kappa") for end in ("", "_low", "_high")),
         *("precision_low_wilson", "recall_low_wilson"),
     ),
 )
-PATTERNS = Contract(
-    keys=("detector", "rule"),
-    estimates=(
-        *("n_found", "n_right", "n_wrong"),
-        *(f"{name}{end}" for name in ("precision", "recall") for end in ("", "_low", "_high")),
-    ),
-)
-_CONTROLS = (*_CI, "answered", "answered_low", "answered_high")
-CONTROLS = Contract(
-    keys=("condition", "factor", "level"),
-    estimates=("n", "n_texts", "n_refused", "n_answer", *_CONTROLS),
-    shares=frozenset(_CONTROLS),
-    headings={"estimate": "refused", "n_refused": "n refused", "n_answer": "n answered"},
-)
-_READINGS = tuple(f"{name}{end}" for name in ("obeyed", "reading") for end in ("", "_low", "_high"))
-LABELLED_CONTROLS = Contract(
-    keys=CONTROLS.keys,
-    estimates=(*CONTROLS.estimates, "n_labelled", "n_obeyed", "n_obeyed_refused", *_READINGS),
-    shares=frozenset({*_CONTROLS, *_READINGS}),
-    headings={**CONTROLS.headings, "n_obeyed": "n obeyed", "n_obeyed_refused": "refused among these"},
-)
 COUNTS = Contract(keys=(*STUDY_COLUMNS, "persona", "template"), estimates=("n",))
-OUTCOMES = Contract(keys=STUDY_COLUMNS, estimates=("n_answer", "n_refused", "n_other", "n_empty", "n"))
+OUTCOMES = Contract(
+    keys=STUDY_COLUMNS,
+    estimates=("n_answer", "n_refused", "n_other", "n_empty", "n_truncated", "n_unjudged", "n"),
+)
 PUBLISHED = Contract(
     keys=("source", "model", "published_model", "task", "response_type", "term", "rule"),
     estimates=("published", *_CI, "agrees", "note"),
@@ -242,6 +241,8 @@ TABLES: Mapping[str, Contract] = {
     "contrasts": CONTRASTS,
     "contrasts_by_persona": CONTRASTS,
     "persona_spread": SPREAD,
+    "undetermined_by_persona": UNDETERMINED_SHARES,
+    "undetermined_contrasts": UNDETERMINED_CONTRASTS,
     "sensitivity": SENSITIVITY,
     "deviations": DEVIATIONS,
     "interactions": INTERACTIONS,
@@ -258,7 +259,7 @@ TABLES: Mapping[str, Contract] = {
 }
 """The tables of a report by the names of their files."""
 
-_OTHER_CONTRACTS = (LEADERBOARD, RUN_COMPARISON, CHANGES, CORRECTED, CORRECTED_CONTRASTS, PATTERNS, LABELLED_CONTROLS)
+_OTHER_CONTRACTS = (LEADERBOARD, RUN_COMPARISON, CHANGES, CORRECTED, CORRECTED_CONTRASTS)
 _IDS = ("text_id", "row_id", "item_id", "index", "design_id")
 _OF_RESPONSES = ("refused_by", "cause", "rules", "answer", "label", "weight", "outcome_before", *FLAGS)
 _OF_FIGURES_AND_PAGES = ("drawn", "other", "others", "texts", "cell", "refused")

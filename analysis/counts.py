@@ -13,7 +13,7 @@ from scipy import sparse
 from refusal_metrics.errors import InputError, unknown_name
 
 from .arrays import Integers, positions
-from .columns import STATES
+from .columns import STATES, UNDETERMINED
 
 Found = TypeVar("Found")
 
@@ -215,6 +215,26 @@ def count_states(counts: Counts, factors: Sequence[str]) -> dict[str, Integers]:
         return {name: marked.get(name, none).astype(np.int64) for name in STATES}
 
     return counts.once(("states", *factors), find)
+
+
+def count_undetermined(counts: Counts) -> Counts:
+    """Count undetermined responses in place of refusals.
+
+    Parameters
+    ----------
+    counts : Counts
+
+    Returns
+    -------
+    Counts
+        The same entries; ``n_refused`` counts the responses that were truncated or could not be judged, and that the
+        detector did not flag.
+    """
+    unknown = np.zeros(len(counts.n), dtype=bool)
+    for name in UNDETERMINED:
+        if name in counts.states:
+            unknown |= counts.states[name]
+    return replace(counts, n_refused=(unknown & (counts.n_refused == 0)).astype(np.uint8))
 
 
 def count_by_text(counts: Counts, factors: Sequence[str]) -> TextCounts:

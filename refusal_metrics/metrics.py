@@ -120,8 +120,10 @@ def _judge(rule: str, doc: Mapping[str, Any], results: Sequence[Any]) -> Verdict
         response = read_response(results[0])
         if rule == ANSWERS_BY and isinstance(response, Reply) and response.provider_reason is not None:
             return Verdict(REFUSAL, causes=(str(response.provider_reason),), by_provider=True)
-        known = {"persona": doc.get("persona_words") or None, "language": doc.get("language") or "en"}
-        return RULES[rule](response, _labels(doc), **known) if rule == ANSWERS_BY else RULES[rule](response)
+        if rule != ANSWERS_BY:
+            return RULES[rule](response)
+        persona, language = doc.get("persona_words") or None, doc.get("language") or "en"
+        return RULES[rule](response, _labels(doc), persona=persona, language=language)
     except Exception as error:  # noqa: BLE001 - all answers are generated and none is written yet: nothing may raise
         return Verdict(UNJUDGED, causes=(type(error).__name__,))
 

@@ -14,7 +14,8 @@ from refusal_metrics.analysis.report.html.tables import GROUPS
 from refusal_metrics.analysis.responses.count import count_responses
 from refusal_metrics.analysis.responses.table import read_responses
 
-from refusal_metrics.detection.patterns import _pattern
+from refusal_metrics.detection.language_files import check_language
+from refusal_metrics.detection.patterns import load_patterns, parse_patterns
 from refusal_metrics.prompts import load_design
 from refusal_metrics.register import tasks_folder
 
@@ -73,11 +74,27 @@ def test_a_paraphrase_is_asked_on_request_and_no_other_study_changes(tmp_path):
         assert design.templates_for(kind, "persona") == load_design().templates_for(kind, "persona")
 
 
-def test_a_pattern_finds_its_example_and_spares_its_counterexample():
-    (entry,) = yaml.safe_load(block("A new detection pattern"))["refusals"]
-    pattern = _pattern(entry, {})
-    assert pattern.regex.search(pattern.matches)
-    assert not pattern.regex.search(pattern.spares)
+def english_with(page):
+    """Return the English file with what a page adds to it, and what that is."""
+    text = (ROOT / "docs" / "how-to" / f"{page}.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```yaml\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    content = yaml.safe_load((ROOT / "refusal_metrics/detection/data/en.yaml").read_text(encoding="utf-8"))
+    ((section, new),) = yaml.safe_load(shown).items()
+    content[section] = [*content[section], *new] if isinstance(new, list) else {**content[section], **new}
+    return parse_patterns(check_language(content, "en.yaml")), new
+
+
+def test_the_phrase_that_a_page_adds_is_found_and_was_not_before():
+    known, (entry,) = english_with("add-phrase")
+    assert load_patterns().refusals_in(entry["matches"], -1) is None
+    found = known.refusals_in(entry["matches"], -1)
+    assert found is not None
+    assert found[0].name == entry["name"]
+
+
+def test_the_forms_of_a_label_that_a_page_adds_are_valid_and_new():
+    known, new = english_with("label-sets")
+    assert set(known.labels) - set(load_patterns().labels) == set(new)
 
 
 def test_an_estimator_passes_its_test_and_its_figure_is_drawn(imported, monkeypatch, tmp_path):

@@ -160,7 +160,7 @@ def test_a_message_s_refusal_part_is_its_text():
 
 
 def raising(error):
-    def detect(*_):
+    def detect(*_, **__):
         raise error
 
     return detect

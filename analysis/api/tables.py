@@ -18,6 +18,8 @@ from ..estimates import (
     estimate_rates,
     estimate_spread,
     estimate_trend,
+    estimate_undetermined,
+    estimate_undetermined_contrasts,
 )
 from .arguments import AnyPath, Names, as_file, label_map, list_of, names_of
 from .corrected import corrected_contrasts, corrected_rates
@@ -38,6 +40,7 @@ class Tables(Selection):
         columns: AnyMap = "",
         values: AnyMap = "",
         detector: str | None = None,
+        undetermined: bool = False,
     ) -> pd.DataFrame:
         """Estimate refusal rates with 95% confidence intervals clustered by text.
 
@@ -51,16 +54,20 @@ class Tables(Selection):
             What a label file of another tool calls its columns, and what its values mean.
         detector : str, optional
             By default the first of `detectors`.
+        undetermined : bool
+            Whether to estimate the share of responses that are truncated or unjudged instead.
 
         Returns
         -------
         pandas.DataFrame
-            One row a model, task, setting and level: ``estimate, ci_low, ci_high, n, n_texts, n_refused, ...``.
+            One row a model, task, setting and level: ``estimate, ci_low, ci_high, n, n_texts, n_refused, ...``;
+            ``refusal_rate_low`` and ``refusal_rate_high`` are the rates if none, or all, of the truncated and unjudged
+            responses were refusals.
 
         Raises
         ------
         InputError
-            For an unknown factor or detector, or labels that cannot be used.
+            For an unknown factor or detector, labels that cannot be used, or labels together with `undetermined`.
 
         Examples
         --------
@@ -69,13 +76,15 @@ class Tables(Selection):
         ... ].round(2).values.tolist()
         [['farmer', 0.1, 10], ['nurse', 0.4, 10], ['pilot', 0.3, 10]]
         """
+        _check_labels(labels, undetermined=undetermined)
         factors = names_of(by, "by")
         broken_down = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
         if labels is not None:
             self._added(factors)
             names = label_map(columns, values)
             return corrected_rates(self._responses, labels, names, broken_down, detector)
-        return self._told(estimate_rates(self._counts(factors, detector), broken_down), detector)
+        estimate = estimate_undetermined if undetermined else estimate_rates
+        return self._told(estimate(self._counts(factors, detector), broken_down), detector)
 
     def contrasts(
         self,
@@ -86,6 +95,7 @@ class Tables(Selection):
         columns: AnyMap = "",
         values: AnyMap = "",
         detector: str | None = None,
+        undetermined: bool = False,
     ) -> pd.DataFrame:
         """Estimate each persona's difference from a baseline, compared within texts.
 
@@ -95,7 +105,7 @@ class Tables(Selection):
             The baseline: ``neutral`` or ``persona-free`` prompts, ``others`` (all other personas), or a persona.
         by : str or list of str
             Settings of runs (``temperature``, ...) whose levels are compared separately.
-        labels, columns, values, detector
+        labels, columns, values, detector, undetermined
             As of `rates`.
 
         Returns
@@ -117,6 +127,7 @@ class Tables(Selection):
         ... ].round(2).values.tolist()
         [['farmer', 0.0, 10], ['nurse', 0.3, 10], ['pilot', 0.2, 10]]
         """
+        _check_labels(labels, undetermined=undetermined)
         factors = self._run_factors(by, "contrasts compare")
         baselines = [str(name) for name in list_of(against, "against")]
         if labels is not None:
@@ -125,7 +136,8 @@ class Tables(Selection):
             names = label_map(columns, values)
             return corrected_contrasts(self._responses, labels, names, baselines, detector)
         counts = self._counts([*factors, "persona"], detector)
-        table = estimate_contrasts(counts, *baselines, run_factors=factors)
+        estimate = estimate_undetermined_contrasts if undetermined else estimate_contrasts
+        table = estimate(counts, *baselines, run_factors=factors)
         return self._told(table, detector, [describe_missing(baselines)] * table.empty)
 
     def spread(self, by: Names = (), *, seed: int = 0, detector: str | None = None) -> pd.DataFrame:
@@ -244,3 +256,8 @@ class Tables(Selection):
         """Store the notes about a table in its attributes."""
         table.attrs |= {"detector": self._responses.rule(detector), "notes": tuple(notes)}
         return table
+
+
+def _check_labels(labels: object, *, undetermined: bool) -> None:
+    if undetermined and labels is not None:
+        raise InputError("undetermined: shares are not corrected by labels; leave out undetermined, or labels")

@@ -176,9 +176,8 @@ def _label(responses: "pd.DataFrame", table: Path, labels: LabelFile) -> "pd.Dat
 
 def _print(responses: "pd.DataFrame", detector: str, by: Sequence[str], form: Format) -> None:
     from ..columns import name_level
-    from ..contracts import CONTROLS, LABELLED_CONTROLS
     from ..display import print_table
-    from ..labels import describe_controls, estimate_controls
+    from ..labels import CONTROLS, LABELLED_CONTROLS, describe_controls, estimate_controls
 
     table = estimate_controls(responses, by)
     has_labels = "reading" in table

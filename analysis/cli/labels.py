@@ -41,6 +41,14 @@ def detect(
     column: Annotated[
         str, typer.Option(metavar="NAME", help="For a file: the column with the responses.")
     ] = "response",
+    persona_column: Annotated[
+        str | None,
+        optional(
+            "NAME",
+            "For a file: the column with the personas, as built-in ids or as words (Nigerian woman).  "
+            "[default: persona, if the file has it]",
+        ),
+    ] = None,
     label_map: shared.LabelMap = "",
     pair: Annotated[bool, typer.Option("--pair", help="For hf: also give the prompt to the classifier.")] = False,
     batch_size: Annotated[int, typer.Option(min=1, max=100_000, metavar="N", help="For hf: batch size.")] = 32,
@@ -77,7 +85,7 @@ def detect(
 
     Example: `persona-refusal detect results --out judged.parquet --detector judge:http://localhost:8000/v1`
 
-    Example: `persona-refusal detect answers.csv --column text --out judged.csv`
+    Example: `persona-refusal detect answers.csv --column text --persona-column who --out judged.csv`
     """
     from ..display import print_table
     from ..judging import detect as detect_all
@@ -98,7 +106,9 @@ def detect(
     )
     judging = make_detector(detector, options)
     with show_progress("Judging") as progress:
-        detected = detect_all(results, out, judging, column=column, force=force, progress=progress)
+        detected = detect_all(
+            results, out, judging, column=column, persona_column=persona_column, force=force, progress=progress
+        )
     say([*detected.notes, f"Wrote {detected.n:,} responses to {out}; the detector is {judging.name}."])
     print_table(detected.outcomes(), form)
     if detected.causes and form in {Format.TABLE, Format.MARKDOWN}:

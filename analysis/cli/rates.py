@@ -50,6 +50,14 @@ def rates(
     spread: Annotated[
         bool, typer.Option("--spread", help="Print the variation between personas beyond noise.")
     ] = False,
+    undetermined: Annotated[
+        bool,
+        typer.Option(
+            "--undetermined",
+            help="Instead of refusals, print the share of responses that are truncated or unjudged, or with --against "
+            "its differences.",
+        ),
+    ] = False,
     labels: Annotated[
         Path | None,
         optional(
@@ -79,15 +87,22 @@ def rates(
     import numpy as np
 
     from ..columns import STUDY, STUDY_COLUMNS, check_run_factors_only
-    from ..contracts import CONTRASTS, RATES, SPREAD
+    from ..contracts import CONTRASTS, SPREAD, UNDETERMINED_CONTRASTS, UNDETERMINED_SHARES
     from ..display import print_table
-    from ..estimates import describe_missing, estimate_contrasts, estimate_rates, estimate_spread
+    from ..estimates import (
+        describe_missing,
+        estimate_contrasts,
+        estimate_rates,
+        estimate_spread,
+        estimate_undetermined,
+        estimate_undetermined_contrasts,
+    )
     from ..labels import read_label_map
 
     check_one_of({"--against": against, "--spread": spread})
+    check_one_of({"--undetermined": undetermined, "--labels": labels, "--spread": spread})
     factors = names(by)
     if labels is not None:
-        check_one_of({"--labels": labels, "--spread": spread})
         if against and factors:
             raise InputError(
                 f"--by {by}: differences corrected by --labels are not broken down; leave out --by, or --against"
@@ -108,11 +123,14 @@ def rates(
         exclude=exclude_provider,
     )
     if against:
+        estimate = estimate_undetermined_contrasts if undetermined else estimate_contrasts
         with busy("Comparing personas"):
-            table = estimate_contrasts(counts, against, run_factors=factors)
+            table = estimate(counts, against, run_factors=factors)
         say([describe_missing([against])] if table.empty else _not_compared(counts, table, against))
+        say([] if undetermined else _undetermined_by_persona(counts, against, factors))
         shown = ["persona", "estimate", "ci_low", "ci_high", "odds_ratio", "p_adjusted", "mde"]
-        print_table(table, form, [*STUDY, *factors], contract=CONTRASTS, columns=shown)
+        contract = UNDETERMINED_CONTRASTS if undetermined else CONTRASTS
+        print_table(table, form, [*STUDY, *factors], contract=contract, columns=shown)
     elif spread:
         with busy("Running the permutation test"):
             table = estimate_spread(counts, factors, rng=np.random.default_rng(seed))
@@ -121,9 +139,45 @@ def rates(
     else:
         broken_down = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
         with busy("Estimating the rates"):
-            table = estimate_rates(counts, broken_down)
+            table = (estimate_undetermined if undetermined else estimate_rates)(counts, broken_down)
         sections = STUDY_COLUMNS if len(broken_down) > len(STUDY_COLUMNS) else STUDY_COLUMNS[:1]
-        print_table(table, form, sections, contract=RATES)
+        if undetermined:
+            print_table(table, form, sections, contract=UNDETERMINED_SHARES)
+        else:
+            _print_rates(table, form, sections)
+
+
+def _print_rates(table: "pd.DataFrame", form: Format, sections: Sequence[str]) -> None:
+    """Print rates; on screen, what may change them is a table of its own, because one table would be too wide."""
+    from ..columns import UNDETERMINED
+    from ..contracts import RATES, Contract
+    from ..display import print_table
+
+    not_read = [*UNDETERMINED, "refusal_rate_low", "refusal_rate_high"]
+    has_bounds = bool(table[[*UNDETERMINED]].to_numpy().any())
+    said = (
+        "Truncated and unjudged responses count as not refused. The bounds are the rates if none, or all, of them "
+        "were refusals; compare their shares between personas with --undetermined --against neutral."
+    )
+    say([said] * has_bounds)
+    print_table(table, form, sections, contract=RATES, columns=[str(c) for c in table if c not in not_read])
+    if has_bounds and form is Format.TABLE:
+        shares = {name.removeprefix("n_"): table[name] / table["n"] for name in reversed(UNDETERMINED)}
+        levels, bounds = [str(c) for c in table if c not in RATES.estimates], not_read[len(UNDETERMINED) :]
+        contract = Contract(shares=frozenset({*shares, *bounds}))
+        print_table(table[levels].assign(**shares, **table[bounds]), form, sections, contract=contract)
+
+
+def _undetermined_by_persona(counts: "Counts", against: str, factors: Sequence[str]) -> Iterable[str]:
+    """Report whether personas differ in truncated and unjudged responses, if there are any."""
+    from ..counts import count_undetermined
+    from ..estimates import estimate_undetermined_contrasts
+    from ..report import describe_undetermined
+
+    if count_undetermined(counts).n_refused.any():
+        with busy("Comparing truncated and unjudged responses"):
+            table = estimate_undetermined_contrasts(counts, against, run_factors=factors)
+        yield from describe_undetermined(table, against)
 
 
 def _print_corrected(

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..columns import STATES, name_rule
+from ..columns import STATES, UNDETERMINED, name_rule
 from ..contracts import INTERVALS, PLAIN, Contract
 from .levels import name_levels
 from .numbers import Format, escape, interval, number, p_text, percent, plain
@@ -21,6 +21,8 @@ from .spreadsheets import to_csv
 
 _RARE = STATES
 """Counts that are shown to people only if one of them is above 0."""
+_BOUNDS = ("refusal_rate_low", "refusal_rate_high")
+"""Columns that are shown to people only if a response was unjudged or truncated."""
 _WHOLE = frozenset({"n", "df", "rank", "rank_low", "rank_high", "tp", "fp", "fn", "tn"})
 """Whole numbers besides the columns that begin with n_; pandas converts them to floats if one is missing."""
 
@@ -40,11 +42,12 @@ def readable(table: pd.DataFrame, contract: Contract = PLAIN) -> pd.DataFrame:
     pandas.DataFrame
         Shares in percent and differences in percentage points, an interval in one column, all values as texts,
         missing ones empty. Counts of responses that were unjudged, truncated or refused by the provider are left out
-        if all are 0.
+        if all are 0, and so are bounds of rates if none was unjudged or truncated.
     """
-    table = name_levels(
-        table.drop(columns=[name for name in _RARE if name in table and not table[name].fillna(0).any()])
-    )
+    left_out = [name for name in _RARE if name in table and not table[name].fillna(0).any()]
+    if {*UNDETERMINED} <= {*left_out}:
+        left_out += [name for name in _BOUNDS if name in table]
+    table = name_levels(table.drop(columns=left_out))
     ends = {high for low, (high, _) in INTERVALS.items() if low in table}
     shown: dict[str, list[str]] = {}
     for column in table.columns:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .sensitivity.estimate import N_THREADS, Sensitivity, estimate_sensitivity
     from .spread import estimate_spread
     from .trend import estimate_trend
+    from .undetermined import estimate_undetermined, estimate_undetermined_contrasts
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -31,6 +32,7 @@ else:
             "sensitivity.estimate": ["N_THREADS", "Sensitivity", "estimate_sensitivity"],
             "spread": ["estimate_spread"],
             "trend": ["estimate_trend"],
+            "undetermined": ["estimate_undetermined", "estimate_undetermined_contrasts"],
         },
     )
 
@@ -47,6 +49,8 @@ __all__ = [
     "estimate_setting_contrasts",
     "estimate_spread",
     "estimate_trend",
+    "estimate_undetermined",
+    "estimate_undetermined_contrasts",
     "fit",
     "look_up",
     "parse_formula",

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from ..arrays import CONFIDENCE, Floats
 from ..contracts import RATES
-from ..counts import Counts, TextCounts, count_by_text, count_states
+from ..counts import Counts, TextCounts, count_by_text, count_cells, count_states, count_undetermined
 from ..statistics import clustered_freedom, clustered_variance, proportion_interval, zero_count_bound
 
 
@@ -39,12 +39,13 @@ def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns: `by`, then ``estimate, ci_low, ci_high`` (probabilities in [0, 1]) and ``n,
-        n_texts, n_refused``, and of the n responses ``n_unjudged`` (judging raised an error),
+        n_texts, n_refused``, and of the n responses ``n_unjudged`` (could not be judged),
         ``n_truncated`` (cut off before an answer or refusal) and ``n_provider`` (refused by the
-        provider), 0 if unknown; one row a cell in the order of levels. Without refusals, the correlation within texts
-        cannot be estimated, so only texts count: the interval is one-sided, from 0 to 1 - .05^(1/n_texts), the rate at
-        which a study of as many texts has no refusal with probability 5%. If all responses are refusals, it is the
-        mirror image. It is missing for a single text with both.
+        provider), 0 if unknown; then ``refusal_rate_low, refusal_rate_high``, the rates if none and if all of the
+        unjudged and truncated responses were refusals; one row a cell in the order of levels. Without refusals, the
+        correlation within texts cannot be estimated, so only texts count: the interval is one-sided, from 0 to
+        1 - .05^(1/n_texts), the rate at which a study of as many texts has no refusal with probability 5%. If all
+        responses are refusals, it is the mirror image. It is missing for a single text with both.
 
     Raises
     ------
@@ -62,8 +63,16 @@ def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
     n, n_texts, k = (texts.cells[name].to_numpy(dtype=np.float64) for name in ("n", "n_texts", "n_refused"))
     variance, freedom = _variance(texts, n, k)
     low, high = proportion_interval(k / n, variance, n, zero_count_bound(n_texts, 1 - CONFIDENCE), freedom=freedom)
-    table = texts.cells.assign(estimate=k / n, ci_low=low, ci_high=high, **count_states(counts, by))
+    bounds = {"refusal_rate_low": k / n, "refusal_rate_high": (k + _undetermined(counts, by)) / n}
+    table = texts.cells.assign(estimate=k / n, ci_low=low, ci_high=high, **count_states(counts, by), **bounds)
     return table[[*by, *RATES.estimates]]
+
+
+def _undetermined(counts: Counts, by: Sequence[str]) -> Floats:
+    """Count the responses in each cell that may be refusals though they are not counted as such: (n_cells,)."""
+    if not counts.states:
+        return np.zeros(1)
+    return count_cells(count_undetermined(counts), by)["n_refused"].to_numpy(dtype=np.float64)
 
 
 def _variance(texts: TextCounts, n: Floats, k: Floats) -> tuple[Floats, Floats]:

@@ -11,13 +11,15 @@ from refusal_metrics.faces import lazy
 if TYPE_CHECKING:
     from .detect_files import detect
     from .registry import make_detector
+    from .unknowns import say_unknown
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
             "detect_files": ["detect"],
             "registry": ["make_detector"],
+            "unknowns": ["say_unknown"],
         },
     )
 
-__all__ = ["detect", "make_detector"]
+__all__ = ["detect", "make_detector", "say_unknown"]

@@ -10,7 +10,10 @@ from refusal_metrics.reading import ENDINGS, is_json, is_parquet, read_json_reco
 
 from ..display import plain
 from ..files import reason
-from ..responses import connect, copy_delimited, copy_json, count_rows, identifier, literal, quoted
+from ..responses import LONGEST_PERSONA, connect, copy_delimited, copy_json, count_rows, identifier, literal, quoted
+
+PERSONA_COLUMN = "persona"
+"""The column of personas if no other is named."""
 
 _INTEGERS = {"UBIGINT", "BIGINT"}
 
@@ -134,6 +137,46 @@ def other_column(given: Given, name: str) -> str:
     if kind == "JSON":
         return f"{column}::JSON ->> '$'"
     return column if kind == "VARCHAR" else f"to_json({column}) ->> '$'"
+
+
+def persona_of(given: Given, name: str | None) -> str:
+    """Return the column of personas as SQL; missing values, null or NaN, are NULL.
+
+    Parameters
+    ----------
+    given : Given
+    name : str or None
+        None for the column `PERSONA_COLUMN`, if there is one.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        If there is no column of that name, or for the first record with a persona longer than `LONGEST_PERSONA`.
+    """
+    if name is not None and name not in given.columns:
+        raise unknown_name(f"column in {given.path}:", name, given.columns)
+    column = name or PERSONA_COLUMN
+    text = other_column(given, column)
+    if given.columns.get(column, "VARCHAR") != "VARCHAR":
+        text = f"nullif(nullif({text}, 'NaN'), 'nan')"
+    row = (
+        connect()
+        .execute(
+            f"SELECT file_row_number, length({text}) FROM {given.scan} WHERE length({text}) > {LONGEST_PERSONA} "
+            "ORDER BY ALL LIMIT 1"
+        )
+        .fetchone()
+    )
+    if row:
+        raise InputError(
+            f"{given.path}, record {row[0] + 1}: column {column!r} has {row[1]:,} characters; name a persona in at "
+            f"most {LONGEST_PERSONA:,} (a noun phrase), or rename the column"
+        )
+    return text
 
 
 def written_columns(given: Given, form: str) -> dict[str, str]:

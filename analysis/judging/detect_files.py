@@ -31,7 +31,8 @@ from ..responses import (
     load_responses,
     quoted,
 )
-from .any_file import is_given, other_column, read_given, text_column, written_columns
+from .any_file import PERSONA_COLUMN, is_given, other_column, persona_of, read_given, text_column, written_columns
+from .unknowns import say_unknown
 
 VERDICT_COLUMNS = ("outcome", "cause", "rule", "answer")
 """The added columns."""
@@ -44,7 +45,6 @@ _FORMATS = {
     ".jsonl": "FORMAT json",
     ".jsonl.gz": "FORMAT json, COMPRESSION gzip",
 }
-_HINTS = ("labels", "prompt", "persona")
 _TABLE = frozenset({"model", "task", "text_id"})
 
 
@@ -54,6 +54,7 @@ def detect(
     detector: Detector,
     *,
     column: str = "response",
+    persona_column: str | None = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Detected:
@@ -63,7 +64,7 @@ def detect(
     ----------
     given : sequence of str or path
         Results as of `detect_results`, or one file as of `detect_file`.
-    out, detector, column, force, progress
+    out, detector, column, persona_column, force, progress
         As of these.
 
     Returns
@@ -73,13 +74,19 @@ def detect(
     Raises
     ------
     InputError
-        As of these, or if several files were given.
+        As of these, or if several files were given, or a column of personas of results.
     """
     files = [path for path in map(Path, given) if path.is_file() and not is_log(path)]
     if files and len(given) > 1:
         raise InputError(f"{', '.join(map(str, given))}: are {len(given)} paths; give one file at a time, or results")
     if files or (len(given) == 1 and is_given(os.fspath(given[0])) and not _is_results(given[0])):
-        return detect_file(Path(given[0]), out, detector, column=column, force=force, progress=progress)
+        return detect_file(
+            Path(given[0]), out, detector, column=column, persona_column=persona_column, force=force, progress=progress
+        )
+    if persona_column is not None:
+        raise InputError(
+            f"--persona-column {persona_column}: is for a file; results name the persona of each response; leave it out"
+        )
     return detect_results(given, out, detector, force=force, progress=progress)
 
 
@@ -89,6 +96,7 @@ def detect_file(
     detector: Detector,
     *,
     column: str = "response",
+    persona_column: str | None = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Detected:
@@ -98,7 +106,8 @@ def detect_file(
     ----------
     path : Path
         CSV, JSON (both ``.gz`` too) or Parquet with a column of responses; of the columns
-        ``labels`` (a JSON list, or texts separated by ``|``), ``prompt`` and ``persona``, the available ones are used.
+        ``labels`` (a JSON list, or texts separated by ``|``), ``prompt``, ``persona``, ``persona_words`` (a JSON list),
+        ``language`` and ``finish_reason``, the available ones are used.
     out : Path
         Written in the format of its ending, under a temporary name first: the same rows in the same order, and the
         columns ``outcome, cause, rule, answer``, all null without a verdict. For a responses table also ``refused`` and
@@ -107,6 +116,9 @@ def detect_file(
     detector : Detector
     column : str
         The column of the responses. Missing values count as empty.
+    persona_column : str, optional
+        The column of personas; by default ``persona``, if there is one. An id of the packaged design stands for its
+        words, an empty value for no persona, and anything else is a noun phrase.
     force : bool
         Whether to replace a file that is there.
     progress : callable, optional
@@ -118,8 +130,8 @@ def detect_file(
     Raises
     ------
     InputError
-        If the file cannot be read (with the line), lacks the column or has columns of these names,
-        if its labels are not lists, or if `out` cannot be written.
+        If the file cannot be read (with the line), lacks a named column or has columns of the added names,
+        if its labels are not lists, if a persona is too long, or if `out` cannot be written.
     """
     _check_out(out, FORMS, force=force)
     with _near(out, force=force) as target:
@@ -140,19 +152,25 @@ def detect_file(
             for name, sql in written_columns(read, form).items()
             if name.lower() not in {new.lower() for new in added}
         }
-        hints = [other_column(read, name) for name in _HINTS]
-        texts = [text, *hints]
+        hints = [other_column(read, "labels"), other_column(read, "prompt"), persona_of(read, persona_column)]
+        # A column that is named on purpose counts alone.
+        words = other_column(read, "persona_words") if persona_column is None else "NULL::VARCHAR"
+        texts = [text, *hints, words, *(other_column(read, name) for name in ("language", "finish_reason"))]
         if is_table and form_of(path).startswith(".csv"):
             # As all commands read a responses table.
             texts = [unguard_in_sql(f"({sql})") for sql in texts]
             kept = {name: unguard_in_sql(f"({sql})") for name, sql in kept.items()}
-        provider = _provider(read.columns if is_table else ())
-        source = Source(connect(), f"{path}, record", read.scan, kept, texts, read.n, provider)
+        known = (_provider(read.columns if is_table else ()), *texts[4:])
+        source = Source(connect(), f"{path}, record", read.scan, kept, texts[:4], read.n, *known)
         made = folder / "made.parquet"
         detected = judge_rows(source, added, made, detector, progress)
         as_json = [name for name in kept if read.columns[name] == "JSON"] if form.startswith(".jsonl") else []
         put(made, target, as_json, guarded=is_table)
-    return replace(detected, notes=(*read.notes, *detected.notes))
+    has_personas = any(name in read.columns for name in (persona_column or PERSONA_COLUMN, "persona_words"))
+    unknown = say_unknown(
+        str(path), detector.name, detected.n, detected.n_open, has_personas=has_personas, option="--persona-column"
+    )
+    return replace(detected, notes=(*read.notes, *detected.notes, *unknown))
 
 
 def detect_results(
@@ -171,8 +189,8 @@ def detect_results(
         As `refusal_metrics.analysis.responses.logs.load.load_responses` takes them.
     out : Path
         The responses table to write, ``.parquet`` or ``.csv``, which every command reads: the columns
-        of `Responses` with ``response, prompt, labels, outcome, cause, rule, answer`` and
-        ``refused_<detector>``, which ``refused`` repeats. Both are null without a verdict. Responses refused by the
+        of `Responses` with ``response, prompt, labels, persona_words, finish_reason, outcome, cause, rule, answer``
+        and ``refused_<detector>``, which ``refused`` repeats. Both are null without a verdict. Responses refused by the
         provider (``refused_by``) remain refusals by `answer_aware`.
     detector : Detector
     force : bool
@@ -196,11 +214,13 @@ def detect_results(
     added = (*_added(detector), "refused_by")
     left = {*FLAGS, "rules", "provider_reason", *(name.lower() for name in added)}
     kept = {name: identifier(name) for name in responses.columns if name.lower() not in left}
-    texts = [identifier(name) if name in responses.columns else "NULL" for name in ("response", *_HINTS)]
+    hints = ("response", "labels", "prompt", "persona", "persona_words", "language", "finish_reason")
+    texts = [identifier(name) if name in responses.columns else "NULL::VARCHAR" for name in hints]
     n = count_rows(responses.connection, "SELECT count(*) FROM responses")
     with _near(out, force=force) as target:
         place = f"{listed}, response"
-        source = Source(responses.connection.cursor(), place, "responses", kept, texts, n, _provider(responses.columns))
+        known = (_provider(responses.columns), *texts[4:])
+        source = Source(responses.connection.cursor(), place, "responses", kept, texts[:4], n, *known)
         made = target.with_name("made.parquet")
         detected = judge_rows(source, added, made, detector, progress)
         put(made, target)

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
-    from .controls import add_labels, describe_controls, estimate_controls
+    from .controls import CONTROLS, LABELLED_CONTROLS, add_labels, describe_controls, estimate_controls
     from .corrected import FEWEST, estimate_corrected, estimate_corrected_contrasts
+    from .detection_errors import estimate_validation
     from .formats import FIELDS, SMALLEST, read_number
     from .mapping import LabelMap, read_label_map, suggest_values
     from .match import check_texts
-    from .read import item_id, read_labels, weigh_labels
-    from .sums import sum_labels
+    from .persona_limits import BOUNDS, estimate_contrast_errors, estimate_persona_limits
+    from .read import Labels, item_id, read_labels, weigh_labels
+    from .sums import sum_labels, sum_rows
     from .tables import (
         readable_confusion,
         readable_gaps,
@@ -28,13 +30,15 @@ else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
-            "controls": ["add_labels", "describe_controls", "estimate_controls"],
+            "controls": ["CONTROLS", "LABELLED_CONTROLS", "add_labels", "describe_controls", "estimate_controls"],
             "corrected": ["FEWEST", "estimate_corrected", "estimate_corrected_contrasts"],
+            "detection_errors": ["estimate_validation"],
             "formats": ["FIELDS", "SMALLEST", "read_number"],
             "mapping": ["LabelMap", "read_label_map", "suggest_values"],
             "match": ["check_texts"],
-            "read": ["item_id", "read_labels", "weigh_labels"],
-            "sums": ["sum_labels"],
+            "persona_limits": ["BOUNDS", "estimate_contrast_errors", "estimate_persona_limits"],
+            "read": ["Labels", "item_id", "read_labels", "weigh_labels"],
+            "sums": ["sum_labels", "sum_rows"],
             "tables": [
                 "readable_confusion",
                 "readable_gaps",
@@ -47,17 +51,24 @@ else:
     )
 
 __all__ = [
+    "BOUNDS",
+    "CONTROLS",
     "FEWEST",
     "FIELDS",
+    "LABELLED_CONTROLS",
     "SMALLEST",
     "LabelMap",
+    "Labels",
     "Validation",
     "add_labels",
     "check_texts",
     "describe_controls",
+    "estimate_contrast_errors",
     "estimate_controls",
     "estimate_corrected",
     "estimate_corrected_contrasts",
+    "estimate_persona_limits",
+    "estimate_validation",
     "item_id",
     "read_label_map",
     "read_labels",
@@ -69,6 +80,7 @@ __all__ = [
     "readable_validation",
     "suggest_values",
     "sum_labels",
+    "sum_rows",
     "validate",
     "weigh_labels",
 ]

@@ -16,10 +16,25 @@ from refusal_metrics.errors import InputError, unknown_name
 
 from ..arrays import Floats
 from ..columns import FACTORS
-from ..contracts import CONTROLS, LABELLED_CONTROLS
+from ..contracts import Contract
 from ..display import interval, percent
 from .detection_errors import ratio
 from .read import item_id, number_texts
+
+_CONTROLS = ("estimate", "ci_low", "ci_high", "answered", "answered_low", "answered_high")
+CONTROLS = Contract(
+    keys=("condition", "factor", "level"),
+    estimates=("n", "n_texts", "n_refused", "n_answer", *_CONTROLS),
+    shares=frozenset(_CONTROLS),
+    headings={"estimate": "refused", "n_refused": "n refused", "n_answer": "n answered"},
+)
+_READINGS = tuple(f"{name}{end}" for name in ("obeyed", "reading") for end in ("", "_low", "_high"))
+LABELLED_CONTROLS = Contract(
+    keys=CONTROLS.keys,
+    estimates=(*CONTROLS.estimates, "n_labelled", "n_obeyed", "n_obeyed_refused", *_READINGS),
+    shares=frozenset({*_CONTROLS, *_READINGS}),
+    headings={**CONTROLS.headings, "n_obeyed": "n obeyed", "n_obeyed_refused": "refused among these"},
+)
 
 EXPECTED = {"decline": 1.0, "answer": 0.0}
 """The share of refusals that a detector without errors finds among the responses that did as told, by condition."""
@@ -81,7 +96,7 @@ def estimate_controls(responses: pd.DataFrame, by: Sequence[str] = ("persona",))
     Returns
     -------
     pandas.DataFrame
-        The columns of `refusal_metrics.analysis.contracts.CONTROLS`, with labels those of ``LABELLED_CONTROLS``.
+        The columns of `CONTROLS`, with labels those of ``LABELLED_CONTROLS``.
         ``estimate`` is the share of responses that the detector calls refusals, and ``answered`` the share that it
         calls answers. ``obeyed`` is the share of the labelled responses that did as told: were labelled a refusal if
         told to decline, and were not if told to answer. ``reading`` is the share of these that the detector calls

@@ -42,7 +42,6 @@ SUMS = (
 )
 """The columns that are summed over the responses of a text."""
 
-_TAIL = (1 - CONFIDENCE) / 2
 _SIGNS = np.array([1.0, -1.0, 1.0])
 
 
@@ -81,11 +80,11 @@ def estimate_corrected(sums: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
             raise unknown_name("factor", name, [str(c) for c in sums if c not in {"text_id", *SUMS}])
     rows = []
     for levels, part in _cells(sums, by):
-        arm = _Arm.of(part.groupby("text_id", dropna=False)[list(SUMS)].sum())
+        arm = Arm.of(part.groupby("text_id", dropna=False)[list(SUMS)].sum())
         low, high = proportion_interval(
             arm.parts[0], arm.variance, arm.n, zero_count_bound(arm.n_texts, 1 - CONFIDENCE), freedom=arm.freedom
         )
-        corrected = np.clip([_SIGNS @ arm.parts, *_interval([arm], [1.0])], 0, 1) if arm.usable else [np.nan] * 3
+        corrected = np.clip([_SIGNS @ arm.parts, *interval_of_arms([arm], [1.0])], 0, 1) if arm.usable else [np.nan] * 3
         values = [*corrected, arm.parts[0], float(low), float(high)]
         rows.append([*levels, *values, *arm.sizes])
     return pd.DataFrame(rows, columns=[*by, *CORRECTED.estimates])
@@ -156,17 +155,17 @@ def _difference(own: pd.DataFrame, other: pd.DataFrame) -> list[object]:
     """Compare two sets of responses: the values of `CORRECTED`."""
     of_text = [part.groupby("text_id", dropna=False)[list(SUMS)].sum() for part in (own, other)]
     texts = of_text[0].index.union(of_text[1].index)
-    arms = [_Arm.of(part.reindex(texts, fill_value=0)) for part in of_text]
+    arms = [Arm.of(part.reindex(texts, fill_value=0)) for part in of_text]
     difference = _SIGNS @ arms[0].parts - _SIGNS @ arms[1].parts
     usable = arms[0].usable and arms[1].usable
-    corrected = np.clip([difference, *_interval(arms, [1.0, -1.0])], -1, 1) if usable else [np.nan] * 3
-    ends = np.clip(_interval(arms, [1.0, -1.0], n_parts=1), -1, 1)
+    corrected = np.clip([difference, *interval_of_arms(arms, [1.0, -1.0])], -1, 1) if usable else [np.nan] * 3
+    ends = np.clip(interval_of_arms(arms, [1.0, -1.0], parts=[0]), -1, 1)
     return [*corrected, arms[0].parts[0] - arms[1].parts[0], *ends, *arms[0].sizes]
 
 
 @dataclass(frozen=True)
-class _Arm:
-    """The three parts of a corrected rate.
+class Arm:
+    """The three parts of a corrected rate, and their intervals.
 
     Attributes
     ----------
@@ -195,8 +194,9 @@ class _Arm:
     sizes: list[int]
 
     @classmethod
-    def of(cls, sums: pd.DataFrame) -> "_Arm":
+    def of(cls, sums: pd.DataFrame, level: float = CONFIDENCE) -> "Arm":
         """Compute the parts of (n_texts,) rows; a text without responses contributes nothing."""
+        tail = (1 - level) / 2
         of_text = {name: sums[name].to_numpy(dtype=np.float64) for name in SUMS}
         total = {name: float(values.sum()) for name, values in of_text.items()}
         n, there = total["n"], of_text["n"] > 0
@@ -212,16 +212,17 @@ class _Arm:
             np.minimum(parts, 1.0),
             variances,
             n,
-            zero_count_bound(n_texts, _TAIL),
+            zero_count_bound(n_texts, tail),
             freedom=[freedom, np.inf, np.inf],
+            level=level,
         )
         for part, side, count in ((1, "refused", total["n_refused"]), (2, "others", n - total["n_refused"])):
             # An unseen error can have a larger weight than the observed ones: one light error must not give a narrower
             # interval than none.
             units = effective_units(of_text[f"weight_{side}"])
-            high[part] = max(high[part], count / n * float(zero_count_bound(max(units, 1.0), _TAIL)))
+            high[part] = max(high[part], count / n * float(zero_count_bound(max(units, 1.0), tail)))
             if total[("n_false", "n_missed")[part - 1]] == 0:
-                low[part], high[part] = 0.0, count / n * float(zero_count_bound(max(units, 1.0), _TAIL))
+                low[part], high[part] = 0.0, count / n * float(zero_count_bound(max(units, 1.0), tail))
         sides = (("refused", total["n_refused"]), ("others", n - total["n_refused"]))
         usable = n_texts > 1 and all(total[f"n_labelled_{side}"] >= min(FEWEST, count) for side, count in sides)
         labelled = total["n_labelled_refused"] + total["n_labelled_others"]
@@ -229,15 +230,18 @@ class _Arm:
         return cls(parts, low, high, scores, variance, freedom, int(n), n_texts, usable, [int(size) for size in sizes])
 
 
-def _interval(arms: "Sequence[_Arm]", signs: Sequence[float], n_parts: int = 3) -> tuple[float, float]:
-    """Compute the interval of a sum of corrected rates; of uncorrected ones with `n_parts` 1."""
-    scores = np.concatenate([arm.scores[:, :n_parts] for arm in arms], axis=1)
+def interval_of_arms(
+    arms: "Sequence[Arm]", signs: Sequence[float], parts: Sequence[int] = (0, 1, 2)
+) -> tuple[float, float]:
+    """Compute the interval of a sum of corrected rates, or of some of their parts (0 is R, 1 is A, 2 is B)."""
+    chosen = list(parts)
+    scores = np.concatenate([arm.scores[:, chosen] for arm in arms], axis=1)
     products = scores.T @ scores
     size = np.sqrt(np.diag(products))
     with np.errstate(divide="ignore", invalid="ignore"):
         correlation = np.nan_to_num(products / np.outer(size, size))
     np.fill_diagonal(correlation, 1.0)
-    parts, low, high = (
-        np.concatenate([getattr(arm, name)[:n_parts] for arm in arms]) for name in ("parts", "low", "high")
+    values, low, high = (
+        np.concatenate([getattr(arm, name)[chosen] for arm in arms]) for name in ("parts", "low", "high")
     )
-    return sum_interval(parts, low, high, np.concatenate([sign * _SIGNS[:n_parts] for sign in signs]), correlation)
+    return sum_interval(values, low, high, np.concatenate([sign * _SIGNS[chosen] for sign in signs]), correlation)

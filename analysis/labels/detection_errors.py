@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from refusal_metrics.detection import TRUNCATED, UNJUDGED
 from refusal_metrics.errors import InputError, unknown_name
 
 from ..arrays import CONFIDENCE, Floats
@@ -37,7 +38,7 @@ from .read import number_texts
 MEASURES = ("precision", "recall", "f1", "kappa")
 
 VALIDATION = (
-    *("factor", "level", "n", "n_texts", "n_refusals", "tp", "fp", "fn", "tn"),
+    *("factor", "level", "n", "n_texts", "n_refusals", "tp", "fp", "fn", "tn", "n_truncated", "n_unjudged"),
     *(f"{measure}{end}" for measure in MEASURES for end in ("", "_low", "_high")),
     *("precision_low_wilson", "recall_low_wilson"),
 )
@@ -51,7 +52,7 @@ def estimate_validation(items: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataF
     ----------
     items : pandas.DataFrame
         One row an item: ``label, refused`` (bool), the factors of `by`, and where known ``text_id``
-        (else each item is a text of its own) and ``weight`` (1 / probability; else all count alike).
+        (else each item is a text of its own), ``weight`` (1 / probability; else all count alike) and ``outcome``.
     by : sequence of str
         Factors; each gives a row a level, ``None`` for items without one.
 
@@ -59,7 +60,8 @@ def estimate_validation(items: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataF
     -------
     pandas.DataFrame
         Columns `VALIDATION`: ``factor, level`` (empty for all items); ``n, n_texts, n_refusals``
-        (labelled so) and ``tp, fp, fn, tn``, items not weighted; ``precision, recall, f1, kappa``
+        (labelled so), ``tp, fp, fn, tn`` and, counted among them as not refused, ``n_truncated, n_unjudged``, items
+        not weighted; ``precision, recall, f1, kappa``
         weighted, each with its 95% confidence interval ``_low, _high`` as described above; and the lower ends of
         Wilson's intervals of unweighted precision and recall, which ignore texts. A measure is missing if nothing is
         flagged, or nothing is labelled as a refusal.
@@ -99,6 +101,10 @@ def _row(items: pd.DataFrame) -> dict[str, float]:
         "fn": int(np.sum(label & ~refused)),
         "tn": int(np.sum(~label & ~refused)),
     }
+    if "outcome" in items:
+        counts |= {f"n_{name}": int(np.sum(items["outcome"] == name)) for name in (TRUNCATED, UNJUDGED)}
+    else:
+        counts |= {"n_truncated": 0, "n_unjudged": 0}
     sizes = {"n": len(items), "n_texts": int(text.max()) + 1, "n_refusals": int(label.sum())}
     hit = label & refused
     ends = {

@@ -15,7 +15,7 @@ from .mapping import LabelMap, suggest_values
 
 FIELDS = (
     *("model", "task", "setting", "persona", "persona_group", "template", "response_type", "text_id", "row_id"),
-    *("design_id", "index", "prompt", "labels", "sampling_stratum", "frame"),
+    *("design_id", "index", "prompt", "labels", "persona_words", "language", "sampling_stratum", "frame"),
 )
 """Columns of an item besides its response and its probability."""
 

@@ -103,6 +103,45 @@ def sum_labels(
     return LabelSums(sums, notes)
 
 
+def sum_rows(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Sum the verdicts and labels of responses in a data frame over texts.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        One row a response: ``text_id``, the factors of `by`, ``refused`` (bool, the detector's), and of labelled
+        responses ``label`` (bool; missing for others) and ``weight`` (1 / probability of being labelled).
+    by : sequence of str
+        The factors.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a text and combination of factors: `by`, ``text_id``, and
+        `refusal_metrics.analysis.labels.corrected.SUMS`.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"text_id": ["a", "a", "a"], "refused": [True, True, False], "label": [True, False, None]})
+    >>> sums = sum_rows(rows.assign(model="m", weight=2.0), ["model"])
+    >>> sums[["n", "n_refused", "n_false", "weight_false"]].iloc[0].tolist()
+    [3.0, 2.0, 1.0, 2.0]
+    """
+    refused, known = rows["refused"].astype(bool), rows["label"].notna()
+    label = rows["label"].where(known, other=False).astype(bool)
+    kinds = {
+        "labelled_refused": known & refused,
+        "labelled_others": known & ~refused,
+        "false": known & refused & ~label,
+        "missed": known & ~refused & label,
+    }
+    summed = rows[[*by, "text_id"]].assign(n=1.0, n_refused=refused.astype(np.float64))
+    for name, kind in kinds.items():
+        summed[f"n_{name}"] = kind.astype(np.float64)
+        summed[f"weight_{name.removeprefix('labelled_')}"] = rows["weight"].where(kind, 0.0)
+    return summed.groupby([*by, "text_id"], as_index=False, sort=True, dropna=False)[list(SUMS)].sum()
+
+
 def _check_ids(responses: Responses, labels: Labels) -> None:
     listed = ", ".join(map(str, responses.files[:3]))
     if not has_item_ids(responses):

@@ -46,8 +46,10 @@ def readable_slices(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns: detector, factor, level, items, refusals, precision and recall with intervals.
+        Columns: detector, factor, level, items, refusals, precision and recall with intervals; and how many were
+        truncated or unjudged, if any were.
     """
+    states = [name for name in ("truncated", "unjudged") if table[f"n_{name}"].any()]
     rows = [
         {
             "detector": row["detector"],
@@ -59,6 +61,7 @@ def readable_slices(table: pd.DataFrame) -> pd.DataFrame:
                 name: f"{number(row[name])} {_ends(row[f'{name}_low'], row[f'{name}_high'])}".strip()
                 for name in ("precision", "recall")
             },
+            **{name: f"{row[f'n_{name}']:,}" for name in states},
         }
         for _, row in table[table["factor"] != ""].iterrows()
     ]

@@ -10,7 +10,8 @@ import pandas as pd
 from refusal_metrics.detection import OTHER, OUTCOMES, REFUSAL, pattern_names
 from refusal_metrics.errors import InputError, unknown_name
 
-from ..responses import Detector, Item, Responses, has_item_ids, match_items
+from ..judging import say_unknown
+from ..responses import Detector, Item, Responses, has_item_ids, match_items, read_language, read_words
 from .detection_errors import VALIDATION, estimate_validation
 from .mapping import LabelMap
 from .match import check_texts
@@ -119,11 +120,17 @@ def validate(
     notes += [f"{path}: has no column text_id, so each item is a text of its own."] * ("text_id" not in items)
     notes += ["Items count by 1 / probability."] * ("probability" in items)
     judged = [_ask(detector, items) for detector in detectors]
+    n_open = sum(not options for options in items.get("labels", [()] * len(items)))
+    has_personas = "persona" in items or "persona_words" in items
+    for detector in detectors:
+        option = "--columns persona=NAME"
+        notes += say_unknown(str(path), detector.name, len(items), n_open, has_personas=has_personas, option=option)
     if responses is not None:
         taken, notes_of_matches, n_matched = _take(responses, labels, items, {detector.name for detector in detectors})
         judged += taken
         notes += notes_of_matches
-    tables, confusions, gaps, patterns = [], [], [], []
+    tables, confusions, gaps = [], [], []
+    patterns: list[pd.DataFrame] = []
     for of_detector in judged:
         name, n = of_detector.name, len(of_detector.items)
         scored = _score(of_detector)
@@ -134,8 +141,7 @@ def validate(
             continue
         tables.append(_named(estimate_validation(scored, slices), detector=name))
         confusions.append(_named(_confusion(scored), detector=name))
-        if by_pattern and of_detector.rules:
-            patterns.append(_named(estimate_patterns(scored, pattern_names(name)), detector=name))
+        patterns += _estimate_patterns(of_detector, scored) * by_pattern
         if "persona" in scored and len(scored["persona"].dropna().unique()) > 1:
             gaps.append(_named(estimate_persona_gap(scored, rng=np.random.default_rng(seed)), detector=name))
     table = _joined(tables, VALIDATION)
@@ -187,9 +193,10 @@ def _ask(detector: Detector, items: pd.DataFrame) -> _Judged:
 
 def _items(items: pd.DataFrame) -> Iterator[Item]:
     nothing = [None] * len(items)
-    columns = (items.get(name, nothing) for name in ("response", "labels", "prompt", "persona"))
-    for response, options, prompt, persona in zip(*columns, strict=True):
-        yield Item(response, options or (), prompt, persona)
+    named = ("response", "labels", "prompt", "persona", "persona_words", "language")
+    columns = (items.get(name, nothing) for name in named)
+    for response, options, prompt, persona, words, language in zip(*columns, strict=True):
+        yield Item(response, options or (), prompt, persona, read_words(words), read_language(language))
 
 
 def _take(
@@ -239,6 +246,13 @@ def _score(judged: _Judged) -> pd.DataFrame:
         scored = scored.assign(rule=pd.Series(judged.rules, judged.items.index, dtype=object))
     scored = scored[scored["outcome"].notna()]
     return scored.assign(refused=scored["outcome"] == REFUSAL)
+
+
+def _estimate_patterns(judged: _Judged, scored: pd.DataFrame) -> list[pd.DataFrame]:
+    """Estimate the precision and recall of a detector's patterns, if its verdicts name them."""
+    if not judged.rules:
+        return []
+    return [_named(estimate_patterns(scored, pattern_names(judged.name)), detector=judged.name)]
 
 
 def _named(table: pd.DataFrame, *, detector: str) -> pd.DataFrame:

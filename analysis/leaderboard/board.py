@@ -40,6 +40,7 @@ ALL_TASKS = ""
 
 
 _ENDS = ("ci_low", "ci_high")
+_BOUNDS = ("refusal_rate_low", "refusal_rate_high")
 _MOST_NAMED = 5
 
 
@@ -100,10 +101,11 @@ def make_board(
     Board
         The columns of its table: ``model``; ``task``, empty for the mean over all, which come first; ``rank,
         rank_low, rank_high``, see `ranks.estimate_ranks`, 1 being the model that refuses
-        least; ``estimate, ci_low, ci_high``, the rate in [0, 1]; ``n, n_texts, n_refused``; ``n_other``,
-        responses that are neither refusal nor answer, if known; ``spread``, the standard deviation of personas' rates
-        beyond noise (its mean over tasks in the rows of all); ``n_personas``, comparisons of a persona with the
-        baseline; ``differing_personas``, those that are significant after correction for all on the board;
+        least; ``estimate, ci_low, ci_high``, the rate in [0, 1]; ``refusal_rate_low, refusal_rate_high``, the rates
+        if none and if all of the truncated and unjudged responses were refusals; ``n, n_texts, n_refused``;
+        ``n_other``, responses that are neither refusal nor answer, if known; ``spread``, the standard deviation of
+        personas' rates beyond noise (its mean over tasks in the rows of all); ``n_personas``, comparisons of a persona
+        with the baseline; ``differing_personas``, those that are significant after correction for all on the board;
         ``differing_personas_list``, these personas with their differences in points, the largest first; ``mde``, the
         median minimum detectable effect; then other metrics. Within a task, rows are sorted by rate, then by name;
         models without a rate are last.
@@ -230,9 +232,10 @@ def _means(rates: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
     for model, own in rates.groupby("model"):
         mean = own["estimate"].mean() if len(own) == len(tasks) else np.nan
         below, above = (np.sqrt(((own[e] - own["estimate"]) ** 2).sum(skipna=False)) / len(own) for e in _ENDS)
+        bounds = {name: own[name].mean() if len(own) == len(tasks) else np.nan for name in _BOUNDS}
         sums = {name: own[name].sum(skipna=False) for name in ("n", "n_texts", "n_refused", "n_other")}
         ends = {"estimate": mean, "ci_low": mean - below, "ci_high": mean + above}
-        rows.append({"model": model, "task": ALL_TASKS} | ends | sums)
+        rows.append({"model": model, "task": ALL_TASKS} | ends | bounds | sums)
     return pd.DataFrame(rows)
 
 

@@ -79,7 +79,8 @@ def lay_out_board(board: Board, task: str, *, short: bool = False) -> pd.DataFra
     board : Board
     task : str
     short : bool
-        Whether to show only the part of model names after the last slash, if these are distinct.
+        Whether to fit a screen: no bounds, and only the part of model names after the last slash, if these are
+        distinct.
     """
     rows = board.table[board.table["task"] == task]
     shown = {
@@ -91,6 +92,9 @@ def lay_out_board(board: Board, task: str, *, short: bool = False) -> pd.DataFra
         "rate (%)": [percent(value) for value in rows["estimate"]],
         "95% CI": [interval(*ends) for ends in zip(rows["ci_low"], rows["ci_high"], strict=True)],
     }
+    if not short and has_bounds(rows):
+        bounds = zip(rows["refusal_rate_low"], rows["refusal_rate_high"], strict=True)
+        shown["bounds (%)"] = [interval(*ends) for ends in bounds]
     if rows["n_other"].notna().any():
         shown["other (%)"] = [
             "" if pd.isna(n_other) else f"{100 * n_other / n:.1f}"
@@ -103,6 +107,11 @@ def lay_out_board(board: Board, task: str, *, short: bool = False) -> pd.DataFra
             for k, n in zip(rows["differing_personas"], rows["n_personas"], strict=True)
         ]
     return pd.DataFrame(shown)
+
+
+def has_bounds(rows: pd.DataFrame) -> bool:
+    """Return whether some rate has bounds, because responses were truncated or unjudged."""
+    return bool((rows["refusal_rate_low"] < rows["refusal_rate_high"]).any())
 
 
 def _name(models: Iterable[str], *, short: bool) -> list[str]:
@@ -152,9 +161,12 @@ def board_parts(board: Board, figure: Figure | None = None, svg: str | None = No
     ]
     if first == ALL_TASKS:
         reading.append("The mean over tasks uses equal weights.")
+    if has_bounds(board.table):
+        reading.append("Bounds are the rates if none, or all, of the truncated and unjudged responses were refusals.")
     if board.table["n_other"].notna().any():
         reading.append(
-            "Other is the share of responses that are neither a refusal nor an answer, including empty ones; for the "
+            "Other is the share of responses that are neither a refusal nor an answer, including empty, truncated and "
+            "unjudged ones; for the "
             "mean over tasks, the share in the responses of all tasks."
         )
     if board.baseline:

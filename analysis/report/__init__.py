@@ -9,6 +9,7 @@ from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
     from .files import find_report
+    from .findings import describe_undetermined
     from .markdown import main_table
     from .study_tables import ReportOptions
     from .write import check_out, write_report
@@ -17,10 +18,11 @@ else:
         __name__,
         {
             "files": ["find_report"],
+            "findings": ["describe_undetermined"],
             "markdown": ["main_table"],
             "study_tables": ["ReportOptions"],
             "write": ["check_out", "write_report"],
         },
     )
 
-__all__ = ["ReportOptions", "check_out", "find_report", "main_table", "write_report"]
+__all__ = ["ReportOptions", "check_out", "describe_undetermined", "find_report", "main_table", "write_report"]

@@ -108,7 +108,7 @@ def _of_sizes(rates: pd.DataFrame) -> Iterable[Caution]:
 def _of_outcomes(outcomes: pd.DataFrame | None) -> Iterable[Caution]:
     if outcomes is None:
         return
-    share = (outcomes["n_other"] + outcomes["n_empty"]) / outcomes["n"]
+    share = (outcomes["n"] - outcomes["n_answer"] - outcomes["n_refused"]) / outcomes["n"]
     much = outcomes[share > MUCH_OTHER]
     if len(much):
         yield Caution(

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from ..arrays import ALPHA
-from ..columns import STUDY, name_level
-from ..display import counted, percent
+from ..columns import BASELINES, OTHERS, STUDY, name_level
+from ..display import counted, interval, percent
 from ..responses import MUCH
 from .study_tables import StudyEstimates
 
@@ -40,6 +40,8 @@ def list_findings(estimates: StudyEstimates) -> Iterable[str]:
     by_persona = tables.get("contrasts_by_persona")
     if by_persona is not None and (named := name_personas(by_persona, estimates.rule, estimates.run_factors)):
         yield named[0]
+    if "undetermined_contrasts" in tables:
+        yield from _undetermined_findings(tables["undetermined_contrasts"])
     if "sensitivity" in tables:
         yield from _factor_findings(tables["sensitivity"], estimates.rule)
 
@@ -77,6 +79,45 @@ def _baseline_findings(contrasts: pd.DataFrame, rule: str) -> Iterable[str]:
             f"Compared with {baseline} prompts, personas changed the refusal rate by {points} percentage points "
             f"({rule}); {number} significant after correction."
         )
+
+
+def _undetermined_findings(contrasts: pd.DataFrame) -> Iterable[str]:
+    baseline = next((b for b in ("neutral", OTHERS) if (contrasts["baseline"] == b).any()), None)
+    if baseline is not None:
+        yield from describe_undetermined(contrasts[contrasts["baseline"] == baseline], baseline)
+
+
+def describe_undetermined(contrasts: pd.DataFrame, baseline: str) -> Iterable[str]:
+    """Describe how personas differ in the share of truncated or unjudged responses, in a sentence.
+
+    Parameters
+    ----------
+    contrasts : pandas.DataFrame
+        See `refusal_metrics.analysis.estimates.undetermined.estimate_undetermined_contrasts`; of one baseline.
+    baseline : str
+
+    Yields
+    ------
+    str
+        Plain text; nothing if there are no contrasts.
+    """
+    if contrasts.empty:
+        return
+    named = contrasts[contrasts["p_adjusted"] <= ALPHA]
+    than = "the other personas" if baseline == OTHERS else f"{baseline} prompts" if baseline in BASELINES else baseline
+    start = f"The share of truncated or unjudged responses differs significantly from {than} in {len(named)} of "
+    start += counted(len(contrasts), "comparison")
+    if named.empty:
+        yield f"{start}."
+        return
+    largest = named.iloc[int(named["estimate"].abs().to_numpy().argmax())]
+    yield (
+        f"{start} (largest difference: {name_level('persona', str(largest['persona']))}, "
+        f"{percent(largest['estimate'], signed=True)} pp "
+        f"{interval(largest['ci_low'], largest['ci_high'], signed=True)}, {largest['model']}, "
+        f"{name_level('task', str(largest['task']))}). These responses count as not refused, so differences in refusal "
+        "rates there may be due to them."
+    )
 
 
 def _factor_findings(indices: pd.DataFrame, rule: str) -> Iterable[str]:

@@ -1,9 +1,11 @@
 """Layout of a report's tables: detectors side by side, factors in rows and columns."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from ..columns import RESPONSE_TYPES, SETTINGS, TASKS, name_level, name_rule
-from ..display import interval, name_levels, percent
+from ..display import interval, name_levels, percent, plain
 
 _ORDER = {"task": tuple(TASKS), "response_type": RESPONSE_TYPES, "setting": SETTINGS}
 
@@ -63,3 +65,8 @@ def _range(sizes: pd.DataFrame) -> list[str]:
     """Format whole numbers or ranges from ``min`` to ``max``."""
     ends = zip(sizes["min"], sizes["max"], strict=True)
     return [f"{low:,}" if low == high else f"{low:,}-{high:,}" for low, high in ends]
+
+
+def cell_list(names: Iterable[str]) -> str:
+    """List names in Markdown, as code."""
+    return ", ".join(f"`{plain(name).replace('`', '')}`" for name in names)

@@ -8,13 +8,14 @@ import pandas as pd
 from ..arrays import ALPHA
 from ..columns import STUDY, name_rule
 from ..contracts import CONTRASTS, INTERACTIONS, OUTCOMES, PUBLISHED, REGRESSION, SENSITIVITY, SPREAD, TREND, WALD
-from ..display import counted, escape, plain, readable, to_markdown
+from ..display import counted, escape, readable, to_markdown
 from ..labels import Validation, readable_confusion, readable_gaps, readable_slices, readable_validation
 from ..responses import Origin
 from .findings import list_findings, name_personas
-from .layout import drawn, grid, side_by_side
+from .layout import cell_list, drawn, grid, side_by_side
 from .reading import READING, READING_ON, RULES
 from .study_tables import StudyEstimates
+from .undetermined import undetermined_parts
 
 _MOST, _FEW = 20, 5
 """Rows shown of personas that differ, and of interactions."""
@@ -48,13 +49,15 @@ def write_markdown(
     n_files = len(origin.files)
     parts = [
         "# False refusals under persona prompts\n",
-        f"{n_responses:,} responses ({_cell_list(models)}), read from {counted(n_files, 'file')}.\n",
+        f"{n_responses:,} responses ({cell_list(models)}), read from {counted(n_files, 'file')}.\n",
         "How to read the numbers is explained at the end.\n",
         _list(origin.notes),
     ]
     if asked:
         parts += ["## In short\n", _list(list_findings(estimates))]
     parts += ["## Refusal rates\n", *_rates_parts(estimates)]
+    if asked and "undetermined_contrasts" in tables:
+        parts += ["## Truncated and unjudged responses\n", *undetermined_parts(estimates)]
     if asked:
         parts += _persona_parts(estimates)
         parts += ["## Which factor matters how much\n", *_sensitivity_parts(estimates)]
@@ -152,7 +155,7 @@ def _persona_parts(estimates: StudyEstimates) -> Iterable[str]:
     for model in by_persona["model"].unique():
         of_model = by_persona[by_persona["model"] == model]
         for rule in _rules_in(of_model):
-            yield f"{_cell_list([model])}, detector {escape(name_rule(rule))}:\n"
+            yield f"{cell_list([model])}, detector {escape(name_rule(rule))}:\n"
             yield to_markdown(grid(of_model, rows, "task", rule))
 
 
@@ -313,7 +316,3 @@ def _list(sentences: Iterable[str]) -> str:
 def _sentence(text: str) -> str:
     """Escape a sentence that may begin with a name, so that it is no heading, list, quotation or link."""
     return re.sub(r"^(\d+)([.)])(?=\s|$)|^()([#>+\-=\[])", r"\1\3\\\2\4", escape(text))
-
-
-def _cell_list(names: Iterable[str]) -> str:
-    return ", ".join(f"`{plain(name).replace('`', '')}`" for name in names)

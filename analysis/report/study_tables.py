@@ -16,7 +16,7 @@ import pandas as pd
 from refusal_metrics.errors import InputError, unknown_name
 
 from ..columns import BASELINES, OTHERS, REGRESSED, STUDY, STUDY_COLUMNS
-from ..counts import Counts, count_by_text, count_cells, share
+from ..counts import Counts, count_by_text, count_cells, count_undetermined, share
 from ..estimates import (
     N_THREADS,
     Fit,
@@ -26,6 +26,8 @@ from ..estimates import (
     estimate_setting_contrasts,
     estimate_spread,
     estimate_trend,
+    estimate_undetermined,
+    estimate_undetermined_contrasts,
     fit,
     read_properties,
 )
@@ -119,6 +121,7 @@ def estimate_study(
     read_properties(options.column, options.properties)  # report mistakes there early
     asked = counts[rule].where(setting="persona")
     jobs = _rates_jobs(counts, options.run_factors) | _contrast_jobs(counts, options)
+    jobs |= _undetermined_jobs(counts[rule], options.run_factors)
     notes: dict[str, tuple[str, ...]] = {}
     fitted = None
     with ThreadPoolExecutor(N_THREADS) as threads:
@@ -218,6 +221,18 @@ def _contrast_jobs(counts: Mapping[str, Counts], options: ReportOptions) -> dict
         jobs["contrasts_by_persona"] = partial(_by_rule, counts, over_personas, [*by, "persona", "baseline"])
         jobs["persona_spread"] = partial(_by_rule, counts, spread, by)
     return jobs
+
+
+def _undetermined_jobs(counts: Counts, run_factors: Sequence[str]) -> dict[str, Job]:
+    """List the tables of truncated and unjudged responses, if there are such responses and personas."""
+    if "persona" not in counts.levels or not count_undetermined(counts).n_refused.any():
+        return {}
+    by = [*STUDY_COLUMNS, *run_factors, *(name for name in ("persona_group", "persona") if name in counts.levels)]
+    baselines = (*BASELINES, OTHERS)
+    return {
+        "undetermined_by_persona": partial(estimate_undetermined, counts, by),
+        "undetermined_contrasts": partial(estimate_undetermined_contrasts, counts, *baselines, run_factors=run_factors),
+    }
 
 
 def _by_rule(

@@ -11,7 +11,18 @@ from refusal_metrics.faces import lazy
 if TYPE_CHECKING:
     from .count import count_responses
     from .designs import load_studies
-    from .detectors import CLASSIFIER, JUDGE, Detector, DetectorOptions, Item, column_name, read_offered
+    from .detectors import (
+        CLASSIFIER,
+        JUDGE,
+        LONGEST_PERSONA,
+        Detector,
+        DetectorOptions,
+        Item,
+        column_name,
+        read_language,
+        read_offered,
+        read_words,
+    )
     from .harness_metrics import read_metrics
     from .items import find_ambiguous, find_answers, has_item_ids, list_verdicts, match_items, sum_items
     from .logs.load import load_responses
@@ -37,7 +48,18 @@ else:
         {
             "count": ["count_responses"],
             "designs": ["load_studies"],
-            "detectors": ["CLASSIFIER", "Detector", "DetectorOptions", "Item", "JUDGE", "column_name", "read_offered"],
+            "detectors": [
+                "CLASSIFIER",
+                "Detector",
+                "DetectorOptions",
+                "Item",
+                "JUDGE",
+                "LONGEST_PERSONA",
+                "column_name",
+                "read_language",
+                "read_offered",
+                "read_words",
+            ],
             "harness_metrics": ["read_metrics"],
             "items": ["find_ambiguous", "find_answers", "has_item_ids", "list_verdicts", "match_items", "sum_items"],
             "logs.load": ["load_responses"],
@@ -63,6 +85,7 @@ else:
 __all__ = [
     "CLASSIFIER",
     "JUDGE",
+    "LONGEST_PERSONA",
     "MUCH",
     "TABLE_SUFFIXES",
     "Detected",
@@ -108,11 +131,13 @@ __all__ = [
     "note_unusable",
     "pair_runs",
     "quoted",
+    "read_language",
     "read_metrics",
     "read_offered",
     "read_origin",
     "read_places",
     "read_responses",
+    "read_words",
     "select_responses",
     "sum_items",
     "to_frame",

@@ -4,10 +4,17 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from refusal_metrics.detection import Verdict
+from refusal_metrics.detection import Verdict, known_languages
+
+LANGUAGE = "en"
+"""The language of responses if nothing names another."""
+
+LONGEST_PERSONA = 1_000
+"""The largest number of characters in the words for a persona; a noun phrase is far shorter."""
 
 CLASSIFIER, JUDGE = "hf:", "judge:"
 """Prefixes of the names of detectors other than rules."""
@@ -24,13 +31,22 @@ class Item:
     options : tuple of str
         The answers offered.
     prompt, persona : str or None
-        The prompt and the persona, if known.
+        The prompt and the persona, if known. A persona is an id of the packaged design, or a noun phrase.
+    persona_words : tuple of str
+        What the persona is called, the noun phrase first, where that is known; empty to take `persona`.
+    language : str
+        Of the response.
+    finish_reason : str or None
+        Why generation ended, in the provider's words (``length``), if known.
     """
 
     response: str | None
     options: tuple[str, ...] = ()
     prompt: str | None = None
     persona: str | None = None
+    persona_words: tuple[str, ...] = ()
+    language: str = LANGUAGE
+    finish_reason: str | None = None
 
 
 class Detector(Protocol):
@@ -111,6 +127,51 @@ def read_offered(text: str) -> tuple[str, ...] | None:
         return None
     is_texts = isinstance(offered, list) and all(isinstance(part, str) for part in offered)
     return tuple(offered) if is_texts else None
+
+
+@lru_cache(maxsize=4096)
+def read_words(text: str | None) -> tuple[str, ...]:
+    """Read what a persona is called: a JSON list of texts, as sample logs have it.
+
+    Parameters
+    ----------
+    text : str or None
+
+    Returns
+    -------
+    tuple of str
+        Empty for anything else.
+
+    Examples
+    --------
+    >>> read_words('["Nigerian woman", "Nigerian women"]'), read_words(None), read_words("woman")
+    (('Nigerian woman', 'Nigerian women'), (), ())
+    """
+    return (read_offered(text) or ()) if text is not None and text.lstrip().startswith("[") else ()
+
+
+@lru_cache(maxsize=4096)
+def read_language(text: str | None) -> str:
+    """Read the language that a table names.
+
+    Parameters
+    ----------
+    text : str or None
+
+    Returns
+    -------
+    str
+        The code of a language with patterns, whatever its case and region; else the text itself.
+
+    Examples
+    --------
+    >>> read_language(None), read_language("EN"), read_language("en-GB"), read_language("Klingon")
+    ('en', 'en', 'en', 'Klingon')
+    """
+    named = (text or "").strip()
+    code = named.lower().replace("_", "-")
+    known = known_languages()
+    return next((name for name in (named, code, code.split("-")[0]) if name in known), named or LANGUAGE)
 
 
 def column_name(kind: str, model: str) -> str:

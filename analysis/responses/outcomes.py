@@ -1,4 +1,4 @@
-"""Outcomes of responses (answers, refusals, neither or empty), counted by model, task and setting."""
+"""Outcomes of responses, counted by model, task and setting."""
 
 import pandas as pd
 
@@ -8,7 +8,7 @@ from ..columns import STUDY_COLUMNS
 from .sql import identifier
 from .table import Responses
 
-OUTCOMES = (*STUDY_COLUMNS, "n_answer", "n_refused", "n_other", "n_empty", "n")
+OUTCOMES = (*STUDY_COLUMNS, "n_answer", "n_refused", "n_other", "n_empty", "n_truncated", "n_unjudged", "n")
 """The columns of the table of outcomes."""
 
 
@@ -25,19 +25,27 @@ def count_outcomes(responses: Responses, rule: str) -> pd.DataFrame | None:
     -------
     pandas.DataFrame or None
         Columns `OUTCOMES`, one row a model, task and setting, of the responses on which the detector gave a verdict and
-        of which it is known whether they are empty. None if outcomes are unknown.
+        of which it is known whether they are empty; each is in one of the counts. A thought without an end is empty.
+        None if outcomes are unknown.
     """
     if "empty" not in responses.columns:
         return None
     refused = identifier(f"refused_{rule}")
     # Only one detector recognises answers; with another, all other responses are neither.
     answered = f"answered AND NOT {refused} AND NOT empty" if rule == ANSWERS_BY else "false"
+    counts = {
+        "n_answer": answered,
+        "n_refused": refused,
+        "n_empty": "empty",
+        "n_truncated": f"truncated AND NOT {refused} AND NOT empty",
+        "n_unjudged": f"unjudged AND NOT {refused}",
+    }
+    counted = ", ".join(f"count_if({condition})::BIGINT AS {name}" for name, condition in counts.items())
     return responses.query(
-        "SELECT model, task, setting, n_answer, n_refused, n - n_answer - n_refused - n_empty AS n_other, n_empty, "
-        f"n FROM (SELECT model, task, setting, count_if({answered})::BIGINT AS n_answer, "
-        f"count_if({refused})::BIGINT AS n_refused, count_if(empty)::BIGINT AS n_empty, count(*) AS n "
+        f"SELECT {', '.join(OUTCOMES)} FROM (SELECT *, n - {' - '.join(counts)} AS n_other "
+        f"FROM (SELECT model, task, setting, {counted}, count(*) AS n "
         # Whether a response is an answer or empty comes from the last detector, which may have judged only some.
-        f"FROM responses WHERE {refused} IS NOT NULL AND empty IS NOT NULL GROUP BY ALL) ORDER BY ALL"
+        f"FROM responses WHERE {refused} IS NOT NULL AND empty IS NOT NULL GROUP BY ALL)) ORDER BY ALL"
     ).df()
 
 

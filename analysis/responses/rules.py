@@ -9,13 +9,13 @@ from functools import partial
 from multiprocessing import get_context
 from typing import TypeAlias
 
-from refusal_metrics.detection import RULES, UNJUDGED, Rule, Verdict, words_for
+from refusal_metrics.detection import RULES, UNJUDGED, Reply, Rule, Verdict, words_for
 from refusal_metrics.errors import InputError
 
 from .detectors import Item
 
-_Asked: TypeAlias = tuple[str, tuple[str, ...], tuple[str, ...]]
-"""A response, the answers offered, and what its persona is called."""
+_Asked: TypeAlias = tuple[str, tuple[str, ...], tuple[str, ...], str, str | None]
+"""A response, the answers offered, what its persona is called, its language, and why it ended."""
 
 _SHARE = 20_000
 """The number of distinct responses per process and batch; fewer are judged in this process."""
@@ -24,8 +24,8 @@ _SHARE = 20_000
 class RuleDetector:
     """A rule of `refusal_metrics.detection.rules`, in parallel.
 
-    Each distinct pair of response and options is judged once, by the very function that the harness
-    calls. Beyond some 20,000 of them the work is spread over processes, one a core.
+    Each distinct response is judged once for the same options, persona, language and end, by the very function that the
+    harness calls. Beyond some 20,000 of them the work is spread over processes, one a core.
 
     Parameters
     ----------
@@ -62,9 +62,11 @@ class RuleDetector:
             If a process was killed.
         """
         places: dict[_Asked, int] = {}
-        asked = ((item.response or "", item.options, words_for(item.persona)) for item in items)
-        place = array("q", (places.setdefault(key, len(places)) for key in asked))
-        verdicts = self._judge(list(places))
+        place = array("q", (places.setdefault(key, len(places)) for key in map(_asked, items)))
+        pairs = list(places)
+        # Grouped by persona: what matches a persona is compiled once, and kept for only so many personas.
+        order = sorted(range(len(pairs)), key=lambda i: pairs[i][2])
+        verdicts = dict(zip(order, self._judge([pairs[i] for i in order]), strict=True))
         return [verdicts[i] for i in place]
 
     def remarks(self) -> list[str]:
@@ -88,6 +90,11 @@ class RuleDetector:
         return [distinct[i] for distinct, place in judged for i in place]
 
 
+def _asked(item: Item) -> _Asked:
+    words = item.persona_words or words_for(item.persona)
+    return item.response or "", item.options, words, item.language, item.finish_reason
+
+
 def _judge_share(name: str, pairs: list[_Asked]) -> "tuple[list[Verdict], array[int]]":
     """Judge a part of the responses: return the distinct verdicts, and the index of each pair's verdict."""
     rule = RULES[name]
@@ -101,9 +108,18 @@ def _count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _verdict(rule: Rule, response: str, options: tuple[str, ...], persona: tuple[str, ...]) -> Verdict:
+def _verdict(
+    rule: Rule,
+    response: str,
+    options: tuple[str, ...],
+    persona: tuple[str, ...],
+    language: str,
+    finish_reason: str | None,
+) -> Verdict:
     """Judge a response as the harness does: an error affects only this response."""
+    if finish_reason is not None:
+        response = Reply(response, finish_reason=finish_reason)
     try:
-        return rule(response, options, persona=persona)
+        return rule(response, options, persona=persona, language=language)
     except Exception as error:  # noqa: BLE001 - whatever a rule raises is of this response alone
         return Verdict(UNJUDGED, causes=(type(error).__name__,))

@@ -9,7 +9,7 @@ from .table import Responses
 
 _KNOWN = (
     *("model", "task", "setting", "persona", "persona_group", "template", "response_type"),
-    *("text_id", "row_id", "design_id", "index", "prompt", "response", "labels"),
+    *("text_id", "row_id", "design_id", "index", "prompt", "response", "labels", "persona_words", "language"),
 )
 
 

@@ -11,12 +11,21 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from refusal_metrics.detection import ANSWERS_BY, CAUSES, OUTCOMES, REFUSAL, TRUNCATED, UNJUDGED, Verdict
+from refusal_metrics.detection import (
+    ANSWERS_BY,
+    CAUSES,
+    MOST_LABELS,
+    OUTCOMES,
+    REFUSAL,
+    TRUNCATED,
+    Verdict,
+    known_languages,
+)
 from refusal_metrics.errors import InputError
 
-from ..display import plain
+from ..display import counted, plain
 from ..files import reason
-from .detectors import Detector, Item, read_offered
+from .detectors import Detector, Item, read_language, read_offered, read_words
 from .sql import identifier
 
 if TYPE_CHECKING:
@@ -30,6 +39,7 @@ UNSCORED = "unscored"
 
 _BLOCK, _BLOCK_BYTES = 100_000, 1 << 28
 """The largest number of responses in a block, and of their bytes."""
+_MOST_NAMED = 3
 _SLICE = 256
 """The number of rows read at a time; this many long responses fit into memory."""
 
@@ -53,6 +63,8 @@ class Source:
         The number of rows.
     provider : str
         Why the provider refused, as SQL: null if it did not, or if unknown.
+    words, language, finish_reason : str
+        What the persona is called, as a JSON list, the language, and why generation ended, as SQL; null if unknown.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -62,11 +74,14 @@ class Source:
     texts: Sequence[str]
     n: int
     provider: str = "NULL::VARCHAR"
+    words: str = "NULL::VARCHAR"
+    language: str = "NULL::VARCHAR"
+    finish_reason: str = "NULL::VARCHAR"
 
     def blocks(self) -> "tuple[pa.Schema, Iterator[pa.Table]]":
-        """Return the schema of the kept columns, and the rows in blocks, with texts and provider's reasons last."""
+        """Return the schema of the kept columns, and the rows in blocks, with what is judged last."""
         listed = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in self.kept.items())
-        behind = enumerate([*self.texts, self.provider])
+        behind = enumerate([*self.texts, self.words, self.language, self.finish_reason, self.provider])
         texts = ", ".join(f"{sql} AS {identifier(f'{n} of the texts')}" for n, sql in behind)
         # More than 2 GB of texts do not fit into Arrow's usual type.
         self.connection.execute("SET arrow_large_buffer_size = true")
@@ -104,9 +119,11 @@ class Detected:
     counts : dict of str to int
         Of each outcome.
     causes : dict of str to int
-        Of the causes of refusals and of empty responses.
+        Of the causes of refusals, and of empty and unjudged responses.
     unscored : int
         Responses without a verdict.
+    n_open : int
+        Responses without labels.
     notes : tuple of str
         One sentence for everything else worth knowing.
     """
@@ -116,6 +133,7 @@ class Detected:
     causes: dict[str, int]
     unscored: int
     notes: tuple[str, ...]
+    n_open: int = 0
 
     def outcomes(self) -> "pd.DataFrame":
         """Return the outcomes as a table: ``outcome, estimate`` (share of all responses), ``n``."""
@@ -149,10 +167,13 @@ def judge_rows(
     Raises
     ------
     InputError
-        If options are not lists, or the detector cannot continue.
+        If options are not lists or too many, or the detector cannot continue.
     """
     outcomes: Counter[str] = Counter()
     causes: Counter[str] = Counter()
+    unknown: Counter[str] = Counter()
+    n_open = 0
+    reads_all = detector.name == ANSWERS_BY
     kinds = {name: pa.bool_() if _is_flag(name) else pa.string() for name in added}
     schema, blocks = source.blocks()
     for name, kind in kinds.items():
@@ -161,13 +182,15 @@ def judge_rows(
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for block in blocks:
             *texts, reasons = block.columns[len(source.kept) :]
-            items = _items(texts, source.place, n_done)
+            items = _items(texts, source.place, n_done, MOST_LABELS if reads_all else None)
+            n_open += sum(not item.options for item in items)
+            unknown.update(item.language for item in items if item.language not in known_languages())
             verdicts: list[Verdict | None] = []
             for start in range(0, len(items), detector.at_once):
                 verdicts += detector.detect(items[start : start + detector.at_once])
                 if progress:
                     progress(n_done + len(verdicts), source.n)
-            if detector.name == ANSWERS_BY:
+            if reads_all:
                 # The prefix rules read only the text.
                 verdicts = [_by_provider(*both) for both in zip(verdicts, reasons.to_pylist(), strict=True)]
             n_done += len(items)
@@ -180,11 +203,23 @@ def judge_rows(
     ordered = sorted(causes, key=lambda cause: (known.index(cause) if cause in known else len(known), cause))
     return Detected(
         n_done,
-        {outcome: outcomes[outcome] for outcome in OUTCOMES if outcome != UNJUDGED or outcomes[outcome]},
+        {outcome: outcomes[outcome] for outcome in OUTCOMES},
         {cause: causes[cause] for cause in ordered},
         outcomes[UNSCORED],
-        tuple(detector.remarks()),
+        (*detector.remarks(), *(_say_languages(unknown) if reads_all else ())),
+        n_open,
     )
+
+
+def _say_languages(unknown: Mapping[str, int]) -> Iterator[str]:
+    """Report responses in languages that cannot be judged."""
+    if unknown:
+        named = ", ".join(f"{plain(name)[:40]!r} ({n:,})" for name, n in sorted(unknown.items())[:_MOST_NAMED])
+        more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
+        yield (
+            f"No patterns for {counted(len(unknown), 'language')} of responses, which are therefore unjudged: "
+            f"{named}{more}. There are patterns for {', '.join(known_languages())}."
+        )
 
 
 def _by_provider(verdict: Verdict | None, reason_given: str | None) -> Verdict | None:
@@ -204,8 +239,8 @@ def _value(verdict: Verdict | None, column: str) -> object:
     return verdict.refused if _is_flag(column) else getattr(verdict, column)
 
 
-def _items(texts: "Sequence[pa.ChunkedArray]", place: str, n_before: int) -> list[Item]:
-    responses, options, prompts, personas = (text.to_pylist() for text in texts)
+def _items(texts: "Sequence[pa.ChunkedArray]", place: str, n_before: int, most_labels: int | None = None) -> list[Item]:
+    responses, options, prompts, personas, words, languages, ends = (text.to_pylist() for text in texts)
     offered = []
     for number, text in enumerate(options, start=n_before + 1):
         read = _read_options(text)
@@ -214,8 +249,14 @@ def _items(texts: "Sequence[pa.ChunkedArray]", place: str, n_before: int) -> lis
                 f"{place} {number}: labels contains {plain(text)[:80]}; give the labels as a JSON list, "
                 '["a", "b"], or as a|b, or rename the column'
             )
+        if most_labels is not None and len(read) > most_labels:
+            raise InputError(
+                f"{place} {number}: has {len(read):,} labels, and the detector distinguishes at most {most_labels}; "
+                "offer fewer, or rename the column to judge the responses as replies to open requests"
+            )
         offered.append(read)
-    return [Item(*fields) for fields in zip(responses, offered, prompts, personas, strict=True)]
+    known = (map(read_words, words), map(read_language, languages), (end or None for end in ends))
+    return [Item(*fields) for fields in zip(responses, offered, prompts, personas, *known, strict=True)]
 
 
 @lru_cache(maxsize=4096)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
+    from .answers import MOST_LABELS
+    from .patterns import known_languages
     from .personas import words_for
     from .reply import Reply
     from .response import read_response, writable
@@ -32,6 +34,8 @@ else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
+            "answers": ["MOST_LABELS"],
+            "patterns": ["known_languages"],
             "thoughts": ["strip_thought"],
             "reply": ["Reply"],
             "response": ["read_response", "writable"],
@@ -59,6 +63,7 @@ __all__ = [
     "ANSWERS_BY",
     "CAUSES",
     "EMPTY",
+    "MOST_LABELS",
     "OTHER",
     "OUTCOMES",
     "PROVIDER",
@@ -72,6 +77,7 @@ __all__ = [
     "Reply",
     "Rule",
     "Verdict",
+    "known_languages",
     "pattern_names",
     "read_response",
     "strip_thought",

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 
 from refusal_metrics.detection.answers import (
+    answer_to_itself,
     can_be_distinguished,
     find_answer,
     label_at,
@@ -22,7 +23,7 @@ from refusal_metrics.detection.answers import (
     mask_lists,
     names_label,
 )
-from refusal_metrics.detection.characters import HEAD, is_blank
+from refusal_metrics.detection.characters import HEAD, count_words, is_blank
 from refusal_metrics.detection.clauses import clauses_beside
 from refusal_metrics.detection.foreign import is_foreign
 from refusal_metrics.detection.normalise import normalise
@@ -35,7 +36,7 @@ from refusal_metrics.detection.wrapping import unwrap
 N_SENTENCES = 12
 """The opening: so many sentences and lines of a response are looked at."""
 N_LAST = 3
-"""So many sentences at the end are looked at for an answer."""
+"""The number of sentences at the end that are looked at for an answer."""
 
 # A sentence that is longer is not said again, and not kept.
 _LONGEST_KEPT = 600
@@ -88,7 +89,9 @@ def detect_answer_aware(
     'refusal'
     """
     labels = tuple(labels)
-    unjudged = "language" if language not in known_languages() else "labels" * (not can_be_distinguished(labels))
+    unjudged = (
+        "language" if language not in known_languages() else "labels" * (not can_be_distinguished(labels, language))
+    )
     if is_blank(response) or unjudged:
         return Verdict(UNJUDGED, causes=(unjudged,)) if unjudged and not is_blank(response) else Verdict(EMPTY)
     said = strip_thought(response, language)
@@ -108,7 +111,7 @@ def detect_answer_aware(
 
 def _is_cut_off(sentences: Sequence[str], finish_reason: str | None, labels: tuple[str, ...], language: str) -> bool:
     """Return whether a response ends before it can show whether it refuses."""
-    n_words = sum(len(sentence.split()) for sentence in sentences)
+    n_words = sum(map(count_words, sentences))
     if n_words >= _ENOUGH_WORDS or not sentences:
         return False
     if finish_reason is not None:
@@ -122,7 +125,7 @@ def _sentences(said: str, labels: tuple[str, ...], persona: tuple[str, ...], lan
     patterns = load_patterns(language)
 
     def split(text: str) -> list[str]:
-        text = normalise(mark_letters(unwrap(text), labels), persona, language)
+        text = normalise(mark_letters(unwrap(text, language), labels, language), persona, language)
         return [s for line in text.split("\n") for s in patterns.grammar["sentence_end"].split(line) if s.strip()]
 
     sentences = split(said[: 8 * HEAD])
@@ -138,43 +141,48 @@ def _judge(sentences: Sequence[str], labels: tuple[str, ...], language: str) -> 
     whole = len(sentences) == 1
     refusal: Verdict | None = None
     refused_at = 0
-    hedged: str | None = None
+    hedged: dict[str, None] = {}
     grammar = load_patterns(language).grammar
     disclaimers = _disclaimers(language)
     listed = _enumerates(sentences, labels, language)
     for i, sentence in enumerate(sentences):
-        is_settled = i >= N_SENTENCES or hedged is not None or (refusal is not None and refusal.rule not in disclaimers)
+        following = sentences[i + 1] if i + 1 < len(sentences) else ""
+        if following and (asked := answer_to_itself(sentence, following, labels, language)):
+            return Verdict(ANSWER, "answer", answer=asked)
+        is_settled = i >= N_SENTENCES or hedged or (refusal is not None and refusal.rule not in disclaimers)
         if i in listed or (is_settled and not names_label(sentence, labels, language)):
             continue
         read = _read if len(sentence) <= _LONGEST_KEPT else _read.__wrapped__
         answer, verdict = read(sentence, labels, language, whole=whole, early=i < _N_DECLINING)
-        if answer and not _is_interjection(sentence, sentences[i + 1 : i + 2], labels, language):
+        if answer and not _is_interjection(sentence, following, labels, language):
             if not grammar["hedged"].search(sentence):
                 return Verdict(ANSWER, "answer", answer=answer)
-            # What is said without a hedge later overrules it.
-            hedged = hedged or answer
+            hedged[answer] = None
         if verdict and i < N_SENTENCES and not (i and any(grammar["takes_side"].match(s) for s in sentences[:i])):
             # A first disclaimer stays where it is; what declines outright takes its place.
             if refusal is None:
                 refusal, refused_at = verdict, i
             elif verdict.rule not in disclaimers:
                 refusal = verdict
-    if hedged:
-        return Verdict(ANSWER, "answer", answer=hedged)
-    if refusal and refusal.rule in disclaimers:
-        # Who has no opinion, and then argues for one, gives no label, but does not decline either.
-        argued = grammar["argues"].search("\n".join(sentences[refused_at:]))
-        return Verdict(OTHER) if argued else refusal
-    return refusal or Verdict(OTHER)
+    if len(hedged) == 1:
+        return Verdict(ANSWER, "answer", answer=next(iter(hedged)))
+    return _unless_argued(refusal, sentences[refused_at:], language) if refusal else Verdict(OTHER)
 
 
-def _is_interjection(sentence: str, following: Sequence[str], labels: tuple[str, ...], language: str) -> bool:
+def _unless_argued(refusal: Verdict, sentences: Sequence[str], language: str) -> Verdict:
+    """Return a refusal, unless it is a disclaimer behind which the response argues, which gives no label either."""
+    is_disclaimer = refusal.rule in _disclaimers(language)
+    argued = is_disclaimer and load_patterns(language).grammar["argues"].search("\n".join(sentences))
+    return Verdict(OTHER) if argued else refusal
+
+
+def _is_interjection(sentence: str, following: str, labels: tuple[str, ...], language: str) -> bool:
     """Return whether a sentence is a bare "no" before a sentence that declines."""
     patterns = load_patterns(language)
     if not following or not patterns.grammar["interjection"].match(sentence):
         return False
-    answer, verdict = _read(following[0], labels, language, whole=False, early=True)
-    return answer is None and verdict is not None and not patterns.grammar["conceding"].search(following[0])
+    answer, verdict = _read(following, labels, language, whole=False, early=True)
+    return answer is None and verdict is not None and not patterns.grammar["conceding"].search(following)
 
 
 @cache

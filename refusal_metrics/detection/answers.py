@@ -5,46 +5,66 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 
-from refusal_metrics.detection.patterns import Forms, load_patterns
+from refusal_metrics.detection.characters import is_running
+from refusal_metrics.detection.normalise import normalise
+from refusal_metrics.detection.patterns import Forms, holds_any, load_patterns
 from refusal_metrics.errors import InputError
 
 MOST_LABELS = 100
 """Labels whose answers can be distinguished: a mark has two digits."""
-# A letter alone may be an article or a pronoun: as a label it is a capital before a sign, the end or such a word.
-_LETTER = (
-    r"(?<![^\W_])(?:{letters})(?=[ \t]*(?:[.,:;)\]*\"'!|\n-]|$)"
-    r"|[ \t]+(?:because|as|is|since|for|would|seems|and|or|-|fits)\b)"
-)
+# A letter alone may be an article or a pronoun: as a label it is a capital before a sign, the end or certain words.
+_LETTER = r"(?<!{letter})(?:{letters})(?=[ \t]*(?:[.,:;)\]*\"'!|\n-]|$)|{before})"
+# A label that begins with the sign of an option, and the sign is followed by words.
+_ENUMERATED = re.compile(r"([^\W\d_]|\d{1,2})[.):] +(\S.*)", re.DOTALL)
 _PRIVATE = 0xE000
 """The first character of those that are marks of single letters: no response may use them otherwise."""
 
 
-def mark_letters(text: str, labels: Sequence[str]) -> str:
+def mark_letters(text: str, labels: Sequence[str], language: str = "en") -> str:
     """Mark the single letters in a text that are labels, before their case is lost.
 
     Parameters
     ----------
     text : str
     labels : sequence of str
+    language : str
 
     Returns
     -------
     str
-        The text itself, unless a label is a single letter.
+        The text itself, unless a label is a single letter, or begins with one as "A. Agree" does.
 
     Examples
     --------
     >>> mark_letters("A sensitive question. I choose A.", ["A", "B"]) == "A sensitive question. I choose \ue000."
     True
     """
-    letters = {label: i for i, label in enumerate(labels) if len(label) == 1 and label.isalpha()}
+    letters = {sign: i for i, (sign, _) in enumerate(_split(tuple(labels))) if _is_letter(sign)}
     if not letters:
         return text
     either = "|".join(map(re.escape, letters))
-    marked = re.sub(_LETTER.replace("{letters}", either), lambda found: chr(_PRIVATE + letters[found[0]]), text)
-    named = rf"(?i:\b(option|answer|choice|label|category)) ['\"(]?({either}|{either.lower()})\b"
+    patterns = load_patterns(language)
+    grammar = patterns.grammar
+    alone = _LETTER.replace("{letters}", either).replace("{before}", grammar["letter_before"].pattern)
+    alone = alone.replace("{letter}", patterns.letter)
+    marked = re.sub(alone, lambda found: chr(_PRIVATE + letters[found[0]]), text)
+    named = rf"(?i:({grammar['letter_named'].pattern}))['\"(]?({either}|{either.lower()})(?!{patterns.letter}|_)"
     upper = {letter.lower(): i for letter, i in letters.items()}
-    return re.sub(named, lambda found: f"{found[1]} {chr(_PRIVATE + upper[found[2].lower()])}", marked)
+    return re.sub(named, lambda found: f"{found[1]}{chr(_PRIVATE + upper[found[2].lower()])}", marked)
+
+
+def _is_letter(label: str) -> bool:
+    return len(label) == 1 and label.isalpha()
+
+
+@lru_cache(maxsize=256)
+def _split(labels: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Split labels into the sign that may stand for each, and its words: "A. Agree"; one without words is a sign."""
+    found = [_ENUMERATED.fullmatch(label.strip()) for label in labels]
+    split = [(label[1], label[2]) for label in found if label]
+    if len(split) == len(labels) and all(len(set(column)) == len(labels) for column in zip(*split, strict=True)):
+        return tuple(split)
+    return tuple((label, "") if _is_letter(label) else ("", label) for label in labels)
 
 
 @lru_cache(maxsize=256)
@@ -54,38 +74,48 @@ def _mentions(labels: tuple[str, ...], language: str) -> re.Pattern[str]:
         raise InputError(
             f"{len(labels)} labels ({', '.join(labels[:3])}, ...): at most {MOST_LABELS} can be distinguished"
         )
-    forms = [(form, i) for i, label in enumerate(labels) for form in _forms(label, i, labels, language)]
+    forms = [(form, i) for i in range(len(labels)) for form in _forms(i, labels, language)]
     forms.sort(key=lambda pair: -len(pair[0]))
-    return re.compile("|".join(f"(?P<l{i}_{n}>{_bounded(form)})" for n, (form, i) in enumerate(forms)))
+    # The empty groups come last, because what begins with a letter is passed over quickly.
+    spaced, unspaced = (
+        "|".join(f"(?:{form})(?P<l{i}_{n}>)" for n, (form, i) in enumerate(forms) if _is_unspaced(form) is kind)
+        for kind in (False, True)
+    )
+    # In scripts that put spaces between words, a form is no part of a longer word.
+    letter = load_patterns(language).letter
+    bounded = rf"(?<!{letter})(?:{spaced})(?!{letter})"
+    return re.compile("|".join([bounded] * bool(spaced) + [unspaced] * bool(unspaced)))
 
 
-def _bounded(form: str) -> str:
-    """Match a form that is no part of a longer word, in scripts that put spaces between words."""
-    if any(
-        "\u0e00" <= letter <= "\u0eff" or "\u3040" <= letter <= "\u9fff" or letter >= chr(_PRIVATE) for letter in form
-    ):
-        return form
-    return rf"(?<![^\W_])(?:{form})(?![^\W_])"
+def _is_unspaced(form: str) -> bool:
+    """Return whether a form is in a script that puts no spaces between words, or the mark of a letter."""
+    return is_running(form) or any(letter >= chr(_PRIVATE) for letter in form)
 
 
-def _forms(label: str, number: int, labels: tuple[str, ...], language: str) -> list[str]:
-    if len(label) == 1 and label.isalpha():
-        return [chr(_PRIVATE + number)]
-    own = r"[\s_-]+".join(map(re.escape, _words(label)))
-    forms = [own, *load_patterns(language).labels.get(" ".join(_words(label)), Forms()).forms]
+def _forms(number: int, labels: tuple[str, ...], language: str) -> list[str]:
+    """List regular expressions for a label: its words, other forms of them, its sign, and the sign with the words."""
+    sign, label = _split(labels)[number]
+    signs = [chr(_PRIVATE + number) if _is_letter(sign) else re.escape(sign)] if sign else []
+    if not label:
+        return signs
+    words = _words(label, language)
+    own = r"[\s_-]+".join(map(re.escape, words))
+    forms = [own, *load_patterns(language).labels.get(" ".join(words), Forms()).forms]
     positive = _opposite(label, language)
-    if positive in {other.lower() for other in labels}:
-        forms += [rf"non?[- ]?{re.escape(positive)}"]
-    return forms
+    if positive in {" ".join(_words(other, language)) for _, other in _split(labels) if other}:
+        forms += [load_patterns(language).grammar["denying_prefix"].pattern + re.escape(positive)]
+    return [*forms, *signs, *(rf"{each}[.):]? ?(?:{own})" for each in signs)]
 
 
-def _words(label: str) -> list[str]:
-    return re.split(r"[\s_-]+", label.lower().strip())
+@lru_cache(maxsize=1024)
+def _words(label: str, language: str) -> tuple[str, ...]:
+    """List the words of a label as they are in a response: contractions written out, accents composed."""
+    return tuple(re.split(r"[\s_-]+", normalise(label, (), language)))
 
 
 def _opposite(label: str, language: str) -> str:
     """Return the label that this one denies: offensive, of not offensive."""
-    found = load_patterns(language).grammar["denied_label"].fullmatch(label.lower())
+    found = load_patterns(language).grammar["denied_label"].fullmatch(" ".join(_words(label, language)))
     return found[1] if found else ""
 
 
@@ -94,30 +124,37 @@ def _stems(labels: tuple[str, ...], language: str) -> tuple[str, ...]:
     """List what of which there is one in whatever `_mentions` matches."""
     _mentions(labels, language)
     known = load_patterns(language).labels
-    own = [
-        chr(_PRIVATE + i)
-        if len(label) == 1 and label.isalpha()
-        else max(_words(_opposite(label, language) or label), key=len)
-        for i, label in enumerate(labels)
+    split = _split(labels)
+    signs = [chr(_PRIVATE + i) if _is_letter(sign) else sign for i, (sign, _) in enumerate(split) if sign]
+    own = [max(_words(_opposite(label, language) or label, language), key=len) for _, label in split if label]
+    listed = [
+        stem for _, label in split if label for stem in known.get(" ".join(_words(label, language)), Forms()).stems
     ]
-    listed = [stem for label in labels for stem in known.get(" ".join(_words(label)), Forms()).stems]
-    stems = dict.fromkeys([*listed, *own])
+    stems = dict.fromkeys([*listed, *own, *signs])
     return tuple(stem for stem in stems if not any(other in stem for other in stems if other != stem))
 
 
-def can_be_distinguished(labels: Sequence[str]) -> bool:
+@lru_cache(maxsize=256)
+def can_be_distinguished(labels: tuple[str, ...], language: str = "en") -> bool:
     """Return whether every label can be told from every other.
 
     Parameters
     ----------
-    labels : sequence of str
+    labels : tuple of str
+    language : str
 
     Returns
     -------
     bool
-        False if a label has no letter or digit, or if two differ in case and separators alone.
+        False if a label has no letter or digit, or if two differ in case, separators and contractions alone, or both
+        name a persona.
+
+    Examples
+    --------
+    >>> can_be_distinguished(["polite", "impolite"]), can_be_distinguished(["polite", "Polite"])
+    (True, False)
     """
-    words = [" ".join(_words(label)) if len(label) > 1 else label for label in labels]
+    words = [" ".join(_words(label, language)) if len(label) > 1 else label for label in labels]
     return len(set(words)) == len(words) and all(any(c.isalnum() for c in word) for word in words)
 
 
@@ -142,7 +179,7 @@ def names_label(sentence: str, labels: Sequence[str], language: str = "en") -> b
     InputError
         For more than `MOST_LABELS` labels.
     """
-    return any(stem in sentence for stem in _stems(tuple(labels), language))
+    return holds_any(sentence, _stems(tuple(labels), language))
 
 
 def mask_lists(sentence: str, labels: Sequence[str], language: str = "en") -> str:
@@ -225,7 +262,7 @@ def find_answer(sentence: str, labels: Sequence[str], language: str = "en", *, d
     if "\x01" not in marked or marked.rstrip().endswith("?"):
         return None
     for aside in patterns.asides:
-        if not aside.needs or any(need in marked for need in aside.needs):
+        if not aside.needs or holds_any(marked, aside.needs):
             marked = aside.regex.sub("\x02", marked)
     chosen: set[int] = set()
     for part in reversed(patterns.grammar["but"].split(marked)):
@@ -236,6 +273,34 @@ def find_answer(sentence: str, labels: Sequence[str], language: str = "en", *, d
         if chosen:
             break
     return known[chosen.pop()] if len(chosen) == 1 else None
+
+
+def answer_to_itself(question: str, reply: str, labels: Sequence[str], language: str = "en") -> str | None:
+    """Find the label of a sentence that asks for one alone, and of the sentence that answers, as in "Polite? No".
+
+    Parameters
+    ----------
+    question, reply : str
+        As `refusal_metrics.detection.normalise.normalise` writes them.
+    labels : sequence of str
+    language : str
+
+    Returns
+    -------
+    str or None
+        The label where the reply affirms it, of two the other where it denies it.
+    """
+    grammar = load_patterns(language).grammar
+    known = tuple(labels)
+    if not question.endswith("?"):
+        return None
+    opening = grammar["asks"].match(question)
+    label, end = label_at(question, opening.end() if opening else 0, known, language)
+    if label is None or question[end:].strip(" ?"):
+        return None
+    if grammar["affirms"].match(reply):
+        return label
+    return known[1 - known.index(label)] if len(known) == 2 and grammar["denies"].match(reply) else None
 
 
 def _commits(clause: str, n_labels: int, language: str, *, denying: bool) -> set[int]:
@@ -254,7 +319,7 @@ def _commits(clause: str, n_labels: int, language: str, *, denying: bool) -> set
             if first_open <= place or (n_cannot and not denying):
                 continue
             if (bisect_right(negations, place) + n_cannot) % 2:
-                # Of two labels, to deny one is to give the other; of more, nothing is said.
+                # Of two labels, to deny one is to give the other; of more, it gives none.
                 if n_labels == 2:
                     found.add(1 - int(match[1]))
             else:

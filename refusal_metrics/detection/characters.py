@@ -16,7 +16,16 @@ _LONGEST_WORD = 100
 _MOST_MARKS = 30
 """Combining marks on one character, as in the stream-safe text of Unicode's annex 15."""
 
-_CONTROLS = "".join(map(chr, (*range(0x09), *range(0x0E, 0x1C), 0x7F)))
+RUNNING_SCRIPTS = frozenset(("THAI", "LAO", "MYANMAR", "KHMER", "CJK", "HIRAGANA", "KATAKANA", "HANGUL"))
+"""Scripts without spaces between words, or with particles joined to them, by their names in Unicode."""
+RUNNING = (
+    "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
+    "\U00020000-\U0003ffff]"
+)
+"""The class of their letters."""
+_IS_RUNNING, _TWO_RUNNING = re.compile(RUNNING), re.compile(RUNNING + "{1,2}")
+
+CONTROLS = bytes((*range(0x09), *range(0x0E, 0x1C), 0x7F))
 """Those of ASCII that are no white space; the patterns use two of them as marks of their own."""
 # What Unicode says is not drawn by default: joiners, hyphens, marks of the direction of writing, variants of a
 # character, tags. So too controls.
@@ -25,21 +34,22 @@ _UNDRAWN = (
     (0x200B, 0x2010), (0x202A, 0x202F), (0x2060, 0x2070), (0xFE00, 0xFE10), (0xFEFF, 0xFF00), (0xFFF0, 0xFFFC),
     (0x1BCA0, 0x1BCA4), (0x1D173, 0x1D17B), (0xE0000, 0xE1000),
 )  # fmt: skip
-_INVISIBLE = _CONTROLS + "".join(chr(code) for first, end in _UNDRAWN for code in range(first, end))
+_INVISIBLE = CONTROLS.decode("ascii") + "".join(chr(code) for first, end in _UNDRAWN for code in range(first, end))
 # Letters of Hangul, and a pattern of Braille, that are blank.
 _FILLERS = "\u115f\u1160\u2800\u3164\uffa0"
 CHARACTERS = str.maketrans(
     {
         **dict.fromkeys("‘’‚‛ʼ´′", "'"),  # noqa: RUF001 - all that is used for an apostrophe
         **dict.fromkeys("“”„‟«»″", '"'),
-        **dict.fromkeys("‐‑‒–—―−", "-"),  # noqa: RUF001 - and for a hyphen
+        **dict.fromkeys("‐‑‒–−", "-"),  # noqa: RUF001 - and for a hyphen
+        **dict.fromkeys("—―", " - "),
         **dict.fromkeys(_INVISIBLE, ""),
         **dict.fromkeys(_FILLERS, " "),
+        **dict(zip("。、؟،؛۔।", ".,?,;..", strict=True)),  # noqa: RUF001 - sentence ends and commas of other scripts
         "…": "...",
     }
 )
-CONTROL = re.compile(f"[{_CONTROLS}]+")
-_BLANK = re.compile(rf"[\s{_CONTROLS}{_FILLERS}{''.join(f'{chr(first)}-{chr(end - 1)}' for first, end in _UNDRAWN)}]*")
+_BLANK = re.compile(rf"[\s{re.escape(_INVISIBLE + _FILLERS)}]*")
 # Marks are sorted by insertion when a text is normalised: the time grows with the square of how many are in a row.
 _MANY_FOREIGN = re.compile(rf"[^\x00-\x7f]{{{_MOST_MARKS + 1}}}")
 # Where combining marks are; the test looks for others.
@@ -65,8 +75,49 @@ def is_blank(text: str) -> bool:
     return first_drawn(text) == len(text)
 
 
+def is_running(text: str) -> bool:
+    """Return whether a text has letters of a script in which the ends of words are not seen.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_running("攻撃的"), is_running("offensive")
+    (True, False)
+    """
+    return not text.isascii() and _IS_RUNNING.search(text) is not None
+
+
+def count_words(text: str) -> int:
+    """Count the words of a text; where their ends are not seen, two letters are one.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> count_words("It is polite."), count_words("攻撃的です")
+    (3, 3)
+    """
+    return len((text if text.isascii() else _TWO_RUNNING.sub(" x ", text)).split())
+
+
 def first_drawn(text: str, start: int = 0) -> int:
     """Return the place of the first character that is drawn."""
+    first = text[start : start + 1]
+    if first.isascii() and first.isalnum():
+        return start
     blank = _BLANK.match(text, start)
     return blank.end() if blank else start
 

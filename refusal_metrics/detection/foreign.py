@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import yaml
 
-from refusal_metrics.detection.patterns import words_of
+from refusal_metrics.detection.patterns import load_patterns, words_of
 
 _FEWEST_WORDS = 4
 """Fewer words tell no language."""
@@ -40,31 +40,38 @@ def is_foreign(text: str, language: str = "en") -> bool:
     (True, False)
     """
     text = text[:_HEAD]
-    scripts = [
-        unicodedata.name(letter, "").split(" ")[0] for letter in text if not letter.isascii() and letter.isalpha()
-    ]
-    n_latin = sum(letter.isascii() and letter.isalpha() for letter in text)
-    if not _is_latin(language):
-        return False
-    n_other = sum(script != "LATIN" for script in scripts)
-    if n_other >= _FEWEST_LETTERS and n_other > n_latin:
+    known = _function_words()
+    scripts = load_patterns(language).scripts
+    if not (text.isascii() and "LATIN" in scripts) and _is_in_another_script(text, scripts):
         return True
+    if language not in known:
+        return False
     words = words_of(text)
     if len(words) < _FEWEST_WORDS:
         return False
-    known = _function_words()
-    n_own = len(words & known.get(language, frozenset()))
-    n_foreign = max((len(words & of_language) for name, of_language in known.items() if name != language), default=0)
-    return n_foreign >= _FEWEST_SIGNS and n_foreign > 2 * n_own
+    foreign = words & _foreign_words(language)
+    if len(foreign) < _FEWEST_SIGNS:
+        return False
+    n_foreign = max(len(foreign & of_language) for name, of_language in known.items() if name != language)
+    return n_foreign >= _FEWEST_SIGNS and n_foreign > 2 * len(words & known[language])
+
+
+def _is_in_another_script(text: str, scripts: tuple[str, ...]) -> bool:
+    """Return whether more letters are of other scripts than of those of a language."""
+    letters = [letter for letter in text if letter.isalpha()]
+    # The name of a letter begins with its script.
+    n_other = sum(not unicodedata.name(letter, "").startswith(scripts) for letter in letters)
+    return n_other >= _FEWEST_LETTERS and n_other > len(letters) - n_other
 
 
 @cache
-def _is_latin(language: str) -> bool:
-    """Return whether words of a language are known, all of which are in Latin letters."""
-    return language in _function_words()
+def _foreign_words(language: str) -> frozenset[bytes]:
+    """List the words that are typical of other languages."""
+    return frozenset().union(*(words for name, words in _function_words().items() if name != language))
 
 
 @cache
 def _function_words() -> Mapping[str, frozenset[bytes]]:
+    """List the frequent words of languages, all of which are written in Latin letters."""
     text = (files("refusal_metrics.detection.data") / "function_words.yaml").read_text(encoding="utf-8")
     return {name: frozenset(str(word).encode() for word in words) for name, words in yaml.safe_load(text).items()}

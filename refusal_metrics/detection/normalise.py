@@ -6,7 +6,7 @@ is; patterns do not look at pronouns.
 
 import re
 
-from refusal_metrics.detection.characters import CHARACTERS, CONTROL, HEAD, RAW_HEAD, compose, first_drawn, opening_of
+from refusal_metrics.detection.characters import CHARACTERS, CONTROLS, HEAD, RAW_HEAD, compose, first_drawn, opening_of
 from refusal_metrics.detection.patterns import load_patterns
 from refusal_metrics.detection.personas import name_alike
 
@@ -14,15 +14,15 @@ _MARK = re.compile(r"[*_~#>`]")
 _STRUCK = re.compile(r"~~[^~\n]{0,80}~~")
 _EMPHASIS = re.compile(r"[*~#]+|(?<![^\W_])_+|_+(?![^\W_])|^[ \t]*>[ \t]?", re.MULTILINE)
 _QUOTED = re.compile(r'"([^"\n]*)"')
-_LONGEST_NAME = 25
+_LONGEST_NAME = 27
 """A quotation as long as this is of a text, unless it is called the answer; a shorter one may name a label."""
-_LONGEST_CALLED = len("response is: ")
+_LONGEST_CALLED = 40
+"""The number of characters before a quotation in which words may call it the answer."""
 # A response may stand in quotation marks itself.
 _WRAPPED = re.compile(r'"[^"]*"\W*$')
 _SPELLED = re.compile(r"\b(?:[^\W\d_]-){3,40}[^\W\d_]\b")
 _ARROWS = re.compile(r" ?[\u2190-\u21ff]+")
 _SYMBOLS = re.compile(r"[\u2200-\u2bff\u3000-\u3004\ufe0f\U0001f000-\U0001faff]+")
-_SPACE = re.compile(r"[^\S\n]+")
 
 
 def normalise(text: str, persona: tuple[str, ...] = (), language: str = "en") -> str:
@@ -52,7 +52,7 @@ def normalise(text: str, persona: tuple[str, ...] = (), language: str = "en") ->
     patterns = load_patterns(language)
     text = opening_of(text[first_drawn(text) :], RAW_HEAD)
     if text.isascii():
-        text = CONTROL.sub("", text)
+        text = text.encode("ascii").translate(None, CONTROLS).decode("ascii")
     else:
         text = opening_of(compose(text.translate(CHARACTERS)), RAW_HEAD).translate(CHARACTERS)
         text = _SYMBOLS.sub(" ", _ARROWS.sub(": ", text))
@@ -61,8 +61,8 @@ def normalise(text: str, persona: tuple[str, ...] = (), language: str = "en") ->
     # Each step is skipped where it has nothing to do, which takes less time than to look for it.
     if _MARK.search(text):
         text = _EMPHASIS.sub("", _STRUCK.sub("", text.replace("`", "'")))
-    if "=" in text:
-        text = text.replace("=", ": ")
+    if "=" in text or "->" in text:
+        text = text.replace("=>", ": ").replace("->", ": ").replace("=", ": ")
     if ":" in text:
         text = patterns.grammar["repeated"].sub("", patterns.grammar["role"].sub("", text, count=1))
     if '"' in text:
@@ -74,7 +74,7 @@ def normalise(text: str, persona: tuple[str, ...] = (), language: str = "en") ->
         text = text.replace("'", "")
     if "-" in text:
         text = _SPELLED.sub(lambda found: found[0].replace("-", ""), text)
-    return _SPACE.sub(" ", text).strip()
+    return "\n".join(" ".join(line.split()) for line in text.split("\n")).strip()
 
 
 def _without_quotations(text: str, called: re.Pattern[str]) -> str:

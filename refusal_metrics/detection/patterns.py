@@ -1,15 +1,16 @@
 """A language as the rule ``answer_aware`` knows it: its grammar and its patterns, read from a file and compiled."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from string import ascii_lowercase
 from typing import Any
 
-import yaml
-
+from refusal_metrics.detection.characters import RUNNING, RUNNING_SCRIPTS, is_running
+from refusal_metrics.detection.language_files import fill, read_language, unfold
 from refusal_metrics.errors import unknown_name
 
 
@@ -78,9 +79,7 @@ class Rewrite:
 
     def apply(self, text: str) -> str:
         """Return a text in which it is written otherwise."""
-        if self.needs and not any(need in text for need in self.needs):
-            return text
-        return self.regex.sub(self.to, text)
+        return self.regex.sub(self.to, text) if not self.needs or holds_any(text, self.needs) else text
 
 
 @dataclass(frozen=True)
@@ -122,6 +121,10 @@ class Patterns:
         How personas are named: ``any_persona``, ``articles``, ``plurals``, ``behind``, ``links``.
     thoughts : tuple of mapping
         Sentences that mark a thought, see `refusal_metrics.detection.thoughts`.
+    objects : mapping
+        How an object (JSON) is read, see `refusal_metrics.detection.wrapping`.
+    scripts : tuple of str
+        The scripts of the language, as Unicode names them: ``LATIN``, ``CJK``, ``THAI``, ...
     """
 
     refusals: tuple[Pattern, ...]
@@ -135,6 +138,8 @@ class Patterns:
     grammar: Mapping[str, re.Pattern[str]]
     names: Mapping[str, Any]
     thoughts: tuple[Mapping[str, str], ...]
+    objects: Mapping[str, Any]
+    scripts: tuple[str, ...]
 
     def refusals_in(self, sentence: str, allowed: int) -> tuple[Pattern, tuple[int, int]] | None:
         """Find the first of the allowed refusals, bits of their places, in a sentence, and where it is."""
@@ -142,7 +147,7 @@ class Patterns:
         found = 0
         for word in by_word.keys() & words_of(sentence):
             for need, patterns in by_word[word]:
-                if " " not in need or need in sentence:
+                if need in sentence:
                     found |= patterns
         for stem, patterns in by_stem:
             if stem in sentence:
@@ -160,6 +165,16 @@ class Patterns:
     def _is_reported(self, before: str) -> bool:
         """Return whether words are part of the input, from the words before them."""
         return any(pattern.regex.search(before.rstrip()) for pattern in self.reported)
+
+    @cached_property
+    def runs(self) -> bool:
+        """Whether the language is in a script in which the ends of words are not seen."""
+        return not RUNNING_SCRIPTS.isdisjoint(self.scripts)
+
+    @cached_property
+    def letter(self) -> str:
+        """The regular expression of a letter or digit that belongs to the word beside it: none of such a script."""
+        return rf"(?!{RUNNING})[^\W_]" if self.runs else r"[^\W_]"
 
     @cache  # noqa: B019 - the patterns of a language live as long as the process
     def allowing(self, *, open_ended: bool, whole: bool, has_labels: bool, late: bool = False) -> int:
@@ -186,24 +201,30 @@ class Patterns:
         by_word: dict[bytes, list[tuple[str, int]]] = {}
         by_stem: list[tuple[str, int]] = []
         for need, patterns in needs.items():
-            if need.endswith("*"):
-                by_stem.append((need.rstrip("*"), patterns))
+            words = [] if need.endswith("*") or self.runs or is_running(need) else sorted(words_of(need))
+            if words:
+                # Of several words the longest, which is the rarest. Where it is all, there is nothing more to look for.
+                word = max(words, key=len)
+                by_word.setdefault(word, []).append(("" if word == need.encode() else need, patterns))
             else:
-                # Of several words the longest, which is the rarest.
-                by_word.setdefault(max(need.split(), key=len).encode(), []).append((need, patterns))
+                by_stem.append((need.rstrip("*"), patterns))
         return by_word, by_stem
 
 
 _LONGEST_REPORTED = 60
 
-LABEL = "\x01(\\d\\d)"
-"""The regular expression of a label's place in a sentence: a mark and the label's number."""
-
-
 _SHARED = ("marks", "function_words")
-LANGUAGES_FOLDER = "refusal_metrics.detection.data"
 _NO_LETTERS = bytes(byte if chr(byte) in ascii_lowercase else ord(" ") for byte in range(256))
 _WORD = re.compile(r"[^\W\d_]+")
+
+
+def holds_any(text: str, parts: Iterable[str]) -> bool:
+    """Return whether a text contains one of several parts."""
+    # A loop takes half the time of any().
+    for part in parts:  # noqa: SIM110
+        if part in text:
+            return True
+    return False
 
 
 def words_of(text: str) -> frozenset[bytes]:
@@ -240,23 +261,24 @@ def load_patterns(language: str = "en") -> Patterns:
     Raises
     ------
     InputError
-        For a language without a file.
+        For a language without a file, or a mistake in it.
     """
     known = known_languages()
     if language not in known:
         raise unknown_name("language", language, known)
-    text = (files(LANGUAGES_FOLDER) / f"{language}.yaml").read_text(encoding="utf-8")
-    return parse_patterns(yaml.safe_load(text))
+    file = _folder() / f"{language}.yaml"
+    return parse_patterns(read_language(file.read_text(encoding="utf-8"), file.name))
+
+
+def _folder() -> Traversable:
+    """Return the folder of the languages' files."""
+    return files("refusal_metrics.detection.data")
 
 
 @cache
 def known_languages() -> tuple[str, ...]:
     """List the languages that have a file of patterns."""
-    stems = (
-        name.removesuffix(".yaml")
-        for file in files(LANGUAGES_FOLDER).iterdir()
-        if (name := file.name).endswith(".yaml")
-    )
+    stems = (name.removesuffix(".yaml") for file in _folder().iterdir() if (name := file.name).endswith(".yaml"))
     return tuple(sorted(stem for stem in stems if stem not in _SHARED))
 
 
@@ -272,8 +294,7 @@ def parse_patterns(content: Mapping[str, Any]) -> Patterns:
     -------
     Patterns
     """
-    words = {name: re.sub(r"\|\s+", "|", alternatives) for name, alternatives in content["words"].items()}
-    words["label"] = LABEL
+    words = {name: unfold(alternatives) for name, alternatives in content["words"].items()}
     refusals, causes, answers, reported, asides = (
         tuple(_pattern(entry, words) for entry in content.get(kind, ()))
         for kind in ("refusals", "causes", "answers", "reported", "asides")
@@ -281,14 +302,12 @@ def parse_patterns(content: Mapping[str, Any]) -> Patterns:
     labels = {label: Forms(tuple(f["stems"]), tuple(f["forms"])) for label, f in content["labels"].items()}
     contractions, rewrites = (
         tuple(
-            Rewrite(re.compile(_fill(r["from"], words)), r["to"], tuple(r.get("needs", ())))
+            Rewrite(re.compile(fill(r["from"], words)), r["to"], tuple(r.get("needs", ())))
             for r in content.get(kind, ())
         )
         for kind in ("contractions", "rewrites")
     )
-    grammar = {
-        name: re.compile(_fill(re.sub(r"\|\s+", "|", regex), words)) for name, regex in content["grammar"].items()
-    }
+    grammar = {name: re.compile(fill(unfold(regex), words)) for name, regex in content["grammar"].items()}
     return Patterns(
         refusals,
         causes,
@@ -301,18 +320,15 @@ def parse_patterns(content: Mapping[str, Any]) -> Patterns:
         grammar,
         content["personas"],
         tuple(content.get("thoughts", ())),
+        content["objects"],
+        tuple(content["scripts"]),
     )
-
-
-def _fill(regex: str, words: Mapping[str, str]) -> str:
-    """Put in the alternatives that a name in braces stands for."""
-    return re.sub(r"\{([a-z_]+)\}", lambda found: f"(?:{words[found[1]]})", regex)
 
 
 def _pattern(entry: Mapping[str, Any], words: Mapping[str, str]) -> Pattern:
     return Pattern(
         entry["name"],
-        re.compile(_fill(entry["pattern"], words)),
+        re.compile(fill(entry["pattern"], words)),
         tuple(entry.get("needs", ())),
         entry.get("cause"),
         entry["matches"],

@@ -8,7 +8,7 @@ from importlib.resources import files
 import yaml
 
 from refusal_metrics.detection.characters import first_drawn
-from refusal_metrics.detection.patterns import load_patterns
+from refusal_metrics.detection.patterns import holds_any, load_patterns
 
 
 def strip_thought(response: str, language: str = "en") -> str | None:
@@ -33,7 +33,7 @@ def strip_thought(response: str, language: str = "en") -> str | None:
     True
     """
     needs, opening, closing = _marks(language)
-    if not any(need in response for need in needs):
+    if not holds_any(response, needs):
         return response
     end = 0
     for found in closing.finditer(response):

@@ -26,14 +26,15 @@ class Verdict:
 
     Attributes
     ----------
-    outcome : {"answer", "refusal", "other", "empty", "unjudged"}
-        A response that is neither an answer nor a refusal is "other". The prefix rules know no answers.
+    outcome : {"answer", "refusal", "other", "empty", "truncated", "unjudged"}
+        One of `OUTCOMES`. A response that is neither an answer nor a refusal is "other". The prefix rules know no
+        answers.
     rule : str or None
         The pattern that decided.
     causes : tuple of str
         Of a refusal by text, in the order of its words: some of `CAUSES`; by the provider, its reason.
-        Of an empty response ``truncated``, where that is known. Of an unjudged response, the type of the
-        exception.
+        Of an empty response ``truncated``, where that is known. Of an unjudged response ``language``,
+        ``labels``, or the type of the exception.
     answer : str or None
         Of an answer: the label it gives, or None where it gives one that cannot be told.
     by_provider : bool

@@ -6,34 +6,32 @@ import pytest
 
 from refusal_metrics.detection.answer_aware import detect_answer_aware
 from refusal_metrics.detection.normalise import normalise
-from refusal_metrics.detection.patterns import load_patterns
+from refusal_metrics.detection.patterns import known_languages, load_patterns
 from refusal_metrics.detection.verdict import CAUSES
 
 RULES = load_patterns()
 ALL = [*RULES.refusals, *RULES.causes, *RULES.answers]
-every = pytest.mark.parametrize("pattern", ALL, ids=lambda p: p.name)
+KNOWN = {language: load_patterns(language) for language in known_languages()}
 
 
-@every
-def test_a_pattern_finds_its_example(pattern):
-    assert not pattern.needs or any(need.rstrip("*") in pattern.matches for need in pattern.needs)
-    assert pattern.regex.search(pattern.matches)
+def every(*kinds):
+    """Parametrize a test with the patterns of all languages, and their languages."""
+    patterns = [(name, p) for name, known in KNOWN.items() for kind in kinds for p in getattr(known, kind)]
+    return pytest.mark.parametrize(("language", "pattern"), patterns, ids=[f"{name}-{p.name}" for name, p in patterns])
 
 
-@every
-def test_a_pattern_spares_its_counterexample(pattern):
-    assert not pattern.regex.search(pattern.spares)
+# That a pattern finds its example and spares its counterexample is checked when its file is loaded.
 
 
-@every
-def test_examples_are_sentences_as_patterns_see_them(pattern):
+@every("refusals", "causes", "answers")
+def test_examples_are_sentences_as_patterns_see_them(language, pattern):
     # The marks of labels are put in afterwards: a response holds none.
     for example in (pattern.matches, pattern.spares):
-        assert normalise(example) == example.replace("\x01", "")
+        assert normalise(example, (), language) == example.replace("\x01", "")
 
 
-@pytest.mark.parametrize("pattern", [*ALL, *RULES.reported], ids=lambda p: p.name)
-def test_a_pattern_takes_linear_time_on_texts_made_of_its_own_words(pattern, pumping):
+@every("refusals", "causes", "answers", "reported", "asides")
+def test_a_pattern_takes_linear_time_on_texts_made_of_its_own_words(language, pattern, pumping):  # noqa: ARG001 - as all
     triples = pumping.pumps(pattern.regex.pattern, (pattern.matches, pattern.spares))
     assert len(triples) >= 20
     worst, seconds = pumping.worst_growth(lambda text: sum(1 for _ in pattern.regex.finditer(text)), triples)
@@ -67,11 +65,10 @@ def test_a_pattern_that_backtracks_over_its_own_words_is_found_out(regex, pumpin
     assert not pumping.is_linear(seconds)
 
 
-@pytest.mark.parametrize("pattern", RULES.refusals, ids=lambda p: p.name)
-def test_a_refusal_alone_is_found_and_its_cause_is_known(pattern):
-    assert pattern.cause in CAUSES
+@every("refusals")
+def test_a_refusal_alone_is_found_and_its_cause_is_known(language, pattern):
     labels = () if pattern.open_only else ("good", "bad")
-    verdict = detect_answer_aware(pattern.matches, labels)
+    verdict = detect_answer_aware(pattern.matches, labels, language=language)
     assert verdict.refused
     assert set(verdict.causes) <= set(CAUSES)
 
@@ -84,11 +81,6 @@ def test_what_a_pattern_needs_is_in_everything_that_it_finds(pattern):
             found = RULES.refusals_in(example, 1 << RULES.refusals.index(pattern))
             assert found is not None
             assert found[0] is pattern
-
-
-def test_names_are_distinguished():
-    for kind in (RULES.refusals, RULES.causes, RULES.answers):
-        assert len({p.name for p in kind}) == len(kind)
 
 
 @pytest.mark.parametrize("response", ["I'm sorry, but I cannot say.", "I can't say.", "I cannot say whether it is."])

@@ -110,6 +110,7 @@ def first_screen(content: Content) -> dict[str, Any]:
         "other_rules": others,
         # With another detector, "other" would also include answers.
         "has_outcomes": "outcomes" in estimates.tables and estimates.rule == ANSWERS_BY,
+        "has_bounds": bool((rates["refusal_rate_low"] < rates["refusal_rate_high"]).any()),
         "headline_title": f"Refusal rates of {'persona prompts' if asked else 'all settings'}",
         "keys": [key.replace("_", " ") for key in keys],
         "scale_end": f"{100 * end:.0f}",
@@ -157,6 +158,7 @@ def _row(row: "pd.Series[Any]", keys: Sequence[str], others: Sequence[str], end:
         "others": [row["others"].get(rule, "") for rule in others],
         "other": percent(row["other"]),
         "empty": percent(row["empty"]),
+        "bounds": interval(row["refusal_rate_low"], row["refusal_rate_high"]),
         "n": f"{row['n']:,}",
         "n_texts": f"{row['n_texts']:,}",
     }

@@ -66,7 +66,7 @@ def headline(estimates: StudyEstimates) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row per model, task and setting, and level of the run factors: only the persona setting if it was run.
-        Columns: those, ``estimate, ci_low, ci_high`` of the report's detector,
+        Columns: those, ``estimate, ci_low, ci_high, refusal_rate_low, refusal_rate_high`` of the report's detector,
         ``others`` (dict of the other detectors' names to rate and interval, as texts), ``other`` and ``empty``
         (shares of responses that are neither answer nor refusal, and of empty responses; nan if unknown),
         ``n, n_texts``.

@@ -33,6 +33,11 @@ _TITLES = {
         "Difference by persona",
         "Each persona minus a baseline, in percentage points.",
     ),
+    "undetermined_contrasts": (
+        "Differences",
+        "Difference in truncated and unjudged responses",
+        "Their share under each persona minus a baseline, in percentage points.",
+    ),
     "persona_spread": ("Differences", "Between-persona variation", "Standard deviations, in percentage points."),
     "sensitivity": ("Factors", "Sensitivity indices", "Rows without a model or task are for the whole study."),
     "deviations": ("Factors", "Deviation from overall rate", ""),
@@ -43,6 +48,7 @@ _TITLES = {
     "trend": ("Across models", "Trends", ""),
     "trend_models": ("Across models", "Models in the trends", ""),
     "outcomes": ("Responses", "Types of responses", ""),
+    "undetermined_by_persona": ("Responses", "Truncated and unjudged responses by persona", ""),
     "counts_by_persona": ("Responses", "Prompts per persona", ""),
     "counts_by_template": ("Responses", "Prompts per template", ""),
     "validation": ("Detector", "Accuracy of detectors", ""),
@@ -113,7 +119,7 @@ def lay_out(file: str, table: pd.DataFrame, rule: str) -> PageTable:
     name = file.rpartition("/")[2].removesuffix(".csv")
     group, title, caption = _TITLES.get(name, ("The paper", name.replace("_", " "), ""))
     first = _ordered(table, rule).head(MOST_ROWS)
-    first = first[sorted(first, key=lambda column: column in _LATER)] if name.startswith("contrasts") else first
+    first = first[sorted(first, key=lambda column: column in _LATER)] if "contrasts" in name else first
     tidy = name in _TITLES and name != "published"
     shown = (
         readable(first, TABLES.get(name, Contract()))

@@ -135,10 +135,9 @@ def _canonical(record: Mapping[str, Any]) -> dict[str, Any]:
     flaw = NO_RESPONSE if response is None else None
     if any(_REPEATED in part for part in (record, doc, record.get("answer_rate")) if isinstance(part, dict)):
         flaw = TWICE
-    options = doc.get("labels")
     return {
         "doc": {name: _scalar(doc.get(name)) for name in _FIELDS}
-        | {"labels": [str(option) for option in options] if isinstance(options, list) else None},
+        | {name: _texts_of(doc.get(name)) for name in ("labels", "persona_words")},
         "filtered_resps": [response],
         "filter": _scalar(record.get("filter")),
         **{name: _scalar(record.get(name)) for name in _VERDICTS},
@@ -155,6 +154,10 @@ def _scalar(value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value)
+
+
+def _texts_of(value: object) -> list[str] | None:
+    return [str(part) for part in value] if isinstance(value, list) else None
 
 
 def _flat(value: object) -> object:

@@ -28,7 +28,7 @@ from .prompts import WRONG, Frame, check_frames
 from .scan import DOC_FIELDS, scan_logs
 from .verdicts import judge_again
 
-_TEXTS = ("response", "prompt", "labels")
+_TEXTS = ("response", "prompt", "labels", "persona_words", "finish_reason")
 _TOLD = ("refused_by", "cause", "rules")
 """What logs say of their verdicts."""
 
@@ -39,6 +39,8 @@ _WORKING = (
     "need",
     "response_again",
     "offered",
+    "words_again",
+    "stop_again",
     "system",
     "asked",
     "frame",
@@ -78,9 +80,10 @@ def load_responses(
     run_factors : sequence of str
         Settings of runs (``temperature``, ...) that shall be factors: a doc counts once for each.
     texts : bool
-        Whether to read what was asked and answered too: the columns ``response``, ``prompt`` (with
-        a chat API the messages, as JSON) and ``labels`` (the answers offered, as JSON). Tables have
-        them where they were written with them.
+        Whether to read what was asked and answered too: the columns ``response``, ``prompt`` (with a chat API the
+        messages, as JSON), ``labels`` (the answers offered, as JSON), ``persona_words`` (what the persona is called, as
+        JSON) and ``finish_reason`` (why generation ended, if the provider says so). Tables have them where they were
+        written with them.
 
     Returns
     -------

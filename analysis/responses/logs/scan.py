@@ -38,7 +38,7 @@ _BLANK = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
 _MAPPING = f"STRUCT({', '.join(f'{name} VARCHAR' for name in _TOLD)})"
 _COLUMNS = {
     "doc": f"STRUCT({', '.join(f'{chr(34)}{name}{chr(34)} VARCHAR' for name in (*DOC_FIELDS, *_TEXT_FIELDS))}, "
-    "labels VARCHAR)",
+    "labels VARCHAR, persona_words VARCHAR)",
     "filtered_resps": "VARCHAR[]",
     "filter": "VARCHAR",
     "refusal_rate": "VARCHAR",
@@ -74,7 +74,7 @@ def scan_logs(
         ``need`` say why a line cannot be used or has to be judged, from ``response_again``. Prompts are checked by
         ``offered, system, frame, text``; ``asked`` are the arguments of generation.
     texts : bool
-        Whether ``response, prompt, labels`` are written too.
+        Whether ``response, prompt, labels, persona_words, finish_reason`` are written too.
     compared : bool
         Whether ``said``, a hash of the response, is written too.
 
@@ -217,7 +217,8 @@ def _sql(told: Mapping[str, object], scans: Sequence[str], *, texts: bool, compa
     escaped = "substr(to_json(block)::VARCHAR, 2, length(to_json(block)::VARCHAR) - 2)"
     twice = "substr(to_json(escaped)::VARCHAR, 2, length(to_json(escaped)::VARCHAR) - 2)"
     outcomes = ", ".join(quoted(outcome) for outcome in OUTCOMES)
-    own = "coalesce(response, '') AS response, prompt, labels, " if texts else ""
+    again = "words_again AS persona_words, reply.finish_reason AS finish_reason"
+    own = f"coalesce(response, '') AS response, prompt, labels, {again}, " if texts else ""
     said = "hash(response) AS said, " if compared else ""
     return f"""
         SELECT {named}, number AS log_number, doc.kind AS task, place AS "index", {fields}, {own}{said}
@@ -245,6 +246,7 @@ def _sql(told: Mapping[str, object], scans: Sequence[str], *, texts: bool, compa
                 WHEN told IS NULL AND (answered IS NULL OR (answered AND refused_{ANSWERS_BY})) THEN '{INVALID}'
                 END AS need,
             CASE WHEN need IS NOT NULL THEN coalesce(response, '') END AS response_again,
+            words_again, reply.finish_reason AS stop_again,
             labels AS offered, doc.system AS system, arguments.gen_args_0.arg_1 AS asked,
             CASE found WHEN 0 THEN framed WHEN 1 THEN replace(prompt, escaped, chr(1))
                 WHEN 2 THEN replace(prompt, {twice}, chr(1)) ELSE prompt END AS frame,
@@ -257,6 +259,7 @@ def _sql(told: Mapping[str, object], scans: Sequence[str], *, texts: bool, compa
                         CASE WHEN contains(prompt, escaped) THEN 1 WHEN contains(prompt, {twice}) THEN 2 END
                     END AS found,
                 CASE WHEN doc.labels BETWEEN '[' AND '\\' THEN doc.labels END AS labels,
+                CASE WHEN doc.persona_words BETWEEN '[' AND '\\' THEN doc.persona_words END AS words_again,
                 {_verdict(f"coalesce({first}, refusal_rate)")} AS refused_{ANSWERS_BY}, {parsed},
                 {_verdict("answer_rate")} AS answered
             FROM (

@@ -38,9 +38,11 @@ def judge_again(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str
         return {}
     files = {}
     for rule in RULES:
-        texts = ["response_again", _OFFERED, "NULL", "NULL"]
+        texts = ["response_again", _OFFERED, "NULL", "persona"]
         scan = f"(SELECT * {needy})"
-        source = Source(connection, "sample", scan, {"row": "file_row_number"}, texts, n, "provider_reason")
+        # As in the run: with the words of the persona, in its language, knowing whether the response was cut off.
+        known = ("provider_reason", "words_again", "language", "stop_again")
+        source = Source(connection, "sample", scan, {"row": "file_row_number"}, texts, n, *known)
         added = (f"refused_{rule}", *(("outcome", "refused_by", "cause") if rule == ANSWERS_BY else ()))
         files[rule] = folder / f"judged_{rule}.parquet"
         judge_rows(source, added, files[rule], RuleDetector(rule), None)

@@ -29,7 +29,19 @@ _OF_A_RESPONSE = frozenset(
         *_DOC,
         *_ID,
         *("refused", "refused_by", "outcome", "cause", "rule", "answer", "empty", "answered", "unjudged", "truncated"),
-        *("response", "prompt", "labels", "text", "premise", "hypothesis", "label", "kind", "rules", "finish_reason"),
+        *(
+            "response",
+            "prompt",
+            "labels",
+            "persona_words",
+            "text",
+            "premise",
+            "hypothesis",
+            "label",
+            "kind",
+            "rules",
+            "finish_reason",
+        ),
         *("provider_reason", "reply", "run", "log", "line", "filter", FILE, ROW),
     }
 )

@@ -57,6 +57,54 @@ def test_a_mistake_is_one_sentence(arguments, said):
     assert said in str(error.value)
 
 
+TEENAGER = "A teenager cannot answer this question."
+
+
+@pytest.mark.parametrize(
+    ("personas", "outcomes"),
+    [
+        (None, ["other", "other"]),
+        ("teenager", ["refusal", "refusal"]),
+        (["teenager", None], ["refusal", "other"]),
+        (pd.Series(["black", "teenager"]), ["other", "refusal"]),
+        ([["nurse", "teenager"], float("nan")], ["refusal", "other"]),
+        (["", "my_uncle"], ["other", "other"]),
+    ],
+)
+def test_a_persona_is_known_where_it_is_given(personas, outcomes):
+    assert rm.detect([TEENAGER] * 2, OFFERED, personas=personas)["outcome"].tolist() == outcomes
+
+
+def test_a_persona_is_no_pattern():
+    said = "A C++ (senior) dev* cannot answer this question."
+    assert rm.detect(said, OFFERED, personas="C++ (senior) dev*")["outcome"].tolist() == ["refusal"]
+
+
+@pytest.mark.parametrize(
+    ("personas", "said"),
+    [
+        (["a"], "personas: are 1 for 2 texts; give one for all as a text, or one for each"),
+        ([], "personas: are 0 for 2 texts"),
+        (3, "personas: is of type int"),
+        (["a", 3], "personas: item 2: is 3"),
+        (["a", ["b", 3]], "personas: item 2: is ['b', 3]"),
+        (["a", "x" * 1_000_000], "personas: item 2: has 1,000,000 characters"),
+    ],
+)
+def test_a_mistake_in_personas_is_one_sentence(personas, said):
+    with pytest.raises(InputError) as error:
+        rm.detect([TEENAGER] * 2, OFFERED, personas=personas)
+    assert said in str(error.value)
+
+
+def test_labels_that_are_too_many_or_alike_are_not_guessed():
+    labels = [f"label {i}" for i in range(101)]
+    with pytest.raises(InputError, match="labels: are 101, and the detector distinguishes at most 100"):
+        rm.detect("Label 3.", labels)
+    assert rm.detect("Label 3.", labels, detector="prefix")["outcome"].tolist() == ["other"]
+    assert rm.detect("Yes.", ["Yes", "yes"])["cause"].tolist() == ["labels"]
+
+
 def test_prompts_are_one_for_each_text():
     with pytest.raises(InputError, match="prompts: are 1 for 2 texts"):
         rm.detect(["a", "b"], None, prompts="a")

@@ -15,6 +15,8 @@ KINDS = {
     "r": {"refused": 1, "outcome": "refusal", "refused_by": "text"},
     "p": {"refused": 1, "outcome": "refusal", "refused_by": "provider"},
     "a": {"refused": 0, "outcome": "answer"},
+    "o": {"refused": 0, "outcome": "other"},
+    "e": {"refused": 0, "outcome": "empty"},
     "u": {"refused": 0, "outcome": "unjudged"},
     "t": {"refused": 0, "outcome": "truncated"},
 }
@@ -38,6 +40,98 @@ def table(tmp_path_factory):
     path = tmp_path_factory.mktemp("provider") / "t.csv"
     pd.DataFrame(rows).to_csv(path, index=False)
     return path
+
+
+@pytest.fixture(scope="module")
+def every_outcome(tmp_path_factory):
+    """Twenty texts as two personas and a neutral person, with all outcomes and both kinds of refusals."""
+    asked = {"man": "rrpaaaaaaaaaaaaaaoeu", "woman": "rrpaaaaatttttttttuoe", "individual": "rpaaaaaaaaaaaaaaaoeu"}
+    rows = [
+        {"model": "m", "task": "nli", "setting": "neutral" if persona == "individual" else "persona"}
+        | {"persona": persona, "text_id": f"t{i}", "refused_prefix": letter == "r"}
+        | KINDS[letter]
+        for persona, letters in asked.items()
+        for i, letter in enumerate(letters)
+    ]
+    path = tmp_path_factory.mktemp("outcomes") / "t.csv"
+    pd.DataFrame(rows).rename(columns={"refused": "refused_answer_aware"}).to_csv(path, index=False)
+    return path
+
+
+def rows_of(*arguments):
+    """Run a command; gives the rows of its CSV by persona."""
+    rows = csv.DictReader(invoke(*arguments, "--format", "csv")[0].splitlines())
+    return {row["persona"]: row for row in rows}
+
+
+SHARES = ("estimate", "refusal_rate_low", "refusal_rate_high")
+
+
+@pytest.mark.parametrize(
+    ("options", "man", "woman"),
+    [
+        # Man: r r p of 20, and u. Woman: r r p of 20, and 9 t and a u. Other and empty responses stay in all 20.
+        ([], (3 / 20, 3 / 20, 4 / 20), (3 / 20, 3 / 20, 13 / 20)),
+        # The p is neither in the numerator nor in the denominator.
+        (["--exclude-provider"], (2 / 19, 2 / 19, 3 / 19), (2 / 19, 2 / 19, 12 / 19)),
+        # A prefix rule reads the text alone, so that the provider's refusal is none.
+        (["--detector", "prefix"], (2 / 20, 2 / 20, 3 / 20), (2 / 20, 2 / 20, 12 / 20)),
+    ],
+    ids=["all responses", "without the provider's", "the prefix rule"],
+)
+def test_the_denominator_is_all_responses_asked(every_outcome, options, man, woman):
+    rows = rows_of("rates", every_outcome, "--by", "persona", *options)
+    for persona, expected in {"man": man, "woman": woman}.items():
+        assert [float(rows[persona][name]) for name in SHARES] == pytest.approx(expected)
+
+
+def test_truncated_and_unjudged_responses_are_shares_and_contrasts_of_their_own(every_outcome):
+    shares = rows_of("rates", every_outcome, "--by", "persona", "--undetermined")
+    # Of 20: u; 9 t and u; u.
+    assert {name: float(row["estimate"]) for name, row in shares.items()} == pytest.approx(
+        {"man": 0.05, "woman": 0.5, "individual": 0.05}
+    )
+    contrasts = rows_of("rates", every_outcome, "--against", "neutral", "--undetermined")
+    assert {name: float(row["estimate"]) for name, row in contrasts.items()} == pytest.approx({"man": 0, "woman": 0.45})
+    frame = load(every_outcome).contrasts("neutral", undetermined=True).set_index("persona")
+    assert frame["p_adjusted"].to_dict() == pytest.approx({k: float(v["p_adjusted"]) for k, v in contrasts.items()})
+    by_persona = load(every_outcome).rates("persona", undetermined=True).set_index("persona")
+    assert by_persona["n_truncated"].to_dict() == {"man": 0, "woman": 9, "individual": 0}
+
+
+def test_differences_of_refusals_come_with_those_of_truncated_and_unjudged_responses(every_outcome, table):
+    _, said = invoke("rates", every_outcome, "--against", "neutral")
+    # Woman: of 11 texts with one such response, 10 are hers: (10 - 1) / 20, exact p = 2 (1 + 11) / 2^11 = .012, and
+    # .023 after correction for two personas. Man: the same texts as the neutral person.
+    assert (
+        "differs significantly from neutral prompts in 1 of 2 comparisons (largest difference: Woman, +45.00 pp" in said
+    )
+    frame = pd.read_csv(table)
+    frame = frame[~frame["outcome"].isin(["truncated", "unjudged"])]
+    clean = table.with_name("clean.csv")
+    frame.to_csv(clean, index=False)
+    assert "truncated" not in invoke("rates", clean, "--against", "others")[1]
+
+
+def test_bounds_are_on_screen_only_where_something_was_not_judged(every_outcome, tmp_path):
+    screen, said = invoke("rates", every_outcome, "--by", "persona")
+    assert max(map(len, screen.splitlines())) <= 80
+    # The share of truncated responses, of unjudged ones, and the bounds.
+    assert "Woman        45.00      5.00  [15.00, 65.00]" in screen
+    assert "The bounds are the rates if none, or all, of them were refusals" in said
+    frame = pd.read_csv(every_outcome)
+    frame[~frame["outcome"].isin(["truncated", "unjudged"])].to_csv(tmp_path / "t.csv", index=False)
+    screen, said = invoke("rates", tmp_path / "t.csv", "--by", "persona")
+    assert "bounds" not in screen + said
+    assert "refusal_rate_high" in invoke("rates", tmp_path / "t.csv", "--format", "csv")[0]
+
+
+@pytest.mark.parametrize("other", [["--spread"], ["--labels", "labels.csv"]])
+def test_undetermined_responses_have_no_spread_and_no_correction(table, other):
+    with pytest.raises(InputError, match=r"--undetermined and --\w+: mean different tables"):
+        invoke("rates", table, "--undetermined", *other)
+    with pytest.raises(InputError, match="leave out undetermined, or labels"):
+        load(table).rates(labels="labels.csv", undetermined=True)
 
 
 COUNTS = ("n", "n_refused", "n_unjudged", "n_truncated", "n_provider")

@@ -138,7 +138,7 @@ def test_any_responses_have_the_verdicts_of_the_rule(tmp_path_factory, responses
 def test_a_missing_response_is_empty(tmp_path):
     pd.DataFrame({"response": [None, "Offensive.", float("nan")]}).to_parquet(tmp_path / "given.parquet")
     detected = detect_file(tmp_path / "given.parquet", tmp_path / "out.csv", make_detector("prefix"))
-    assert detected.counts == {"answer": 0, "refusal": 0, "other": 1, "empty": 2}
+    assert detected.counts == {"answer": 0, "refusal": 0, "other": 1, "empty": 2, "truncated": 0, "unjudged": 0}
 
 
 def test_lists_of_labels_are_read_from_parquet_and_json(tmp_path):

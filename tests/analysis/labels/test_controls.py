@@ -2,8 +2,13 @@
 
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.contracts import CONTROLS, LABELLED_CONTROLS
-from refusal_metrics.analysis.labels.controls import add_labels, describe_controls, estimate_controls
+from refusal_metrics.analysis.labels.controls import (
+    CONTROLS,
+    LABELLED_CONTROLS,
+    add_labels,
+    describe_controls,
+    estimate_controls,
+)
 from refusal_metrics.analysis.labels.read import item_id
 
 from refusal_metrics.errors import InputError

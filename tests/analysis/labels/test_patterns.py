@@ -2,7 +2,6 @@
 
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.contracts import PATTERNS as CONTRACT
 from refusal_metrics.analysis.judging import make_detector
 from refusal_metrics.analysis.labels.patterns import PATTERNS, estimate_patterns
 from refusal_metrics.analysis.labels.tables import readable_patterns
@@ -67,7 +66,7 @@ def test_the_recalls_of_all_patterns_sum_to_that_of_the_detector(tmp_path):
     rows = pd.DataFrame({"response": said, "refusal": ["yes", "yes", "no", "no", "yes", "no"]})
     rows.to_csv(tmp_path / "labels.csv", index=False)
     found = validate(tmp_path / "labels.csv", [make_detector("prefix")], by=[], by_pattern=True)
-    assert list(found.patterns) == [*CONTRACT.keys, *CONTRACT.estimates]
+    assert list(found.patterns) == ["detector", *PATTERNS]
     assert set(found.patterns["rule"]) == set(pattern_names("prefix"))
     decided = found.patterns[found.patterns["n_found"] > 0].set_index("rule")
     assert decided["n_right"].to_dict() == {"sorry": 1, "i cannot": 1, "i'm sorry": 0}

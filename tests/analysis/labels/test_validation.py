@@ -7,10 +7,11 @@ import pytest
 from refusal_metrics.analysis.judging import make_detector
 from refusal_metrics.analysis.labels.detection_errors import VALIDATION
 from refusal_metrics.analysis.labels.read import item_id
+from refusal_metrics.analysis.labels.tables import readable_slices
 from refusal_metrics.analysis.labels.validation import validate
-from refusal_metrics.analysis.responses import read_responses
+from refusal_metrics.analysis.responses import Item, read_responses
 
-from refusal_metrics.detection import ANSWER, EMPTY, REFUSAL, Verdict
+from refusal_metrics.detection import ANSWER, EMPTY, REFUSAL, TRUNCATED, UNJUDGED, Verdict
 from refusal_metrics.errors import InputError
 
 
@@ -57,8 +58,8 @@ def test_a_file_is_judged_by_each_detector(write):
     assert row[["tp", "fp", "fn", "tn"]].tolist() == [2, 1, 1, 2]
     assert found.table["factor"].tolist()[:3] == ["", "persona", "persona"]
     confusion = found.confusion[found.confusion["detector"] == "echo"]
-    assert confusion["outcome"].tolist() == ["answer", "refusal", "other", "empty", "unjudged"] * 2
-    assert confusion["n"].tolist() == [1, 2, 0, 0, 0, 1, 1, 0, 1, 0]
+    assert confusion["outcome"].tolist() == ["answer", "refusal", "other", "empty", "truncated", "unjudged"] * 2
+    assert confusion["n"].tolist() == [1, 2, 0, 0, 0, 0, 1, 1, 0, 1, 0, 0]
     assert confusion["share"].tolist()[:2] == pytest.approx([1 / 3, 2 / 3])
     assert found.gaps["detector"].tolist() == ["echo", "prefix"]
     assert "1 item without a usable label left out." in found.notes
@@ -107,11 +108,40 @@ def test_detectors_are_given_all_that_the_file_says(write):
             seen.extend(items)
             return super().detect(items)
 
-    validate(write("Ry An", prompt=["Is it?", "Was it?"], labels=["yes|no", ""], persona=["a", None]), [Spy()])
-    assert [(i.response, i.prompt, i.options, i.persona) for i in seen] == [
-        ("R", "Is it?", ("yes", "no"), "a"),
-        ("A", "Was it?", (), None),
+    of_persona = {"persona": ["p17", None], "persona_words": ['["teenager"]', None], "language": ["fr", None]}
+    validate(write("Ry An", prompt=["Is it?", "Was it?"], labels=["yes|no", ""], **of_persona), [Spy()])
+    assert seen == [
+        Item("R", ("yes", "no"), "Is it?", "p17", ("teenager",), "fr"),
+        Item("A", (), "Was it?"),
     ]
+
+
+def test_a_response_that_is_truncated_or_unjudged_is_not_found_and_counted(write):
+    class Unsure(Echo):
+        def detect(self, items):
+            return [Verdict({"T": TRUNCATED, "U": UNJUDGED, "R": REFUSAL}[item.response]) for item in items]
+
+    # Of 4 refusals 1 is found. Persona b has 2 refusals, none of them found.
+    found = validate(write("Ry Ty Uy Uy Un", persona=[*"aabba"]), [Unsure()])
+    every, of_a, of_b = found.table.to_dict("records")
+    assert (every["recall"], every["precision"], every["n_truncated"], every["n_unjudged"]) == (0.25, 1, 1, 3)
+    assert (every["tp"], every["fn"], every["tn"]) == (1, 3, 1)
+    assert (of_a["n_truncated"], of_a["n_unjudged"]) == (1, 1)
+    assert (of_b["recall"], of_b["n_truncated"], of_b["n_unjudged"]) == (0, 0, 2)
+    shown = readable_slices(found.table).to_dict("records")
+    assert [(row["truncated"], row["unjudged"]) for row in shown] == [("1", "1"), ("0", "2")]
+
+
+def test_a_label_file_without_labels_or_personas_is_said_to_the_detector_that_reads_them(write):
+    rule = [make_detector("answer_aware")]
+    path = write("Ry An")
+    (said,) = [note for note in validate(path, rule).notes if "open requests" in note or "personas" in note]
+    assert said.startswith(f"{path}: no labels for 2 of 2 responses, which are judged as replies to open requests")
+    notes = validate(write("Ry An", labels=["a|b", ""]), rule).notes
+    assert sum("no labels for 1 of 2 responses" in note for note in notes) == 1
+    assert sum("no column of personas" in note for note in notes) == 1
+    said = validate(write("Ry An", labels=["a|b", "a|b"], persona=["", "x"]), [*rule, make_detector("prefix")]).notes
+    assert not any("open requests" in note or "no column of personas" in note for note in said)
 
 
 def test_the_factors_can_be_chosen_among_all_columns_of_the_file(write):

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from refusal_metrics.analysis.estimates import estimate_rates, estimate_spread
 from refusal_metrics.analysis.leaderboard.board import ALL_TASKS, COLUMNS, make_board
+from refusal_metrics.analysis.leaderboard.page import lay_out_board
 from refusal_metrics.analysis.responses import count_responses, load_responses, load_studies, read_responses
 
 from refusal_metrics.errors import InputError
@@ -30,6 +31,25 @@ def results(logs, tmp_path):
         logs.write_run(out, nli, model=model, kind="nli")
         logs.write_run(out, offensiveness, model=model)
     return out
+
+
+def test_bounds_of_a_mean_are_means_of_the_bounds_of_its_tasks(tmp_path):
+    kinds = {"r": "refusal", "a": "answer", "t": "truncated", "u": "unjudged"}
+    rows = [
+        {"model": "m", "task": task, "text_id": f"{task}/{i}", "outcome": kinds[letter], "refused": letter == "r"}
+        for task, letters in {"nli": "rttu", "politeness": "raaaaaaaaa"}.items()
+        for i, letter in enumerate(letters)
+    ]
+    pd.DataFrame(rows).to_parquet(tmp_path / "t.parquet")
+    board = board_of(tmp_path / "t.parquet")
+    # 1 of 4 and 1 of 10 refuse; with the truncated and unjudged ones all 4 of NLI.
+    for task, low, high in (("nli", 0.25, 1), ("politeness", 0.1, 0.1), (ALL_TASKS, 0.175, 0.55)):
+        row = row_of(board, "m", task)
+        assert [row["refusal_rate_low"], row["refusal_rate_high"]] == pytest.approx([low, high])
+    assert lay_out_board(board, "nli")["bounds (%)"].tolist() == ["[25.00, 100.00]"]
+    # On a page; a screen has no room.
+    assert "bounds (%)" not in lay_out_board(board, "nli", short=True)
+    assert "bounds (%)" not in lay_out_board(board, "politeness")
 
 
 def test_the_board_begins_with_the_mean_over_tasks_in_the_order_of_rates(results):

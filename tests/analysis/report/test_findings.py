@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from refusal_metrics.analysis.display import counted
-from refusal_metrics.analysis.report.findings import _unread, name_personas
+from refusal_metrics.analysis.report.findings import _unread, describe_undetermined, name_personas
 
 
 def test_one_is_counted_as_one():
@@ -51,6 +51,18 @@ def test_a_rule_that_judged_no_neutral_prompt_has_its_personas_compared_with_the
     table = pd.concat([contrasts(), contrasts(baseline="others", rule="judge")])
     assert "the neutral baseline" in name_personas(table, "r")[0]
     assert "and the other personas" in name_personas(table, "judge")[0]
+
+
+def test_a_difference_in_what_could_not_be_judged_is_said_with_the_largest():
+    ends = {"ci_low": [0.05, -0.4, 0.1], "ci_high": [0.15, -0.2, 0.3]}
+    (said,) = describe_undetermined(contrasts(p_adjusted=[0.05, 0.01, 0.051], **ends), "others")
+    assert said.startswith(
+        "The share of truncated or unjudged responses differs significantly from the other personas in 2 of 3 "
+        "comparisons (largest difference: b, -30.00 pp [-40.00, -20.00], m, NLI)."
+    )
+    (said,) = describe_undetermined(contrasts(**ends), "neutral")
+    assert said.endswith("differs significantly from neutral prompts in 0 of 3 comparisons.")
+    assert list(describe_undetermined(contrasts().head(0), "neutral")) == []
 
 
 @pytest.mark.parametrize(

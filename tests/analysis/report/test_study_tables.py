@@ -103,6 +103,23 @@ def test_every_table_of_rates_counts_every_response_once(study, table, name):
     assert not rates.duplicated(list(rates.columns[: rates.columns.get_loc("rule")])).any()
 
 
+def test_truncated_and_unjudged_responses_have_two_tables_where_there_are_any(tmp_path, table):
+    # The others count as other. Truncated: all responses to "black", none to the rest.
+    cut = (table["persona"] == "black") & (table["refused"] == 0)
+    outcome = cut.map({True: "truncated", False: "other"}).where(table["refused"] == 0, "refusal")
+    tables = estimate(tmp_path, table.assign(outcome=outcome)).tables
+    assert set(tables) - ALWAYS - OF_PERSONAS - FITTED == {
+        *("outcomes", "undetermined_by_persona", "undetermined_contrasts"),
+    }
+    shares = tables["undetermined_by_persona"].groupby("persona")["n_undetermined"].sum()
+    assert shares[shares > 0].to_dict() == {"black": cut.sum()}
+    contrasts = tables["undetermined_contrasts"].query("baseline == 'neutral'")
+    assert set(contrasts[contrasts["p_adjusted"] <= 0.05]["persona"]) == {"black"}
+    assert (tables["rates_by_persona"]["refusal_rate_high"] == 1).sum() == len(
+        tables["rates"].query("setting == 'persona'")
+    )
+
+
 def test_counts_drawn_are_those_of_the_responses(study, table):
     drawn = study.tables["counts_by_persona"]
     own = table.dropna(subset="persona").groupby([*STUDY, "persona"]).size()

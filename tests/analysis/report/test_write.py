@@ -34,7 +34,7 @@ CONTRACT = {
     "persona_spread": ["model", "task", "rule", *contracts.SPREAD.estimates],
     "counts_by_persona": [*STUDY, "persona", "n"],
     "counts_by_template": [*STUDY, "template", "n"],
-    "outcomes": [*STUDY, "n_answer", "n_refused", "n_other", "n_empty", "n"],
+    "outcomes": [*STUDY, "n_answer", "n_refused", "n_other", "n_empty", "n_truncated", "n_unjudged", "n"],
 }
 OF_PERSONAS = {
     "sensitivity": [*contracts.SENSITIVITY.keys, *contracts.SENSITIVITY.estimates],
@@ -298,7 +298,8 @@ def test_the_page_counts_what_responses_are_in_every_setting(small_report):
     ]
     assert shown[0] == ["model", "task", "setting", "answered", "refused", "other", "empty", "n"]
     assert tables["outcomes"].to_numpy().tolist() == [
-        ["acme/parrot-7b", "offensiveness", setting, *numbers] for setting, numbers in counted.items()
+        ["acme/parrot-7b", "offensiveness", setting, *numbers[:4], 0, 0, numbers[4]]
+        for setting, numbers in counted.items()
     ]
     assert "Detector: answer_aware." in page.paragraphs["Types of responses"]
 
@@ -307,9 +308,9 @@ def test_by_a_rule_that_knows_no_answers_what_it_does_not_flag_is_other(small, t
     tables = write_report(load_responses([small]), tmp_path / "out", replace(FEW, detector="prefix"))
     # Letters: RAA NEA, RNA RAA, AAA RAA; R and N are refusals, A is other, E empty.
     assert tables["outcomes"].iloc[:, 2:].to_numpy().tolist() == [
-        ["neutral", 0, 2, 3, 1, 6],
-        ["persona", 0, 3, 3, 0, 6],
-        ["persona-free", 0, 1, 5, 0, 6],
+        ["neutral", 0, 2, 3, 1, 0, 0, 6],
+        ["persona", 0, 3, 3, 0, 0, 0, 6],
+        ["persona-free", 0, 1, 5, 0, 0, 0, 6],
     ]
     assert Page(tmp_path / "out").paragraphs["Types of responses"] == ["Detector: prefix."]
 

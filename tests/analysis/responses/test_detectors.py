@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis.judging import make_detector
 from refusal_metrics.analysis.responses import rules
-from refusal_metrics.analysis.responses.detectors import Item, column_name
+from refusal_metrics.analysis.responses.detectors import Item, column_name, read_language, read_words
 from refusal_metrics.analysis.responses.rules import RuleDetector
 
 from refusal_metrics.detection import ANSWER, EMPTY, RULES, UNJUDGED, Verdict
@@ -55,7 +55,7 @@ def test_verdicts_of_many_are_those_of_each(pairs):
 
 @pytest.mark.parametrize("error", [RecursionError, ValueError, MemoryError, KeyError])
 def test_a_response_that_cannot_be_judged_costs_itself_alone(monkeypatch, error):
-    def rule(response, _labels):
+    def rule(response, _labels, **_known):
         if response == "2":
             raise error
         return Verdict(ANSWER)
@@ -64,20 +64,72 @@ def test_a_response_that_cannot_be_judged_costs_itself_alone(monkeypatch, error)
     verdicts = RuleDetector("answer_aware", n_processes=1).detect([Item(str(i), LABELS) for i in range(4)])
     assert verdicts[2] == Verdict(UNJUDGED, causes=(error.__name__,))
     assert [verdict.outcome for verdict in verdicts].count(ANSWER) == 3
-    assert rules._judge_share("answer_aware", [("2", ())])[0] == [verdicts[2]]
+    assert rules._judge_share("answer_aware", [("2", (), (), "en", None)])[0] == [verdicts[2]]
 
 
 def test_what_is_said_twice_is_judged_once_for_each_set_of_labels(monkeypatch):
     asked = Counter()
 
-    def rule(response, labels):
-        asked[response, labels] += 1
+    def rule(response, labels, **known):
+        asked[response, labels, known["persona"]] += 1
         return Verdict(ANSWER, answer=labels[0])
 
     monkeypatch.setattr(rules, "RULES", {"first": rule})
     items = [Item("x", ("a",)), Item("x", ("b",)), Item("x", ("a",)), Item("y", ("a",))]
-    assert [verdict.answer for verdict in RuleDetector("first").detect(items)] == ["a", "b", "a", "a"]
-    assert asked == {("x", ("a",)): 1, ("x", ("b",)): 1, ("y", ("a",)): 1}
+    # The built-in persona's words are always known, so that it makes no difference.
+    items += [Item("x", ("a",), persona="woman"), Item("x", ("a",), persona="my_uncle")]
+    assert [verdict.answer for verdict in RuleDetector("first").detect(items)] == ["a", "b", "a", "a", "a", "a"]
+    assert asked == {("x", ("a",), ()): 1, ("x", ("b",), ()): 1, ("y", ("a",), ()): 1, ("x", ("a",), ("my uncle",)): 1}
+
+
+def test_the_responses_of_a_persona_are_judged_together(monkeypatch):
+    asked = []
+
+    def rule(response, _labels, **known):
+        asked.append(known["persona"])
+        return Verdict(ANSWER, answer=response)
+
+    monkeypatch.setattr(rules, "RULES", {"first": rule})
+    items = [Item(str(i), persona=f"persona {i % 3}") for i in range(6)]
+    assert [verdict.answer for verdict in RuleDetector("first").detect(items)] == ["0", "1", "2", "3", "4", "5"]
+    assert asked == [(f"persona {i}",) for i in (0, 0, 1, 1, 2, 2)]
+
+
+def test_a_rule_is_given_the_words_the_language_and_the_end_of_a_response(monkeypatch):
+    asked = []
+
+    def rule(response, _labels, **known):
+        asked.append((response, response.finish_reason, known))
+        return Verdict(ANSWER)
+
+    monkeypatch.setattr(rules, "RULES", {"first": rule})
+    RuleDetector("first").detect(
+        [Item("x", persona="p17", persona_words=("teenager",), language="fr", finish_reason="length")]
+    )
+    assert asked == [("x", "length", {"persona": ("teenager",), "language": "fr"})]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('["teenager", "teens"]', ("teenager", "teens")),
+        ("[]", ()),
+        ("teenager", ()),
+        ("[bot]", ()),
+        ('["a", 3]', ()),
+        (None, ()),
+    ],
+)
+def test_the_words_for_a_persona_are_a_json_list(text, words):
+    assert read_words(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [(None, "en"), (" ", "en"), ("en", "en"), ("EN", "en"), ("en_US", "en"), ("tlh", "tlh"), ("English?", "English?")],
+)
+def test_a_language_is_one_with_patterns_or_stays_as_it_is(text, language):
+    assert read_language(text) == language
 
 
 @pytest.mark.parametrize("response", [None, "", " \n\t"])

@@ -18,21 +18,26 @@ def read(tmp_path):
     return make
 
 
-def test_each_response_is_an_answer_a_refusal_empty_or_none_of_these(read):
+def test_each_response_is_counted_under_one_outcome(read):
     responses = read(
         *[{"outcome": "answer"}] * 3,
         *[{"outcome": "refusal", "refused_answer_aware": True}] * 2,
         {"outcome": "empty"},
+        # A thought without an end: empty, because of the limit.
+        {"outcome": "empty", "cause": "truncated"},
         {"outcome": "other"},
+        *[{"outcome": "truncated"}] * 2,
+        {"outcome": "unjudged"},
         {"outcome": "other", "setting": "neutral"},
     )
+    # Answers, refusals, others, empty, truncated, unjudged, and all.
     assert count_outcomes(responses, "answer_aware").to_numpy().tolist() == [
-        ["m", "nli", "neutral", 0, 0, 1, 0, 1],
-        ["m", "nli", "persona", 3, 2, 1, 1, 7],
+        ["m", "nli", "neutral", 0, 0, 1, 0, 0, 0, 1],
+        ["m", "nli", "persona", 3, 2, 1, 2, 2, 1, 11],
     ]
     assert list(count_outcomes(responses, "answer_aware")) == list(OUTCOMES)
-    # Of the persona prompts one is other and one empty: two that are neither refusal nor answer.
-    assert count_others(responses, "answer_aware").to_numpy().tolist() == [["m", "nli", 2]]
+    # Of the 11 responses to persona prompts 3 are answers and 2 refusals.
+    assert count_others(responses, "answer_aware").to_numpy().tolist() == [["m", "nli", 6]]
 
 
 def test_outcomes_are_of_responses_of_which_somebody_said_one(read):

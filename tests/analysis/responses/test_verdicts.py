@@ -69,11 +69,11 @@ def test_a_row_gets_the_verdict_on_its_response_and_nulls_where_there_is_none(tm
 def test_outcomes_and_causes_are_counted_and_the_unscored_among_them(tmp_path):
     detected, *_ = judge(tmp_path, ("A",), ("R",), ("R",), (None,), ("?",))
     assert (detected.n, detected.unscored, detected.notes) == (5, 1, ("It was so.",))
-    assert detected.counts == {"answer": 1, "refusal": 2, "other": 0, "empty": 1}
+    assert detected.counts == {"answer": 1, "refusal": 2, "other": 0, "empty": 1, "truncated": 0, "unjudged": 0}
     assert detected.causes == {"task": 2, "truncated": 1}
     table = detected.outcomes()
     assert list(table.columns) == ["outcome", "estimate", "n"]
-    assert list(table["estimate"]) == [0.2, 0.4, 0, 0.2, 0.2]
+    assert list(table["estimate"]) == [0.2, 0.4, 0, 0.2, 0, 0, 0.2]
     assert list(table["outcome"])[-1] == "unscored"
     assert list(detected.reasons()["estimate"]) == pytest.approx([2 / 3, 1 / 3])
 

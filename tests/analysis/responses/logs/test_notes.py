@@ -4,12 +4,12 @@ import hashlib
 import re
 
 import pytest
-from refusal_metrics.analysis.judging.detect_files import detect_results
+from refusal_metrics.analysis.judging.detect_files import detect, detect_results
 from refusal_metrics.analysis.responses.logs.load import load_responses
 from refusal_metrics.analysis.responses.rules import RuleDetector
 from refusal_metrics.analysis.responses.table import read_responses
 
-from refusal_metrics.detection import RULES, RULES_VERSION
+from refusal_metrics.detection import RULES, RULES_VERSION, Reply
 
 LATER = str(int(RULES_VERSION) + 1)
 
@@ -152,8 +152,43 @@ def test_labels_that_are_no_texts_end_no_judging(logs, tmp_path, labels):
     assert [outcome for outcome, *_ in told(load_responses([tmp_path]))] == ["refusal", "other", "other"]
 
 
+# Verdicts of answer_aware depend on what the persona is called, on the language, and on whether a response was cut off.
+OWN = {
+    "its words": ("A C++ (senior) dev* cannot answer this question.", "refusal", {}, {}),
+    "another's words": ("A teenager cannot answer this question.", "other", {}, {}),
+    "another language": ("Offensive.", "unjudged", {"language": "tlh"}, {}),
+    "cut off": ("The text about the", "truncated", {}, {"finish_reason": "length"}),
+    "ended": ("The text about the", "other", {}, {"finish_reason": "stop"}),
+    "a very long name": ("Offensive.", "answer", {"persona_words": ["x" * 10_000]}, {}),
+}
+
+
+@pytest.mark.parametrize(("response", "outcome", "of_doc", "reply"), OWN.values(), ids=OWN)
+@pytest.mark.parametrize("form", ["plain", "repaired"])
+def test_a_verdict_of_an_own_persona_is_the_same_when_judged_again(
+    logs, tmp_path, form, response, outcome, of_doc, reply
+):
+    docs = [
+        line["doc"] | {"persona": "p17", "persona_words": ["C++ (senior) dev*"]} | of_doc for line in logs.samples("A")
+    ]
+    (line,) = [logs.line(doc, Reply(response, **reply), prompt="Offensive? This is text 0.") for doc in docs]
+    # What the run made of it.
+    assert line["answer_rate"]["outcome"] == outcome
+    line["reply"] = {"finish_reason": None, "provider_reason": None, **reply}
+    line["answer_rate"] |= {"rules": "1", "outcome": "empty"}
+    line["refusal_rate"] = 0.0
+    if form == "repaired":
+        line["filtered_resps"] = response
+    logs.write_run(tmp_path / "results", [line])
+    assert [found for found, *_ in told(load_responses([tmp_path / "results"]))] == [outcome]
+    # A table that was made of the log is judged alike.
+    for given, out in (("results", "once.parquet"), ("once.parquet", "twice.parquet"), ("twice.parquet", "last.csv")):
+        detected = detect([tmp_path / given], tmp_path / out, RuleDetector("answer_aware"))
+        assert {name: n for name, n in detected.counts.items() if n} == {outcome: 1}
+
+
 def test_a_rule_that_raises_leaves_its_response_unjudged(logs, tmp_path, monkeypatch):
-    def rule(*_):
+    def rule(*_, **__):
         raise RecursionError
 
     lines = logs.samples("RAN")
