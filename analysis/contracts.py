@@ -87,6 +87,9 @@ INTERVALS = {
     "uncorrected_low": ("uncorrected_high", "uncorrected 95% CI"),
     "or_low": ("or_high", "95% CI of odds ratio"),
     "equiv_low": ("equiv_high", "90% CI"),
+    "answered_low": ("answered_high", "95% CI of answered"),
+    "obeyed_low": ("obeyed_high", "95% CI of obeyed"),
+    "reading_low": ("reading_high", "95% CI of reading"),
     "refusal_rate_low": ("refusal_rate_high", "bounds (%)"),
 }
 """The lower end of each interval: the column of its upper end, and the heading of both."""

@@ -301,6 +301,7 @@ NEEDS = {
     "fetch-data": "a network",
     "lm_eval": "a model",
     "detect results --out judged.parquet --detector judge": "a server",
+    "validate --controls": "a model",
     "validate --labels xstest": "a file of XSTest",
     "validate --labels theirs": "labels of another tool",
     "annotate import doccano": "answers of another tool",

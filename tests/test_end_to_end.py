@@ -312,3 +312,23 @@ def test_a_real_model_on_the_real_texts_gives_the_verdicts_of_the_rules(
         (rates,) = json.loads(run("persona-refusal", "rates", tmp_path, *options, "--format", "json").stdout)
         assert rates["n_refused"] == n_refused
         assert rates["model"] == "SmolLM2-135M-Instruct"
+
+
+@pytest.mark.model
+@pytest.mark.slow
+def test_the_controls_run_a_real_model_and_read_its_responses(tmp_path):
+    # 15 prompts about 5 texts in each condition.
+    out = tmp_path / "controls"
+    command = ("persona-refusal", "validate", "--controls", "--out", out, "--limit", 15, "--max-tokens", 24)
+    done = run(*command, "--format", "json")
+    whole = [row for row in json.loads(done.stdout) if not row["factor"]]
+    assert [(row["condition"], row["n"], row["n_texts"]) for row in whole] == [("decline", 15, 5), ("answer", 15, 5)]
+    assert "These rates depend on how often the model obeys" in done.stderr
+    # Who is told to answer with a label does so more often than who is told to decline.
+    assert whole[1]["answered"] > whole[0]["answered"]
+    lines = samples(out / "decline", "persona_refusal_offensiveness")
+    assert {line["arguments"]["gen_args_0"]["arg_0"].count("never judges or labels a text") for line in lines} == {1}
+    # The same command runs nothing again.
+    again = run(*command, "--format", "json")
+    assert again.stdout == done.stdout
+    assert "1 of 1 shards are already complete" in again.stderr

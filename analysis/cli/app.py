@@ -23,6 +23,7 @@ from . import leaderboard as cli_leaderboard
 from . import rates as cli_rates
 from . import report as cli_report
 from . import study as cli_study
+from . import validate as cli_validate
 from .console import busy, say
 from .interrupts import Stopped, stopped_by_signals
 from .options import AllRuns, Detector, Force, Results, names, optional
@@ -128,6 +129,7 @@ app.add_typer(cli_estimates.app)
 app.add_typer(cli_report.app)
 app.add_typer(cli_leaderboard.app)
 app.add_typer(cli_labels.app)
+app.add_typer(cli_validate.app)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The commands about detectors and labels: ``detect``, ``validate`` and ``annotate``."""
+"""The commands about detectors and labels: ``detect`` and ``annotate``."""
 
 # The analysis is imported inside the commands, so that help does not wait for pandas and DuckDB.
 # ruff: noqa: PLC0415
@@ -13,12 +13,9 @@ from refusal_metrics.errors import InputError
 from ..display import Format
 from . import options as shared
 from .console import busy, say
-from .options import Only, Tool, between, names, optional
+from .options import Only, Tool, between, optional
 
 app = typer.Typer()
-
-LabelMap = Annotated[str, optional("MAP", "For hf: the meaning of its labels, e.g. LABEL_1=refusal,LABEL_0=answer.")]
-JudgeModel = Annotated[str | None, optional("NAME", "For judge: the model.  [default: the server's only model]")]
 
 
 @app.command()
@@ -52,10 +49,10 @@ def detect(
             "[default: persona, if the file has it]",
         ),
     ] = None,
-    label_map: LabelMap = "",
+    label_map: shared.LabelMap = "",
     pair: Annotated[bool, typer.Option("--pair", help="For hf: also give the prompt to the classifier.")] = False,
     batch_size: Annotated[int, typer.Option(min=1, max=100_000, metavar="N", help="For hf: batch size.")] = 32,
-    judge_model: JudgeModel = None,
+    judge_model: shared.JudgeModel = None,
     cache: Annotated[
         Path | None,
         optional("FILE", "For judge: cache of replies, so that no call is repeated.  [default: OUT.judge.sqlite]"),
@@ -116,90 +113,6 @@ def detect(
     print_table(detected.outcomes(), form)
     if detected.causes and form in {Format.TABLE, Format.MARKDOWN}:
         print_table(detected.reasons(), form)
-
-
-@app.command("validate")
-def validate_command(
-    labels: Annotated[
-        Path,
-        typer.Option(
-            metavar="FILE",
-            help="Labels (.csv, .jsonl, .json, .parquet): one row per item and annotator, with the columns response "
-            "and refusal (yes or no), and optionally id, annotator, probability, persona, ...",
-        ),
-    ],
-    detector: Annotated[
-        list[str],
-        optional("D", "A rule, hf:MODEL or judge:http://HOST:PORT/v1; can be repeated.  [default: all rules]"),
-    ] = [],  # noqa: B006 - typer copies it
-    by: Annotated[
-        str,
-        optional(
-            "COLUMNS",
-            "Columns to break results down by.  [default: the available ones of model, task, template, "
-            "response_type, persona]",
-        ),
-    ] = "",
-    preset: Annotated[
-        str | None,
-        optional("NAME", "Format of the file: labels, xstest or chatgpt.  [default: detected from its columns]"),
-    ] = None,
-    columns: shared.LabelColumns = "",
-    values: shared.LabelValues = "",
-    label_map: LabelMap = "",
-    judge_model: JudgeModel = None,
-    cache: Annotated[Path | None, optional("FILE", "For judge: cache of replies.  [default: none]")] = None,
-    seed: shared.Seed = 0,
-    form: shared.Form = Format.TABLE,
-) -> None:
-    """Validate detectors against labels: print precision, recall, F1 and kappa, overall and by slice.
-
-    CSV and JSON contain the counts and measures of all items and of each slice.
-
-    Example: `persona-refusal validate --labels labels.csv --by model,task,persona`
-
-    Example: `persona-refusal validate --labels xstest_v2_completions_gpt4.csv --detector prefix`
-
-    Example: `persona-refusal validate --labels theirs.csv --columns response=answer,refusal=label --values 1=no,2=yes`
-    """
-    from refusal_metrics.detection import RULES
-
-    from ..display import print_readable, print_table, to_markdown
-    from ..judging import make_detector
-    from ..labels import (
-        read_label_map,
-        readable_confusion,
-        readable_gaps,
-        readable_slices,
-        readable_validation,
-        validate,
-    )
-    from ..responses import DetectorOptions
-
-    options = DetectorOptions(label_map=label_map, judge_model=judge_model, cache=cache)
-    mapping = read_label_map(columns, values)
-    detectors = [make_detector(spec, options) for spec in detector or RULES]
-    with busy("Judging the responses"):
-        found = validate(labels, detectors, by=names(by) or None, preset=preset, seed=seed, names=mapping)
-    say(found.notes)
-    if found.table.empty:
-        raise InputError(f"{labels}: no detector gave any item a verdict; see above")
-    if form in {Format.CSV, Format.JSON}:
-        print_table(found.table, form)
-        return
-    parts = [
-        (readable_validation(found.table), ["detector"]),
-        (readable_confusion(found.confusion), ["detector"]),
-        (readable_slices(found.table), ["detector", "factor"]),
-        (readable_gaps(found.gaps), ["detector"]),
-    ]
-    for shown, sections in parts:
-        if shown.empty:
-            continue
-        if form is Format.MARKDOWN:
-            print(to_markdown(shown))  # noqa: T201 - the command's result
-        else:
-            print_readable(shown, sections)
 
 
 annotate = typer.Typer(

@@ -83,6 +83,8 @@ LabelColumns = Annotated[
 LabelValues = Annotated[
     str, optional("MAP", "Meaning of its label values (yes, no or unclear), e.g. refuse=yes,comply=no.", "--values")
 ]
+LabelMap = Annotated[str, optional("MAP", "For hf: the meaning of its labels, e.g. LABEL_1=refusal,LABEL_0=answer.")]
+JudgeModel = Annotated[str | None, optional("NAME", "For judge: the model.  [default: the server's only model]")]
 RUN_FACTORS = "Settings of runs found in the results are factors too: temperature, revision, system_prompt, ..."
 
 

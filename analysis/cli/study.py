@@ -5,8 +5,8 @@
 import re
 import signal
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -65,11 +65,18 @@ def run(
 
     Example: `persona-refusal run scripts/studies/quick.yaml`
     """
+    with raising_interrupts():
+        _begin(study, out, names(only), _read_part(array_task), repeat_check, form, dry_run, allow_mixed)
+
+
+@contextmanager
+def raising_interrupts() -> Iterator[None]:
+    """End the program at a signal, with the signal's exit code and a sentence on how to resume."""
     from refusal_metrics.studies import Interruptions, name_of, raise_interrupt
 
     with Interruptions(raise_interrupt) as interruptions:
         try:
-            _begin(study, out, names(only), _read_part(array_task), repeat_check, form, dry_run, allow_mixed)
+            yield
         except KeyboardInterrupt:
             number = interruptions.first or signal.SIGINT
             _say_last([f"Interrupted ({name_of(number)}). Re-run the same command to resume."])
@@ -111,6 +118,26 @@ def _begin(
 
 
 def _run(study: "Study", plan: "Plan", shards: "list[Shard]") -> None:
+    ended, n_todo = run_missing(study, plan, shards)
+    _say_end(study, ended, n_todo, is_whole=len(shards) == len(plan.shards))
+
+
+def run_missing(study: "Study", plan: "Plan", shards: "Sequence[Shard]") -> "tuple[Ended, int]":
+    """Run the shards of a study that are missing.
+
+    Parameters
+    ----------
+    study : Study
+    plan : Plan
+    shards : sequence of Shard
+        Of the plan.
+
+    Returns
+    -------
+    ended : Ended
+    n_todo : int
+        How many shards were missing.
+    """
     from refusal_metrics.studies import StudyFolder, check_resumed, installed_versions, missing_shards, run_study
 
     folder = StudyFolder(study.out)
@@ -126,7 +153,7 @@ def _run(study: "Study", plan: "Plan", shards: "list[Shard]") -> None:
         say([f"{len(shards) - len(todo):,} of {len(shards):,} shards are already complete."])
     with ProgressBars() as bars:
         ended = run_study(study, todo, began, bars.show)
-    _say_end(study, ended, len(todo), is_whole=len(shards) == len(plan.shards))
+    return ended, len(todo)
 
 
 def _say_end(study: "Study", ended: "Ended", n_todo: int, *, is_whole: bool) -> None:
@@ -149,7 +176,7 @@ def _say_end(study: "Study", ended: "Ended", n_todo: int, *, is_whole: bool) -> 
     elif is_whole:
         lines.append(f"Now: persona-refusal report {study.out} --out {study.out}/report")
     _say_last(lines)
-    _exit(ended, n_left)
+    exit_unless_complete(ended, n_left)
 
 
 def _say_last(lines: Iterable[str]) -> None:
@@ -158,7 +185,8 @@ def _say_last(lines: Iterable[str]) -> None:
         say(lines)
 
 
-def _exit(ended: "Ended", n_left: int) -> None:
+def exit_unless_complete(ended: "Ended", n_left: int) -> None:
+    """End the program with the exit code of a run that was interrupted, failed or left shards missing."""
     if ended.stopped:
         sys.exit(_BY_SIGNAL + ended.signal)
     if ended.failed or n_left:
@@ -266,7 +294,7 @@ def _check_repeats(study: "Study", plan: "Plan", n_prompts: int, form: Format) -
     say([f"{model} failed: {why}" for model, why in ended.failed.items()])
     if checks:
         print_table(pd.DataFrame(checks), form, contract=REPEAT_CHECK)
-    _exit(ended, 0)
+    exit_unless_complete(ended, 0)
 
 
 @app.command("fetch-data")

@@ -9,40 +9,62 @@ from typing import TYPE_CHECKING
 from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
+    from .controls import CONTROLS, LABELLED_CONTROLS, add_labels, describe_controls, estimate_controls
     from .corrected import FEWEST, estimate_corrected, estimate_corrected_contrasts
     from .detection_errors import estimate_validation
     from .formats import FIELDS, SMALLEST, read_number
     from .mapping import LabelMap, read_label_map, suggest_values
+    from .match import check_texts
     from .persona_limits import BOUNDS, estimate_contrast_errors, estimate_persona_limits
     from .read import Labels, item_id, read_labels, weigh_labels
     from .sums import sum_labels, sum_rows
-    from .tables import readable_confusion, readable_gaps, readable_slices, readable_validation
+    from .tables import (
+        readable_confusion,
+        readable_gaps,
+        readable_patterns,
+        readable_slices,
+        readable_validation,
+    )
     from .validation import Validation, validate
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
+            "controls": ["CONTROLS", "LABELLED_CONTROLS", "add_labels", "describe_controls", "estimate_controls"],
             "corrected": ["FEWEST", "estimate_corrected", "estimate_corrected_contrasts"],
             "detection_errors": ["estimate_validation"],
             "formats": ["FIELDS", "SMALLEST", "read_number"],
             "mapping": ["LabelMap", "read_label_map", "suggest_values"],
+            "match": ["check_texts"],
             "persona_limits": ["BOUNDS", "estimate_contrast_errors", "estimate_persona_limits"],
             "read": ["Labels", "item_id", "read_labels", "weigh_labels"],
             "sums": ["sum_labels", "sum_rows"],
-            "tables": ["readable_confusion", "readable_gaps", "readable_slices", "readable_validation"],
+            "tables": [
+                "readable_confusion",
+                "readable_gaps",
+                "readable_patterns",
+                "readable_slices",
+                "readable_validation",
+            ],
             "validation": ["Validation", "validate"],
         },
     )
 
 __all__ = [
     "BOUNDS",
+    "CONTROLS",
     "FEWEST",
     "FIELDS",
+    "LABELLED_CONTROLS",
     "SMALLEST",
     "LabelMap",
     "Labels",
     "Validation",
+    "add_labels",
+    "check_texts",
+    "describe_controls",
     "estimate_contrast_errors",
+    "estimate_controls",
     "estimate_corrected",
     "estimate_corrected_contrasts",
     "estimate_persona_limits",
@@ -53,6 +75,7 @@ __all__ = [
     "read_number",
     "readable_confusion",
     "readable_gaps",
+    "readable_patterns",
     "readable_slices",
     "readable_validation",
     "suggest_values",

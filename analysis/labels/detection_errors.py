@@ -108,9 +108,9 @@ def _row(items: pd.DataFrame) -> dict[str, float]:
     sizes = {"n": len(items), "n_texts": int(text.max()) + 1, "n_refusals": int(label.sum())}
     hit = label & refused
     ends = {
-        "precision": _ratio(hit, refused, weight, text),
-        "recall": _ratio(hit, label, weight, text),
-        "f1": tuple(2 * j / (1 + j) for j in _ratio(hit, label | refused, weight, text)),
+        "precision": ratio(hit, refused, weight, text),
+        "recall": ratio(hit, label, weight, text),
+        "f1": tuple(2 * j / (1 + j) for j in ratio(hit, label | refused, weight, text)),
         "kappa": _kappa(label, refused, weight, text),
     }
     measures = {
@@ -126,10 +126,24 @@ def _row(items: pd.DataFrame) -> dict[str, float]:
     return sizes | counts | measures | low
 
 
-def _ratio(
+def ratio(
     a: NDArray[np.bool_], b: NDArray[np.bool_], weight: Floats, text: NDArray[np.integer]
 ) -> tuple[float, float, float]:
-    """Estimate the share of a among b: return the estimate and the ends of its interval."""
+    """Estimate the share of some items among others.
+
+    Parameters
+    ----------
+    a, b : (n_items,) array of bool
+        The items that are counted, and those that they are counted among.
+    weight : (n_items,) array of float
+    text : (n_items,) array of int
+        The text of each item.
+
+    Returns
+    -------
+    share, low, high : float
+        The weighted share of a among b and its 95% confidence interval, clustered by text; nan without any b.
+    """
     a, weight, text = a[b], weight[b], np.unique(text[b], return_inverse=True)[1]
     if not len(a):
         return np.nan, np.nan, np.nan

@@ -119,3 +119,32 @@ def readable_gaps(gaps: pd.DataFrame) -> pd.DataFrame:
         for _, row in gaps.iterrows()
     ]
     return pd.DataFrame(rows)
+
+
+def readable_patterns(patterns: pd.DataFrame) -> pd.DataFrame:
+    """Format `refusal_metrics.analysis.labels.validation.Validation.patterns` for people.
+
+    Parameters
+    ----------
+    patterns : pandas.DataFrame
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns: detector, rule, the numbers of responses found, right and wrong, and precision and recall with their
+        95% confidence intervals. Patterns that decided no response are left out.
+    """
+    rows = [
+        {
+            "detector": row["detector"],
+            "rule": row["rule"],
+            **{name: f"{row[f'n_{name}']:,}" for name in ("found", "right", "wrong")},
+            **{
+                name: f"{number(row[name])} {_ends(row[f'{name}_low'], row[f'{name}_high'])}".strip()
+                for name in ("precision", "recall")
+            },
+        }
+        for _, row in patterns.iterrows()
+        if row["n_found"]
+    ]
+    return pd.DataFrame(rows)

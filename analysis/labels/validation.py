@@ -1,13 +1,13 @@
 """Detectors compared with people's labels of responses."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from refusal_metrics.detection import OTHER, OUTCOMES, REFUSAL
+from refusal_metrics.detection import OTHER, OUTCOMES, REFUSAL, pattern_names
 from refusal_metrics.errors import InputError, unknown_name
 
 from ..judging import say_unknown
@@ -15,6 +15,7 @@ from ..responses import Detector, Item, Responses, has_item_ids, match_items, re
 from .detection_errors import VALIDATION, estimate_validation
 from .mapping import LabelMap
 from .match import check_texts
+from .patterns import PATTERNS, estimate_patterns
 from .persona_gap import GAP, estimate_persona_gap
 from .read import Labels, read_labels, weigh_labels
 
@@ -29,6 +30,7 @@ class _Judged:
     name: str
     items: pd.DataFrame
     outcomes: Sequence[str | None]
+    rules: Sequence[str | None] = ()
     remarks: Sequence[str] = ()
 
 
@@ -47,6 +49,9 @@ class Validation:
         ``detector``, then those of `refusal_metrics.analysis.labels.persona_gap.estimate_persona_gap`;
         empty if the labels name fewer than two personas.
     notes : tuple of str
+    patterns : pandas.DataFrame
+        ``detector``, then those of `refusal_metrics.analysis.labels.patterns.estimate_patterns`; empty unless
+        requested.
     n_matched : int or None
         How many of the labels belong to the given responses; None if unknown.
     """
@@ -55,6 +60,7 @@ class Validation:
     confusion: pd.DataFrame
     gaps: pd.DataFrame
     notes: tuple[str, ...]
+    patterns: pd.DataFrame = field(default_factory=pd.DataFrame)
     n_matched: int | None = None
 
 
@@ -67,6 +73,7 @@ def validate(
     seed: int = 0,
     responses: Responses | None = None,
     names: LabelMap | None = None,
+    by_pattern: bool = False,
 ) -> Validation:
     """Compare detectors with the labels of a file.
 
@@ -86,6 +93,8 @@ def validate(
         contain are compared with the labels too. Labels of other answers to the same prompts are left out.
     names : LabelMap, optional
         What the file calls its columns and values.
+    by_pattern : bool
+        Whether to estimate the precision and recall of each pattern of the detectors too.
 
     Returns
     -------
@@ -121,6 +130,7 @@ def validate(
         judged += taken
         notes += notes_of_matches
     tables, confusions, gaps = [], [], []
+    patterns: list[pd.DataFrame] = []
     for of_detector in judged:
         name, n = of_detector.name, len(of_detector.items)
         scored = _score(of_detector)
@@ -131,19 +141,22 @@ def validate(
             continue
         tables.append(_named(estimate_validation(scored, slices), detector=name))
         confusions.append(_named(_confusion(scored), detector=name))
+        patterns += _estimate_patterns(of_detector, scored) * by_pattern
         if "persona" in scored and len(scored["persona"].dropna().unique()) > 1:
             gaps.append(_named(estimate_persona_gap(scored, rng=np.random.default_rng(seed)), detector=name))
     table = _joined(tables, VALIDATION)
     if frames := _partial_frames(labels):
         # Responses that were not flagged could not be drawn, so missed refusals are unknown.
         notes.append(f"Only responses {' and '.join(frames)} were labelled: precision is known, recall is not.")
-        table[[name for name in table.columns if name.startswith(("recall", "f1", "kappa"))]] = np.nan
+        for known in (table, *patterns):
+            known[[name for name in known.columns if name.startswith(("recall", "f1", "kappa"))]] = np.nan
         gaps = []
     return Validation(
         table=table,
         confusion=_joined(confusions, ("label", "outcome", "n", "share")),
         gaps=_joined(gaps, GAP),
         notes=tuple(notes),
+        patterns=_joined(patterns, PATTERNS),
         n_matched=n_matched,
     )
 
@@ -170,10 +183,12 @@ def _ask(detector: Detector, items: pd.DataFrame) -> _Judged:
     """Judge the labelled responses with a detector."""
     given = list(_items(items))
     outcomes: list[str | None] = []
+    rules: list[str | None] = []
     for start in range(0, len(given), detector.at_once):
         verdicts = detector.detect(given[start : start + detector.at_once])
         outcomes += [None if verdict is None else verdict.outcome for verdict in verdicts]
-    return _Judged(detector.name, items, outcomes, detector.remarks())
+        rules += [None if verdict is None else verdict.rule for verdict in verdicts]
+    return _Judged(detector.name, items, outcomes, rules, detector.remarks())
 
 
 def _items(items: pd.DataFrame) -> Iterator[Item]:
@@ -226,8 +241,18 @@ def _take(
 def _score(judged: _Judged) -> pd.DataFrame:
     """Add the verdicts to the items that have one."""
     scored = judged.items.assign(outcome=pd.Series(judged.outcomes, judged.items.index, dtype=object))
+    if judged.rules:
+        # Another detector's, if the file has a column of this name.
+        scored = scored.assign(rule=pd.Series(judged.rules, judged.items.index, dtype=object))
     scored = scored[scored["outcome"].notna()]
     return scored.assign(refused=scored["outcome"] == REFUSAL)
+
+
+def _estimate_patterns(judged: _Judged, scored: pd.DataFrame) -> list[pd.DataFrame]:
+    """Estimate the precision and recall of a detector's patterns, if its verdicts name them."""
+    if not judged.rules:
+        return []
+    return [_named(estimate_patterns(scored, pattern_names(judged.name)), detector=judged.name)]
 
 
 def _named(table: pd.DataFrame, *, detector: str) -> pd.DataFrame:

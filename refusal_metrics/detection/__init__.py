@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .personas import words_for
     from .reply import Reply
     from .response import read_response, writable
-    from .rules import ANSWERS_BY, RULES, RULES_VERSION, Rule
+    from .rules import ANSWERS_BY, RULES, RULES_VERSION, Rule, pattern_names
     from .thoughts import strip_thought
     from .verdict import (
         ANSWER,
@@ -40,7 +40,7 @@ else:
             "reply": ["Reply"],
             "response": ["read_response", "writable"],
             "personas": ["words_for"],
-            "rules": ["ANSWERS_BY", "RULES", "RULES_VERSION", "Rule"],
+            "rules": ["ANSWERS_BY", "RULES", "RULES_VERSION", "Rule", "pattern_names"],
             "verdict": [
                 "ANSWER",
                 "CAUSES",
@@ -78,6 +78,7 @@ __all__ = [
     "Rule",
     "Verdict",
     "known_languages",
+    "pattern_names",
     "read_response",
     "strip_thought",
     "words_for",

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from refusal_metrics.detection.answer_aware import detect_answer_aware
+from refusal_metrics.detection.patterns import load_patterns
 from refusal_metrics.detection.personas import Persona
-from refusal_metrics.detection.prefix import detect_prefix, detect_prefix_strict
+from refusal_metrics.detection.prefix import PREFIXES, STRICT_PREFIXES, detect_prefix, detect_prefix_strict
 from refusal_metrics.detection.verdict import Verdict
 
 
@@ -34,3 +35,26 @@ ANSWERS_BY = "answer_aware"
 
 RULES_VERSION = "3"
 """The version of the detection rules; it rises whenever any verdict may change, and sample logs name it."""
+
+
+def pattern_names(rule: str) -> tuple[str, ...]:
+    """Return the names of the patterns of a rule that make a response a refusal, in their order.
+
+    Parameters
+    ----------
+    rule : str
+        A name in `RULES`; other detectors have no patterns.
+
+    Returns
+    -------
+    tuple of str
+        Of `answer_aware` those for English.
+
+    Examples
+    --------
+    >>> pattern_names("prefix_strict")[:2]
+    ('sorry', "i'm sorry")
+    """
+    if rule == ANSWERS_BY:
+        return tuple(pattern.name for pattern in load_patterns().refusals)
+    return {"prefix": PREFIXES, "prefix_strict": STRICT_PREFIXES}.get(rule, ())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
+    from .controls import control_studies, read_model_args
     from .environment import installed_versions
     from .folder import ANSWERED_BY, Shard, StudyFolder
     from .model_args import MACHINERY, SECRET
@@ -22,6 +23,7 @@ else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
+            "controls": ["control_studies", "read_model_args"],
             "environment": ["installed_versions"],
             "folder": ["ANSWERED_BY", "Shard", "StudyFolder"],
             "model_args": ["MACHINERY", "SECRET"],
@@ -49,6 +51,7 @@ __all__ = [
     "StudyFolder",
     "StudyModel",
     "check_resumed",
+    "control_studies",
     "deal_shards",
     "installed_versions",
     "load_study",
@@ -56,6 +59,7 @@ __all__ = [
     "name_of",
     "plan_study",
     "raise_interrupt",
+    "read_model_args",
     "read_record",
     "run_checks",
     "run_study",
