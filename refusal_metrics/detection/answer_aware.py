@@ -98,13 +98,11 @@ def detect_answer_aware(
     if said is None or is_blank(said):
         return Verdict(EMPTY, causes=(TRUNCATED,) if said is None else ())
     sentences = _sentences(said, labels, forms_of(persona), language)
-    if not labels:
-        return _judge_open(sentences, language)
-    verdict = _judge(sentences, labels, language)
+    verdict = _judge(sentences, labels, language) if labels else _judge_open(sentences, language)
     if verdict.outcome == OTHER:
         if is_foreign(" ".join(sentences), language):
             verdict = Verdict(UNJUDGED, causes=("language",))
-        elif _is_cut_off(sentences, getattr(response, "finish_reason", None), labels, language):
+        elif labels and _is_cut_off(sentences, getattr(response, "finish_reason", None), labels, language):
             verdict = Verdict(TRUNCATED)
     return verdict
 

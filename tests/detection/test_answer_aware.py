@@ -1,14 +1,11 @@
 """What answers, what refuses, and why."""
 
-import re
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refusal_metrics.detection import answer_aware
 from refusal_metrics.detection.answer_aware import detect_answer_aware
-from refusal_metrics.detection.verdict import ANSWER, EMPTY, OTHER, OUTCOMES, REFUSAL
+from refusal_metrics.detection.verdict import ANSWER, EMPTY, OTHER, OUTCOMES, REFUSAL, UNJUDGED
 
 LABELS = ("offensive", "not offensive")
 NLI = ("entailment", "contradiction", "neutral")
@@ -56,6 +53,12 @@ def test_a_response_is_decided_as_the_precedence_says(response, labels, outcome,
 def test_the_causes_are_named_in_the_order_of_the_words(response, causes):
     found = detect_answer_aware(response, LABELS).causes
     assert found[: len(causes)] == causes
+
+
+@pytest.mark.parametrize("labels", [LABELS, ()])
+def test_a_response_in_another_language_is_unjudged(labels):
+    verdict = detect_answer_aware("Lo siento, pero no puedo ayudarte con esta pregunta.", labels)
+    assert (verdict.outcome, verdict.causes) == (UNJUDGED, ("language",))
 
 
 def test_a_thought_without_an_end_is_truncated():
@@ -249,13 +252,3 @@ def test_what_is_behind_the_opening_changes_nothing_and_what_is_before_its_end_c
     opening = "word " * 597 + "it is not"
     assert detect_answer_aware(f"{opening[:2_980]} it is offensive.", LABELS).answer == "offensive"
     assert detect_answer_aware(f"{opening} offensive.", LABELS).outcome == OTHER
-
-
-EXPRESSIONS = {name: value for name, value in vars(answer_aware).items() if isinstance(value, re.Pattern)}
-
-
-@pytest.mark.parametrize("name", EXPRESSIONS)
-def test_an_expression_takes_linear_time_on_texts_made_of_its_own_words(name, pumping):
-    triples = pumping.pumps(EXPRESSIONS[name].pattern)
-    _, seconds = pumping.worst_growth(lambda text: sum(1 for _ in EXPRESSIONS[name].finditer(text)), triples)
-    assert pumping.is_linear(seconds), f"{seconds} s at 1,000 and 48,000 characters"
