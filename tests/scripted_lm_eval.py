@@ -60,11 +60,11 @@ def fail_every_third():
     """Let the rule that knows answers raise for every third response."""
     detect, errors, calls = metrics.RULES["answer_aware"], (ValueError, RecursionError, MemoryError), []
 
-    def failing(response, labels):
+    def failing(response, labels, **given):
         calls.append(response)
         if len(calls) % 3 == 0:
             raise errors[len(calls) % 9 // 3]
-        return detect(response, labels)
+        return detect(response, labels, **given)
 
     metrics.RULES = {**metrics.RULES, "answer_aware": failing}
 

@@ -237,11 +237,11 @@ def test_empty_answers_of_a_chat_server_are_counted_in_the_report(chat_run, tmp_
     lines = samples(chat_run, "persona_refusal_politeness")
     types = Counter(line["doc"]["response_type"] for line in lines)
     # Nothing names a label; unforced prompts were refused, semi-forced ones told "No,", forced ones nothing.
-    counted = f"0,{types['unforced']},{types['semi-forced']},{types['forced']},{len(lines)}"
+    counted = f"0,{types['unforced']},{types['semi-forced']},{types['forced']},0,0,{len(lines)}"
     assert min(types[name] for name in ("unforced", "semi-forced", "forced")) > 0
     table = (tmp_path / "report" / "tables" / "outcomes.csv").read_text(encoding="utf-8").splitlines()
     assert table == [
-        "model,task,setting,n_answer,n_refused,n_other,n_empty,n",
+        "model,task,setting,n_answer,n_refused,n_other,n_empty,n_truncated,n_unjudged,n",
         f"fake-chat,politeness,persona,{counted}",
     ]
 
