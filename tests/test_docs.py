@@ -114,7 +114,7 @@ def test_a_doc_has_the_fields_of_the_contract_and_not_the_prompt(kind):
     assert list(doc) == list(doc_fields(kind))
     assert set(doc) == {
         *("index", "design_id", "text_id", "row_id", "label", "stratum", "labels", "persona", "persona_group"),
-        *("template", "response_type", "setting", "kind", "language", *text_fields),
+        *("persona_words", "template", "response_type", "setting", "kind", "language", *text_fields),
     }
     assert doc["text_id"].startswith(f"{kind}/")
     assert doc["labels"] == LABELS[kind]

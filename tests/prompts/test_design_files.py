@@ -36,13 +36,22 @@ def test_a_persona_file_with_neutral_ones_keeps_its_own(tmp_path):
     assert [str(p) for p in design.personas_for("neutral")] == ["just nobody in particular"]
 
 
+def test_what_else_a_persona_is_called_is_for_the_detector_and_decides_no_prompt(tmp_path):
+    named = ELDER.replace("}", ", plural: the elderly, adjective: elderly}")
+    ((one,), (other,)) = (
+        load_design(save(tmp_path, f"personas: [{persona}]")).personas_for("persona") for persona in (ELDER, named)
+    )
+    assert other.words == ("elder", "the elderly", "elderly")
+    assert one.asked == other.asked
+
+
 def assert_refused(path, message, **which):
     with pytest.raises(InputError, match=f"^{re.escape(str(path))}: {message}") as error:
         load_design(**which)
     assert "\n" not in str(error.value)
 
 
-PERSONA_KEYS = r"must have the keys id, group, noun_phrase, article, found"
+PERSONA_KEYS = r"must have the keys id, group, noun_phrase, article, and may have plural and adjective, found"
 
 
 @pytest.mark.parametrize(
