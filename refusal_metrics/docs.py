@@ -18,6 +18,7 @@ from refusal_metrics.errors import InputError, unknown_name
 from refusal_metrics.prompts import (
     CLASSES,
     KINDS,
+    LANGUAGE,
     N_OPTIONS,
     PLACEMENTS,
     SETTINGS,
@@ -38,7 +39,6 @@ from refusal_metrics.prompts import (
     shard_bounds,
 )
 
-LANGUAGE = "en"
 SYSTEM = "system"
 """The field of a doc with the system message, if that contains the persona."""
 

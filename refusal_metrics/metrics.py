@@ -41,7 +41,7 @@ from refusal_metrics.detection import (
     read_response,
     writable,
 )
-from refusal_metrics.prompts import number_labels
+from refusal_metrics.prompts import LANGUAGE, number_labels
 from refusal_metrics.scores import NOT_AVAILABLE, Score, StandardError
 
 # A child of the harness's logger: the only one whose messages `lm_eval` shows.
@@ -122,7 +122,7 @@ def _judge(rule: str, doc: Mapping[str, Any], results: Sequence[Any]) -> Verdict
             return Verdict(REFUSAL, causes=(str(response.provider_reason),), by_provider=True)
         if rule != ANSWERS_BY:
             return RULES[rule](response)
-        persona, language = doc.get("persona_words") or None, doc.get("language") or "en"
+        persona, language = doc.get("persona_words") or None, doc.get("language") or LANGUAGE
         return RULES[rule](response, _labels(doc), persona=persona, language=language)
     except Exception as error:  # noqa: BLE001 - all answers are generated and none is written yet: nothing may raise
         return Verdict(UNJUDGED, causes=(type(error).__name__,))

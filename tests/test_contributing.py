@@ -86,7 +86,7 @@ def english_with(page):
 
 def test_the_phrase_that_a_page_adds_is_found_and_was_not_before():
     known, (entry,) = english_with("add-phrase")
-    assert load_patterns().refusals_in(entry["matches"], -1) is None
+    assert load_patterns("en").refusals_in(entry["matches"], -1) is None
     found = known.refusals_in(entry["matches"], -1)
     assert found is not None
     assert found[0].name == entry["name"]
@@ -94,7 +94,7 @@ def test_the_phrase_that_a_page_adds_is_found_and_was_not_before():
 
 def test_the_forms_of_a_label_that_a_page_adds_are_valid_and_new():
     known, new = english_with("label-sets")
-    assert set(known.labels) - set(load_patterns().labels) == set(new)
+    assert set(known.labels) - set(load_patterns("en").labels) == set(new)
 
 
 def test_an_estimator_passes_its_test_and_its_figure_is_drawn(imported, monkeypatch, tmp_path):

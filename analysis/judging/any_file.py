@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -116,14 +117,10 @@ def text_column(given: Given, name: str) -> str:
         text, wrong = f"CASE WHEN {is_text} THEN {column}::JSON ->> '$' END", f"NOT {is_text} AND {column} <> 'NaN'"
     elif kind != "VARCHAR":
         text, wrong = "NULL::VARCHAR", f"{column}::VARCHAR <> 'nan'"
-    row = (
-        connect()
-        .execute(f"SELECT file_row_number, {column}::VARCHAR FROM {given.scan} WHERE {wrong} ORDER BY ALL LIMIT 1")
-        .fetchone()
-    )
-    if row:
+    if found := _first_record(given, f"{column}::VARCHAR", wrong):
+        place, value = found
         raise InputError(
-            f"{given.path}, record {row[0] + 1}: column {name!r} must contain text, found {plain(row[1])[:80]}; "
+            f"{place}: column {name!r} must contain text, found {plain(value)[:80]}; "
             "name the column of the responses with --column"
         )
     return text
@@ -163,20 +160,23 @@ def persona_of(given: Given, name: str | None) -> str:
     text = other_column(given, column)
     if given.columns.get(column, "VARCHAR") != "VARCHAR":
         text = f"nullif(nullif({text}, 'NaN'), 'nan')"
-    row = (
-        connect()
-        .execute(
-            f"SELECT file_row_number, length({text}) FROM {given.scan} WHERE length({text}) > {LONGEST_PERSONA} "
-            "ORDER BY ALL LIMIT 1"
-        )
-        .fetchone()
-    )
-    if row:
+    if found := _first_record(given, f"length({text})", f"length({text}) > {LONGEST_PERSONA}"):
+        place, length = found
         raise InputError(
-            f"{given.path}, record {row[0] + 1}: column {column!r} has {row[1]:,} characters; name a persona in at "
-            f"most {LONGEST_PERSONA:,} (a noun phrase), or rename the column"
+            f"{place}: column {column!r} has {length:,} characters; name a persona in at most {LONGEST_PERSONA:,} (a "
+            "noun phrase), or rename the column"
         )
     return text
+
+
+def _first_record(given: Given, value: str, wrong: str) -> tuple[str, Any] | None:
+    """Return the place of the first record for which a condition in SQL holds, and a value of it; None if none is."""
+    row = (
+        connect()
+        .execute(f"SELECT file_row_number, {value} FROM {given.scan} WHERE {wrong} ORDER BY ALL LIMIT 1")
+        .fetchone()
+    )
+    return (f"{given.path}, record {row[0] + 1}", row[1]) if row else None
 
 
 def written_columns(given: Given, form: str) -> dict[str, str]:

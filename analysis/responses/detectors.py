@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from refusal_metrics.detection import Verdict, known_languages
-
-LANGUAGE = "en"
-"""The language of responses if nothing names another."""
+from refusal_metrics.prompts import LANGUAGE
 
 LONGEST_PERSONA = 1_000
 """The largest number of characters in the words for a persona; a noun phrase is far shorter."""

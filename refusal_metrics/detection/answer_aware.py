@@ -89,11 +89,12 @@ def detect_answer_aware(
     'refusal'
     """
     labels = tuple(labels)
-    unjudged = (
-        "language" if language not in known_languages() else "labels" * (not can_be_distinguished(labels, language))
-    )
-    if is_blank(response) or unjudged:
-        return Verdict(UNJUDGED, causes=(unjudged,)) if unjudged and not is_blank(response) else Verdict(EMPTY)
+    if is_blank(response):
+        return Verdict(EMPTY)
+    if language not in known_languages():
+        return Verdict(UNJUDGED, causes=("language",))
+    if not can_be_distinguished(labels, language):
+        return Verdict(UNJUDGED, causes=("labels",))
     said = strip_thought(response, language)
     if said is None or is_blank(said):
         return Verdict(EMPTY, causes=(TRUNCATED,) if said is None else ())

@@ -39,18 +39,25 @@ def mark_letters(text: str, labels: Sequence[str], language: str = "en") -> str:
     >>> mark_letters("A sensitive question. I choose A.", ["A", "B"]) == "A sensitive question. I choose \ue000."
     True
     """
-    letters = {sign: i for i, (sign, _) in enumerate(_split(tuple(labels))) if _is_letter(sign)}
+    known = tuple(labels)
+    letters = {sign: i for i, (sign, _) in enumerate(_split(known)) if _is_letter(sign)}
     if not letters:
         return text
-    either = "|".join(map(re.escape, letters))
+    alone, named = _letters(known, language)
+    marked = alone.sub(lambda found: chr(_PRIVATE + letters[found[0]]), text)
+    upper = {letter.lower(): i for letter, i in letters.items()}
+    return named.sub(lambda found: f"{found[1]}{chr(_PRIVATE + upper[found[2].lower()])}", marked)
+
+
+@lru_cache(maxsize=256)
+def _letters(labels: tuple[str, ...], language: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Match a single letter that is a label, alone or behind a word that names it ("option b")."""
+    either = "|".join(re.escape(sign) for sign, _ in _split(labels) if _is_letter(sign))
     patterns = load_patterns(language)
     grammar = patterns.grammar
     alone = _LETTER.replace("{letters}", either).replace("{before}", grammar["letter_before"].pattern)
-    alone = alone.replace("{letter}", patterns.letter)
-    marked = re.sub(alone, lambda found: chr(_PRIVATE + letters[found[0]]), text)
     named = rf"(?i:({grammar['letter_named'].pattern}))['\"(]?({either}|{either.lower()})(?!{patterns.letter}|_)"
-    upper = {letter.lower(): i for letter, i in letters.items()}
-    return re.sub(named, lambda found: f"{found[1]}{chr(_PRIVATE + upper[found[2].lower()])}", marked)
+    return re.compile(alone.replace("{letter}", patterns.letter)), re.compile(named)
 
 
 def _is_letter(label: str) -> bool:
@@ -151,7 +158,7 @@ def can_be_distinguished(labels: tuple[str, ...], language: str = "en") -> bool:
 
     Examples
     --------
-    >>> can_be_distinguished(["polite", "impolite"]), can_be_distinguished(["polite", "Polite"])
+    >>> can_be_distinguished(("polite", "impolite")), can_be_distinguished(("polite", "Polite"))
     (True, False)
     """
     words = [" ".join(_words(label, language)) if len(label) > 1 else label for label in labels]

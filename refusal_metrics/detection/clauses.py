@@ -27,7 +27,7 @@ def clauses_beside(sentence: str, span: tuple[int, int], patterns: Patterns, all
     Examples
     --------
     >>> from refusal_metrics.detection.patterns import load_patterns
-    >>> clauses_beside("while i cannot speak for a persona, the text is offensive.", (6, 28), load_patterns(), -1)
+    >>> clauses_beside("while i cannot speak for a persona, the text is offensive.", (6, 28), load_patterns("en"), -1)
     ['the text is offensive.']
     """
     kept = []

@@ -55,7 +55,8 @@ _OPTIONAL: Mapping[str, type] = dict.fromkeys(
     ("contractions", "rewrites", "thoughts", "asides", "reported", "causes"), list
 )
 _PATTERN = {"name": str, "pattern": str, "matches": str, "spares": str}
-_FLAGS = dict.fromkeys(("open_only", "closed_only", "whole", "disclaimer", "denies", "yields", "early"), bool)
+FLAGS = ("open_only", "closed_only", "whole", "disclaimer", "denies", "yields", "early")
+"""What may be said of a pattern, true or false; see `refusal_metrics.detection.patterns.Pattern`."""
 _REWRITE = {"from": str, "to": str}
 _THOUGHT = {"name": str, "needs": list, "opening": str, "closing": str, "example": str}
 _NAMES = {str: "text", list: "a list", dict: "a mapping", bool: "true or false"}
@@ -256,7 +257,7 @@ def _check_patterns(content: Mapping[str, Any], file: str, section: str, words: 
     for number, entry in enumerate(content.get(section, ()), 1):
         name = entry.get("name") if isinstance(entry, dict) else None
         place = f"{file}: {section}, {name or f'entry {number}'}"
-        _check_keys(entry, place, required, {"needs": list, **_FLAGS})
+        _check_keys(entry, place, required, {"needs": list, **dict.fromkeys(FLAGS, bool)})
         if entry["name"] in names:
             raise InputError(f"{place}: another entry of {section} has this name")
         names.add(entry["name"])

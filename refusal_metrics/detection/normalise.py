@@ -70,7 +70,7 @@ def normalise(text: str, persona: tuple[str, ...] = (), language: str = "en") ->
     if "'" in text:
         for contraction in patterns.contractions:
             text = contraction.apply(text)
-        # What is left are quotation marks and possessives.
+        # All other apostrophes are quotation marks or possessives.
         text = text.replace("'", "")
     if "-" in text:
         text = _SPELLED.sub(lambda found: found[0].replace("-", ""), text)

@@ -10,7 +10,7 @@ from string import ascii_lowercase
 from typing import Any
 
 from refusal_metrics.detection.characters import RUNNING, RUNNING_SCRIPTS, is_running
-from refusal_metrics.detection.language_files import fill, read_language, unfold
+from refusal_metrics.detection.language_files import FLAGS, fill, read_language, unfold
 from refusal_metrics.errors import unknown_name
 
 
@@ -246,7 +246,7 @@ def words_of(text: str) -> frozenset[bytes]:
 
 
 @cache
-def load_patterns(language: str = "en") -> Patterns:
+def load_patterns(language: str) -> Patterns:
     """Load the patterns of a language.
 
     Parameters
@@ -333,11 +333,5 @@ def _pattern(entry: Mapping[str, Any], words: Mapping[str, str]) -> Pattern:
         entry.get("cause"),
         entry["matches"],
         entry["spares"],
-        entry.get("open_only", False),
-        entry.get("closed_only", False),
-        entry.get("whole", False),
-        entry.get("disclaimer", False),
-        entry.get("denies", False),
-        entry.get("yields", False),
-        entry.get("early", False),
+        **{flag: entry[flag] for flag in FLAGS if flag in entry},
     )

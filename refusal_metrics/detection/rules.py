@@ -56,5 +56,5 @@ def pattern_names(rule: str) -> tuple[str, ...]:
     ('sorry', "i'm sorry")
     """
     if rule == ANSWERS_BY:
-        return tuple(pattern.name for pattern in load_patterns().refusals)
+        return tuple(pattern.name for pattern in load_patterns("en").refusals)
     return {"prefix": PREFIXES, "prefix_strict": STRICT_PREFIXES}.get(rule, ())

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING
 from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
-    from .design import KINDS, N_OPTIONS, RESPONSE_TYPES, SETTINGS, TEXT_FIELDS, Design, Persona, Template, fold_name
+    from .design import (
+        KINDS,
+        LANGUAGE,
+        N_OPTIONS,
+        RESPONSE_TYPES,
+        SETTINGS,
+        TEXT_FIELDS,
+        Design,
+        Persona,
+        Template,
+        fold_name,
+    )
     from .design_files import load_design
     from .sampler import Ints, number_labels, order_texts, sample_balanced, sample_iid, sample_rows, shard_bounds
     from .settings import NAMES, PLACEMENT_OF_STUDY, PLACEMENTS, Settings, parse_settings
@@ -21,6 +32,7 @@ else:
             "design": [
                 "Design",
                 "KINDS",
+                "LANGUAGE",
                 "N_OPTIONS",
                 "Persona",
                 "RESPONSE_TYPES",
@@ -47,6 +59,7 @@ else:
 __all__ = [
     "CLASSES",
     "KINDS",
+    "LANGUAGE",
     "NAMES",
     "N_OPTIONS",
     "PLACEMENTS",

@@ -11,6 +11,8 @@ KINDS = ("nli", "politeness", "offensiveness")
 SETTINGS = ("persona", "neutral", "persona-free")
 RESPONSE_TYPES = ("unforced", "semi-forced", "forced")
 NEUTRAL_GROUP = "neutral"
+LANGUAGE = "en"
+"""The language of the prompts, and of responses if nothing names another."""
 
 TEXT_FIELDS: Mapping[str, tuple[str, ...]] = {
     "nli": ("premise", "hypothesis"),

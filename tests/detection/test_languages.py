@@ -182,7 +182,7 @@ def test_a_thought_is_marked_by_tags_in_every_language_and_by_sentences_in_one()
 
 
 def test_words_are_counted_where_no_spaces_are():
-    # Two letters a word, and what is left over: 5 words of 9 letters.
+    # Every two letters count as one word, and a last one alone as another: 9 letters are 5 words.
     assert count_words("この文章は攻撃的だ") == 5
     assert count_words("ce texte n'est pas long") == 5
 

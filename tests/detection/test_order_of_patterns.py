@@ -7,7 +7,7 @@ import pytest
 
 from refusal_metrics.detection.patterns import load_patterns
 
-RULES = load_patterns()
+RULES = load_patterns("en")
 # Each sentence with the refusals that are found in it and would give different verdicts, in the order in which they
 # are to decide: what names an inability or declines outright comes before what disapproves or admonishes, a disclaimer
 # before the general inability that contains its words, and a lack of context after what cannot be done without it. The

@@ -9,7 +9,7 @@ from refusal_metrics.detection.normalise import normalise
 from refusal_metrics.detection.patterns import known_languages, load_patterns
 from refusal_metrics.detection.verdict import CAUSES
 
-RULES = load_patterns()
+RULES = load_patterns("en")
 ALL = [*RULES.refusals, *RULES.causes, *RULES.answers]
 KNOWN = {language: load_patterns(language) for language in known_languages()}
 

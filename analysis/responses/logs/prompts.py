@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
-from refusal_metrics.prompts import KINDS, N_OPTIONS, TEXT_FIELDS, Design, load_design
+from refusal_metrics.prompts import KINDS, LANGUAGE, N_OPTIONS, TEXT_FIELDS, Design, load_design
 
 MARK = "\1"
 """What stands for the doc's text in a frame."""
@@ -25,7 +25,6 @@ ASKED, OTHER_TEXT, OTHER_DOC, UNVERIFIED = "asked", "other text", "other doc", "
 
 WRONG = frozenset({OTHER_TEXT, OTHER_DOC})
 
-_LANGUAGE = "en"
 _LETTER = "\N{CYRILLIC LETTER MULTIOCULAR O}"
 """Stands for `MARK` where only letters are compared."""
 _ESCAPES = re.compile(r"&#?\w{2,8};|\\[nrtu\"'\\/]|%[0-9A-Fa-f]{2}")
@@ -191,7 +190,7 @@ def _has_system(frame: Frame, asked: str) -> bool:
 
 def _core(frame: Frame, options: tuple[str, ...] | None) -> str | None:
     """Render a doc's prompt with a mark for its text; None where that cannot be done here."""
-    if options is None or (frame.language or _LANGUAGE) != _LANGUAGE:
+    if options is None or (frame.language or LANGUAGE) != LANGUAGE:
         return None
     placed = "persona-free" if frame.system is not None else frame.setting
     persona = None if placed == "persona-free" else frame.persona

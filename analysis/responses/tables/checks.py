@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from refusal_metrics.detection import ANSWERS_BY, EMPTY, OUTCOMES, PROVIDER, REFUSAL, TEXT, TRUNCATED
+from refusal_metrics.detection import ANSWERS_BY, EMPTY, OUTCOMES, PROVIDER, REFUSAL, TEXT
 from refusal_metrics.errors import InputError
 from refusal_metrics.reading import is_json, is_parquet, read_names
 
@@ -17,17 +17,13 @@ from ...columns import SETTINGS, is_verdict
 from ...display import plain
 from ..sql import as_index, as_text, as_verdict, count_rows, identifier, quoted
 
-ALLOWED_OUTCOMES = tuple(dict.fromkeys([*OUTCOMES, TRUNCATED]))
-"""The allowed values of the column ``outcome``."""
-
-
 NAMED = ("model", "task", "setting", "persona", "persona_group", "template", "response_type", "stratum", "language")
 """Columns of names that people read."""
 
 KNOWN = (*NAMED, "text_id", "row_id", "index", "design_id", "refused", "refused_by", "outcome")
 """The known columns."""
 
-_WORDS = {"outcome": ALLOWED_OUTCOMES, "refused_by": (TEXT, PROVIDER)}
+_WORDS = {"outcome": OUTCOMES, "refused_by": (TEXT, PROVIDER)}
 _VERDICT = "(0|1|true|false|t|f|[01]\\.0*)"
 _NESTED = re.compile(r"\[\d*\]$|^(STRUCT|MAP|UNION)\(")
 _NOT_A_NAME = ("nan", "none", "null", "na", "n/a", "<na>", "nat", "undefined")
