@@ -76,7 +76,8 @@ def estimate_contrasts(counts: Counts, *baselines: str, run_factors: Sequence[st
             Mantel and Haenszel's, with a text-clustered interval; no interval where it is 0, infinite
             or undefined.
         ``p_value, p_adjusted``
-            Of the null hypothesis of no difference; the second is corrected for all personas and families.
+            Of the null hypothesis of no difference; the second is corrected for all personas and families, within the
+            baseline.
         ``mde``
             The minimum detectable effect: the smallest difference that the study detects with 80% power, at the most
             stringent level of the correction.

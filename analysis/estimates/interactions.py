@@ -1,7 +1,19 @@
-"""Interactions of two factors as differences of differences of rates.
+r"""Interactions of two factors as differences of differences of rates.
 
 The joint index of two factors minus their own indices is no interaction: it is not 0 if the factors are additive. A
 difference of differences is.
+
+Its standard error is the larger of two. The text-clustered one is right for any dependence within texts, but collapses
+in a combination with few refusals: without any, the combination's own rate adds nothing to it. The binomial
+one has the variance of the combinations' rates if the two factors are additive,
+
+.. math:: \hat\varphi \sum_j c_j^2 \, \tilde p_j (1 - \tilde p_j) / n_j, \quad
+          \hat\varphi = \max\Big(1, \frac{\sum_i v_i}{\sum_i b_i}\Big),
+
+with the weight :math:`c_j` of combination j, its responses :math:`n_j` and its rate :math:`\tilde p_j` in an additive
+fit that is never 0 or 1. The design effect :math:`\hat\varphi` is common to all combinations of a table:
+the sum of their clustered variances :math:`v_i` over that of the binomial ones :math:`b_i` (without
+:math:`\hat\varphi`). It matters if several models answer the same prompts.
 """
 
 import numpy as np
@@ -32,7 +44,8 @@ def estimate_interactions(counts: Counts, factor: str, other: str) -> pd.DataFra
     r"""Estimate the deviation of each combination's rate from the sum of the two factors' effects.
 
     :math:`p_{xz} - \bar p_{x\cdot} - \bar p_{\cdot z} + \bar p_{\cdot\cdot}` with plain means over
-    levels; its error is text-clustered, its interval t with G - 1 degrees of freedom.
+    levels; its error is the larger of the text-clustered and the binomial one, its interval t with G - 1 degrees
+    of freedom.
 
     Parameters
     ----------
@@ -46,12 +59,18 @@ def estimate_interactions(counts: Counts, factor: str, other: str) -> pd.DataFra
         Columns of `refusal_metrics.analysis.contracts.INTERACTIONS`, one row a combination; differences of
         probabilities. P-values are adjusted by Holm's method over the combinations. Empty if a factor has one level,
         both factors are the same, or some combination was not asked; without interval and p-value for one text, or if
-        no text deviates.
+        nothing or everything was refused.
 
     Raises
     ------
     InputError
         For an unknown factor.
+
+    References
+    ----------
+    Leone, Nelson and Nottingham 1961, doi:10.1080/00401706.1961.10489974. For errors at rates under the null
+    hypothesis, Farrington and Manning 1990, doi:10.1002/sim.4780091208; for the design effect, Rao and Scott 1992,
+    doi:10.2307/2532311; for the added responses, Agresti and Coull 1998, doi:10.1080/00031305.1998.10480550.
     """
     counts.check_factors([factor, other])
     by_text = count_by_text(counts, [factor, other])
@@ -90,11 +109,37 @@ def _differences(n: Floats, k: Floats, shape: tuple[int, int]) -> tuple[Floats, 
     estimate = centre @ (of_k / of_n)
     # Whole numbers first, so that equal rates give exactly 0.
     scores = (k * of_n - n * of_k) / of_n**2 @ centre.T
-    se = np.sqrt(clustered_variance(np.sum(scores**2, axis=0), n_texts))
+    clustered = clustered_variance(np.sum(scores**2, axis=0), n_texts)
+    rates = _additive_rates((of_k / of_n).reshape(shape), of_n.reshape(shape)).ravel()
+    binomial = centre**2 @ (rates * (1 - rates) / of_n)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        design_effect = np.fmax(1, clustered.sum() / binomial.sum())
+    se = np.sqrt(np.maximum(clustered, design_effect * binomial))
     # One text has no error, and rounding errors are no variance.
     se = np.where((n_texts > 1) & (se > _ROUNDING), se, np.nan)
     estimate = np.where(np.abs(estimate) > _ROUNDING, estimate, 0.0)
     return estimate, se, np.full(len(estimate), n_texts - 1)
+
+
+def _additive_rates(rates: Floats, n: Floats) -> Floats:
+    r"""Fit additive rates within (0, 1) to the rates of (n_levels, n_other_levels) combinations.
+
+    The mean rate p of all combinations is 0 or 1 only if nothing or everything was refused. The mean
+    rate of a level is drawn toward it by 1 / (p (1 - p)) additional responses of rate p: at a small p one refusal,
+    at p = .5 two refusals and two others. So a level without refusals has a rate above 0. If one level is above p and
+    the other below it, the additive rate is between the rates of the two levels. If both are below p, the additive rate
+    may be negative, and the rates multiply instead: p (p_x / p) (p_z / p). If both are above p, the shares of responses
+    that are not refusals multiply.
+    """
+    p = rates.mean()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        added = 1 / (p * (1 - p))
+        x, z = (
+            (rates.mean(axis=axis, keepdims=True) - p) * size / (size + added)
+            for axis, size in ((1, n.sum(axis=1, keepdims=True)), (0, n.sum(axis=0, keepdims=True)))
+        )
+        both = np.select([(x < 0) & (z < 0), (x > 0) & (z > 0)], [x * z / p, -x * z / (1 - p)], 0.0)
+    return np.asarray(p + x + z + both, dtype=np.float64)
 
 
 def _centred(size: int) -> Floats:

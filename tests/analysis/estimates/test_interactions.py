@@ -1,6 +1,7 @@
 """Interactions of two factors: by hand, where effects add up, and where they cannot be estimated."""
 
 import math
+from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
@@ -46,10 +47,6 @@ def test_a_two_by_two_table_equals_the_difference_of_differences_by_hand(make_co
     # Rates: man 1/4 (nli), 3/4 (politeness); woman 4/4, 1/4. Each combination is a quarter of
     # 1/4 - 3/4 - 4/4 + 1/4 = -5/4 away from the sum, with signs + - - +.
     assert table["estimate"].tolist() == pytest.approx([-5 / 16, 5 / 16, 5 / 16, -5 / 16])
-    # k - n p of the first text: 1 - 1/2, 1 - 3/2, 2 - 2, 0 - 1/2, over n = 4; the second text is the opposite.
-    score = (1 / 2 - (-1 / 2) - 0 + (-1 / 2)) / 4 / 4
-    half = stats.t.ppf(0.975, 1) * math.sqrt(2 / 1 * 2 * score**2)
-    assert table["ci_high"].to_numpy() - table["estimate"].to_numpy() == pytest.approx(np.full(4, half))
     assert table[["n", "n_texts", "n_refused"]].to_numpy().tolist() == [[4, 2, 1], [4, 2, 3], [4, 2, 4], [4, 2, 1]]
     assert list(table) == [*contracts.INTERACTIONS.keys, *contracts.INTERACTIONS.estimates]
     assert table[["level", "other_level"]].to_numpy().tolist() == [
@@ -58,6 +55,55 @@ def test_a_two_by_two_table_equals_the_difference_of_differences_by_hand(make_co
         ["woman", "nli"],
         ["woman", "politeness"],
     ]
+
+
+def half_widths(table):
+    return (table["ci_high"] - table["estimate"]).tolist()
+
+
+def test_the_error_is_the_binomial_one_at_additive_rates_if_texts_are_alike(make_counts):
+    asked = [(p, t) for p in ("man", "woman") for t in ("nli", "politeness")]
+    verdicts = {(text, p, t): "1100" if (p, t) == asked[3] else "0000" for text in ("t1", "t2") for p, t in asked}
+    table = estimate_interactions(with_texts_of_all_tasks(make_counts, verdicts), "persona", "stratum")
+    # The mean rate is 1/8, the levels' are 0 and 1/4: 1/8 from it, of 16 responses. Another 1 / (1/8 * 7/8) = 64/7
+    # responses shrink this to 1/8 * 16 / (16 + 64/7) = 7/88. Two below the mean: (1/8 - 7/88)^2 * 8 = 2/121. One
+    # below, one above: 1/8. Two above: 1 - (7/8 - 7/88)^2 * 8/7 = 67/242.
+    rates = [2 / 121, 1 / 8, 1 / 8, 67 / 242]
+    # Weights are 1/4, and a combination has 8 responses.
+    binomial = sum(rate * (1 - rate) for rate in rates) / 8 / 4**2
+    assert half_widths(table) == pytest.approx([stats.t.ppf(0.975, 1) * math.sqrt(binomial)] * 4)
+
+
+def test_the_error_is_the_clustered_one_if_an_interaction_differs_between_texts(make_counts):
+    # The first text has the interaction 1 - 0 - 0 + 1, the second its opposite.
+    verdicts = {
+        (text, p, t): str(int((p == "man") == ((t == "nli") == (text == "t1"))))
+        for text in ("t1", "t2")
+        for p in ("man", "woman")
+        for t in ("nli", "politeness")
+    }
+    table = estimate_interactions(with_texts_of_all_tasks(make_counts, verdicts), "persona", "stratum")
+    assert table["estimate"].tolist() == [0, 0, 0, 0]
+    # Each of the two scores is 4 * 1/4 * (1 - 1/2) / 2 = 1/4, so the variance is 2 / 1 * 2 / 16. The binomial one is
+    # 4 / 16 * 1/4 / 2 = 1/32, and times the design effect, the ratio of the two, as large as the clustered one.
+    assert half_widths(table) == pytest.approx([stats.t.ppf(0.975, 1) / 2] * 4)
+
+
+def test_models_that_answer_alike_count_as_one(make_counts):
+    rng = np.random.default_rng(1)
+    # One combination is never refused, so that its own clustered error is 0.
+    verdicts = {
+        (f"t{text}", p, t): str(int((p, t) != ("man", "nli") and rng.random() < 0.3))
+        for text in range(20)
+        for p in ("man", "woman", "black", "white")
+        for t in ("nli", "politeness", "offensiveness")
+    }
+    one = [row | {"task": "nli", "stratum": row["task"]} for row in rows(verdicts)]
+    alone = estimate_interactions(make_counts(one), "persona", "stratum")
+    several = [row | {"model": f"m{i}"} for i in range(9) for row in one]
+    together = estimate_interactions(make_counts(several), "persona", "stratum")
+    # Only the added responses make a difference. As independent responses, nine models would have a third of the width.
+    assert half_widths(together) == pytest.approx(half_widths(alone), rel=0.1)
 
 
 def test_p_values_are_adjusted_by_holm_over_the_combinations(make_counts):
@@ -89,8 +135,21 @@ def test_rates_that_add_up_have_no_interaction(make_counts, base, persona, task)
     }
     table = estimate_interactions(with_texts_of_all_tasks(make_counts, verdicts), "persona", "stratum")
     assert table["estimate"].tolist() == [0, 0, 0, 0]
-    # No text deviates, so nothing is known of the error.
-    assert table[["ci_low", "ci_high", "p_value", "p_adjusted"]].isna().all(axis=None)
+    assert table[["p_value", "p_adjusted"]].eq(1).all(axis=None)
+
+
+@few
+@given(st.lists(st.integers(0, 2), min_size=18, max_size=18))
+def test_intervals_are_missing_only_if_nothing_or_everything_was_refused(make_counts, refused):
+    cells = iter(refused)
+    verdicts = {
+        (text, p, t): "1" * (k := next(cells)) + "0" * (2 - k)
+        for text in ("t1", "t2", "t3")
+        for p in ("man", "woman", "black")
+        for t in ("nli", "politeness")
+    }
+    table = estimate_interactions(with_texts_of_all_tasks(make_counts, verdicts), "persona", "stratum")
+    assert table["ci_low"].lt(table["ci_high"]).all() == (0 < sum(refused) < 36)
 
 
 @few
@@ -122,6 +181,33 @@ def test_the_interval_covers_what_is_there_19_times_in_20(make_counts):
         covered += first["ci_low"] <= 0.05 <= first["ci_high"]
     # Of 200, 190 are expected; fewer than 182 have a chance of .01.
     assert covered >= 182
+
+
+def measure(calibration, n_studies, **kind):
+    """Simulate studies of one model and estimate; see `scripts/calibrate_analysis`."""
+    kind = calibration.Kind(**{"n_models": 1, "text_sd": 1.5, **kind})
+    measured = defaultdict(list)
+    for i in range(n_studies):
+        for key, found in calibration.measure(kind, None, ["interactions"], (0, i)).items():
+            measured[key] += found
+    return calibration.with_power(measured)
+
+
+def test_nothing_is_named_where_there_are_no_interactions(calibration):
+    measured = measure(calibration, 12, rate=0.04, rows_per_class=200)
+    for pair in ("persona x template", "persona x response_type"):
+        # The clustered error alone names a combination of the first pair in 10 of these 12 studies.
+        is_named = measured["interactions: studies that name a combination", pair]
+        assert sum(is_named) <= stats.binom.ppf(0.9999, 12, 0.02)
+
+
+def test_an_interaction_is_found_almost_as_often_as_by_an_oracle(calibration):
+    measured = measure(calibration, 30, rate=0.1, rows_per_class=100, planted=0.2)
+    pair = "persona x response_type"
+    by_oracle = np.mean(measured["interactions: oracles that find the interaction", pair])
+    # The comparison says something only where the oracle finds it often, and not always.
+    assert 0.6 < by_oracle < 1
+    assert np.mean(measured["interactions: studies that find the interaction", pair]) >= 0.8 * by_oracle
 
 
 def test_one_text_has_estimates_and_no_intervals(make_counts):

@@ -1,8 +1,5 @@
 """The sensitivity of a study to its factors: what is exact, what is calibrated, and what is said of what cannot be."""
 
-import importlib.machinery
-import importlib.util
-import sys
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -22,18 +19,6 @@ from refusal_metrics.errors import InputError
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
 GROUPS = {"x": "g", "y": "g", "z": "h"}
-
-
-@pytest.fixture(scope="session")
-def calibration():
-    """The script `calibrate_analysis`, which simulates studies of known truth."""
-    path = Path(__file__).resolve().parents[4] / "scripts" / "calibrate_analysis"
-    loader = importlib.machinery.SourceFileLoader("calibrate_analysis", str(path))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("calibrate_analysis", loader))
-    # A dataclass looks its module up.
-    sys.modules["calibrate_analysis"] = module
-    loader.exec_module(module)
-    return module
 
 
 def study(rate=lambda **_: 0.3, models="MN", n_texts=24, tasks="tu", is_asked=lambda **_: True, seed=0):
