@@ -5,22 +5,18 @@ from functools import cache
 
 from refusal_metrics.detection import PROVIDER, TRUNCATED, UNJUDGED
 from refusal_metrics.errors import InputError
-from refusal_metrics.prompts import RESPONSE_TYPES, SETTINGS, TEXT_FIELDS, load_design
+from refusal_metrics.prompts import RESPONSE_TYPES, SETTINGS, load_design
 
 __all__ = [
     "BASELINES",
     "FACTORS",
     "FLAGS",
     "GIVEN",
-    "NAMED",
-    "ONE_TEXT",
     "OTHERS",
-    "PHRASE",
     "REGRESSED",
     "REQUIRED",
     "RESPONSE_TYPES",
     "SETTINGS",
-    "STANDARDISED",
     "STATES",
     "STUDY",
     "STUDY_COLUMNS",
@@ -40,9 +36,7 @@ STUDY_COLUMNS = ("model", "task", "setting")
 STUDY = ("model", "task")
 """The columns that define a family of comparisons, besides the run factors."""
 
-PHRASE = ("phrase", "phrase_form")
-"""The wording of a persona and its grammatical form, in studies whose personas have phrases."""
-FACTORS = ("persona", "persona_group", "template", "response_type", "stratum", "language", *PHRASE)
+FACTORS = ("persona", "persona_group", "template", "response_type", "stratum", "language")
 """The other factors by which a table can be broken down."""
 
 FLAGS = ("empty", "answered", UNJUDGED, TRUNCATED)
@@ -58,19 +52,11 @@ OTHERS = "others"
 REGRESSED = ("persona", "template", "task", "model")
 """The factors of the paper's regression."""
 
-ONE_TEXT = tuple(kind for kind, fields in TEXT_FIELDS.items() if len(fields) == 1)
-"""The tasks in which all rows of a text have the same prompts: they are ratings of it."""
-
 REQUIRED = ("model", "task", "text_id")
 """The columns that every response needs."""
 
 STATES = ("n_unjudged", "n_truncated", "n_provider")
 """How many responses could not be judged, were cut off before an answer or refusal, or were refused by the provider."""
-
-NAMED = ("estimate_shrunken", "ci_low_named", "ci_high_named")
-"""Estimates of what is significant: allowing for its selection."""
-STANDARDISED = ("estimate_standardised", "ci_low_standardised", "ci_high_standardised")
-"""A class-standardised rate and its interval."""
 
 UNDETERMINED = ("n_unjudged", "n_truncated")
 """The states in which it is unknown whether a response would have been a refusal."""

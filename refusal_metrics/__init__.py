@@ -15,10 +15,8 @@ if TYPE_CHECKING:
         RegressionFit,
         SensitivityIndices,
         Study,
-        StudyPlan,
         detect,
         load,
-        plan,
     )
 else:
     __getattr__, __dir__ = lazy(
@@ -30,10 +28,8 @@ else:
                 "RegressionFit",
                 "SensitivityIndices",
                 "Study",
-                "StudyPlan",
                 "detect",
                 "load",
-                "plan",
             ]
         },
     )
@@ -46,9 +42,7 @@ __all__ = [
     "RegressionFit",
     "SensitivityIndices",
     "Study",
-    "StudyPlan",
     "__version__",
     "detect",
     "load",
-    "plan",
 ]

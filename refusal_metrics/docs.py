@@ -1,9 +1,11 @@
 """From settings to the harness's docs, and from a doc to its prompt."""
 
+import hashlib
 import json
 import logging
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,9 @@ from datasets.table import InMemoryTable
 from refusal_metrics.errors import InputError, unknown_name
 from refusal_metrics.prompts import (
     CLASSES,
-    CONTRAST,
     KINDS,
     LANGUAGE,
     N_OPTIONS,
-    ORDERS,
     PLACEMENTS,
     SETTINGS,
     TEXT_FIELDS,
@@ -28,9 +28,6 @@ from refusal_metrics.prompts import (
     Settings,
     Template,
     Texts,
-    draw_contrasts,
-    fit_blocks,
-    hash_design,
     load_design,
     load_texts,
     number_labels,
@@ -40,22 +37,17 @@ from refusal_metrics.prompts import (
     sample_iid,
     sample_rows,
     shard_bounds,
-    shuffle_texts,
 )
 
-PHRASE = ("phrase", "phrase_form")
-"""The fields of a doc with the wording of its persona and its grammatical form, if the personas have phrases."""
 SYSTEM = "system"
 """The field of a doc with the system message, if that contains the persona."""
-BLOCK = "block"
-"""The field of a doc with the number of its block, in a contrast task."""
 
 # A child of the harness's logger: the only one whose messages `lm_eval` shows.
 log = logging.getLogger("lm_eval.persona_refusal")
 
 _people: dict[str, dict[str, Persona]] = {}
 _templates: dict[str, dict[str, Template]] = {}
-_texts: dict[str, dict[str, Any]] = {}
+_texts: dict[str, dict[str, str]] = {}
 # By design_id. A doc names its persona and template by id, and the harness hands `doc_to_text`
 # only the doc, while a user's own YAML file may define the ids.
 
@@ -76,8 +68,7 @@ def build_docs(
     kind : {"nli", "politeness", "offensiveness"}
     labels : list of str
         The answers offered in the prompt.
-    setting : {"persona", "persona-free", "neutral", "contrast"}
-        Docs of a contrast task are of the settings persona and neutral.
+    setting : {"persona", "persona-free", "neutral"}
     version : float or str
         The task's version.
     config_source : str
@@ -90,9 +81,8 @@ def build_docs(
     dict
         ``{"test": docs}``. The fields of a doc: ``index, design_id, text_id, row_id``, the text
         fields of the kind, ``label, stratum, labels, persona, persona_group, persona_words, template,
-        response_type, setting, kind, language``; ``block``, the number of the doc's text and template, in a
-        contrast task; ``phrase, phrase_form``, if the personas have phrases; and ``system``, the system message,
-        where the study puts personas there.
+        response_type, setting, kind, language``; and ``system``, the system message, where the study
+        puts personas there.
 
     Raises
     ------
@@ -101,66 +91,50 @@ def build_docs(
     """
     if kind not in KINDS:
         raise unknown_name("kind", kind, KINDS)
-    if setting not in (*SETTINGS, CONTRAST):
-        raise unknown_name("setting", setting, (*SETTINGS, CONTRAST))
+    if setting not in SETTINGS:
+        raise unknown_name("setting", setting, SETTINGS)
     if len(labels) != N_OPTIONS[kind]:
         raise InputError(f"labels {labels!r}: the templates of {kind} offer {N_OPTIONS[kind]}; give as many")
     _check_setting(setting, config_source)
-    settings = parse_settings(kind, metadata, setting)
+    settings = parse_settings(kind, metadata)
     design = load_design(settings.personas_file, settings.templates_file)
     people = design.personas_for(setting, settings.personas)
-    has_phrases = any(persona.phrases for persona in people)
     is_apart = settings.placement != PLACEMENTS[0]
     # A persona in the system message is not repeated in the question.
     templates = design.templates_for(kind, "persona-free" if is_apart else setting, settings.templates)
     texts = load_texts(kind, settings.source, settings.columns, settings.data_dir)
     task = {"kind": kind, "setting": setting, "labels": labels, "version": version}
     task |= {"placement": settings.placement} if is_apart else {}
-    text = number_labels(texts.text_ids)
-    # Each phrase of a persona is drawn as often as those of the others.
-    wordings = tuple(worded for persona in people for worded in persona.wordings)
-    blocks = None
-    if setting == CONTRAST:
-        settings, blocks = fit_blocks(settings, wordings, templates)
-        rows, pairs, short = draw_contrasts(settings, texts, blocks)
-    else:
-        # Without personas, each template is a pair, as with a single persona.
-        rows, pairs, short = _sample(settings, texts, text, setting, max(1, len(wordings)), len(templates))
-    is_drawn = pairs >= 0
-    row_of_doc, pair_of_doc = np.repeat(rows, is_drawn.sum(axis=1)), pairs[is_drawn]
-    design_id = hash_design(settings, texts.checksum, task, people, templates, shares_pool=not is_drawn.all())
+    design_id = _design_id(settings, texts.checksum, task, people, templates)
     _people[design_id] = {p.id: p for p in people}
     _templates[design_id] = {t.id: t for t in templates}
-    _texts[design_id] = {
-        "source": settings.source,
-        "checksum": texts.checksum,
-        "n_texts": len(set(texts.text_ids)),
-    }
+    _texts[design_id] = {"source": settings.source, "checksum": texts.checksum}
 
-    start, stop = _shard(settings.shard, text[rows], is_drawn.sum(axis=1), kind)
-    docs = _table(texts, row_of_doc[start:stop], pair_of_doc[start:stop], wordings, templates)
+    text = number_labels(texts.text_ids)
+    # Without personas, each template is a pair, as with a single persona.
+    rows, pairs, short = _sample(settings, texts, text, max(1, len(people)), len(templates))
+    text_of_doc = np.repeat(text[rows], pairs.shape[1])
+    start, stop = _shard(settings.shard, text_of_doc, kind)
+    docs = _table(texts, np.repeat(rows, pairs.shape[1])[start:stop], pairs.ravel()[start:stop], people, templates)
     same = {"design_id": design_id, "labels": labels, "setting": setting, "kind": kind, "language": LANGUAGE}
     docs |= {name: pa.repeat(pa.scalar(value), stop - start) for name, value in same.items()}
     docs["index"] = pa.array(np.arange(start, stop))
-    if blocks is not None:
-        docs[BLOCK] = pa.array(np.arange(start, stop) // blocks.size)
-        settings_of = pa.array(["neutral" if p.neutral else "persona" for p in wordings])
-        docs["setting"] = settings_of.take(pa.array(pair_of_doc[start:stop] // len(templates)))
     if is_apart:
-        docs[SYSTEM] = _system_messages(docs, people)
-    n_texts = len(np.unique(text[row_of_doc[start:stop]]))
+        said = {p.id: f"You are {p}." for p in people}
+        docs[SYSTEM] = pa.array([said.get(persona, "") for persona in docs["persona"].to_pylist()])
+    n_texts = len(np.unique(text_of_doc[start:stop]))
     asked = [f"{stop - start:,} prompts about {n_texts:,} texts", *short]
-    if stop - start < len(pair_of_doc):
-        asked.insert(1, f"a shard of {len(pair_of_doc):,}")
+    if stop - start < pairs.size:
+        asked.insert(1, f"a shard of {pairs.size:,}")
     in_effect = json.dumps(settings.as_metadata())
     log.info("%s, %s: %s; design_id %s, %s", kind, setting, "; ".join(asked), design_id, in_effect)
-    fields = (*doc_fields(kind), *[BLOCK] * (blocks is not None), *PHRASE * has_phrases, *[SYSTEM] * is_apart)
+    fields = (*doc_fields(kind), *[SYSTEM] * is_apart)
     table = InMemoryTable.from_pydict({name: docs[name] for name in fields})
     return {"test": Dataset(table, fingerprint=f"{design_id}-{start}-{stop}")}
 
 
 def doc_fields(kind: str) -> tuple[str, ...]:
-    """Return the names of the fields that every doc has, in their order.
+    """Return the names of a doc's fields, in their order.
 
     Parameters
     ----------
@@ -175,7 +149,7 @@ def doc_fields(kind: str) -> tuple[str, ...]:
     return (*ids, *TEXT_FIELDS[kind], *asked, "setting", "kind", "language")
 
 
-def describe_texts(design_id: str) -> dict[str, Any]:
+def describe_texts(design_id: str) -> dict[str, str]:
     """Return the source of the texts of a design.
 
     Parameters
@@ -185,9 +159,9 @@ def describe_texts(design_id: str) -> dict[str, Any]:
 
     Returns
     -------
-    dict
-        ``source``, as the settings name it; ``checksum``, of the texts' file, see
-        `refusal_metrics.prompts.texts.Texts`; ``n_texts``, the number of texts in the source, asked or not.
+    dict of str to str
+        ``source``, as the settings name it, and ``checksum``, of the texts' file, see
+        `refusal_metrics.prompts.texts.Texts`.
 
     Raises
     ------
@@ -217,15 +191,14 @@ def render_prompt(doc: Mapping[str, Any]) -> str:
     design_id = doc["design_id"]
     if design_id not in _templates:
         raise InputError(f"design {design_id} was not built in this process: call build_docs with its settings first")
-    worded = doc.get(PHRASE[0])
-    persona = worded or (_people[design_id][doc["persona"]] if doc["persona"] is not None else None)
+    persona = _people[design_id][doc["persona"]] if doc["persona"] is not None else None
     return _templates[design_id][doc["template"]].render(persona, doc["labels"], doc)
 
 
 def _sample(
-    settings: Settings, texts: Texts, text: Ints, setting: str, n_personas: int, n_templates: int
+    settings: Settings, texts: Texts, text: Ints, n_personas: int, n_templates: int
 ) -> tuple[Ints, Ints, list[str]]:
-    """Draw the rows, in the order of the study, and their pairs: (n_rows,), (n_rows, variations), -1 for none.
+    """Draw the rows, in the order of the study, and their pairs: (n_rows,), (n_rows, variations).
 
     Also report what is less than requested.
     """
@@ -238,22 +211,17 @@ def _sample(
     fewer = [f"{count} in class {name}" for name, count in counts if count < settings.rows_per_class]
     short = [f"only {', '.join(fewer)} of {settings.rows_per_class} rows per class"] if fewer else []
     rows = sample_rows(stratum, settings.rows_per_class, rows_rng)
-    is_shuffled = settings.order == ORDERS[1]
-    rows = rows[
-        shuffle_texts(text[rows], order_rng) if is_shuffled else order_texts(text[rows], stratum[rows], order_rng)
-    ]
+    rows = rows[order_texts(text[rows], stratum[rows], order_rng)]
     pool = n_personas * n_templates
-    variations = (settings.neutral_variations if setting == "neutral" else None) or settings.variations
     if settings.design == "iid":
-        return rows, sample_iid(len(rows), variations, pool, pairs_rng), short
-    if pool < variations:
-        short.append(f"{pool} prompts per row, not {variations}: only {pool} persona-template combinations exist")
+        return rows, sample_iid(len(rows), settings.variations, pool, pairs_rng), short
+    if pool < settings.variations:
+        short.append(
+            f"{pool} prompts per row, not {settings.variations}: only {pool} persona-template combinations exist"
+        )
     blocks = rows if texts.kind == "nli" else text[rows]
     strata = np.unique(stratum[rows], return_inverse=True)[1]
-    pairs = sample_balanced(blocks, strata, variations, n_personas, n_templates, pairs_rng)
-    if n_sharing := len(np.unique(blocks[(pairs < 0).any(axis=1)])):
-        short.append(f"{n_sharing:,} texts have several rows, which share the {pool} persona-template combinations")
-    return rows, pairs, short
+    return rows, sample_balanced(blocks, strata, settings.variations, n_personas, n_templates, pairs_rng), short
 
 
 def _table(
@@ -274,32 +242,44 @@ def _table(
     words = pa.array([list(p.words) for p in people] if people else [[]], pa.list_(pa.string()))
     columns |= {"persona": ids.take(pa.array(persona)), "persona_group": groups.take(pa.array(persona))}
     columns["persona_words"] = words.take(pa.array(persona))
-    for place, name in enumerate(PHRASE if any(p.phrases for p in people) else ()):
-        of_phrase = pa.array([(p.phrases[0].text, p.phrases[0].form)[place] for p in people])
-        columns[name] = of_phrase.take(pa.array(persona))
     columns["template"] = pa.array([t.id for t in templates]).take(pa.array(template))
     columns["response_type"] = pa.array([t.response_type for t in templates]).take(pa.array(template))
     return columns
 
 
-def _system_messages(docs: Mapping[str, pa.Array], people: Iterable[Persona]) -> pa.Array:
-    """Name the persona of each doc, or its phrase, in a system message; empty without a persona."""
-    named = {p.id: str(p) for p in people}
-    worded = docs.get(PHRASE[0], pa.array([named.get(persona) for persona in docs["persona"].to_pylist()]))
-    return pa.array([f"You are {one}." if one else "" for one in worded.to_pylist()])
-
-
-def _shard(shard: tuple[int, int], text_of_row: Ints, n_docs_of_row: Ints, kind: str) -> tuple[int, int]:
-    """Return where a shard begins and ends; it is cut by rows, so that all settings of a study have its texts."""
+def _shard(shard: tuple[int, int], text_of_doc: Ints, kind: str) -> tuple[int, int]:
     try:
-        bounds = shard_bounds(text_of_row, *shard)
+        return shard_bounds(text_of_doc, *shard)
     except ValueError as error:
-        n_texts = len(np.unique(text_of_row))
+        n_texts = len(np.unique(text_of_doc))
         raise InputError(
             f"shard={shard[0]}/{shard[1]}: the {kind} study has only {n_texts} texts; take K up to {n_texts}"
         ) from error
-    n_docs_before = np.concatenate([[0], np.cumsum(n_docs_of_row)])
-    return int(n_docs_before[bounds[0]]), int(n_docs_before[bounds[1]])
+
+
+def _design_id(
+    settings: Settings, checksum: str, task: Mapping[str, Any], people: Iterable[Persona], templates: Iterable[Template]
+) -> str:
+    """Return the id of a study: a hash of everything that determines its docs, but not of paths or shards.
+
+    The half before the hyphen is of the sample alone, which the settings of one study share: the
+    analysis compares them only where it is the same.
+    """
+    sample = {
+        "texts": [task["kind"], checksum, dict(settings.columns or {})],
+        "sample": [settings.rows_per_class, settings.variations, settings.design, settings.design_seed],
+        "templates": [t.id for t in templates],
+    }
+    asked = {
+        "task": task,
+        "personas": [p.asked for p in people],
+        "templates": [asdict(t) for t in templates],
+    }
+    return f"{_digest(sample)}-{_digest(sample | asked)}"
+
+
+def _digest(what: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def _check_setting(setting: str, config_source: str) -> None:
@@ -309,5 +289,5 @@ def _check_setting(setting: str, config_source: str) -> None:
     if own and own[1] != setting:
         raise InputError(
             f"setting={setting!r} cannot be set: {leaf.stem} is a {own[1]} task; run the task or group whose name ends "
-            "in _neutral, _persona_free or _contrast for the others"
+            "in _neutral or _persona_free for the others"
         )

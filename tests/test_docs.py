@@ -1,19 +1,17 @@
 """Docs and prompts: the contract with the harness."""
 
 import hashlib
-import itertools
 import json
 from collections import Counter
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from refusal_metrics.docs import build_docs, doc_fields, render_prompt
 from refusal_metrics.errors import InputError
-from refusal_metrics.prompts import load_design, number_labels
+from refusal_metrics.prompts import load_design
 from refusal_metrics.register import tasks_folder
 
 LABELS = {
@@ -140,31 +138,18 @@ def test_the_real_file_gives_47010_docs_from_4701_rows(real, design, n_docs):
     assert len(set(built["row_id"])) == 4701
 
 
-def test_persona_free_asks_each_text_each_template_once_and_says_so(real, caplog):
+def test_persona_free_has_nine_docs_a_row_and_says_so_in_the_line_about_what_is_asked(real, caplog):
     caplog.set_level("INFO", logger="lm_eval")
     built = real("persona-free")
-    # Of the 1,500 comments, those of which a rating is among the 1,000 of its class: 1,410, each with 9 templates.
-    assert len(set(built["text_id"])) == 1410
-    assert len(built) == 1410 * 9 == 12_690
-    assert len(set(zip(built["text_id"], built["template"], strict=True))) == 12_690
+    assert len(built) == 4701 * 9 == 42_309
     (said,) = caplog.messages
+    # Of the 1,500 comments, those of which a rating is among the 1,000 of its class.
+    assert len(set(built["text_id"])) == 1410
     assert said.startswith(
-        "offensiveness, persona-free: 12,690 prompts about 1,410 texts; only 701 in class 5 of 1000 rows per class; "
-        "9 prompts per row, not 10: only 9 persona-template combinations exist; "
+        "offensiveness, persona-free: 42,309 prompts about 1,410 texts; only 701 in class 5 of 1000 rows per class; "
+        "9 prompts per row, not 10: only 9 persona-template combinations exist; design_id "
     )
-    n_ratings = Counter(real()["text_id"])
-    sharing = sum(n > 10 for n in n_ratings.values())  # ten persona prompts a rating
-    assert f"; {sharing:,} texts have several rows, which share the 9 persona-template combinations; " in said
-
-
-def test_neutral_prompts_are_distinct(real):
-    built = real("neutral")
-    prompts = set(zip(built["text_id"], built["persona"], built["template"], strict=True))
-    # Each rating gets 10 of 3 phrases with 9 templates, as far as the 27 of its text suffice.
-    n_ratings = {text: n // 10 for text, n in Counter(real()["text_id"]).items()}
-    assert len(prompts) == len(built) == sum(min(10 * n, 27) for n in n_ratings.values())
-    by_text = Counter(built["text_id"])
-    assert all(by_text[text] == min(10 * n, 27) for text, n in n_ratings.items())
+    assert len(set(zip(built["row_id"], built["template"], strict=True))) == 42_309
 
 
 def test_a_class_with_fewer_rows_than_asked_gives_all_it_has_and_says_so(caplog):
@@ -183,20 +168,6 @@ def test_docs_of_a_text_are_adjacent_and_the_index_counts_them(real):
     assert changes + 1 == len(set(built["text_id"]))
 
 
-@pytest.mark.parametrize("setting", ["neutral", "persona-free"])
-def test_every_prefix_of_texts_that_share_their_pool_is_a_fair_and_balanced_sample(real, setting):
-    built = columns(real(setting))
-    stratum = built["stratum"].astype(int).to_numpy() - 1
-    held = np.cumsum(stratum[:, None] == np.arange(5), axis=0)
-    proportional = np.arange(1, len(built) + 1)[:, None] * held[-1] / len(built)
-    # Rows are in proportion within 5 in every prefix, see the sampler; of their prompts some are shared.
-    assert np.abs(held - proportional).max() < 0.01 * len(built)
-    for s, factor in itertools.product(range(5), ("persona", "template")):
-        levels = number_labels(built.loc[stratum == s, factor])
-        counts = np.cumsum(levels[:, None] == np.arange(levels.max() + 1), axis=0)
-        assert np.ptp(counts, axis=1).max() <= 2
-
-
 @pytest.mark.parametrize("n_shards", [3, 7])
 def test_the_shards_joined_are_the_unsharded_docs(n_shards):
     whole = docs("nli", rows_per_class=8)
@@ -204,20 +175,6 @@ def test_the_shards_joined_are_the_unsharded_docs(n_shards):
     assert [doc for part in parts for doc in part] == list(whole)
     texts = [set(part["text_id"]) for part in parts]
     assert all(not a & b for a, b in pairwise(texts))
-
-
-def test_a_shard_has_the_same_texts_in_all_settings_though_their_prompts_differ_in_number(real):
-    for k in (1, 2, 4):
-        shards = [
-            real(setting, rows_per_class=100, shard=f"{k}/4") for setting in ("persona", "neutral", "persona-free")
-        ]
-        assert len({frozenset(shard["text_id"]) for shard in shards}) == 1
-        assert len(shards[2]) < len(shards[0])
-
-
-def test_shards_of_texts_that_share_their_pool_join_to_the_whole(real):
-    whole, *parts = (real("persona-free", rows_per_class=100, shard=shard) for shard in ("1/1", "1/3", "2/3", "3/3"))
-    assert [doc for part in parts for doc in part] == list(whole)
 
 
 def test_a_shard_out_of_range_is_refused():
@@ -252,26 +209,6 @@ def test_the_three_settings_of_a_seed_ask_the_same_rows_in_the_same_order():
     assert rows[0] == rows[1] == rows[2]
 
 
-def test_a_random_order_has_the_rows_of_the_default_one_and_is_another_design():
-    usual, shuffled = docs("nli", rows_per_class=6), docs("nli", rows_per_class=6, order="random")
-    assert set(shuffled["row_id"]) == set(usual["row_id"])
-    assert shuffled["row_id"] != usual["row_id"]
-    # Not even the samples, whose marks are before the hyphen, may be pooled.
-    marks = [built[0]["design_id"].split("-")[0] for built in (usual, shuffled)]
-    assert marks[0] != marks[1]
-    assert docs("nli", "neutral", rows_per_class=6, order="random")[0]["design_id"].startswith(marks[1])
-
-
-def test_a_random_order_is_the_same_in_all_settings_and_keeps_personas_and_templates_even(real):
-    built = [real(setting, rows_per_class=100, order="random") for setting in ("persona", "neutral", "persona-free")]
-    assert len({tuple(dict.fromkeys(of["text_id"])) for of in built}) == 1
-    prompts = columns(built[0])
-    for stratum, factor in itertools.product("12345", ("persona", "template")):
-        levels = number_labels(prompts.loc[prompts["stratum"] == stratum, factor])
-        counts = np.cumsum(levels[:, None] == np.arange(levels.max() + 1), axis=0)
-        assert np.ptp(counts, axis=1).max() <= 2
-
-
 def test_the_design_id_distinguishes_studies_and_shards_not():
     def of(**kwargs):
         return docs(**kwargs)[0]["design_id"]
@@ -289,16 +226,6 @@ def test_the_design_id_distinguishes_studies_and_shards_not():
         of(templates=["p1"]),
     ]
     assert len({base, *different}) == len(different) + 1
-
-
-def test_the_design_id_distinguishes_texts_that_share_their_pool_from_the_copies_of_earlier_versions(real):
-    # Recorded before prompts of a text were distinct. In the persona setting they always were.
-    assert real(rows_per_class=200)[0]["design_id"] == "0f9fa953-66ebea72"
-    sample, asked = real("neutral", rows_per_class=200)[0]["design_id"].split("-")
-    assert sample == "0f9fa953"
-    assert asked != "afc92691"
-    # Ten ratings have no text in common.
-    assert real("neutral", rows_per_class=2)[0]["design_id"] == "a411da7f-39579bca"
 
 
 def test_the_settings_of_one_study_share_the_first_half_of_their_design_ids():
@@ -380,7 +307,6 @@ def test_the_settings_in_effect_are_logged(caplog):
         "variations": 3,
         "design": "balanced",
         "design_seed": 0,
-        "order": "proportional",
         "source": "sample",
         "shard": "1/2",
     }

@@ -299,7 +299,6 @@ NEEDS = {
     "unregister": "the harness that is installed",
     "run": "a model",
     "fetch-data": "a network",
-    "plan": "the public texts",
     "lm_eval": "a model",
     "detect results --out judged.parquet --detector judge": "a server",
     "validate --controls": "a model",
@@ -308,7 +307,6 @@ NEEDS = {
     "annotate import doccano": "answers of another tool",
     "detect answers.csv": "a file of answers",
     "trend": "three models or more",
-    "pool": "two models or more",
 }
 """The beginnings of examples that cannot be run on the quickstart's results alone, and what they need."""
 
@@ -379,7 +377,7 @@ def complete(*words):
 def test_the_shell_completes_commands_and_options():
     of_r = {name for name in APP.commands if name.startswith("r")}
     assert set(complete("persona-refusal", "r")) == of_r
-    assert set(complete("persona-refusal", "annotate", "")) == {"export", "import", "plan"}
+    assert set(complete("persona-refusal", "annotate", "")) == {"export", "import"}
     assert complete("persona-refusal", "rates", "results", "--agai") == ["--against"]
     assert complete("persona-refusal", "rates", "results", "--format", "js") == ["json"]
 

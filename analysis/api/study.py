@@ -19,9 +19,8 @@ from ..manifest import list_ours
 from ..report import ReportOptions, find_report, write_report
 from ..responses import note_unusable
 from .arguments import AnyPath, Names, as_file, label_map, names_of
-from .pooled import AnyTable
 from .results import DetectorValidation, RegressionFit, SensitivityIndices
-from .tables import AnyMap, Tables
+from .tables import AnyMap, AnyTable, Tables
 
 if TYPE_CHECKING:
     import altair as alt

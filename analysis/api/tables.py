@@ -1,6 +1,6 @@
 """Estimates of a study in a notebook, as one table each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TypeAlias
 
@@ -11,7 +11,6 @@ from refusal_metrics.errors import InputError
 
 from ..columns import STUDY_COLUMNS
 from ..estimates import (
-    describe_detectors,
     describe_missing,
     describe_no_interactions,
     estimate_contrasts,
@@ -21,18 +20,16 @@ from ..estimates import (
     estimate_trend,
     estimate_undetermined,
     estimate_undetermined_contrasts,
-    estimate_variance_components,
-    estimate_wordings,
 )
-from ..responses import count_responses
-from .arguments import Names, as_file, label_map, list_of, names_of
+from .arguments import AnyPath, Names, as_file, label_map, list_of, names_of
 from .corrected import corrected_contrasts, corrected_rates
-from .pooled import AnyTable, Pooled
+from .selection import Selection
 
+AnyTable: TypeAlias = AnyPath | pd.DataFrame
 AnyMap: TypeAlias = str | Mapping[str, str]
 
 
-class Tables(Pooled):
+class Tables(Selection):
     """Responses, and the estimates that are one table each."""
 
     def rates(
@@ -44,8 +41,6 @@ class Tables(Pooled):
         values: AnyMap = "",
         detector: str | None = None,
         undetermined: bool = False,
-        class_weights: Mapping[str, float] | None = None,
-        population: Mapping[str, int] | None = None,
     ) -> pd.DataFrame:
         """Estimate refusal rates with 95% confidence intervals clustered by text.
 
@@ -61,23 +56,18 @@ class Tables(Pooled):
             By default the first of `detectors`.
         undetermined : bool
             Whether to estimate the share of responses that are truncated or unjudged instead.
-        class_weights : mapping of str to float, optional
-            The weights of the classes (``stratum``) in class-standardised rates; by default equal.
-        population : mapping of str to int, optional
-            The number of texts in the source of each task; intervals then are for the rate over these texts.
 
         Returns
         -------
         pandas.DataFrame
             One row a model, task, setting and level: ``estimate, ci_low, ci_high, n, n_texts, n_refused, ...``;
             ``refusal_rate_low`` and ``refusal_rate_high`` are the rates if none, or all, of the truncated and unjudged
-            responses were refusals. ``estimate_standardised, ci_low_standardised, ci_high_standardised`` are the
-            class-standardised rate and its interval, where the classes are known.
+            responses were refusals.
 
         Raises
         ------
         InputError
-            For an unknown factor or detector, labels that cannot be used, or options that do not fit each other.
+            For an unknown factor or detector, labels that cannot be used, or labels together with `undetermined`.
 
         Examples
         --------
@@ -87,22 +77,14 @@ class Tables(Pooled):
         [['farmer', 0.1, 10], ['nurse', 0.4, 10], ['pilot', 0.3, 10]]
         """
         _check_labels(labels, undetermined=undetermined)
-        for name, given in {"class_weights": class_weights, "population": population}.items():
-            if given is not None and (undetermined or labels is not None):
-                raise InputError(
-                    f"{name}: is for refusal rates without labels; leave out {name}, undetermined and labels"
-                )
         factors = names_of(by, "by")
         broken_down = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
         if labels is not None:
             self._added(factors)
             names = label_map(columns, values)
             return corrected_rates(self._responses, labels, names, broken_down, detector)
-        counts = self._counts(factors, detector)
-        if undetermined:
-            return self._told(estimate_undetermined(counts, broken_down), detector)
-        table = estimate_rates(counts, broken_down, class_weights=class_weights, population=population)
-        return self._told(table, detector)
+        estimate = estimate_undetermined if undetermined else estimate_rates
+        return self._told(estimate(self._counts(factors, detector), broken_down), detector)
 
     def contrasts(
         self,
@@ -131,7 +113,7 @@ class Tables(Pooled):
         pandas.DataFrame
             One row a model, task, persona and baseline: ``estimate`` (a difference of proportions), its 95%
             confidence interval, ``odds_ratio``, ``p_value``, ``p_adjusted`` (corrected for multiple comparisons within
-            the baseline), ``mde_up``, .... Models and tasks without the baseline are left out.
+            the baseline), ``mde``, .... Models and tasks without the baseline are left out.
 
         Raises
         ------
@@ -157,41 +139,6 @@ class Tables(Pooled):
         estimate = estimate_undetermined_contrasts if undetermined else estimate_contrasts
         table = estimate(counts, *baselines, run_factors=factors)
         return self._told(table, detector, [describe_missing(baselines)] * table.empty)
-
-    def wordings(self, by: Names = (), *, detector: str | None = None) -> pd.DataFrame:
-        """Estimate each persona's difference from neutral prompts beyond the spread of wordings.
-
-        The study's personas and neutral prompts must have phrases.
-
-        Parameters
-        ----------
-        by : str or list of str
-            Settings of runs (``temperature``, ...) whose levels are compared separately.
-        detector : str, optional
-
-        Returns
-        -------
-        pandas.DataFrame
-            One row a model, task and persona: ``estimate`` (a difference of proportions), its 95% confidence interval,
-            ``noise_band`` (the difference that wordings explain), ``p_value``, ``p_adjusted``, ``sd_wordings``,
-            ``estimate_in_sd``, .... Models and tasks without neutral prompts are left out.
-
-        Raises
-        ------
-        InputError
-            For an unknown factor or detector, or if the personas have no phrases.
-
-        Examples
-        --------
-        >>> study.wordings()
-        Traceback (most recent call last):
-            ...
-        refusal_metrics.errors.InputError: the responses have no phrases of personas, so an effect of a persona...
-        """
-        factors = self._run_factors(by, "wordings compares")
-        counts = self._counts([*factors, "persona"], detector)
-        table = estimate_wordings(counts, factors)
-        return self._told(table, detector, [describe_missing(["neutral"])] * table.empty)
 
     def spread(self, by: Names = (), *, seed: int = 0, detector: str | None = None) -> pd.DataFrame:
         """Estimate the variation between personas' refusal rates beyond sampling noise.
@@ -305,35 +252,10 @@ class Tables(Pooled):
         table = estimate_interactions(counts, named[0], named[1])
         return self._told(table, detector, [describe_no_interactions(*named)] * table.empty)
 
-    def variance_components(self, by: Names = (), *, detector: str | None = None) -> pd.DataFrame:
-        """Divide the variance of refusals among texts, personas, wordings, templates and sampling.
-
-        Parameters
-        ----------
-        by : str or list of str
-            Settings of runs whose levels are divided separately. With ``repeat``, repeated answers to a prompt are the
-            component ``seed`` instead.
-        detector : str, optional
-
-        Returns
-        -------
-        pandas.DataFrame
-            One row a model, task and ``component``: ``estimate`` (share of the total variance), its 95% confidence
-            interval, and ``variance``. A share below 0 means that the component cannot be distinguished from noise.
-
-        Raises
-        ------
-        InputError
-            For an unknown factor or detector, or a study without personas.
-
-        Examples
-        --------
-        >>> study.variance_components()[["component", "note"]].values.tolist()[:3]
-        [['text', ''], ['persona', 'includes wording'], ['wording', 'one neutral phrase']]
-        """
-        factors = self._run_factors(by, "variance_components compares")
-        table = estimate_variance_components(self._counts([*factors, "persona"], detector), factors)
-        return self._told(table, detector, describe_detectors(count_responses(self._responses)))
+    def _told(self, table: pd.DataFrame, detector: str | None, notes: Sequence[str] = ()) -> pd.DataFrame:
+        """Store the notes about a table in its attributes."""
+        table.attrs |= {"detector": self._responses.rule(detector), "notes": tuple(notes)}
+        return table
 
 
 def _check_labels(labels: object, *, undetermined: bool) -> None:

@@ -4,7 +4,6 @@
 # ruff: noqa: PLC0415
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,8 +15,7 @@ from ..display import Format
 from . import options as shared
 from .console import busy, say
 from .load import check_one_of, load_counts, noted, said_of_rule
-from .options import RUN_FACTORS, names, numbers, optional
-from .wordings import check_beyond_wording, not_compared, note_wordings, print_wordings
+from .options import RUN_FACTORS, names, optional
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,13 +24,6 @@ if TYPE_CHECKING:
     from ..labels import LabelMap
 
 app = typer.Typer()
-
-EQUAL, FINITE = "equal", "finite"
-"""The values of ``--class-weights`` and ``--population`` besides numbers."""
-
-_FINITE_POPULATION = (
-    "Intervals are for the rate over the texts of the source, asked or not, not over all texts like these."
-)
 
 
 @app.command()
@@ -59,14 +50,6 @@ def rates(
     spread: Annotated[
         bool, typer.Option("--spread", help="Print the variation between personas beyond noise.")
     ] = False,
-    beyond_wording: Annotated[
-        bool,
-        typer.Option(
-            "--beyond-wording",
-            help="With --against neutral: compare each persona with the spread of wordings, for studies whose personas "
-            "have phrases.",
-        ),
-    ] = False,
     undetermined: Annotated[
         bool,
         typer.Option(
@@ -85,21 +68,6 @@ def rates(
     ] = None,
     columns: shared.LabelColumns = "",
     values: shared.LabelValues = "",
-    class_weights: Annotated[
-        str | None,
-        optional(
-            "WEIGHTS",
-            "Show class-standardised rates: `equal`, or a weight for each class, e.g. 1=58,2=17,3=12,4=8,5=5.",
-        ),
-    ] = None,
-    population: Annotated[
-        str | None,
-        optional(
-            "SIZE",
-            "Compute intervals for the texts of the source only, not for all texts like these: `finite`, if the "
-            "study's record has the number of texts, or that number for each task, e.g. offensiveness=1500.",
-        ),
-    ] = None,
     detector: shared.Detector = None,
     all_runs: shared.AllRuns = False,
     exclude_provider: shared.ExcludeProvider = False,
@@ -115,26 +83,24 @@ def rates(
     Example: `persona-refusal rates results --against neutral`
 
     Example: `persona-refusal rates results --by persona --labels labels.csv`
-
-    Example: `persona-refusal rates results --class-weights equal`
     """
     import numpy as np
 
-    from ..columns import STUDY_COLUMNS, check_run_factors_only
-    from ..contracts import SPREAD, UNDETERMINED_SHARES
+    from ..columns import STUDY, STUDY_COLUMNS, check_run_factors_only
+    from ..contracts import CONTRASTS, SPREAD, UNDETERMINED_CONTRASTS, UNDETERMINED_SHARES
     from ..display import print_table
-    from ..estimates import estimate_rates, estimate_spread, estimate_undetermined
+    from ..estimates import (
+        describe_missing,
+        estimate_contrasts,
+        estimate_rates,
+        estimate_spread,
+        estimate_undetermined,
+        estimate_undetermined_contrasts,
+    )
     from ..labels import read_label_map
-    from ..responses import read_population
 
     check_one_of({"--against": against, "--spread": spread})
     check_one_of({"--undetermined": undetermined, "--labels": labels, "--spread": spread})
-    check_beyond_wording(against, {"--undetermined": undetermined, "--labels": labels}, wanted=beyond_wording)
-    for option, given in {"--class-weights": class_weights, "--population": population}.items():
-        for name, value in {"--against": against, "--spread": spread, "--labels": labels}.items():
-            check_one_of({option: given, name: value})
-        check_one_of({option: given, "--undetermined": undetermined})
-    weights, sizes = _class_weights(class_weights), _population(population)
     factors = names(by)
     if labels is not None:
         if against and factors:
@@ -149,102 +115,45 @@ def rates(
         return
     if against or spread:
         check_run_factors_only("--by", factors, "--against and --spread compare personas within each model")
-    responses, counts = load_counts(
+    _, counts = load_counts(
         results,
         [*factors, *["persona"] * bool(against or spread)],
         detector,
         all_runs=all_runs,
         exclude=exclude_provider,
     )
-    if beyond_wording:
-        print_wordings(counts, factors, form)
-    elif against:
-        _print_contrasts(counts, against, factors, form, undetermined=undetermined)
+    if against:
+        estimate = estimate_undetermined_contrasts if undetermined else estimate_contrasts
+        with busy("Comparing personas"):
+            table = estimate(counts, against, run_factors=factors)
+        say([describe_missing([against])] if table.empty else _not_compared(counts, table, against))
+        say([] if undetermined else _undetermined_by_persona(counts, against, factors))
+        shown = ["persona", "estimate", "ci_low", "ci_high", "odds_ratio", "p_adjusted", "mde"]
+        contract = UNDETERMINED_CONTRASTS if undetermined else CONTRASTS
+        print_table(table, form, [*STUDY, *factors], contract=contract, columns=shown)
     elif spread:
         with busy("Running the permutation test"):
             table = estimate_spread(counts, factors, rng=np.random.default_rng(seed))
         say(["No persona task was run."] * table.empty)
-        print_table(
-            table, form, ["model"], contract=SPREAD, columns=[str(c) for c in table if c not in {"n_levels", "n"}]
-        )
+        print_table(table, form, ["model"], contract=SPREAD, columns=[str(c) for c in table if c != "n_levels"])
     else:
         broken_down = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
-        _check_classes(counts, broken_down, class_weights)
-        known = read_population(responses) if population == FINITE else sizes
-        estimate_own = partial(estimate_rates, class_weights=weights, population=known)
         with busy("Estimating the rates"):
-            table = (estimate_undetermined if undetermined else estimate_own)(counts, broken_down)
+            table = (estimate_undetermined if undetermined else estimate_rates)(counts, broken_down)
         sections = STUDY_COLUMNS if len(broken_down) > len(STUDY_COLUMNS) else STUDY_COLUMNS[:1]
         if undetermined:
             print_table(table, form, sections, contract=UNDETERMINED_SHARES)
         else:
-            say([_FINITE_POPULATION] * (population is not None))
-            _print_rates(table, form, sections, standardised=class_weights is not None)
+            _print_rates(table, form, sections)
 
 
-def _print_contrasts(
-    counts: "Counts", against: str, factors: Sequence[str], form: Format, *, undetermined: bool
-) -> None:
-    """Print personas' differences from a baseline, of refusals or of undetermined responses."""
-    from ..columns import STUDY
-    from ..contracts import CONTRASTS, UNDETERMINED_CONTRASTS
-    from ..display import print_table
-    from ..estimates import describe_missing, estimate_contrasts, estimate_undetermined_contrasts
-
-    estimate = estimate_undetermined_contrasts if undetermined else estimate_contrasts
-    with busy("Comparing personas"):
-        table = estimate(counts, against, run_factors=factors)
-    say([describe_missing([against])] if table.empty else not_compared(counts, table, against))
-    say([] if undetermined else _undetermined_by_persona(counts, against, factors))
-    say([] if undetermined or table.empty else note_wordings(counts, against))
-    shown = ["persona", "estimate", "ci_low", "ci_high", "odds_ratio", "p_adjusted", "mde_up"]
-    contract = UNDETERMINED_CONTRASTS if undetermined else CONTRASTS
-    print_table(table, form, [*STUDY, *factors], contract=contract, columns=shown)
-
-
-def _check_classes(counts: "Counts", factors: Sequence[str], class_weights: str | None) -> None:
-    """Check that rates can be class-standardised if that is wanted."""
-    if class_weights is not None and not counts.levels.get("stratum"):
-        raise InputError("--class-weights: needs the column stratum, which the responses lack; leave it out")
-    if class_weights is not None and "stratum" in factors:
-        raise InputError("--class-weights: a rate by stratum is of one class; leave out --class-weights, or stratum")
-
-
-def _class_weights(given: str | None) -> dict[str, float] | None:
-    """Read the weights of classes; None for equal ones."""
-    if given is None or given == EQUAL:
-        return None
-    return numbers("--class-weights", given, f"{EQUAL}, or weights such as 1=0.6,2=0.4")
-
-
-def _population(given: str | None) -> dict[str, int] | None:
-    """Read the numbers of texts; None if they are in the study's record, or not wanted."""
-    if given is None or given == FINITE:
-        return None
-    sizes = numbers("--population", given, f"{FINITE}, or numbers of texts such as offensiveness=1500")
-    for task, size in sizes.items():
-        if size < 1 or size != int(size):
-            raise InputError(f"--population {given}: {task}={size:g} is not a number of texts; give a whole number")
-    return {task: int(size) for task, size in sizes.items()}
-
-
-def _print_rates(table: "pd.DataFrame", form: Format, sections: Sequence[str], *, standardised: bool) -> None:
+def _print_rates(table: "pd.DataFrame", form: Format, sections: Sequence[str]) -> None:
     """Print rates; on screen, what may change them is a table of its own, because one table would be too wide."""
-    from ..columns import STANDARDISED, UNDETERMINED
+    from ..columns import UNDETERMINED
     from ..contracts import RATES, Contract
     from ..display import print_table
 
-    # Next to the standardised rates there is no room for the number of refusals.
-    hidden = ["n_refused"] if standardised else [*STANDARDISED]
-    if form is Format.MARKDOWN and not standardised:
-        table = table.drop(columns=[*STANDARDISED])
-    not_read = [*UNDETERMINED, "refusal_rate_low", "refusal_rate_high", *hidden]
-    n_missing = int(table["estimate_standardised"].isna().sum()) if standardised else 0
-    missing = (
-        f"{n_missing:,} of {len(table):,} rates have no class-standardised rate: the class (stratum) of a response is "
-        "unknown, or a class has no responses there."
-    )
-    say([missing] * (n_missing > 0))
+    not_read = [*UNDETERMINED, "refusal_rate_low", "refusal_rate_high"]
     has_bounds = bool(table[[*UNDETERMINED]].to_numpy().any())
     said = (
         "Truncated and unjudged responses count as not refused. The bounds are the rates if none, or all, of them "
@@ -254,7 +163,7 @@ def _print_rates(table: "pd.DataFrame", form: Format, sections: Sequence[str], *
     print_table(table, form, sections, contract=RATES, columns=[str(c) for c in table if c not in not_read])
     if has_bounds and form is Format.TABLE:
         shares = {name.removeprefix("n_"): table[name] / table["n"] for name in reversed(UNDETERMINED)}
-        levels, bounds = [str(c) for c in table if c not in RATES.estimates], not_read[2:4]
+        levels, bounds = [str(c) for c in table if c not in RATES.estimates], not_read[len(UNDETERMINED) :]
         contract = Contract(shares=frozenset({*shares, *bounds}))
         print_table(table[levels].assign(**shares, **table[bounds]), form, sections, contract=contract)
 
@@ -313,3 +222,10 @@ def _print_corrected(
     shown = [*factors, "persona", "setting", "task", "estimate", "ci_low", "ci_high", "uncorrected", "n_labelled"]
     contract = CORRECTED_CONTRASTS if against else CORRECTED
     print_table(table, form, sections, contract=contract, columns=shown)
+
+
+def _not_compared(counts: "Counts", table: "pd.DataFrame", against: str) -> Iterable[str]:
+    """Report the tasks with personas but without the baseline."""
+    cells, _ = counts.where(setting="persona").cell(["task"])
+    if missing := sorted(set(cells["task"]) - set(table["task"])):
+        yield f"Not compared, because there are no prompts in the setting {against}: {', '.join(missing)}."

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..columns import NAMED, STANDARDISED, STATES, UNDETERMINED, name_rule
+from ..columns import STATES, UNDETERMINED, name_rule
 from ..contracts import INTERVALS, PLAIN, Contract
 from .levels import name_levels
 from .numbers import Format, escape, interval, number, p_text, percent, plain
@@ -42,14 +42,11 @@ def readable(table: pd.DataFrame, contract: Contract = PLAIN) -> pd.DataFrame:
     pandas.DataFrame
         Shares in percent and differences in percentage points, an interval in one column, all values as texts,
         missing ones empty. Counts of responses that were unjudged, truncated or refused by the provider are left out
-        if all are 0, and so are bounds of rates if none was unjudged or truncated, and class-standardised rates if no
-        row has one.
+        if all are 0, and so are bounds of rates if none was unjudged or truncated.
     """
     left_out = [name for name in _RARE if name in table and not table[name].fillna(0).any()]
     if {*UNDETERMINED} <= {*left_out}:
         left_out += [name for name in _BOUNDS if name in table]
-    if not any(table[name].notna().any() for name in STANDARDISED if name in table):
-        left_out += [name for name in STANDARDISED if name in table]
     table = name_levels(table.drop(columns=left_out))
     ends = {high for low, (high, _) in INTERVALS.items() if low in table}
     shown: dict[str, list[str]] = {}
@@ -66,25 +63,6 @@ def readable(table: pd.DataFrame, contract: Contract = PLAIN) -> pd.DataFrame:
         # A user's column can have the name of another column's heading.
         shown[name if heading in shown else heading] = texts
     return pd.DataFrame(shown, index=table.index)
-
-
-def show_selected(table: pd.DataFrame) -> pd.DataFrame:
-    """Replace the confidence intervals of significant estimates by those that are adjusted for the selection.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        With the columns ``estimate, ci_low, ci_high, estimate_shrunken, ci_low_named, ci_high_named``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Without ``ci_low, ci_high``, the last three after ``estimate``; without shrunken estimates if there are none.
-    """
-    columns = [str(name) for name in table if name not in {"ci_low", "ci_high", *NAMED}]
-    after = columns.index("estimate") + 1
-    shown = table[[*columns[:after], *NAMED, *columns[after:]]]
-    return shown.drop(columns="estimate_shrunken") if table["estimate_shrunken"].isna().all() else shown
 
 
 def _interval_writer(contract: Contract, name: str) -> Callable[[float, float], str]:
@@ -116,7 +94,7 @@ def _text(name: str, value: object, contract: Contract) -> str:
 def _float_text(name: str, value: float, contract: Contract) -> str:
     if name in ("p_value", "p_adjusted"):
         return p_text(value)
-    if name.startswith("mde") and value > 1:
+    if name == "mde" and value > 1:
         return ">100"
     if name in contract.shares | contract.differences:
         return percent(value, signed=name in contract.signed)

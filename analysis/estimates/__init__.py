@@ -9,12 +9,9 @@ from typing import TYPE_CHECKING
 from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
-    from .contrasts import describe_missing, estimate_contrasts, estimate_setting_contrasts, personas_only
+    from .contrasts import describe_missing, estimate_contrasts, estimate_setting_contrasts
     from .interactions import describe_no_interactions, estimate_interactions
-    from .looks import look_at_contrasts, look_at_strata
-    from .model_properties import look_up, look_up_families, read_properties
-    from .pooling.export import TOOLS, count_for_hibayes
-    from .pooling.pool import Pool, estimate_pool
+    from .model_properties import look_up, read_properties
     from .rates import estimate_rates
     from .regression.design_matrix import parse_formula
     from .regression.fit import Fit, fit
@@ -22,18 +19,13 @@ if TYPE_CHECKING:
     from .spread import estimate_spread
     from .trend import estimate_trend
     from .undetermined import estimate_undetermined, estimate_undetermined_contrasts
-    from .variance_components import COMPONENTS, REPEAT, describe_detectors, estimate_variance_components
-    from .wordings import estimate_wordings, has_phrases
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
-            "contrasts": ["describe_missing", "estimate_contrasts", "estimate_setting_contrasts", "personas_only"],
+            "contrasts": ["describe_missing", "estimate_contrasts", "estimate_setting_contrasts"],
             "interactions": ["describe_no_interactions", "estimate_interactions"],
-            "model_properties": ["look_up", "look_up_families", "read_properties"],
-            "pooling.export": ["TOOLS", "count_for_hibayes"],
-            "pooling.pool": ["Pool", "estimate_pool"],
-            "looks": ["look_at_contrasts", "look_at_strata"],
+            "model_properties": ["look_up", "read_properties"],
             "rates": ["estimate_rates"],
             "regression.design_matrix": ["parse_formula"],
             "regression.fit": ["Fit", "fit"],
@@ -41,26 +33,17 @@ else:
             "spread": ["estimate_spread"],
             "trend": ["estimate_trend"],
             "undetermined": ["estimate_undetermined", "estimate_undetermined_contrasts"],
-            "variance_components": ["COMPONENTS", "REPEAT", "describe_detectors", "estimate_variance_components"],
-            "wordings": ["estimate_wordings", "has_phrases"],
         },
     )
 
 __all__ = [
-    "COMPONENTS",
     "N_THREADS",
-    "REPEAT",
-    "TOOLS",
     "Fit",
-    "Pool",
     "Sensitivity",
-    "count_for_hibayes",
-    "describe_detectors",
     "describe_missing",
     "describe_no_interactions",
     "estimate_contrasts",
     "estimate_interactions",
-    "estimate_pool",
     "estimate_rates",
     "estimate_sensitivity",
     "estimate_setting_contrasts",
@@ -68,15 +51,8 @@ __all__ = [
     "estimate_trend",
     "estimate_undetermined",
     "estimate_undetermined_contrasts",
-    "estimate_variance_components",
-    "estimate_wordings",
     "fit",
-    "has_phrases",
-    "look_at_contrasts",
-    "look_at_strata",
     "look_up",
-    "look_up_families",
     "parse_formula",
-    "personas_only",
     "read_properties",
 ]

@@ -7,67 +7,54 @@ persona, k_0 in n_0 under the baseline,
 .. math:: \hat d = \frac{\sum_g w_g (k_{gx}/n_{gx} - k_{g0}/n_{g0})}{\sum_g w_g}, \quad
           w_g = \frac{n_{gx} n_{g0}}{n_{gx} + n_{g0}}
 
-over the G texts with both. Distinct prompts are counted: copies of a prompt are one response, whose verdict is the mean
-of theirs (`refusal_metrics.analysis.counts.count_units_by_text`). The p-value is that of a score test,
-`refusal_metrics.analysis.statistics.score`: the persona's refusals are compared with the number expected if each text's
-refusals are assigned to persona and baseline at random. The effect of a persona can vary between texts, so the variance
-is multiplied by an overdispersion, which is pooled over the personas of a model and task and larger for a persona whose
-own estimate is larger. The confidence interval contains the differences that this test does not reject.
+over the G texts with both. Its standard error is the larger of two. The text-clustered one,
+:math:`\sqrt{\tfrac{G}{G-1} \sum_g (w_g d_g - \hat d w_g)^2} / \sum_g w_g`, is right when an effect
+varies from text to text, and collapses when a persona was refused once or never. The one under no
+difference, from the variance of each text's refusals if they were assigned to persona and baseline at random, does not.
 
-If prompts were asked in blocks (texts with a template), all of this is within blocks, and scores are added up by text.
+For the same reason a p-value is the larger of two: that of the exact conditional test of
+`refusal_metrics.analysis.statistics.exact`, which keeps its level at any count but assumes that responses about a text
+are exchangeable, and that of a t test with this standard error and G - 1 degrees of freedom, which keeps its level if
+the effect of a persona varies between texts, but needs many refusals.
+
 If no text has both, the two rates are compared as rates of independent texts.
-
-A study with the stopping rule of `run --until-decided` has repeated p-values and confidence intervals in their place,
-`refusal_metrics.analysis.statistics.sequential`.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import sparse
+from scipy import sparse, stats
 
 from refusal_metrics.errors import unknown_name
 
-from ..arrays import ALPHA, CONFIDENCE, Floats, Integers
+from ..arrays import ALPHA, CONFIDENCE, Floats
 from ..columns import BASELINES, OTHERS, STUDY
 from ..contracts import CONTRASTS
-from ..counts import Counts, TextCounts, count_units_by_text
+from ..counts import Counts, TextCounts, count_by_text
 from ..statistics import (
     Difference,
+    Strata,
     adjust,
     compare_between,
     compare_within,
     count_selected,
-    detectable,
-    interval_of_difference,
-    join_strata,
-    overdispersion,
-    score_p,
     student,
-    text_scores,
+    zero_count_bound,
 )
-from .arms import list_entries, take_cells
-from .blocks import split_texts
-from .repeated import LooksOfStudies, Repeated
-from .selected import estimate_selected
 
 POWER = 0.8
-"""Of a test at the minimum detectable effects."""
+_STEPS = 50
 
 
-def estimate_contrasts(
-    counts: Counts | Sequence[Counts], *baselines: str, run_factors: Sequence[str] = ()
-) -> pd.DataFrame:
+def estimate_contrasts(counts: Counts, *baselines: str, run_factors: Sequence[str] = ()) -> pd.DataFrame:
     """Estimate the difference between each persona's refusal rate and a baseline.
 
     Parameters
     ----------
-    counts : Counts or sequence of Counts
-        Several designs share no texts; their p-values are corrected together.
+    counts : Counts
     *baselines : str
         ``neutral`` or ``persona-free``, the responses of that setting; ``others``, all other personas'
         of the same model and task; or a persona's name, its responses in the persona setting.
@@ -82,38 +69,26 @@ def estimate_contrasts(
         that lack the baseline. Columns: ``model, task``, the run factors, ``persona, baseline``, then
 
         ``estimate, ci_low, ci_high``
-            Difference of refusal rates in [-1, 1] with its 95% confidence interval, which contains 0 exactly if
-            ``p_value`` is above .05. If no text has different verdicts,
+            Difference of refusal rates in [-1, 1] with its 95% confidence interval. If no text has different verdicts,
             the interval is from -b to b, b = 1 - .025^(1/texts): if verdicts differed in a larger share of texts, some
             of these would have shown it.
-        ``estimate_shrunken``
-            Of the differences that are significant after correction: the difference shrunken towards the mean of the
-            personas of this model and task, see `refusal_metrics.analysis.estimates.selected`. Missing
-            for the other differences, for fewer than three personas, and without common texts.
-        ``ci_low_named, ci_high_named``
-            Of the same differences that are significant after correction: the confidence interval at the level
-            1 - .05 (S/m) (R/n), see `refusal_metrics.analysis.statistics.multiplicity.selection_levels`, with R of the
-            n personas of a model and task significant, and any in S of the m models and tasks. Selected differences
-            are too large on average, and their usual intervals cover too rarely; of these, at least 95% are expected
-            to cover. They do not contain 0.
         ``odds_ratio, or_low, or_high``
             Mantel and Haenszel's, with a text-clustered interval; no interval where it is 0, infinite
             or undefined.
         ``p_value, p_adjusted``
             Of the null hypothesis of no difference; the second is corrected for all personas and families, within the
             baseline.
-        ``mde_up, mde_down``
-            The minimum detectable effects: the smallest increase and the smallest decrease that the study detects with
-            80% power, at the most stringent level of the correction, from the rate of both arms together. Both are
-            positive; the increase is 1 if none is detectable, the decrease is missing if none is down to a rate of 0.
+        ``mde``
+            The minimum detectable effect: the smallest difference that the study detects with 80% power, at the most
+            stringent level of the correction.
         ``equiv_low, equiv_high``
-            90% confidence interval of the same test: differences outside it are excluded by two one-sided tests at 5%.
+            90% confidence interval: differences outside it are excluded by two one-sided tests at 5%.
         ``n, n_texts, n_refused, n_baseline, n_refused_baseline``
-            Of the distinct prompts compared; refusals are rounded if copies of a prompt have different verdicts.
+            Of the responses compared.
         ``within_texts``
             Whether the comparison is within texts; then only texts with both arms count.
 
-        One text gives an estimate only, and so does an arm of one text without common texts.
+        One text gives an estimate and a p-value, and no interval.
 
     Raises
     ------
@@ -125,32 +100,24 @@ def estimate_contrasts(
     Greenland and Robins 1985, doi:10.2307/2530643. Robins, Breslow and Greenland 1986,
     doi:10.2307/2531052, for the odds ratio.
     """
-    designs = [counts] if isinstance(counts, Counts) else list(counts)
-    for design in designs:
-        design.check_factors(["persona"])
+    counts.check_factors(["persona"])
     study = [*STUDY, *dict.fromkeys(run_factors)]
-    arms = []
-    for design in designs:
-        split, text = split_texts(design)
-        own = personas_only(split)
-        arms.append((split, own, count_units_by_text(own, [*study, "persona"]), text))
-    personas = dict.fromkeys(name for _, _, cells, _ in arms for name in cells.cells["persona"])
-    allowed = [*BASELINES, OTHERS, *personas]
-    looks = {name: of for design in designs for name, of in design.looks.items()}
+    asked = personas_only(counts)
+    cells = count_by_text(asked, [*study, "persona"])
+    allowed = [*BASELINES, OTHERS, *cells.cells["persona"].unique()]
     tables = []
     for baseline in baselines:
         if baseline not in allowed:
             raise unknown_name("baseline", baseline, allowed)
-        compared = []
-        for design, own, cells, text in arms:
-            if baseline in BASELINES:
-                compared.append((cells, count_units_by_text(design.where(setting=baseline), study), text))
-            elif baseline == OTHERS:
-                compared.append((cells, count_units_by_text(own, study), text))
-            else:
-                reference = count_units_by_text(own.where(persona=baseline), study)
-                compared.append((take_cells(cells, (cells.cells["persona"] != baseline).to_numpy()), reference, text))
-        tables.append(_compare(compared, study, ["persona"], baseline, looks))
+        compared = cells
+        if baseline in BASELINES:
+            reference = count_by_text(counts.where(setting=baseline), study)
+        elif baseline == OTHERS:
+            reference = count_by_text(asked, study)
+        else:
+            reference = count_by_text(asked.where(persona=baseline), study)
+            compared = _take(cells, (cells.cells["persona"] != baseline).to_numpy())
+        tables.append(_compare(compared, reference, study, ["persona"], baseline))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -178,16 +145,9 @@ def estimate_setting_contrasts(counts: Counts, *baselines: str, run_factors: Seq
         if baseline not in BASELINES:
             raise unknown_name("baseline", baseline, BASELINES)
     study = [*STUDY, *dict.fromkeys(run_factors)]
-    counts, text = split_texts(counts)
-    cells = count_units_by_text(counts.where(setting="persona"), study)
+    cells = count_by_text(counts.where(setting="persona"), study)
     tables = [
-        _compare(
-            [(cells, count_units_by_text(counts.where(setting=baseline), study), text)],
-            study,
-            [],
-            baseline,
-            counts.looks,
-        )
+        _compare(cells, count_by_text(counts.where(setting=baseline), study), study, [], baseline)
         for baseline in baselines
     ]
     return pd.concat(tables, ignore_index=True)
@@ -200,95 +160,96 @@ def personas_only(counts: Counts) -> Counts:
     return asked if is_one.all() else asked.take(is_one)
 
 
-def _compare(
-    arms: Sequence[tuple[TextCounts, TextCounts, Integers | None]],
-    study: Sequence[str],
-    levels: Sequence[str],
-    baseline: str,
-    looks: LooksOfStudies,
-) -> pd.DataFrame:
-    """Compare each cell of each design with the reference of the same model, task, ...; these form a family.
+def _take(texts: TextCounts, keep: NDArray[np.bool_]) -> TextCounts:
+    """Select the marked cells."""
+    at = np.flatnonzero(keep)
+    return TextCounts(texts.cells.iloc[at].reset_index(drop=True), texts.n[:, at], texts.n_refused[:, at])
 
-    With each cell and its reference comes the text of each block, if rows of the counts are blocks.
-    """
+
+def _compare(
+    cells: TextCounts, reference: TextCounts, study: Sequence[str], levels: Sequence[str], baseline: str
+) -> pd.DataFrame:
+    """Compare each cell with the reference of the same model, task, ...; these form a family."""
     factors = [*study, *levels]
-    parts = [
-        list_entries(cells, reference, study, text, minus_own=baseline == OTHERS) for cells, reference, text in arms
-    ]
-    entries, named = join_strata([part for part, _, _ in parts]), pd.concat([names for *_, names in parts])
-    starts = np.cumsum([0, *(cells.n.shape[0] for cells, *_ in arms)])
-    text = np.concatenate([texts + start for (_, texts, _), start in zip(parts, starts, strict=False)])
+    entries, named = _entries(cells, reference, study, minus_own=baseline == OTHERS)
     is_pair = (entries.n > 0) & (entries.n_baseline > 0)
     within = np.bincount(entries.contrast[is_pair], minlength=entries.n_contrasts) > 0
     between = compare_between(entries.take(~within[entries.contrast]))
     entries = entries.take(is_pair)
-    within_texts = compare_within(entries)
-    differences = within_texts.where(within, between)
+    differences = compare_within(entries).where(within, between)
     # A lone persona has no others.
     there = differences.n_baseline > 0
-    named = named[factors][there].reset_index(drop=True)
-    family = list(named[list(study)].itertuples(index=False, name=None))
-    differences, within = differences.take(there), within[there]
-
-    def by_text() -> sparse.csc_array:
-        of_texts = (text_scores(entries, within_texts), (text[is_pair], entries.contrast))
-        scores = sparse.coo_array(of_texts, shape=(int(starts[-1]), entries.n_contrasts))
-        return scores.tocsc()[:, np.flatnonzero(there)]
-
-    columns = _columns(differences, family, within, by_text, Repeated(family, looks))
-    table = pd.concat([named.assign(baseline=baseline), columns], axis=1).assign(within_texts=within)
+    named = named.loc[there, factors].reset_index(drop=True)
+    columns = _columns(differences.take(there), list(named[list(study)].itertuples(index=False, name=None)))
+    table = pd.concat([named.assign(baseline=baseline), columns], axis=1).assign(within_texts=within[there])
     return table[[*factors, "baseline", *CONTRASTS.estimates]]
 
 
-def _columns(
-    d: Difference,
-    family: list[tuple[str, ...]],
-    within: NDArray[np.bool_],
-    by_text: Callable[[], sparse.csc_array],
-    repeated: Repeated,
-) -> pd.DataFrame:
-    has_error = d.freedom > 0
-    kinds = pd.Series(list(zip(family, within, strict=True)), dtype=object)
-    # Texts that both arms share, and texts that they do not share, have different overdispersion.
-    of_kind = pd.factorize(kinds)[0]
-    # That of a lone contrast is estimated from its own texts, and not pooled.
-    is_alone = within & (np.bincount(of_kind)[of_kind] == 1)
-    score = replace(d.score, freedom=np.where(is_alone & has_error, d.freedom, d.score.freedom))
-    d = replace(d, score=score)
-    phi = overdispersion(score, of_kind)
-    p = repeated.p_values(np.where(has_error, score_p(score, phi), np.nan))
-    n_selected, n_families = count_selected(p, family)
-    size = Counter(name for name, is_tested in zip(family, ~np.isnan(p), strict=True) if is_tested)
-    n_tests = np.array([max(n_families * size[name], 1) for name in family], dtype=np.float64)
-    increase, decrease = (
-        np.where(has_error, found, np.nan)
-        for found in detectable(score, phi, repeated.levels(ALPHA * max(n_selected, 1) / n_tests), POWER)
+def _entries(
+    cells: TextCounts, reference: TextCounts, study: Sequence[str], *, minus_own: bool
+) -> tuple[Strata, pd.DataFrame]:
+    """List the texts of each contrast that have either arm, and the contrasts: the cells that have a reference."""
+    on = list(study)
+    places = reference.cells[on].assign(place=np.arange(len(reference.cells)))
+    place = cells.cells[on].merge(places, on=on, how="left")["place"].to_numpy(dtype=np.float64)
+    found = ~np.isnan(place)
+    cells, at = _take(cells, found), place[found].astype(np.int64)
+    either = cells.n + reference.n[:, at]
+    n, k, n0, k0 = (
+        _fill_in(arm, either) for arm in (cells.n, cells.n_refused, reference.n[:, at], reference.n_refused[:, at])
     )
-    ends: dict[str, Floats] = {}
-    confidence = 1 - repeated.levels(1 - CONFIDENCE)
-    for names, level in (
-        (("ci_low", "ci_high"), confidence),
-        (("equiv_low", "equiv_high"), 1 - repeated.levels(2 * ALPHA)),
-    ):
-        ends |= zip(names, interval_of_difference(d, phi, level), strict=True)
+    own = (n, k) if minus_own else (0.0, 0.0)
+    contrast = either.tocoo().coords[1]
+    return Strata(contrast, n, k, n0 - own[0], k0 - own[1], len(cells.cells)), cells.cells
+
+
+def _fill_in(counted: sparse.csr_array, either: sparse.csr_array) -> Floats:
+    """Read an array at the nonzero positions of another, 0 if it has no value there: (n_filled,) float."""
+    # A sum has the same positions in the same order, and is exact for whole numbers.
+    return np.asarray((counted + either).data - either.data, dtype=np.float64)
+
+
+def _detectable(d: Difference, quantiles: Floats) -> Floats:
+    """Find the positive difference that equals this many of its own standard errors, which grow with it; at most 1."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        odds = np.exp(d.log_odds + student(confidence, d.freedom) * d.log_odds_error * np.array([[-1], [0], [1]]))
-    adjusted = adjust(p, family)
-    selected = estimate_selected(score, phi, adjusted, family, within & has_error, by_text, repeated)
-    ends |= {name: np.where(has_error, values, np.nan) for name, values in selected.items()}
+        rate = (d.n_refused + d.n_refused_baseline) / (d.n + d.n_baseline)
+        # The arm's share in the variance; the baseline's part does not grow.
+        share = d.n_baseline / (d.n + d.n_baseline)
+        detectable = quantiles * d.error
+        for _ in range(_STEPS):
+            raised = np.minimum(rate + detectable, 0.5)
+            growth = np.maximum(raised * (1 - raised) / (rate * (1 - rate)), 1)
+            detectable = np.minimum(quantiles * d.error * np.sqrt(1 - share + share * growth), 1)
+    return np.where(d.error > 0, detectable, np.nan)
+
+
+def _columns(d: Difference, family: list[tuple[str, ...]]) -> pd.DataFrame:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t_p = 2 * stats.t.sf(np.abs(d.estimate) / d.error, d.freedom)
+        odds = np.exp(d.log_odds + student(CONFIDENCE, d.freedom) * d.log_odds_error * np.array([[-1], [0], [1]]))
+    # The t test is undefined for one text, and if no text has different verdicts.
+    p = np.fmax(d.exact_p, t_p)
+    n_selected, n_families = count_selected(p, family)
+    size = Counter(family)
+    n_tests = np.array([n_families * size[name] for name in family], dtype=np.float64)
+    first = ALPHA * max(n_selected, 1) / n_tests
+    detectable = _detectable(d, student(1 - first, d.freedom) + student(2 * POWER - 1, d.freedom))
+    ends: dict[str, Floats] = {}
+    for names, level in ((("ci_low", "ci_high"), CONFIDENCE), (("equiv_low", "equiv_high"), 1 - 2 * ALPHA)):
+        unseen = zero_count_bound(np.where(d.freedom > 0, d.freedom + 1, np.nan), (1 - level) / 2)
+        half = np.where(d.error > 0, student(level, d.freedom) * d.error, unseen)
+        ends |= dict(zip(names, np.clip([d.estimate - half, d.estimate + half], -1, 1), strict=True))
     columns = {
-        "estimate": score.estimate,
+        "estimate": d.estimate,
         "odds_ratio": np.exp(d.log_odds),
         "or_low": odds[0],
         "or_high": odds[2],
         "p_value": p,
-        "p_adjusted": adjusted,
-        "mde_up": increase,
-        "mde_down": decrease,
+        "p_adjusted": adjust(p, family),
+        "mde": detectable,
     }
     sizes = ("n", "n_texts", "n_refused", "n_baseline", "n_refused_baseline")
-    counted = {name: np.rint(getattr(d, name)).astype(np.int64) for name in sizes}
-    return pd.DataFrame(columns | ends | counted)
+    return pd.DataFrame(columns | ends | {name: getattr(d, name).astype(np.int64) for name in sizes})
 
 
 def describe_missing(baselines: Sequence[str]) -> str:

@@ -10,9 +10,8 @@ from refusal_metrics.faces import lazy
 if TYPE_CHECKING:
     from .files import find_report
     from .findings import describe_undetermined
-    from .markdown import describe_main_table, main_table
+    from .markdown import main_table
     from .study_tables import ReportOptions
-    from .wordings import ONE_WORDING
     from .write import check_out, write_report
 else:
     __getattr__, __dir__ = lazy(
@@ -20,20 +19,10 @@ else:
         {
             "files": ["find_report"],
             "findings": ["describe_undetermined"],
-            "markdown": ["describe_main_table", "main_table"],
+            "markdown": ["main_table"],
             "study_tables": ["ReportOptions"],
-            "wordings": ["ONE_WORDING"],
             "write": ["check_out", "write_report"],
         },
     )
 
-__all__ = [
-    "ONE_WORDING",
-    "ReportOptions",
-    "check_out",
-    "describe_main_table",
-    "describe_undetermined",
-    "find_report",
-    "main_table",
-    "write_report",
-]
+__all__ = ["ReportOptions", "check_out", "describe_undetermined", "find_report", "main_table", "write_report"]

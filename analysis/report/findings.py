@@ -8,9 +8,7 @@ from ..arrays import ALPHA
 from ..columns import BASELINES, OTHERS, STUDY, name_level
 from ..display import counted, interval, percent
 from ..responses import MUCH
-from .layout import are_standardised, headline_rates
 from .study_tables import StudyEstimates
-from .wordings import describe_wordings
 
 
 def list_findings(estimates: StudyEstimates) -> Iterable[str]:
@@ -34,18 +32,14 @@ def list_findings(estimates: StudyEstimates) -> Iterable[str]:
             continue
         share = percent(rates["n_refused"].sum() / rates["n"].sum())
         sentence = f"{share}% of responses to persona prompts were refusals ({rule}"
-        shown = headline_rates(rates)
-        of = " of class-standardised rates" * are_standardised(rates)
-        low, high = (shown.loc[shown["estimate"].agg(end)] for end in ("idxmin", "idxmax"))
+        low, high = (rates.loc[rates["estimate"].agg(end)] for end in ("idxmin", "idxmax"))
         if low["estimate"] < high["estimate"]:
-            sentence += f"; range{of}: {_rate_of(low)} to {_rate_of(high)}"
+            sentence += f"; range: {_rate_of(low)} to {_rate_of(high)}"
         yield f"{sentence}){_unread(rates, tables.get('outcomes') if rule == estimates.rule else None)}."
     yield from _baseline_findings(of_rule(tables["contrasts"], estimates.rule), estimates.rule)
     by_persona = tables.get("contrasts_by_persona")
     if by_persona is not None and (named := name_personas(by_persona, estimates.rule, estimates.run_factors)):
         yield named[0]
-    if said := describe_wordings(estimates):
-        yield said
     if "undetermined_contrasts" in tables:
         yield from _undetermined_findings(tables["undetermined_contrasts"])
     if "sensitivity" in tables:
@@ -119,18 +113,11 @@ def describe_undetermined(contrasts: pd.DataFrame, baseline: str) -> Iterable[st
     largest = named.iloc[int(named["estimate"].abs().to_numpy().argmax())]
     yield (
         f"{start} (largest difference: {name_level('persona', str(largest['persona']))}, "
-        f"{write_selected(largest, 'pp')}, {largest['model']}, "
+        f"{percent(largest['estimate'], signed=True)} pp "
+        f"{interval(largest['ci_low'], largest['ci_high'], signed=True)}, {largest['model']}, "
         f"{name_level('task', str(largest['task']))}). These responses count as not refused, so differences in refusal "
         "rates there may be due to them."
     )
-
-
-def write_selected(row: "pd.Series[float]", unit: str) -> str:
-    """Write a significant difference with the interval that is adjusted for the selection, and the shrunken one."""
-    ends = interval(row["ci_low_named"], row["ci_high_named"], signed=True)
-    shrunken = percent(row["estimate_shrunken"], signed=True)
-    written = f"{percent(row['estimate'], signed=True)} {unit} {ends}".strip()
-    return f"{written}, shrunken {shrunken}" if shrunken else written
 
 
 def _factor_findings(indices: pd.DataFrame, rule: str) -> Iterable[str]:
@@ -183,12 +170,12 @@ def name_personas(
         f"{'is' if len(named) == 1 else 'are'} "
         f"significant after correction ({rule}; {tests})."
     )
-    detectable = own["mde_up"].dropna()
+    detectable = own["mde"].dropna()
     # Undefined if no response, or every response, was refused on both sides.
     known = f"the {len(detectable):,} that have one" if len(detectable) < len(own) else "them"
     if detectable.median() < 1:
         of_known = f" of {known}" if known != "them" else ""
-        sentence += f" The median minimum detectable increase{of_known} is {percent(detectable.median())} points."
+        sentence += f" The median minimum detectable difference{of_known} is {percent(detectable.median())} points."
     elif detectable.median() == 1:
         sentence += " The study is too small to detect realistic differences."
     return sentence, named.reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index)

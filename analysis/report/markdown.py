@@ -8,15 +8,14 @@ import pandas as pd
 from ..arrays import ALPHA
 from ..columns import STUDY, name_rule
 from ..contracts import CONTRASTS, INTERACTIONS, OUTCOMES, PUBLISHED, REGRESSION, SENSITIVITY, SPREAD, TREND, WALD
-from ..display import counted, escape, readable, show_selected, to_markdown
+from ..display import counted, escape, readable, to_markdown
 from ..labels import Validation, readable_confusion, readable_gaps, readable_slices, readable_validation
 from ..responses import Origin
 from .findings import list_findings, name_personas
-from .layout import are_standardised, cell_list, drawn, grid, headline_rates, side_by_side
+from .layout import cell_list, drawn, grid, side_by_side
 from .reading import READING, READING_ON, RULES
 from .study_tables import StudyEstimates
 from .undetermined import undetermined_parts
-from .wordings import describe_wordings, mark_beyond
 
 _MOST, _FEW = 20, 5
 """Rows shown of personas that differ, and of interactions."""
@@ -99,8 +98,6 @@ def _validation_parts(validation: Validation) -> Iterable[str]:
 def main_table(tables: Mapping[str, pd.DataFrame], run_factors: Sequence[str] = ()) -> pd.DataFrame:
     """Format the rates of the persona setting for people, with detectors side by side.
 
-    They are class-standardised if the classes of all texts are known; see `describe_main_table`.
-
     Parameters
     ----------
     tables : mapping of str to pandas.DataFrame
@@ -111,33 +108,10 @@ def main_table(tables: Mapping[str, pd.DataFrame], run_factors: Sequence[str] = 
     Returns
     -------
     pandas.DataFrame
-        One row per model and task.
+        One row per model and task, the paper's Table 1 in long form.
     """
     rates = tables["rates"]
-    return side_by_side(headline_rates(rates[rates["setting"] == "persona"]), [*STUDY, *run_factors])
-
-
-def describe_main_table(tables: Mapping[str, pd.DataFrame]) -> str:
-    """Describe which rates `main_table` has, in a sentence.
-
-    Parameters
-    ----------
-    tables : mapping of str to pandas.DataFrame
-
-    Returns
-    -------
-    str
-        Empty without persona prompts.
-    """
-    asked = tables["rates"][tables["rates"]["setting"] == "persona"]
-    if asked.empty:
-        return ""
-    if are_standardised(asked):
-        return "Rates are class-standardised: every class of texts (rating or label) has the same weight."
-    return (
-        "Rates are raw: every response has the same weight. Class-standardised rates need the class of every text, and "
-        "two texts of each class."
-    )
+    return side_by_side(rates[rates["setting"] == "persona"], [*STUDY, *run_factors])
 
 
 def _rules_in(table: pd.DataFrame) -> list[str]:
@@ -151,10 +125,10 @@ def _rates_parts(estimates: StudyEstimates) -> Iterable[str]:
         yield "No persona task was run.\n"
         yield from _settings_parts(estimates)
         return
-    yield f"Persona prompts, by detector (`tables/rates.csv`). {describe_main_table(estimates.tables)}\n"
+    yield "Persona prompts, by detector (`tables/rates.csv`).\n"
     yield to_markdown(main_table(estimates.tables, estimates.run_factors))
     for rule in _rules_in(asked):
-        yield f"Raw rates, models by task, as in the paper's Table 1, detector {escape(name_rule(rule))}:\n"
+        yield f"Models by task, as in the paper's Table 1, detector {escape(name_rule(rule))}:\n"
         yield to_markdown(grid(asked, ["model", *estimates.run_factors], "task", rule))
 
 
@@ -189,10 +163,7 @@ def _difference_parts(estimates: StudyEstimates) -> Iterable[str]:
     tables = estimates.tables
     for rule in estimates.rules:
         if found := name_personas(tables["contrasts_by_persona"], rule, estimates.run_factors):
-            sentence, named = found
-            yield from _named_parts(sentence, mark_beyond(named, estimates, rule))
-    if said := describe_wordings(estimates):
-        yield f"{_sentence(said)}{' All rows: `tables/wordings.csv`.' * ('wordings' in tables)}\n"
+            yield from _named_parts(*found)
     if tables["persona_spread"].empty:
         return
     yield (
@@ -209,9 +180,9 @@ def _named_parts(sentence: str, named: pd.DataFrame) -> Iterable[str]:
     if len(named):
         some = f"The {_MOST} largest; all" if len(named) > _MOST else "All"
         yield f"{some} rows: `tables/contrasts_by_persona.csv`.\n"
-        left_out = {"rule", "baseline", "or_low", "or_high", "p_value", "mde_up", "mde_down", "within_texts"}
+        left_out = {"rule", "baseline", "or_low", "or_high", "p_value", "mde", "within_texts"}
         columns = [c for c in named.columns if c not in left_out and not c.startswith(("equiv_", "n"))]
-        yield to_markdown(readable(show_selected(named[columns].head(_MOST)), CONTRASTS))
+        yield to_markdown(readable(named[columns].head(_MOST), CONTRASTS))
 
 
 def _level_parts(estimates: StudyEstimates) -> Iterable[str]:
@@ -276,7 +247,7 @@ def _sensitivity_parts(estimates: StudyEstimates) -> Iterable[str]:
     if len(named):
         largest = named.reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index).head(_FEW)
         yield f"The {_FEW} largest:\n" if len(named) > _FEW else ""
-        yield to_markdown(readable(show_selected(largest.drop(columns=["p_value", "n_texts"])), INTERACTIONS))
+        yield to_markdown(readable(largest.drop(columns=["p_value", "n_texts"]), INTERACTIONS))
 
 
 def _regression_parts(estimates: StudyEstimates) -> Iterable[str]:

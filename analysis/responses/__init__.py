@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     )
     from .harness_metrics import read_metrics
     from .items import find_ambiguous, find_answers, has_item_ids, list_verdicts, match_items, sum_items
-    from .label_classes import FLAGGED, LABEL_CLASSES, label_class
     from .logs.load import load_responses
-    from .origin import Origin, read_origin, read_population
+    from .origin import Origin, read_origin
     from .outcomes import count_others, count_outcomes
     from .pairs import Overlap, Pairs, pair_runs
     from .provider import exclude_provider
@@ -63,9 +62,8 @@ else:
             ],
             "harness_metrics": ["read_metrics"],
             "items": ["find_ambiguous", "find_answers", "has_item_ids", "list_verdicts", "match_items", "sum_items"],
-            "label_classes": ["FLAGGED", "LABEL_CLASSES", "label_class"],
             "logs.load": ["load_responses"],
-            "origin": ["Origin", "read_origin", "read_population"],
+            "origin": ["Origin", "read_origin"],
             "outcomes": ["count_others", "count_outcomes"],
             "pairs": ["Overlap", "Pairs", "pair_runs"],
             "provider": ["exclude_provider"],
@@ -86,9 +84,7 @@ else:
 
 __all__ = [
     "CLASSIFIER",
-    "FLAGGED",
     "JUDGE",
-    "LABEL_CLASSES",
     "LONGEST_PERSONA",
     "MUCH",
     "TABLE_SUFFIXES",
@@ -127,7 +123,6 @@ __all__ = [
     "is_log",
     "is_table",
     "judge_rows",
-    "label_class",
     "list_verdicts",
     "literal",
     "load_responses",
@@ -141,7 +136,6 @@ __all__ = [
     "read_offered",
     "read_origin",
     "read_places",
-    "read_population",
     "read_responses",
     "read_words",
     "select_responses",

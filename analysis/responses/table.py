@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -12,7 +12,6 @@ from refusal_metrics.errors import InputError, unknown_name
 
 from ..columns import FLAGS, REQUIRED, is_verdict
 from ..files import check_new, reason, replace_file
-from .looks import LOOKS, StudyLooks, find_looks
 from .runs import Log, is_remote
 from .sql import Folder, check_verdicts, connect, count_rows, for_spreadsheets, identifier, quoted
 from .tables.checks import check_header, check_verdict_words
@@ -28,8 +27,8 @@ TABLE_SUFFIXES = (".parquet", ".csv")
 class Responses:
     """The responses of a study, one row a doc, in a DuckDB table named ``responses``.
 
-    Its columns: ``model, task`` (the kind), ``setting, persona, persona_group, template, response_type, phrase,
-    phrase_form, language, text_id, row_id, stratum, index, design_id``, the `FLAGS` ``empty, answered, unjudged,
+    Its columns: ``model, task`` (the kind), ``setting, persona, persona_group, template,
+    response_type, language, text_id, row_id, stratum, index, design_id``, the `FLAGS` ``empty, answered, unjudged,
     truncated``, ``refused_by`` (``text``, ``provider`` or null), for each rule R ``refused_R`` (null if it gave
     no verdict), and the factors of runs (``temperature``, ...).
     Those a study lacks are missing.
@@ -64,11 +63,6 @@ class Responses:
     def columns(self) -> tuple[str, ...]:
         """The columns of ``responses``."""
         return tuple(name for name, *_ in self.query("DESCRIBE responses").fetchall())
-
-    @property
-    def looks(self) -> list[StudyLooks]:
-        """The looks of stopping rules at the studies."""
-        return find_looks(self.connection) if LOOKS in self.columns else []
 
     @property
     def n(self) -> int:
@@ -211,7 +205,7 @@ def read_responses(files: Sequence[Path | str], *, all_runs: bool = False, trust
     responses = Responses(connection, tuple(files), tuple(notes), keep=folder)
     if "design_id" in responses.columns:
         _refuse_mixed_designs(responses)
-    return replace(responses, notes=(*responses.notes, *(of.describe() for of in responses.looks)))
+    return responses
 
 
 def _types(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:

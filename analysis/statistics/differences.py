@@ -1,15 +1,13 @@
-"""Differences of two arms' refusal rates and the statistics of their test, within texts or between them."""
+"""Differences of two arms' refusal rates and their errors, within texts or between them."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
-from .clustered import cluster_correction, clustered_variance
-from .intervals import zero_count_bound
-from .score import Score, score_interval
-from .strata import Strata, null_third_moment, null_variance
+from .clustered import clustered_variance
+from .exact import Strata, exchangeability_p, null_variance
 
 
 @dataclass(frozen=True)
@@ -18,20 +16,27 @@ class Difference:
 
     Attributes
     ----------
-    score
-        The difference of rates, in [-1, 1], and the statistics of its test.
+    estimate
+        Difference of rates, in [-1, 1].
+    clustered, error
+        Its text-clustered standard error, and the larger of that and the one under no difference.
+    freedom
+        Degrees of freedom of both.
     log_odds, log_odds_error
         Logarithm of the odds ratio, and its text-clustered standard error.
-    freedom
-        Degrees of freedom of this error.
+    exact_p
+        Of `refusal_metrics.analysis.statistics.exact.exchangeability_p`.
     n, n_texts, n_refused, n_baseline, n_refused_baseline
         Of the responses that were compared.
     """
 
-    score: Score
+    estimate: Floats
+    clustered: Floats
+    error: Floats
+    freedom: Floats
     log_odds: Floats
     log_odds_error: Floats
-    freedom: Floats
+    exact_p: Floats
     n: Floats
     n_texts: Floats
     n_refused: Floats
@@ -40,40 +45,11 @@ class Difference:
 
     def where(self, keep: NDArray[np.bool_], other: "Difference") -> "Difference":
         """Select contrasts by a mask, (n_contrasts,) bool, and take the others from a second set."""
-        numbers = (np.where(keep, getattr(self, name), getattr(other, name)) for name in _NUMBERS)
-        return Difference(self.score.where(keep, other.score), *numbers)
+        return Difference(*(np.where(keep, getattr(self, f.name), getattr(other, f.name)) for f in fields(self)))
 
     def take(self, keep: NDArray[np.bool_]) -> "Difference":
         """Select contrasts by a mask: (n_contrasts,) bool."""
-        return Difference(self.score.take(keep), *(getattr(self, name)[keep] for name in _NUMBERS))
-
-
-_NUMBERS = [field.name for field in fields(Difference) if field.name != "score"]
-
-
-def interval_of_difference(difference: Difference, phi: Floats, level: float | Floats) -> tuple[Floats, Floats]:
-    """Compute the confidence interval of each difference.
-
-    Parameters
-    ----------
-    difference : Difference
-    phi : (n_contrasts,) array of float
-        As of `refusal_metrics.analysis.statistics.score.overdispersion`.
-    level : float or (n_contrasts,) array of float
-        Confidence level.
-
-    Returns
-    -------
-    low, high : (n_contrasts,) array of float
-        As of `refusal_metrics.analysis.statistics.score.score_interval`. If no text has different verdicts, from -b to
-        b, with b the proportion of texts of which as many would show none with a probability of (1 - level) / 2. nan
-        for a single text.
-    """
-    score, has_error = difference.score, difference.freedom > 0
-    unseen = zero_count_bound(np.where(has_error, difference.freedom + 1, np.nan), (1 - level) / 2)
-    low, high = score_interval(score, phi, level)
-    is_known = has_error & (score.variance > 0)
-    return np.where(is_known, low, -unseen), np.where(is_known, high, unseen)
+        return Difference(*(getattr(self, f.name)[keep] for f in fields(self)))
 
 
 def compare_within(strata: Strata) -> Difference:
@@ -96,13 +72,17 @@ def compare_within(strata: Strata) -> Difference:
     Greenland and Robins 1985, doi:10.2307/2530643. Robins, Breslow and Greenland 1986,
     doi:10.2307/2531052.
     """
-    n_texts = strata.count_texts()
+    n_texts = np.bincount(strata.contrast, minlength=strata.n_contrasts).astype(np.float64)
+    estimate, clustered, error = _weighted_difference(strata, n_texts)
     log_odds, log_odds_error = _log_odds(strata, n_texts)
     return Difference(
-        score=_score_within(strata, n_texts),
+        estimate=estimate,
+        clustered=clustered,
+        error=error,
+        freedom=n_texts - 1,
         log_odds=log_odds,
         log_odds_error=log_odds_error,
-        freedom=n_texts - 1,
+        exact_p=exchangeability_p(strata),
         n=strata.total(strata.n),
         n_texts=n_texts,
         n_refused=strata.total(strata.k),
@@ -111,54 +91,17 @@ def compare_within(strata: Strata) -> Difference:
     )
 
 
-def text_scores(strata: Strata, difference: Difference) -> Floats:
-    r"""Compute what each text adds to the error of a difference within texts.
-
-    Parameters
-    ----------
-    strata : Strata
-    difference : Difference
-        From `compare_within`.
-
-    Returns
-    -------
-    (n_entries,) array of float
-        :math:`\sqrt{G / (G - 1)} (w_g d_g - \hat d w_g) / \sum_g w_g`: the sum of squares is the text-clustered
-        variance. nan for one text.
-    """
-    scale = np.sqrt(cluster_correction(difference.n_texts)) / difference.score.weight
-    return np.asarray(_residuals(strata, difference.score.estimate) * scale[strata.contrast], dtype=np.float64)
-
-
-def _residuals(strata: Strata, estimate: Floats) -> Floats:
-    """Compute the texts' scores around the estimate, w_g (d_g - d): (n_entries,)."""
+def _weighted_difference(strata: Strata, n_texts: Floats) -> tuple[Floats, Floats, Floats]:
+    """Compute the differences, their clustered errors, and the larger of these and the errors under no difference."""
     n = strata.n + strata.n_baseline
-    score = (strata.k * strata.n_baseline - strata.k_baseline * strata.n) / n
-    expected = estimate[strata.contrast] * strata.n * strata.n_baseline / n
-    return np.asarray(score - expected, dtype=np.float64)
-
-
-def _score_within(strata: Strata, n_texts: Floats) -> Score:
-    """Compute the statistics of the test within texts."""
-    n, s = strata.n + strata.n_baseline, strata.k + strata.k_baseline
     weight = strata.n * strata.n_baseline / n
     score = (strata.k * strata.n_baseline - strata.k_baseline * strata.n) / n
-    of_n, of_baseline, total = (strata.total(values) for values in (strata.n, strata.n_baseline, weight))
     with np.errstate(divide="ignore", invalid="ignore"):
+        total = strata.total(weight)
         estimate = strata.total(score) / total
-        return Score(
-            estimate=estimate,
-            weight=np.where(n_texts > 0, total, np.nan),
-            weight_squares=strata.total_squares(weight),
-            variance=null_variance(strata),
-            third=null_third_moment(strata),
-            scatter=clustered_variance(strata.total_squares(_residuals(strata, estimate)), n_texts),
-            n_informative=strata.count_texts(strata.null_variances > 0),
-            freedom=np.full(strata.n_contrasts, np.inf),
-            n=of_n,
-            n_baseline=of_baseline,
-            rate=strata.total(s) / (of_n + of_baseline),
-        )
+        residual = score - estimate[strata.contrast] * weight
+        clustered = np.sqrt(clustered_variance(strata.total(residual**2), n_texts)) / total
+        return estimate, clustered, np.maximum(clustered, np.sqrt(null_variance(strata)) / total)
 
 
 def _log_odds(strata: Strata, n_texts: Floats) -> tuple[Floats, Floats]:
@@ -169,7 +112,7 @@ def _log_odds(strata: Strata, n_texts: Floats) -> tuple[Floats, Floats]:
     with np.errstate(divide="ignore", invalid="ignore"):
         r, s = (strata.total(values) for values in (toward, against))
         influence = toward / r[strata.contrast] - against / s[strata.contrast]
-        return np.log(r) - np.log(s), np.sqrt(clustered_variance(strata.total_squares(influence), n_texts))
+        return np.log(r) - np.log(s), np.sqrt(clustered_variance(strata.total(influence**2), n_texts))
 
 
 def compare_between(strata: Strata) -> Difference:
@@ -183,42 +126,26 @@ def compare_between(strata: Strata) -> Difference:
     Returns
     -------
     Difference
-        The test treats all texts as one text. The scatter of its score is the larger of two: that of texts around the
-        rate of their own arm, and that with one rate and one correlation within texts, estimated from both arms.
-        Degrees of freedom are those of the arm with fewer texts.
+        The exact test treats all texts as one. The error under no difference has one rate and one
+        correlation within texts, estimated from both arms. Degrees of freedom are those of the arm with fewer
+        texts.
     """
-    strata = strata.whole_texts()
     arms = ((strata.n, strata.k), (strata.n_baseline, strata.k_baseline))
     (n, k), (n0, k0) = ((strata.total(n), strata.total(k)) for n, k in arms)
-    squares = None if strata.squares is None else strata.total(strata.squares)
     n_texts, n_texts0 = (strata.total((n > 0).astype(np.float64)) for n, _ in arms)
-    whole = Strata(np.arange(len(n)), n, k, n0, k0, len(n), squares)
     with np.errstate(divide="ignore", invalid="ignore"):
         variance, variance0 = _variance(strata, *arms[0], n, k), _variance(strata, *arms[1], n0, k0)
+        null = _between_null_variance(strata)
+        clustered = np.sqrt(variance + variance0)
         slope, slope0 = n**2 / (k * (n - k)), n0**2 / (k0 * (n0 - k0))
-        freedom = np.minimum(n_texts, n_texts0) - 1
-        weight = n * n0 / (n + n0)
-        score = Score(
-            estimate=k / n - k0 / n0,
-            weight=weight,
-            weight_squares=weight**2,
-            variance=np.nan_to_num(null_variance(whole)),
-            third=null_third_moment(whole),
-            scatter=(variance + variance0) * weight**2,
-            # All that is known of the variance is this contrast's own.
-            n_informative=np.full(len(n), np.inf),
-            freedom=np.where(freedom > 0, freedom, np.nan),
-            n=n,
-            n_baseline=n0,
-            rate=(k + k0) / (n + n0),
-        )
-        # With one rate, it would change with the difference as all variances do.
-        common = _between_null_variance(strata) * weight**2 * score.moments(score.estimate)[0] / score.variance
         return Difference(
-            score=replace(score, scatter=np.fmax(score.scatter, common)),
+            estimate=k / n - k0 / n0,
+            clustered=clustered,
+            error=np.maximum(clustered, np.sqrt(null)),
+            freedom=np.minimum(n_texts, n_texts0) - 1,
             log_odds=np.log(k) + np.log(n0 - k0) - np.log(k0) - np.log(n - k),
             log_odds_error=np.sqrt(variance * slope**2 + variance0 * slope0**2),
-            freedom=freedom,
+            exact_p=exchangeability_p(Strata(np.arange(len(n)), n, k, n0, k0, len(n))),
             n=n,
             n_texts=n_texts,
             n_refused=k,

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
-    from .contrasts import draw_contrasts, fit_blocks
     from .design import (
-        CONTRAST,
         KINDS,
         LANGUAGE,
         N_OPTIONS,
@@ -24,26 +22,14 @@ if TYPE_CHECKING:
         fold_name,
     )
     from .design_files import load_design
-    from .design_id import hash_design
-    from .sampler import (
-        Ints,
-        number_labels,
-        order_texts,
-        sample_balanced,
-        sample_iid,
-        sample_rows,
-        shard_bounds,
-        shuffle_texts,
-    )
-    from .settings import NAMES, ORDERS, PLACEMENT_OF_STUDY, PLACEMENTS, Settings, parse_settings
+    from .sampler import Ints, number_labels, order_texts, sample_balanced, sample_iid, sample_rows, shard_bounds
+    from .settings import NAMES, PLACEMENT_OF_STUDY, PLACEMENTS, Settings, parse_settings
     from .texts import CLASSES, Texts, fetch_texts, load_texts
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
-            "contrasts": ["draw_contrasts", "fit_blocks"],
             "design": [
-                "CONTRAST",
                 "Design",
                 "KINDS",
                 "LANGUAGE",
@@ -56,7 +42,6 @@ else:
                 "fold_name",
             ],
             "design_files": ["load_design"],
-            "design_id": ["hash_design"],
             "sampler": [
                 "Ints",
                 "number_labels",
@@ -65,21 +50,18 @@ else:
                 "sample_iid",
                 "sample_rows",
                 "shard_bounds",
-                "shuffle_texts",
             ],
-            "settings": ["NAMES", "ORDERS", "PLACEMENTS", "PLACEMENT_OF_STUDY", "Settings", "parse_settings"],
+            "settings": ["NAMES", "PLACEMENTS", "PLACEMENT_OF_STUDY", "Settings", "parse_settings"],
             "texts": ["CLASSES", "Texts", "fetch_texts", "load_texts"],
         },
     )
 
 __all__ = [
     "CLASSES",
-    "CONTRAST",
     "KINDS",
     "LANGUAGE",
     "NAMES",
     "N_OPTIONS",
-    "ORDERS",
     "PLACEMENTS",
     "PLACEMENT_OF_STUDY",
     "RESPONSE_TYPES",
@@ -91,11 +73,8 @@ __all__ = [
     "Settings",
     "Template",
     "Texts",
-    "draw_contrasts",
     "fetch_texts",
-    "fit_blocks",
     "fold_name",
-    "hash_design",
     "load_design",
     "load_texts",
     "number_labels",
@@ -105,5 +84,4 @@ __all__ = [
     "sample_iid",
     "sample_rows",
     "shard_bounds",
-    "shuffle_texts",
 ]

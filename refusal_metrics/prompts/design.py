@@ -2,15 +2,13 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from refusal_metrics.errors import InputError, unknown_name
 
 KINDS = ("nli", "politeness", "offensiveness")
 SETTINGS = ("persona", "neutral", "persona-free")
-CONTRAST = "contrast"
-"""The setting of tasks whose docs are of two settings, persona and neutral."""
 RESPONSE_TYPES = ("unforced", "semi-forced", "forced")
 NEUTRAL_GROUP = "neutral"
 LANGUAGE = "en"
@@ -28,22 +26,8 @@ N_OPTIONS: Mapping[str, int] = {"nli": 3, "politeness": 2, "offensiveness": 2}
 
 
 @dataclass(frozen=True)
-class Phrase:
-    """One of several wordings of a persona, with its grammatical form: ``"someone who is Asian"``, ``"who_is"``."""
-
-    text: str
-    form: str
-
-    def __str__(self) -> str:
-        return self.text
-
-
-@dataclass(frozen=True)
 class Persona:
-    """A person in a prompt: ``"a man"``, ``"an Asian person"``.
-
-    With `phrases`, the prompts have these instead, and the noun phrase is that of the first one.
-    """
+    """A person in a prompt: ``"a man"``, ``"an Asian person"``."""
 
     id: str
     group: str
@@ -51,29 +35,19 @@ class Persona:
     article: str
     plural: str = ""
     adjective: str = ""
-    phrases: tuple[Phrase, ...] = ()
 
     def __str__(self) -> str:
-        return self.phrases[0].text if self.phrases else f"{self.article} {self.noun_phrase}"
+        return f"{self.article} {self.noun_phrase}"
 
     @property
-    def asked(self) -> dict[str, object]:
+    def asked(self) -> dict[str, str]:
         """What decides the prompts: all but other names of the persona, which only the detector reads."""
-        own: dict[str, object] = {"id": self.id, "group": self.group}
-        if self.phrases:
-            return own | {"phrases": [[phrase.form, phrase.text] for phrase in self.phrases]}
-        return own | {"noun_phrase": self.noun_phrase, "article": self.article}
+        return {"id": self.id, "group": self.group, "noun_phrase": self.noun_phrase, "article": self.article}
 
     @property
     def words(self) -> tuple[str, ...]:
         """What the persona is called, the noun phrase first, for the detector."""
-        names = (self.noun_phrase, self.plural, self.adjective, *(phrase.text for phrase in self.phrases))
-        return tuple(name for name in names if name)
-
-    @property
-    def wordings(self) -> "tuple[Persona, ...]":
-        """The persona in each of its phrases; itself if it has none."""
-        return tuple(replace(self, phrases=(phrase,)) for phrase in self.phrases) or (self,)
+        return tuple(name for name in (self.noun_phrase, self.plural, self.adjective) if name)
 
     @property
     def neutral(self) -> bool:
@@ -91,13 +65,13 @@ class Template:
     instruction: str
     input: str
 
-    def render(self, persona: Persona | str | None, options: list[str], text_fields: Mapping[str, str]) -> str:
+    def render(self, persona: Persona | None, options: list[str], text_fields: Mapping[str, str]) -> str:
         """Write the prompt: the instruction, a blank line, the text.
 
         Parameters
         ----------
-        persona : Persona, str or None
-            The persona or one of its phrases; None for persona-free templates.
+        persona : Persona or None
+            None for persona-free templates.
         options : list of str
             The answers offered, in the order of the prompt.
         text_fields : mapping
@@ -141,8 +115,7 @@ class Design:
 
         Parameters
         ----------
-        setting : {"persona", "persona-free", "neutral", "contrast"}
-            A contrast task has the personas of the persona setting, then those of the neutral one.
+        setting : {"persona", "persona-free", "neutral"}
         wanted : list of str, optional
             Ids or groups; case, spaces, hyphens, underscores and a trailing "person" do not
             matter. A group means its personas that are asked by default, or all of them if none is.
@@ -160,8 +133,6 @@ class Design:
         InputError
             For a name that is neither a persona nor a group, or where none is left.
         """
-        if setting == CONTRAST:
-            return self.personas_for("persona", wanted) + self.personas_for("neutral", wanted)
         chosen = None if wanted is None else self._persona_ids(wanted)
         if setting == "persona-free":
             return ()
@@ -198,7 +169,7 @@ class Design:
         Parameters
         ----------
         kind : {"nli", "politeness", "offensiveness"}
-        setting : {"persona", "persona-free", "neutral", "contrast"}
+        setting : {"persona", "persona-free", "neutral"}
         wanted : list of str, optional
             Template ids or response types. A response type means its templates that are asked by
             default, or all of them if none is.

@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from .plan import Plan, plan_study
     from .record import RECORD, read_record
     from .resumed import check_resumed
-    from .run import Ended, deal_shards, missing_shards, run_checks, run_study, wanted_shards
+    from .run import Ended, deal_shards, missing_shards, run_checks, run_study
     from .signals import Interruptions, name_of, raise_interrupt
     from .spec import Study, StudyModel, load_study
-    from .stages import StoppingRule, check_same_rule, take_pending
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -32,10 +31,9 @@ else:
             "plan": ["Plan", "plan_study"],
             "record": ["RECORD", "read_record"],
             "resumed": ["check_resumed"],
-            "run": ["Ended", "deal_shards", "missing_shards", "run_checks", "run_study", "wanted_shards"],
+            "run": ["Ended", "deal_shards", "missing_shards", "run_checks", "run_study"],
             "signals": ["Interruptions", "name_of", "raise_interrupt"],
             "spec": ["Study", "StudyModel", "load_study"],
-            "stages": ["StoppingRule", "check_same_rule", "take_pending"],
         },
     )
 
@@ -49,12 +47,10 @@ __all__ = [
     "Interruptions",
     "Plan",
     "Shard",
-    "StoppingRule",
     "Study",
     "StudyFolder",
     "StudyModel",
     "check_resumed",
-    "check_same_rule",
     "control_studies",
     "deal_shards",
     "installed_versions",
@@ -67,6 +63,4 @@ __all__ = [
     "read_record",
     "run_checks",
     "run_study",
-    "take_pending",
-    "wanted_shards",
 ]

@@ -112,7 +112,6 @@ def first_screen(content: Content) -> dict[str, Any]:
         "has_outcomes": "outcomes" in estimates.tables and estimates.rule == ANSWERS_BY,
         "has_bounds": bool((rates["refusal_rate_low"] < rates["refusal_rate_high"]).any()),
         "headline_title": f"Refusal rates of {'persona prompts' if asked else 'all settings'}",
-        "standardised": bool(rates["standardised"].all()),
         "keys": [key.replace("_", " ") for key in keys],
         "scale_end": f"{100 * end:.0f}",
         "headline": [_row(row, keys, others, end) for _, row in rates.iterrows()],
@@ -176,7 +175,6 @@ def below(content: Content) -> dict[str, Any]:
         "sample_said": _sample_said(sample) if sample else content.without,
         "everything": content.everything,
         "validated": content.validation is not None,
-        "has_phrases": "wordings" in content.estimates.tables,
         "versions": list_versions(),
         "made": f"{content.made.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         "options": content.options,
@@ -230,7 +228,6 @@ def _groups(content: Content) -> list[tuple[str, list[dict[str, Any]]]]:
 def _notes(content: Content) -> dict[str, Sequence[str]]:
     notes = content.estimates.notes
     return {
-        "Differences": notes.get("wordings", ()),
         "Factors": notes.get("sensitivity", ()),
         "Regression": notes.get("regression", ()),
         "Across models": notes.get("trend", ()),

@@ -8,8 +8,7 @@ import pandas as pd
 from ...arrays import ALPHA
 from ...columns import STUDY, STUDY_COLUMNS, TASKS
 from ...display import interval, name_levels, percent
-from ..findings import count_families, list_findings, of_rule, write_selected
-from ..layout import are_standardised, headline_rates
+from ..findings import count_families, list_findings, of_rule
 from ..study_tables import StudyEstimates
 
 _FEW = 3
@@ -67,8 +66,7 @@ def headline(estimates: StudyEstimates) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row per model, task and setting, and level of the run factors: only the persona setting if it was run.
-        Columns: those, ``estimate, ci_low, ci_high`` of the report's detector, class-standardised if every row has a
-        class-standardised rate, which ``standardised`` says, and ``refusal_rate_low, refusal_rate_high``, always raw;
+        Columns: those, ``estimate, ci_low, ci_high, refusal_rate_low, refusal_rate_high`` of the report's detector,
         ``others`` (dict of the other detectors' names to rate and interval, as texts), ``other`` and ``empty``
         (shares of responses that are neither answer nor refusal, and of empty responses; nan if unknown),
         ``n, n_texts``.
@@ -77,8 +75,6 @@ def headline(estimates: StudyEstimates) -> pd.DataFrame:
     by = [*STUDY_COLUMNS, *estimates.run_factors]
     if (rates["setting"] == "persona").any():
         rates = rates[rates["setting"] == "persona"]
-    standardised = are_standardised(rates)
-    rates = headline_rates(rates)
     table = of_rule(rates, estimates.rule)
     # Tasks in the order of the paper, within models in their given order.
     order = {task: place for place, task in enumerate(TASKS)}
@@ -95,7 +91,6 @@ def headline(estimates: StudyEstimates) -> pd.DataFrame:
         for place, key in enumerate(keys):
             others[place][rule] = shown.get(key, "")
     table["others"] = pd.Series(others, index=table.index, dtype=object)
-    table["standardised"] = standardised
     return _with_outcomes(table, estimates.tables.get("outcomes"))
 
 
@@ -125,8 +120,9 @@ def _strongest_factor(indices: pd.DataFrame) -> Iterable[str]:
     first, second = (row for _, row in beyond.sort_values("iota", ascending=False, kind="stable").head(2).iterrows())
     apart = first["ci_low"] > second["ci_high"]
     yield (
-        f"The most important factor is {first['factor']} (iota {first['iota']:.3f}), followed by {second['factor']} "
-        f"({second['iota']:.3f}){'' if apart else '; their intervals overlap, so the order is uncertain'}."
+        f"The most important factor is {first['factor']} (iota {first['iota']:.3f} [{first['ci_low']:.3f}, "
+        f"{first['ci_high']:.3f}]), followed by {second['factor']} ({second['iota']:.3f} [{second['ci_low']:.3f}, "
+        f"{second['ci_high']:.3f}]){'' if apart else '; their intervals overlap, so the order is uncertain'}."
     )
 
 
@@ -140,26 +136,24 @@ def _personas(contrasts: pd.DataFrame, family: list[str]) -> Iterable[str]:
     if len(named):
         largest = name_levels(named).reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index)
         listed = "; ".join(
-            f"{row['persona']} {write_selected(row, 'points')} ({', '.join(map(str, row[family]))})"
+            f"{row['persona']} {percent(row['estimate'], signed=True)} points "
+            f"{interval(row['ci_low'], row['ci_high'], signed=True)} ({', '.join(map(str, row[family]))})"
             for _, row in largest.head(_FEW).iterrows()
         )
-        yield (
-            f"Largest significant differences from {than} (corrected for multiple comparisons; 95% CIs adjusted for "
-            f"selection): {listed}."
-        )
+        yield f"Largest significant differences from {than} (corrected for multiple comparisons): {listed}."
     elif len(own):
-        yield "Differences smaller than the minimum detectable effects cannot be ruled out."
+        yield "Differences smaller than the minimum detectable difference cannot be ruled out."
     yield from _blind_spots(own, family)
 
 
 def _blind_spots(own: pd.DataFrame, family: list[str]) -> Iterable[str]:
     """List where power is low or unknown, in sentences."""
-    families = name_levels(own).groupby(family, sort=False, dropna=False)["mde_up"]
+    families = name_levels(own).groupby(family, sort=False, dropna=False)["mde"]
     least = families.min()
     blind, unknown = least[least > LARGE], least[least.isna()]
     if len(blind):
         yield (
-            f"The study has less than 80% power to detect a {100 * LARGE:.0f}-point increase for any persona in "
+            f"The study has less than 80% power to detect a {100 * LARGE:.0f}-point difference for any persona in "
             f"{len(blind)} of {count_families(len(least), family)}: {_listed(blind)}."
         )
     if len(unknown):

@@ -14,9 +14,8 @@ from typing import Any
 from refusal_metrics.detection import ANSWERS_BY, RULES_VERSION
 from refusal_metrics.errors import InputError, unknown_name
 
-from ...columns import FACTORS, FLAGS, PHRASE, STUDY_COLUMNS
+from ...columns import FACTORS, FLAGS, STUDY_COLUMNS
 from ...contracts import check_run_factors, name_settings
-from ..looks import LOOKS, looks_column, read_looks
 from ..run_results import settings_in_effect
 from ..runs import Log, differing_settings, find_logs, is_remote
 from ..sql import Folder, connect, count_rows, literal, quoted
@@ -53,8 +52,8 @@ _WORKING = (
 _COLUMNS = frozenset(
     {
         *(*DOC_FIELDS, *_TEXTS, *_TOLD, *_WORKING),
-        *(LOOKS, "model", "task", "run", "log", "file", "line", "filter", "outcome", "file_row_number", "place"),
-        *(*FLAGS, "provider_reason", "doc", "told", "found", "escaped", "content", "rule", "answer"),
+        *("model", "task", "run", "log", "file", "line", "filter", "outcome", "file_row_number", "place"),
+        *(*FLAGS, "provider_reason", "doc", "told", "found", "escaped", "block", "rule", "answer"),
     }
 )
 """The names that no setting of a run can have as a column, besides those that are reserved."""
@@ -276,18 +275,12 @@ class _Reader:
         is_told = (
             bool(judged) or count_rows(self._connection, "SELECT count(*) FROM usable WHERE rules IS NOT NULL") > 0
         )
-        left = [*_WORKING, "file_row_number", "provider_reason", *([] if is_told else ["cause", "rules"])]
-        if not count_rows(self._connection, "SELECT count(block) FROM usable"):
-            left.append("block")
-        if not count_rows(self._connection, f"SELECT count({PHRASE[0]}) FROM usable"):
-            left += PHRASE
+        left = (*_WORKING, "file_row_number", "provider_reason", *(() if is_told else ("cause", "rules")))
         columns = ", ".join(
             again.get(name, f"usable.{name}")
             for name in self._connection.execute("SELECT * FROM usable LIMIT 0").df().columns
             if name not in left
         )
-        if looks := read_looks(self._logs):
-            columns += f", {looks_column(looks)}"
         self._connection.execute(
             f"COPY (SELECT {columns} FROM usable {joined} {newest}) "
             f"TO {quoted(kept)} (FORMAT parquet, COMPRESSION zstd)",

@@ -91,7 +91,7 @@ def test_tables_for_people_are_percentages(results, form):
     # R and N are 3 of the 6.
     assert "50.00" in printed
     # Persona-free: none of 3 responses to one text.
-    assert "[0.00, 97.50]" in printed
+    assert "[0.00, 95.00]" in printed
     assert REPEATED not in printed
 
 
@@ -125,11 +125,7 @@ def test_the_report_prints_its_main_table_and_says_where_it_is(results, tmp_path
     assert "50.00" in ended.stdout
     parts = f"tables in {out / 'tables'}, figures in {out / 'figures'}"
     where = f"Report written to {out / 'report.html'} ({parts})."
-    kind = (
-        "Rates are raw: every response has the same weight. Class-standardised rates need the class of every text, and "
-        "two texts of each class."
-    )
-    assert ended.stderr == f"{REPEATED}\n{kind}\n{where}\n"
+    assert ended.stderr == f"{REPEATED}\n{where}\n"
     assert (out / "report.html").is_file()
     assert (out / "report.md").is_file()
     assert (out / "tables" / "rates.csv").is_file()
@@ -184,11 +180,6 @@ COLUMNS = {
         *("deviation_corrected", "p_value", "n", "n_refused", "p_adjusted"),
     ],
     "sensitivity --interactions model,response_type": [*contracts.INTERACTIONS.keys, *contracts.INTERACTIONS.estimates],
-    "sensitivity --variance": [*contracts.VARIANCE_COMPONENTS.keys, *contracts.VARIANCE_COMPONENTS.estimates],
-    "sensitivity --variance --factors temperature": [
-        *("model", "task", "temperature", "component"),
-        *contracts.VARIANCE_COMPONENTS.estimates,
-    ],
     "regression": REGRESSION,
     "regression --factors persona,temperature": REGRESSION,
     "regression --formula persona*response_type+model": REGRESSION,
@@ -441,9 +432,6 @@ MISTAKES = {
     "sensitivity --interactions model,model": "--interactions model,model: names 1 factor; name two",
     "sensitivity --interactions model,tsk": "did you mean 'task'?",
     "sensitivity --levels --interactions model,task": "--levels and --interactions: mean different",
-    "sensitivity --variance --levels": "--levels and --variance: mean different",
-    "sensitivity --variance --factors template": "--factors template: --variance divides the variance among all",
-    "sensitivity --variance --without template": "--without: --variance divides the variance among all factors",
     "regression --estimator fith": "unknown estimator 'fith': allowed are mle, firth, ridge; did you mean 'firth'?",
     "regression --formula persona*tsk": "did you mean 'task'?",
     "regression --formula persona**task": "the formula 'persona**task' is malformed at '**'",

@@ -11,7 +11,6 @@ from markdown_it import MarkdownIt
 from refusal_metrics.analysis.report.findings import list_findings
 from refusal_metrics.analysis.report.markdown import main_table, write_markdown
 from refusal_metrics.analysis.report.study_tables import ReportOptions
-from refusal_metrics.analysis.report.wordings import ONE_WORDING
 from refusal_metrics.analysis.report.write import estimate_responses
 from refusal_metrics.analysis.responses import Origin, read_responses
 
@@ -102,8 +101,7 @@ def test_what_was_found_stands_first_and_how_to_read_it_last(estimates):
 
 
 def test_the_findings_are_the_numbers_of_the_tables(estimates):
-    rate, baseline, named, wording, factors = list_findings(estimates)
-    assert wording == ONE_WORDING
+    rate, baseline, named, factors = list_findings(estimates)
     (row,) = estimates.tables["rates"].query("setting == 'persona'").to_dict("records")
     assert rate == f"{100 * row['n_refused'] / 640:.2f}% of responses to persona prompts were refusals (given)."
     (contrast,) = estimates.tables["contrasts"].to_dict("records")
@@ -118,20 +116,20 @@ def test_the_findings_are_the_numbers_of_the_tables(estimates):
     assert named.startswith(
         f"{n_named} of 4 differences between a persona and the neutral baseline {'is' if n_named == 1 else 'are'} "
         "significant after correction (given; 4 personas in 1 combination of a model and a task). The median minimum "
-        "detectable increase is "
+        "detectable difference is "
     )
     assert factors.startswith("Factors with a significant effect on refusals (sensitivity index, given): persona 0.")
 
 
 def test_rates_of_several_models_and_tasks_are_said_from_the_lowest_to_the_highest(estimates):
     rates = estimates.tables["rates"].query("setting == 'persona'")
-    other = rates.assign(model="b/two", task="nli", estimate_standardised=0.9, n=100, n_refused=90)
+    other = rates.assign(model="b/two", task="nli", estimate=0.9, n=100, n_refused=90)
     both = replace(estimates, tables=estimates.tables | {"rates": pd.concat([rates, other], ignore_index=True)})
-    low = rates["estimate_standardised"].iloc[0]
+    low = rates["estimate"].iloc[0]
     whole = (rates["n_refused"].iloc[0] + 90) / 740
     assert next(iter(list_findings(both))) == (
-        f"{100 * whole:.2f}% of responses to persona prompts were refusals (given; range of class-standardised rates: "
-        f"{100 * low:.2f}% for acme/parrot, Offensiveness to 90.00% for b/two, NLI)."
+        f"{100 * whole:.2f}% of responses to persona prompts were refusals (given; range: {100 * low:.2f}% for "
+        "acme/parrot, Offensiveness to 90.00% for b/two, NLI)."
     )
 
 
@@ -256,18 +254,6 @@ def test_the_main_table_is_empty_without_persona_prompts(tmp_path):
     neutral = study(tmp_path, settings=("neutral",))
     assert main_table(neutral.tables).empty
     assert "In short" not in headings(write_markdown(ORIGIN, neutral, {}))
-
-
-def test_the_main_table_is_class_standardised_where_classes_are_known_and_says_so(estimates):
-    (row,) = estimates.tables["rates"].query("setting == 'persona'").to_dict("records")
-    assert main_table(estimates.tables)["your `refused` column (%)"].tolist() == [
-        f"{100 * row['estimate_standardised']:.2f}"
-    ]
-    assert "Rates are class-standardised" in write_markdown(ORIGIN, estimates, {})
-    raw = estimates.tables["rates"].assign(estimate=0.123, estimate_standardised=float("nan"))
-    unknown = replace(estimates, tables=estimates.tables | {"rates": raw})
-    assert main_table(unknown.tables)["your `refused` column (%)"].tolist() == ["12.30"]
-    assert "Rates are raw" in write_markdown(ORIGIN, unknown, {})
 
 
 # Hostile names.

@@ -1,7 +1,5 @@
 """The sentences of a page's first screen."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,12 +30,9 @@ ASKED = [
 
 
 def contrasts(rows):
-    made = pd.DataFrame(rows, columns=["model", "task", "persona", "estimate", "p_adjusted", "mde_up"])
+    made = pd.DataFrame(rows, columns=["model", "task", "persona", "estimate", "p_adjusted", "mde"])
     made.insert(3, "baseline", "neutral")
-    made = made.assign(rule="aware", ci_low=made["estimate"] - 0.01, ci_high=made["estimate"] + 0.01)
-    # As of significant differences: a wider interval, and a smaller estimate.
-    ends = {"ci_low_named": made["estimate"] - 0.02, "ci_high_named": made["estimate"] + 0.02}
-    return made.assign(estimate_shrunken=made["estimate"] / 2, **ends)
+    return made.assign(rule="aware", ci_low=made["estimate"] - 0.01, ci_high=made["estimate"] + 0.01)
 
 
 def test_the_reports_rule_is_told_first_and_the_others_in_one_sentence():
@@ -51,9 +46,8 @@ def test_the_largest_differences_are_named_with_their_intervals():
     table = contrasts([("m", "nli", "man", 0.02, 0.01, 0.01), ("m", "nli", "woman", -0.3, 0.001, 0.01)])
     found = find_all(study(ASKED, contrasts_by_persona=table))
     assert found[-1] == (
-        "Largest significant differences from neutral prompts (corrected for multiple comparisons; 95% CIs adjusted "
-        "for selection): Woman -30.00 points [-32.00, -28.00], shrunken -15.00 (m, NLI); Man +2.00 points [+0.00, "
-        "+4.00], shrunken +1.00 (m, NLI)."
+        "Largest significant differences from neutral prompts (corrected for multiple comparisons): Woman -30.00 "
+        "points [-31.00, -29.00] (m, NLI); Man +2.00 points [+1.00, +3.00] (m, NLI)."
     )
 
 
@@ -62,9 +56,9 @@ def test_where_no_persona_differs_and_nothing_could_have_been_found_both_are_sai
         [("m", "nli", "man", 0.0, 1.0, 0.3), ("m", "nli", "woman", 0.0, 1.0, 0.2), ("m", "x", "man", 0, 1, np.nan)]
     )
     *_, none, blind, unknown = find_all(study(ASKED, contrasts_by_persona=table))
-    assert none == "Differences smaller than the minimum detectable effects cannot be ruled out."
+    assert none == "Differences smaller than the minimum detectable difference cannot be ruled out."
     assert blind == (
-        "The study has less than 80% power to detect a 10-point increase for any persona in 1 of 2 combinations of a "
+        "The study has less than 80% power to detect a 10-point difference for any persona in 1 of 2 combinations of a "
         "model and a task: m, NLI."
     )
     assert unknown.endswith("where no prompt or every prompt was refused: m, x.")
@@ -76,40 +70,16 @@ def test_the_factor_that_matters_most_is_named_with_how_sure_that_is(low, said):
     table = pd.DataFrame(rows, columns=["model", "factor", "iota", "ci_low", "ci_high", "p_value"])
     found = find_all(study(ASKED, sensitivity=table.assign(task="", upper_bound_only=False)))
     # Persona is not significant, however large its index.
-    assert found[-1] == f"The most important factor is model (iota 0.300), followed by task (0.100){said}."
+    assert found[-1] == (
+        f"The most important factor is model (iota 0.300 [{low:.3f}, 0.400]), followed by task (0.100 [0.050, "
+        f"0.200]){said}."
+    )
 
 
 def test_without_persona_prompts_the_page_says_so():
     (only,) = find_all(study(ASKED[2:3]))
     assert only.startswith("No persona task was run")
     assert headline(study(ASKED[2:3]))["setting"].tolist() == ["neutral"]
-
-
-STANDARDISED = ("estimate_standardised", "ci_low_standardised", "ci_high_standardised")
-
-
-def test_the_headline_and_the_range_are_class_standardised_if_every_rate_is():
-    made = study(ASKED)
-    numbers = dict(zip(STANDARDISED, (0.25, 0.15, 0.35), strict=True))
-    known = made.tables["rates"].assign(**numbers)
-    known.loc[1, list(STANDARDISED)] = (0.05, 0.0, 0.15)
-    table = headline(_with_rates(made, known))
-    assert table[["estimate", "ci_low", "ci_high"]].to_numpy().tolist() == [[0.05, 0.0, 0.15], [0.25, 0.15, 0.35]]
-    assert table["others"].tolist() == [{"other": "25.00 [15.00, 35.00]"}] * 2
-    assert table["standardised"].all()
-    # 20 of 200 responses are refusals.
-    assert find_all(_with_rates(made, known))[0] == (
-        "10.00% of responses to persona prompts were refusals (aware; range of class-standardised rates: 5.00% for m, "
-        "NLI to 25.00% for m, Offensiveness)."
-    )
-    known.loc[3, list(STANDARDISED)] = np.nan
-    table = headline(_with_rates(made, known))
-    assert table["estimate"].tolist() == [0.0, 0.2]
-    assert not table["standardised"].any()
-
-
-def _with_rates(made, table):
-    return replace(made, tables=made.tables | {"rates": table})
 
 
 def test_the_headline_holds_persona_prompts_by_the_reports_rule_tasks_in_the_order_of_the_paper():

@@ -1,1 +1,0 @@
-"""The meta-analysis of persona effects over models and tasks."""
