@@ -105,27 +105,28 @@ def build_docs(
     texts = load_texts(kind, settings.source, settings.columns, settings.data_dir)
     task = {"kind": kind, "setting": setting, "labels": labels, "version": version}
     task |= {"placement": settings.placement} if is_apart else {}
-    design_id = _design_id(settings, texts.checksum, task, people, templates)
+    text = number_labels(texts.text_ids)
+    # Without personas, each template is a pair, as with a single persona.
+    rows, pairs, short = _sample(settings, texts, text, max(1, len(people)), len(templates))
+    is_drawn = pairs >= 0
+    row_of_doc, pair_of_doc = np.repeat(rows, is_drawn.sum(axis=1)), pairs[is_drawn]
+    design_id = _design_id(settings, texts.checksum, task, people, templates, shares_pool=not is_drawn.all())
     _people[design_id] = {p.id: p for p in people}
     _templates[design_id] = {t.id: t for t in templates}
     _texts[design_id] = {"source": settings.source, "checksum": texts.checksum}
 
-    text = number_labels(texts.text_ids)
-    # Without personas, each template is a pair, as with a single persona.
-    rows, pairs, short = _sample(settings, texts, text, max(1, len(people)), len(templates))
-    text_of_doc = np.repeat(text[rows], pairs.shape[1])
-    start, stop = _shard(settings.shard, text_of_doc, kind)
-    docs = _table(texts, np.repeat(rows, pairs.shape[1])[start:stop], pairs.ravel()[start:stop], people, templates)
+    start, stop = _shard(settings.shard, text[rows], is_drawn.sum(axis=1), kind)
+    docs = _table(texts, row_of_doc[start:stop], pair_of_doc[start:stop], people, templates)
     same = {"design_id": design_id, "labels": labels, "setting": setting, "kind": kind, "language": LANGUAGE}
     docs |= {name: pa.repeat(pa.scalar(value), stop - start) for name, value in same.items()}
     docs["index"] = pa.array(np.arange(start, stop))
     if is_apart:
         said = {p.id: f"You are {p}." for p in people}
         docs[SYSTEM] = pa.array([said.get(persona, "") for persona in docs["persona"].to_pylist()])
-    n_texts = len(np.unique(text_of_doc[start:stop]))
+    n_texts = len(np.unique(text[row_of_doc[start:stop]]))
     asked = [f"{stop - start:,} prompts about {n_texts:,} texts", *short]
-    if stop - start < pairs.size:
-        asked.insert(1, f"a shard of {pairs.size:,}")
+    if stop - start < len(pair_of_doc):
+        asked.insert(1, f"a shard of {len(pair_of_doc):,}")
     in_effect = json.dumps(settings.as_metadata())
     log.info("%s, %s: %s; design_id %s, %s", kind, setting, "; ".join(asked), design_id, in_effect)
     fields = (*doc_fields(kind), *[SYSTEM] * is_apart)
@@ -198,7 +199,7 @@ def render_prompt(doc: Mapping[str, Any]) -> str:
 def _sample(
     settings: Settings, texts: Texts, text: Ints, n_personas: int, n_templates: int
 ) -> tuple[Ints, Ints, list[str]]:
-    """Draw the rows, in the order of the study, and their pairs: (n_rows,), (n_rows, variations).
+    """Draw the rows, in the order of the study, and their pairs: (n_rows,), (n_rows, variations), -1 for none.
 
     Also report what is less than requested.
     """
@@ -221,7 +222,10 @@ def _sample(
         )
     blocks = rows if texts.kind == "nli" else text[rows]
     strata = np.unique(stratum[rows], return_inverse=True)[1]
-    return rows, sample_balanced(blocks, strata, settings.variations, n_personas, n_templates, pairs_rng), short
+    pairs = sample_balanced(blocks, strata, settings.variations, n_personas, n_templates, pairs_rng)
+    if n_sharing := len(np.unique(blocks[(pairs < 0).any(axis=1)])):
+        short.append(f"{n_sharing:,} texts have several rows, which share the {pool} persona-template combinations")
+    return rows, pairs, short
 
 
 def _table(
@@ -247,23 +251,33 @@ def _table(
     return columns
 
 
-def _shard(shard: tuple[int, int], text_of_doc: Ints, kind: str) -> tuple[int, int]:
+def _shard(shard: tuple[int, int], text_of_row: Ints, n_docs_of_row: Ints, kind: str) -> tuple[int, int]:
+    """Return where a shard begins and ends; it is cut by rows, so that all settings of a study have its texts."""
     try:
-        return shard_bounds(text_of_doc, *shard)
+        bounds = shard_bounds(text_of_row, *shard)
     except ValueError as error:
-        n_texts = len(np.unique(text_of_doc))
+        n_texts = len(np.unique(text_of_row))
         raise InputError(
             f"shard={shard[0]}/{shard[1]}: the {kind} study has only {n_texts} texts; take K up to {n_texts}"
         ) from error
+    n_docs_before = np.concatenate([[0], np.cumsum(n_docs_of_row)])
+    return int(n_docs_before[bounds[0]]), int(n_docs_before[bounds[1]])
 
 
 def _design_id(
-    settings: Settings, checksum: str, task: Mapping[str, Any], people: Iterable[Persona], templates: Iterable[Template]
+    settings: Settings,
+    checksum: str,
+    task: Mapping[str, Any],
+    people: Iterable[Persona],
+    templates: Iterable[Template],
+    *,
+    shares_pool: bool,
 ) -> str:
     """Return the id of a study: a hash of everything that determines its docs, but not of paths or shards.
 
     The half before the hyphen is of the sample alone, which the settings of one study share: the
-    analysis compares them only where it is the same.
+    analysis compares them only where it is the same. Rows that share the pool of their text were given
+    prompts that the text already had, in earlier versions: the other half tells the two designs apart.
     """
     sample = {
         "texts": [task["kind"], checksum, dict(settings.columns or {})],
@@ -275,6 +289,7 @@ def _design_id(
         "personas": [p.asked for p in people],
         "templates": [asdict(t) for t in templates],
     }
+    asked |= {"rows_share_pool": True} if shares_pool else {}
     return f"{_digest(sample)}-{_digest(sample | asked)}"
 
 

@@ -138,18 +138,31 @@ def test_the_real_file_gives_47010_docs_from_4701_rows(real, design, n_docs):
     assert len(set(built["row_id"])) == 4701
 
 
-def test_persona_free_has_nine_docs_a_row_and_says_so_in_the_line_about_what_is_asked(real, caplog):
+def test_persona_free_asks_each_text_each_template_once_and_says_so(real, caplog):
     caplog.set_level("INFO", logger="lm_eval")
     built = real("persona-free")
-    assert len(built) == 4701 * 9 == 42_309
-    (said,) = caplog.messages
-    # Of the 1,500 comments, those of which a rating is among the 1,000 of its class.
+    # Of the 1,500 comments, those of which a rating is among the 1,000 of its class: 1,410, each with 9 templates.
     assert len(set(built["text_id"])) == 1410
+    assert len(built) == 1410 * 9 == 12_690
+    assert len(set(zip(built["text_id"], built["template"], strict=True))) == 12_690
+    (said,) = caplog.messages
     assert said.startswith(
-        "offensiveness, persona-free: 42,309 prompts about 1,410 texts; only 701 in class 5 of 1000 rows per class; "
-        "9 prompts per row, not 10: only 9 persona-template combinations exist; design_id "
+        "offensiveness, persona-free: 12,690 prompts about 1,410 texts; only 701 in class 5 of 1000 rows per class; "
+        "9 prompts per row, not 10: only 9 persona-template combinations exist; "
     )
-    assert len(set(zip(built["row_id"], built["template"], strict=True))) == 42_309
+    n_ratings = Counter(real()["text_id"])
+    sharing = sum(n > 10 for n in n_ratings.values())  # ten persona prompts a rating
+    assert f"; {sharing:,} texts have several rows, which share the 9 persona-template combinations; " in said
+
+
+def test_neutral_prompts_are_distinct(real):
+    built = real("neutral")
+    prompts = set(zip(built["text_id"], built["persona"], built["template"], strict=True))
+    # Each rating gets 10 of 3 phrases with 9 templates, as far as the 27 of its text suffice.
+    n_ratings = {text: n // 10 for text, n in Counter(real()["text_id"]).items()}
+    assert len(prompts) == len(built) == sum(min(10 * n, 27) for n in n_ratings.values())
+    by_text = Counter(built["text_id"])
+    assert all(by_text[text] == min(10 * n, 27) for text, n in n_ratings.items())
 
 
 def test_a_class_with_fewer_rows_than_asked_gives_all_it_has_and_says_so(caplog):
@@ -175,6 +188,20 @@ def test_the_shards_joined_are_the_unsharded_docs(n_shards):
     assert [doc for part in parts for doc in part] == list(whole)
     texts = [set(part["text_id"]) for part in parts]
     assert all(not a & b for a, b in pairwise(texts))
+
+
+def test_a_shard_has_the_same_texts_in_all_settings_though_their_prompts_differ_in_number(real):
+    for k in (1, 2, 4):
+        shards = [
+            real(setting, rows_per_class=100, shard=f"{k}/4") for setting in ("persona", "neutral", "persona-free")
+        ]
+        assert len({frozenset(shard["text_id"]) for shard in shards}) == 1
+        assert len(shards[2]) < len(shards[0])
+
+
+def test_shards_of_texts_that_share_their_pool_join_to_the_whole(real):
+    whole, *parts = (real("persona-free", rows_per_class=100, shard=shard) for shard in ("1/1", "1/3", "2/3", "3/3"))
+    assert [doc for part in parts for doc in part] == list(whole)
 
 
 def test_a_shard_out_of_range_is_refused():
@@ -226,6 +253,16 @@ def test_the_design_id_distinguishes_studies_and_shards_not():
         of(templates=["p1"]),
     ]
     assert len({base, *different}) == len(different) + 1
+
+
+def test_the_design_id_distinguishes_texts_that_share_their_pool_from_the_copies_of_earlier_versions(real):
+    # Recorded before prompts of a text were distinct. In the persona setting they always were.
+    assert real(rows_per_class=200)[0]["design_id"] == "0f9fa953-66ebea72"
+    sample, asked = real("neutral", rows_per_class=200)[0]["design_id"].split("-")
+    assert sample == "0f9fa953"
+    assert asked != "afc92691"
+    # Ten ratings have no text in common.
+    assert real("neutral", rows_per_class=2)[0]["design_id"] == "a411da7f-39579bca"
 
 
 def test_the_settings_of_one_study_share_the_first_half_of_their_design_ids():

@@ -22,6 +22,8 @@ _TRIES, _TRIES_FOR_MARGINALS = 16, 512
 """How often `sample_balanced` draws a text before it keeps the best try: if only pair counts run ahead, which later
 texts mostly balance, and if a persona or template count does, which breaks a bound.
 One text in ten needs a second try; the few that use up nearly their whole pool of pairs need many."""
+_GIVE_UP = 8
+"""One pair in this many is put off in each row of a text that uses up its pool, once `_TRIES` have failed."""
 
 # One integer ranks the pairs for the next prompt of a stratum: first by how often their persona and
 # their template were drawn, then by how often the pair was, then at random. Counts stay below 2**20,
@@ -141,12 +143,13 @@ def sample_balanced(
     Parameters
     ----------
     blocks : (n_rows,) int
-        What pairs shall be distinct within: the text of each row (for NLI its pair). Rows of one
-        block are adjacent. Where the pool is too small for a block, its rows stand alone.
+        What pairs are distinct within: the text of each row (for NLI its pair). Rows of one
+        block are adjacent. If the pool is too small for a block, its rows share the pool in
+        parts that differ by at most one pair; which rows get one more is random.
     strata : (n_rows,) int
         Class of each row, from 0.
     variations : int
-        Prompts a row gets; at most ``n_personas * n_templates`` of them.
+        Prompts a row gets if the pool of its block suffices.
     n_personas, n_templates : int
         Their product is the pool.
     rng : numpy.random.Generator
@@ -154,29 +157,34 @@ def sample_balanced(
     Returns
     -------
     (n_rows, min(variations, pool)) int
-        Pair numbers. Within a stratum, persona and template counts differ by at most 2 in every
-        prefix, pair counts by at most 2 at the end. Only where texts use up their pool to the last
-        pair (6 rows of 2 prompts from 12 pairs) can a persona or template now and then be 3 ahead.
+        Pair numbers, and -1 behind them in rows that get fewer. Within a stratum, persona and template counts differ
+        by at most 2 in every prefix, pair counts by at most 2 at the end. Only where texts use up their pool to the
+        last pair (6 rows of 2 prompts from 12 pairs) can a persona or template now and then be 3 ahead.
     """
     variations = min(variations, n_personas * n_templates)
-    drawn = np.empty((len(blocks), variations), dtype=np.int64)
+    drawn = np.full((len(blocks), variations), -1, dtype=np.int64)
     tallies = [_Tally(n_personas, n_templates) for _ in range(int(strata.max()) + 1)]
     first_noise = rng.integers(_NOISE, size=(len(blocks), n_personas * n_templates))
     starts = np.flatnonzero(np.diff(blocks, prepend=blocks[0] - 1))
     for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(blocks)], strict=True):
         strata_here = strata[start:stop].tolist()
         before = {s: tallies[s] for s in strata_here}
-        best = _fill_block(before, strata_here, range(stop - start), first_noise[start:stop], variations)
+        sizes = _share_pool(stop - start, variations, n_personas * n_templates, rng)
+        best = _fill_block(before, strata_here, range(stop - start), first_noise[start:stop], sizes)
         for tried in range(1, _TRIES_FOR_MARGINALS):
             if not best.marginal_misses and (not best.pair_misses or tried >= _TRIES):
                 break
             noise = rng.integers(_NOISE, size=(stop - start, n_personas * n_templates))
+            if tried >= _TRIES and sum(sizes) < len(sizes) * variations:
+                # What the last rows get is forced, so some of the best choices of the others have to be given up.
+                noise += rng.integers(_GIVE_UP, size=noise.shape) // (_GIVE_UP - 1) * 2 * _MARGINAL
             turn = rng.permutation(len(tallies)).tolist()
             order = sorted(range(stop - start), key=[turn[s] for s in strata_here].__getitem__)
-            again = _fill_block(before, strata_here, order, noise, variations)
+            again = _fill_block(before, strata_here, order, noise, sizes)
             if (again.marginal_misses, again.pair_misses) < (best.marginal_misses, best.pair_misses):
                 best = again
-        drawn[start:stop] = best.pairs
+        for row, pairs in enumerate(best.pairs, start):
+            drawn[row, : len(pairs)] = pairs
         for stratum, tally in best.tallies.items():
             tallies[stratum] = tally
     return drawn
@@ -220,37 +228,42 @@ class _Tally:
         return int(counts.max() - counts.min()) > 2 * _PAIR
 
 
+def _share_pool(n_rows: int, variations: int, pool: int, rng: np.random.Generator) -> list[int]:
+    """Return how many pairs each row of a block gets."""
+    if n_rows * variations <= pool:
+        return [variations] * n_rows
+    each, more = divmod(pool, n_rows)
+    return (each + (rng.permutation(n_rows) < more)).tolist()
+
+
 @dataclass
 class _Block:
     """The pairs of one block's rows, the tallies with them, and how many bounds they break."""
 
-    pairs: Ints
+    pairs: list[list[int]]
     tallies: dict[int, _Tally]
     marginal_misses: int = 0
     pair_misses: int = 0
 
 
 def _fill_block(
-    before: dict[int, _Tally], strata: list[int], order: Sequence[int], noise: Ints, variations: int
+    before: dict[int, _Tally], strata: list[int], order: Sequence[int], noise: Ints, sizes: Sequence[int]
 ) -> _Block:
     """Draw the pairs of one block, its rows taken in an order in which equal strata keep theirs."""
-    block = _Block(np.empty((len(strata), variations), dtype=np.int64), {s: t.copy() for s, t in before.items()})
+    block = _Block([[] for _ in strata], {s: t.copy() for s, t in before.items()})
     shape = block.tallies[strata[0]].ranks.shape
     taken = np.zeros(shape, dtype=np.int64)
-    distinct = len(strata) * variations <= taken.size
     for turn, row in enumerate(order):
         tally = block.tallies[strata[row]]
         handicap = taken + noise[row].reshape(shape)
-        later = [strata[r] for r in order[turn + 1 :] if strata[r] != strata[row]] if distinct else []
-        for stratum in later:
+        for stratum in [strata[r] for r in order[turn + 1 :] if strata[r] != strata[row]]:
             need = block.tallies[stratum].ranks
             handicap -= (need - need.min()) >> _FORESIGHT_SHIFT
-        pairs, misses = tally.draw_row(handicap, variations)
+        pairs, misses = tally.draw_row(handicap, sizes[row])
         block.pairs[row] = pairs
         block.marginal_misses += misses
         block.pair_misses += tally.pairs_are_uneven()
-        if distinct:
-            taken.reshape(-1)[pairs] = _TAKEN
+        taken.reshape(-1)[pairs] = _TAKEN
     return block
 
 

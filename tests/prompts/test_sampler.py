@@ -62,17 +62,32 @@ def test_balanced_keeps_every_bound_on_the_real_file(popquorn, n_personas, n_tem
     pairs = sample_balanced(text, stratum, variations, n_personas, n_templates, rng)
     assert pairs.shape == (4701, min(variations, pool))
     for s in range(5):
-        drawn = pairs[stratum == s].ravel()
+        drawn = pairs[stratum == s]
+        drawn = drawn[drawn >= 0]
         assert widest_gap_in_any_prefix(drawn // n_templates, n_personas) <= 2
         assert widest_gap_in_any_prefix(drawn % n_templates, n_templates) <= 2
         assert np.ptp(np.bincount(drawn, minlength=pool)) <= 2
     # The rows of a text are adjacent.
     for mine in np.split(pairs, np.flatnonzero(np.diff(text)) + 1):
-        n_rows = len(mine)
-        if n_rows * pairs.shape[1] <= pool:
-            assert len(set(mine.ravel().tolist())) == mine.size
-        else:
-            assert all(len(set(row.tolist())) == row.size for row in mine)
+        drawn = mine[mine >= 0]
+        assert len(set(drawn.tolist())) == len(drawn) == min(mine.size, pool)
+
+
+def test_rows_that_exhaust_the_pool_of_their_text_share_it_evenly():
+    # Four rows of one text want 5 pairs each of a pool of 6: two rows get 2 pairs, two rows 1. The next text is small.
+    shares = set()
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        pairs = sample_balanced(np.array([0, 0, 0, 0, 1]), np.array([0, 1, 0, 1, 0]), 5, 2, 3, rng)
+        assert sorted(pairs[:4][pairs[:4] >= 0].tolist()) == [0, 1, 2, 3, 4, 5]
+        assert len(set(pairs[4].tolist())) == 5
+        sizes = (pairs >= 0).sum(axis=1).tolist()
+        # What a row does not get is missing at its end.
+        assert all(-1 not in row[:size] for row, size in zip(pairs.tolist(), sizes, strict=True))
+        assert sorted(sizes[:4]) == [1, 1, 2, 2]
+        shares.add(tuple(sizes[:4]))
+    # Which rows get more is random: 6 of 4 rows' pairs are equally likely, and one alone 20 times has odds of 6^-19.
+    assert len(shares) > 1
 
 
 def test_balanced_is_random_every_pair_of_a_row_is_equally_likely():
@@ -96,12 +111,14 @@ def test_balanced_keeps_its_bounds_on_any_texts_that_leave_some_choice(data):
     variations = data.draw(st.integers(1, max(1, pool // 2)))
     pairs = sample_balanced(text, stratum, variations, n_personas, n_templates, np.random.default_rng(0))
     for t, size in enumerate(sizes):
-        if size * variations <= pool:
-            assert len(set(pairs[text == t].ravel().tolist())) == size * variations
+        drawn = pairs[text == t]
+        drawn = drawn[drawn >= 0]
+        assert len(set(drawn.tolist())) == len(drawn) == min(size * variations, pool)
     # A text whose rows take more than three quarters of the pool can force one more; see the docstring.
-    tight = any(0.75 * pool < size * variations <= pool for size in sizes)
+    tight = any(0.75 * pool < size * variations for size in sizes)
     for s in np.unique(stratum):
-        drawn = pairs[stratum == s].ravel()
+        drawn = pairs[stratum == s]
+        drawn = drawn[drawn >= 0]
         assert widest_gap_in_any_prefix(drawn // n_templates, n_personas) <= 2 + tight
         assert widest_gap_in_any_prefix(drawn % n_templates, n_templates) <= 2 + tight
 
