@@ -12,7 +12,7 @@ from scipy import sparse
 
 from refusal_metrics.errors import InputError, unknown_name
 
-from .arrays import Integers, positions
+from .arrays import Floats, Integers, number_combinations, positions
 from .columns import STATES, UNDETERMINED
 
 Found = TypeVar("Found")
@@ -45,6 +45,9 @@ class Counts:
     states : mapping of str to (n_entries,) array of bool
         By the name of the column that counts them, the responses that could not be judged, were cut off, or were
         refused by the provider; those that do not occur are missing.
+    unit : (n_entries,) array of int, optional
+        A number for each prompt, model and run, the same for all responses of a model in a run to copies of a prompt;
+        None if no prompt was repeated.
     """
 
     levels: Mapping[str, tuple[str, ...]]
@@ -57,6 +60,7 @@ class Counts:
     n_texts: int
     found: dict[Hashable, Any] | None = field(default=None, repr=False, compare=False)
     states: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict, repr=False)
+    unit: Integers | None = field(default=None, repr=False)
 
     def check_factors(self, factors: Sequence[str]) -> None:
         """Check the names of factors.
@@ -92,7 +96,8 @@ class Counts:
         arrays = {name: getattr(self, name)[at] for name in ("text", "row", "prompt", "n", "n_refused")}
         codes = {factor: code[at] for factor, code in self.codes.items()}
         states = {name: marks[at] for name, marks in self.states.items()}
-        return replace(self, codes=codes, states=states, found=None if self.found is None else {}, **arrays)
+        unit = None if self.unit is None else self.unit[at]
+        return replace(self, codes=codes, states=states, unit=unit, found=None if self.found is None else {}, **arrays)
 
     def once(self, what: Hashable, find: Callable[[], Found]) -> Found:
         """Compute a value that does not depend on refusals, or reuse it from counts of the same study."""
@@ -142,11 +147,15 @@ class TextCounts:
         One row a cell: the factors, then ``n, n_refused, n_texts``.
     n, n_refused : (n_texts, n_cells) sparse array of float
         Responses and refusals; the row of a text that was never asked about is empty.
+    squares : (n_texts, n_cells) sparse array of float, optional
+        Sums of the squared values of units, see `count_units_by_text`; None if all values are 0 or 1, whose squares
+        they are.
     """
 
     cells: pd.DataFrame
     n: sparse.csr_array
     n_refused: sparse.csr_array
+    squares: sparse.csr_array | None = None
 
 
 def share(counts: Mapping[str, Counts]) -> dict[str, Counts]:
@@ -262,7 +271,54 @@ def count_by_text(counts: Counts, factors: Sequence[str]) -> TextCounts:
     return TextCounts(cells, n, n_refused)
 
 
-def add_up(values: Integers, row: Integers, column: Integers, shape: tuple[int, int]) -> sparse.csr_array:
+def count_units_by_text(counts: Counts, factors: Sequence[str]) -> TextCounts:
+    """Count distinct prompts, instead of responses, of each text in each cell.
+
+    Copies of a prompt are no independent data: at temperature 0 they have one verdict. All responses of a model and run
+    to one prompt are a unit, whose value is the mean of their verdicts.
+
+    Parameters
+    ----------
+    counts : Counts
+    factors : sequence of str
+        See `count_cells`.
+
+    Returns
+    -------
+    TextCounts
+        As of `count_by_text`, which it equals if no prompt was repeated; ``n`` counts units, and ``n_refused`` adds up
+        their values, rounded in `cells`.
+    """
+    if counts.unit is None:
+        return count_by_text(counts, factors)
+    counts.check_factors(factors)
+    of_response = counts.unit
+
+    def find() -> tuple[pd.DataFrame, Integers, Integers, Integers, Integers, sparse.csr_array]:
+        cells, cell = counts.cell(factors)
+        # A unit is in one cell, unless the cells are of the strata of a text.
+        unit = number_combinations([cell, of_response])
+        times = np.bincount(unit)
+        first = np.empty(len(times), dtype=np.int64)
+        first[unit[::-1]] = np.arange(len(unit))[::-1]
+        text, cell = counts.text[first], cell[first]
+        n = add_up(np.ones(len(times), dtype=np.uint8), text, cell, (counts.n_texts, len(cells)))
+        cells["n"] = n.sum(axis=0).astype(np.int64)
+        return cells, unit, times, text, cell, n
+
+    cells, unit, times, text, cell, n = counts.once(("units by text", *factors), find)
+    value = np.bincount(unit, weights=counts.n_refused, minlength=len(times)) / times
+    some = np.flatnonzero(value)
+    value, place = value[some], (text[some], cell[some], n.shape)
+    n_refused = add_up(value, *place)
+    cells = cells.assign(
+        n_refused=np.rint(n_refused.sum(axis=0)).astype(np.int64),
+        n_texts=np.bincount(n.indices, minlength=len(cells)),
+    )
+    return TextCounts(cells, n, n_refused, None if np.all(value == 1) else add_up(value**2, *place))
+
+
+def add_up(values: Integers | Floats, row: Integers, column: Integers, shape: tuple[int, int]) -> sparse.csr_array:
     """Sum values above 0 by their positions in an array."""
     if math.prod(shape) > _ROOM:
         return sparse.coo_array((values.astype(np.float64), (row, column)), shape=shape).tocsr()

@@ -7,7 +7,9 @@ persona, k_0 in n_0 under the baseline,
 .. math:: \hat d = \frac{\sum_g w_g (k_{gx}/n_{gx} - k_{g0}/n_{g0})}{\sum_g w_g}, \quad
           w_g = \frac{n_{gx} n_{g0}}{n_{gx} + n_{g0}}
 
-over the G texts with both. Its standard error is the larger of two. The text-clustered one,
+over the G texts with both. Distinct prompts are counted: copies of a prompt are one response, whose verdict is the mean
+of theirs (`refusal_metrics.analysis.counts.count_units_by_text`). The standard error of the difference is the larger of
+two. The text-clustered one,
 :math:`\sqrt{\tfrac{G}{G-1} \sum_g (w_g d_g - \hat d w_g)^2} / \sum_g w_g`, is right when an effect
 varies from text to text, and collapses when a persona was refused once or never. The one under no
 difference, from the variance of each text's refusals if they were assigned to persona and baseline at random, does not.
@@ -33,7 +35,7 @@ from refusal_metrics.errors import unknown_name
 from ..arrays import ALPHA, CONFIDENCE, Floats
 from ..columns import BASELINES, OTHERS, STUDY
 from ..contracts import CONTRASTS
-from ..counts import Counts, TextCounts, count_by_text
+from ..counts import Counts, TextCounts, count_units_by_text
 from ..statistics import (
     Difference,
     Strata,
@@ -47,6 +49,8 @@ from ..statistics import (
 
 POWER = 0.8
 _STEPS = 50
+_DIGITS = 12
+"""Digits after the point that are no rounding errors of means of verdicts."""
 
 
 def estimate_contrasts(counts: Counts, *baselines: str, run_factors: Sequence[str] = ()) -> pd.DataFrame:
@@ -84,7 +88,7 @@ def estimate_contrasts(counts: Counts, *baselines: str, run_factors: Sequence[st
         ``equiv_low, equiv_high``
             90% confidence interval: differences outside it are excluded by two one-sided tests at 5%.
         ``n, n_texts, n_refused, n_baseline, n_refused_baseline``
-            Of the responses compared.
+            Of the distinct prompts compared; refusals are rounded if copies of a prompt have different verdicts.
         ``within_texts``
             Whether the comparison is within texts; then only texts with both arms count.
 
@@ -103,7 +107,7 @@ def estimate_contrasts(counts: Counts, *baselines: str, run_factors: Sequence[st
     counts.check_factors(["persona"])
     study = [*STUDY, *dict.fromkeys(run_factors)]
     asked = personas_only(counts)
-    cells = count_by_text(asked, [*study, "persona"])
+    cells = count_units_by_text(asked, [*study, "persona"])
     allowed = [*BASELINES, OTHERS, *cells.cells["persona"].unique()]
     tables = []
     for baseline in baselines:
@@ -111,11 +115,11 @@ def estimate_contrasts(counts: Counts, *baselines: str, run_factors: Sequence[st
             raise unknown_name("baseline", baseline, allowed)
         compared = cells
         if baseline in BASELINES:
-            reference = count_by_text(counts.where(setting=baseline), study)
+            reference = count_units_by_text(counts.where(setting=baseline), study)
         elif baseline == OTHERS:
-            reference = count_by_text(asked, study)
+            reference = count_units_by_text(asked, study)
         else:
-            reference = count_by_text(asked.where(persona=baseline), study)
+            reference = count_units_by_text(asked.where(persona=baseline), study)
             compared = _take(cells, (cells.cells["persona"] != baseline).to_numpy())
         tables.append(_compare(compared, reference, study, ["persona"], baseline))
     return pd.concat(tables, ignore_index=True)
@@ -145,9 +149,9 @@ def estimate_setting_contrasts(counts: Counts, *baselines: str, run_factors: Seq
         if baseline not in BASELINES:
             raise unknown_name("baseline", baseline, BASELINES)
     study = [*STUDY, *dict.fromkeys(run_factors)]
-    cells = count_by_text(counts.where(setting="persona"), study)
+    cells = count_units_by_text(counts.where(setting="persona"), study)
     tables = [
-        _compare(cells, count_by_text(counts.where(setting=baseline), study), study, [], baseline)
+        _compare(cells, count_units_by_text(counts.where(setting=baseline), study), study, [], baseline)
         for baseline in baselines
     ]
     return pd.concat(tables, ignore_index=True)
@@ -163,7 +167,8 @@ def personas_only(counts: Counts) -> Counts:
 def _take(texts: TextCounts, keep: NDArray[np.bool_]) -> TextCounts:
     """Select the marked cells."""
     at = np.flatnonzero(keep)
-    return TextCounts(texts.cells.iloc[at].reset_index(drop=True), texts.n[:, at], texts.n_refused[:, at])
+    squares = None if texts.squares is None else texts.squares[:, at]
+    return TextCounts(texts.cells.iloc[at].reset_index(drop=True), texts.n[:, at], texts.n_refused[:, at], squares)
 
 
 def _compare(
@@ -198,15 +203,21 @@ def _entries(
     n, k, n0, k0 = (
         _fill_in(arm, either) for arm in (cells.n, cells.n_refused, reference.n[:, at], reference.n_refused[:, at])
     )
+    squares = None
+    if cells.squares is not None or reference.squares is not None:
+        of_cells, of_reference = (arm.n_refused if arm.squares is None else arm.squares for arm in (cells, reference))
+        squares = _fill_in(of_reference[:, at], either)
+        # All others together with the persona are the reference.
+        squares = squares if minus_own else squares + _fill_in(of_cells, either)
     own = (n, k) if minus_own else (0.0, 0.0)
     contrast = either.tocoo().coords[1]
-    return Strata(contrast, n, k, n0 - own[0], k0 - own[1], len(cells.cells)), cells.cells
+    return Strata(contrast, n, k, n0 - own[0], np.round(k0 - own[1], _DIGITS), len(cells.cells), squares), cells.cells
 
 
 def _fill_in(counted: sparse.csr_array, either: sparse.csr_array) -> Floats:
     """Read an array at the nonzero positions of another, 0 if it has no value there: (n_filled,) float."""
     # A sum has the same positions in the same order, and is exact for whole numbers.
-    return np.asarray((counted + either).data - either.data, dtype=np.float64)
+    return np.round((counted + either).data - either.data, _DIGITS).astype(np.float64)
 
 
 def _detectable(d: Difference, quantiles: Floats) -> Floats:
@@ -249,7 +260,7 @@ def _columns(d: Difference, family: list[tuple[str, ...]]) -> pd.DataFrame:
         "mde": detectable,
     }
     sizes = ("n", "n_texts", "n_refused", "n_baseline", "n_refused_baseline")
-    return pd.DataFrame(columns | ends | {name: getattr(d, name).astype(np.int64) for name in sizes})
+    return pd.DataFrame(columns | ends | {name: np.rint(getattr(d, name)).astype(np.int64) for name in sizes})
 
 
 def describe_missing(baselines: Sequence[str]) -> str:

@@ -1,13 +1,14 @@
 """Responses counted by prompt and run, by one query of the database."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from refusal_metrics.errors import unknown_name
+from refusal_metrics.prompts import TEXT_FIELDS
 
-from ..arrays import count_before, from_zero, number_combinations, smallest
+from ..arrays import Integers, count_before, from_zero, number_combinations, smallest
 from ..columns import FACTORS, STUDY_COLUMNS, states_of
 from ..contracts import check_run_factors
 from ..counts import Counts
@@ -16,6 +17,9 @@ from .table import Responses
 
 _ASKED = ("setting", *FACTORS)
 """The columns in which prompts about one row can differ in a table without `index`."""
+
+_ONE_TEXT = tuple(kind for kind, fields in TEXT_FIELDS.items() if len(fields) == 1)
+"""The tasks in which all rows of a text have the same prompts: they are ratings of it."""
 
 
 def count_responses(responses: Responses, run_factors: Sequence[str] = ()) -> dict[str, Counts]:
@@ -58,12 +62,12 @@ def count_responses(responses: Responses, run_factors: Sequence[str] = ()) -> di
     code = {name: smallest(np.asarray(columns[name])) for name in levels}
     text = number_combinations([code["task"], code["text_id"]])
     row = number_combinations([text, code["row_id"] if "row_id" in code else code.get("stratum", text)])
+    by_run = [code[name] for name in ("model", *run_factors)]
     # Without a design, an index is the user's own row number.
     if "index" in columns and "design_id" in known and not np.ma.is_masked(columns["index"]):
         prompt = number_combinations([code["task"], code["setting"], from_zero(np.asarray(columns["index"]))])
     else:
         alike = number_combinations([row, *(code[name] for name in _ASKED if name in code)])
-        by_run = (code[name] for name in ("model", *run_factors))
         prompt = number_combinations([alike, count_before(number_combinations([alike, *by_run]))])
     shared = Counts(
         levels={name: levels[name] for name in factors},
@@ -75,11 +79,37 @@ def count_responses(responses: Responses, run_factors: Sequence[str] = ()) -> di
         n_refused=np.zeros(0, dtype=np.uint8),
         n_texts=int(text.max(initial=-1)) + 1,
         states={name: marks for name in states if (marks := np.asarray(columns[name], dtype=bool)).any()},
+        unit=_number_units(prompt, code, levels["task"], text, row, by_run),
     )
     verdicts = {rule: np.ma.asarray(columns[f"refused_{rule}"]) for rule in rules}
     counts = {rule: replace(shared, n_refused=given.data.astype(np.uint8)) for rule, given in verdicts.items()}
     lacking = {rule: np.ma.getmaskarray(given) for rule, given in verdicts.items() if np.ma.is_masked(given)}
     return counts | {rule: counts[rule].take(~none) for rule, none in lacking.items()}
+
+
+def _number_units(
+    prompt: Integers,
+    code: Mapping[str, Integers],
+    tasks: Sequence[str],
+    text: Integers,
+    row: Integers,
+    by_run: Sequence[Integers],
+) -> Integers | None:
+    """Assign numbers to the distinct prompts of each model and run; return None if none was repeated.
+
+    Without a template, responses about a text may belong to different prompts, and each is a unit of its own.
+    """
+    if "template" not in code:
+        return None
+    # Much is the same for all models that were asked a prompt.
+    first = np.empty(int(prompt.max(initial=-1)) + 1, dtype=np.int64)
+    first[prompt[::-1]] = np.arange(len(prompt))[::-1]
+    of = {name: code[name][first] for name in ("task", *_ASKED) if name in code and name != "stratum"}
+    is_one_text = np.isin(of["task"], [number for number, task in enumerate(tasks) if task in _ONE_TEXT])
+    same = [text[first], np.where(is_one_text, -1, row[first]), *of.values()]
+    same.append(np.where(of["template"] >= 0, -1, np.arange(len(first))))
+    unit = number_combinations([number_combinations(same)[prompt], *by_run])
+    return unit if int(unit.max(initial=-1)) + 1 < len(unit) else None
 
 
 def _kind(name: str) -> str:

@@ -132,6 +132,7 @@ def compare_between(strata: Strata) -> Difference:
     """
     arms = ((strata.n, strata.k), (strata.n_baseline, strata.k_baseline))
     (n, k), (n0, k0) = ((strata.total(n), strata.total(k)) for n, k in arms)
+    squares = None if strata.squares is None else strata.total(strata.squares)
     n_texts, n_texts0 = (strata.total((n > 0).astype(np.float64)) for n, _ in arms)
     with np.errstate(divide="ignore", invalid="ignore"):
         variance, variance0 = _variance(strata, *arms[0], n, k), _variance(strata, *arms[1], n0, k0)
@@ -145,7 +146,7 @@ def compare_between(strata: Strata) -> Difference:
             freedom=np.minimum(n_texts, n_texts0) - 1,
             log_odds=np.log(k) + np.log(n0 - k0) - np.log(k0) - np.log(n - k),
             log_odds_error=np.sqrt(variance * slope**2 + variance0 * slope0**2),
-            exact_p=exchangeability_p(Strata(np.arange(len(n)), n, k, n0, k0, len(n))),
+            exact_p=exchangeability_p(Strata(np.arange(len(n)), n, k, n0, k0, len(n), squares)),
             n=n,
             n_texts=n_texts,
             n_refused=k,

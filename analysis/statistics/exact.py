@@ -12,6 +12,8 @@ from ..arrays import Floats
 SMALLEST_P = 1e-12
 """The smallest p-value: the transform is exact to about 1e-14."""
 
+_DIGITS = 9
+"""Digits after the point that are no rounding errors."""
 _GRID = 512
 _LARGEST_VARIANCE = 400.0
 # This many characteristic functions fit into a processor's cache.
@@ -22,6 +24,8 @@ _CHUNK = 4096
 class Strata:
     """Texts with responses in both arms: one entry for each such text of each contrast.
 
+    Responses here are distinct prompts, each with a value between 0 and 1, mostly 0 or 1.
+
     Attributes
     ----------
     contrast : (n_entries,) array of int
@@ -29,6 +33,8 @@ class Strata:
         Responses and refusals in the arm of interest.
     n_baseline, k_baseline : (n_entries,) array of float
     n_contrasts : int
+    squares : (n_entries,) array of float, optional
+        Sums of the squared values in both arms; None if all values are 0 or 1.
     """
 
     contrast: NDArray[np.integer]
@@ -37,6 +43,7 @@ class Strata:
     n_baseline: Floats
     k_baseline: Floats
     n_contrasts: int
+    squares: Floats | None = None
 
     def total(self, values: Floats) -> Floats:
         """Sum values by contrast: (n_entries,) to (n_contrasts,)."""
@@ -46,7 +53,16 @@ class Strata:
     def null_variances(self) -> Floats:
         """The variance of each text's refusals in the arm of interest, see `null_variance`: (n_entries,)."""
         n, s = self.n + self.n_baseline, self.k + self.k_baseline
-        return self.n * self.n_baseline * s * (n - s) / (n**2 * np.maximum(n - 1, 1))
+        # n times the sum of squared deviations from the mean; rounding errors are no variance.
+        deviations = s * (n - s) if self.squares is None else np.round(n * self.squares - s**2, _DIGITS)
+        return self.n * self.n_baseline * deviations / (n**2 * np.maximum(n - 1, 1))
+
+    @cached_property
+    def is_whole(self) -> NDArray[np.bool_]:
+        """Whether all values of a contrast are 0 or 1: (n_contrasts,)."""
+        if self.squares is None:
+            return np.ones(self.n_contrasts, dtype=bool)
+        return self.total((np.abs(self.squares - self.k - self.k_baseline) > 10**-_DIGITS).astype(np.float64)) == 0
 
     def take(self, keep: NDArray[np.bool_]) -> "Strata":
         """Select entries by a mask: (n_entries,) bool."""
@@ -57,6 +73,7 @@ class Strata:
             self.n_baseline[keep],
             self.k_baseline[keep],
             self.n_contrasts,
+            None if self.squares is None else self.squares[keep],
         )
 
 
@@ -71,7 +88,9 @@ def null_variance(strata: Strata) -> Floats:
     -------
     (n_contrasts,) array of float
         :math:`\sum_g n_{gx} n_{g0} s_g (n_g - s_g) / (n_g^2 (n_g - 1))`, with :math:`s_g` refusals
-        in the text's :math:`n_g` responses.
+        in the text's :math:`n_g` responses. If some values are neither 0 nor 1, :math:`n_g q_g - s_g^2` takes the place
+        of :math:`s_g (n_g - s_g)`, with :math:`q_g` the sum of the squared values: the variance of a total of
+        values drawn without replacement.
     """
     return strata.total(strata.null_variances)
 
@@ -83,7 +102,8 @@ def exchangeability_p(strata: Strata) -> Floats:
     and its sum over texts :math:`T` is a sum of independent hypergeometric numbers: the exact form
     of Cochran, Mantel and Haenszel's test. Its distribution comes from its characteristic function by
     a discrete Fourier transform. Above a variance of 400 it is approximated by Pearson's type III distribution with the
-    same three moments and a continuity correction.
+    same three moments and a continuity correction; if some values are neither 0 nor 1, at any variance, without the
+    correction, and with the skewness of values of 0 or 1.
 
     Parameters
     ----------
@@ -103,17 +123,18 @@ def exchangeability_p(strata: Strata) -> Floats:
     n, s = strata.n + strata.n_baseline, strata.k + strata.k_baseline
     observed, expected = strata.total(strata.k), strata.total(strata.n * s / n)
     variance = null_variance(strata)
-    is_small = variance <= _LARGEST_VARIANCE
-    matters = (s > 0) & (s < n) & is_small[strata.contrast]
+    is_small = (variance <= _LARGEST_VARIANCE) & (strata.is_whole | (variance == 0))
+    matters = (s > 0) & (s < n) & is_small[strata.contrast] & strata.is_whole[strata.contrast]
     # The smallest possible number is subtracted, so that only the variable part is transformed.
-    least = strata.total(np.maximum(0, s - strata.n_baseline))
+    least = strata.total(np.where(strata.is_whole[strata.contrast], np.maximum(0, s - strata.n_baseline), strata.k))
     pmf = _distribution(strata.take(matters))
     below, above = np.ones((2, strata.n_contrasts))
     below[is_small], above[is_small] = _tails(pmf[is_small], (observed - least)[is_small], (expected - least)[is_small])
     deviation, error = (observed - expected)[~is_small], np.sqrt(variance[~is_small])
     skewness = strata.total(_null_third_moments(strata))[~is_small] / error**3
-    below[~is_small] = stats.pearson3.cdf((deviation + 0.5) / error, skewness)
-    above[~is_small] = stats.pearson3.sf((deviation - 0.5) / error, skewness)
+    half = np.where(strata.is_whole[~is_small], 0.5, 0.0)
+    below[~is_small] = stats.pearson3.cdf((deviation + half) / error, skewness)
+    above[~is_small] = stats.pearson3.sf((deviation - half) / error, skewness)
     return np.asarray(np.clip(2 * np.minimum(below, above), SMALLEST_P, 1), dtype=np.float64)
 
 

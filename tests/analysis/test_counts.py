@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusal_metrics.analysis.counts import check_not_empty, count_by_text, count_cells, share
+from refusal_metrics.analysis.counts import check_not_empty, count_by_text, count_cells, count_units_by_text, share
 from refusal_metrics.analysis.responses import count_responses, load_responses, read_responses
 
 from refusal_metrics.errors import InputError
@@ -274,3 +274,99 @@ def test_rules_share_what_they_find_where_their_responses_are_the_same(three_rul
     assert one.n is two.n
     assert one.n is not some.n
     assert count_by_text(three_rules["one"], ["model"]).n is not count_by_text(three_rules["one"], ["model"]).n
+
+
+# Distinct prompts.
+
+
+def copies(verdicts, **levels):
+    """Make responses to one prompt, of one row each: R refuses, A answers."""
+    same = {"model": "a", "task": "offensiveness", "setting": "neutral", "persona": "person", "template": "p1"}
+    rows = [{"row_id": f"r{i}", "stratum": str(i), "refused": verdict == "R"} for i, verdict in enumerate(verdicts)]
+    return [same | {"text_id": "t"} | row | levels for row in rows]
+
+
+def units(folder, rows, factors=("model",)):
+    counted = count_units_by_text(count_files(folder, rows), [*factors])
+    return counted.n.sum(axis=0).tolist(), counted.n_refused.sum(axis=0).tolist()
+
+
+def test_rows_of_a_text_with_one_prompt_are_a_unit_with_the_mean_verdict(tmp_path):
+    rows = [*copies("RRAA"), *copies("R", template="p2"), *copies("A", model="b")]
+    # Of model a: p1 has 2 refusals of 4, p2 1 of 1.
+    assert units(tmp_path, rows) == ([2, 1], [1.5, 0])
+    counted = count_units_by_text(count_files(tmp_path, rows), ["model"])
+    assert counted.squares.sum(axis=0).tolist() == [1.25, 0]
+    # 1.5 of two units; a rate counts each response.
+    assert counted.cells[["n", "n_refused", "n_texts"]].to_numpy().tolist() == [[2, 2, 1], [1, 0, 1]]
+    assert count_by_text(count_files(tmp_path, rows), ["model"]).cells["n"].tolist() == [5, 1]
+
+
+def test_copies_in_two_strata_are_a_unit_of_each(tmp_path):
+    assert units(tmp_path, copies("RA"), ["stratum"]) == ([1, 1], [1, 0])
+
+
+@pytest.mark.parametrize(
+    ("different", "n"),
+    [
+        ({"setting": "persona"}, 2),
+        ({"persona": "individual"}, 2),
+        ({"text_id": "u"}, 2),
+        ({"row_id": "another"}, 1),
+        ({"stratum": "5"}, 1),
+        # Rows of an NLI premise have different hypotheses; of a task that is not the package's own nothing is known.
+        ({"task": "nli", "row_id": "r0"}, 1),
+        ({"task": "nli", "row_id": "another"}, 2),
+        ({"task": "toxicity", "row_id": "another"}, 2),
+    ],
+)
+def test_prompts_are_copies_if_nothing_that_is_in_them_differs(tmp_path, different, n):
+    (one,) = copies("R")
+    other = one | different
+    one |= {name: other[name] for name in ("task",)}
+    (total,), _ = units(tmp_path, [one, other, other], ["task"])
+    assert total == n
+
+
+def test_without_templates_no_prompt_is_a_copy_of_another(tmp_path):
+    assert units(tmp_path, copies("RA", template=None)) == ([2], [1])
+
+
+def test_copies_of_a_numbered_design_and_repeats_of_a_prompt_are_units_of_their_run(tmp_path):
+    rows = [
+        row | {"design_id": "d", "index": index, "temperature": str(run)}
+        for run in (0, 1)
+        for index, row in enumerate(copies("RR" if run == 0 else "RA"))
+    ]
+    pd.DataFrame(rows).to_parquet(tmp_path / "runs.parquet", index=False)
+    responses = read_responses([tmp_path / "runs.parquet"], all_runs=True)
+    for factors, expected in (((), [0.75]), (("temperature",), [1, 0.5])):
+        counts = count_responses(responses, factors)["given"]
+        assert counts.unit is not None
+        counted = count_units_by_text(counts, ["model", *factors])
+        assert counted.n.sum(axis=0).tolist() == [1] * len(expected)
+        assert counted.n_refused.sum(axis=0).tolist() == expected
+
+
+def test_units_of_a_part_of_a_study_are_those_of_the_part(tmp_path):
+    rows = [*copies("RR"), *copies("AA", persona="individual")]
+    part = count_files(tmp_path, rows).where(persona="individual")
+    counted = count_units_by_text(part, ["model"])
+    assert (counted.n.sum(), counted.n_refused.sum()) == (1, 0)
+
+
+@settings(max_examples=settings.default.max_examples * 30 // 100, deadline=None)
+@given(tables, st.lists(st.sampled_from(COLUMNS[:5]), unique=True))
+def test_units_equal_a_tally_of_distinct_prompts(tmp_path_factory, rows, factors):
+    rows = [row | {"task": "offensiveness"} for row in rows]
+    counted = count_units_by_text(count_files(tmp_path_factory.mktemp("units"), rows), factors)
+    verdicts = {}
+    for row in rows:
+        cell = tuple(row[factor] for factor in factors)
+        prompt = tuple(row[name] for name in ("model", "setting", "persona", "template", "text_id"))
+        verdicts.setdefault(cell, {}).setdefault(prompt, []).append(row["refused"])
+    n_refused = counted.n_refused.sum(axis=0)
+    for place, cell in enumerate(counted.cells[factors].itertuples(index=False, name=None)):
+        values = [np.mean(of_prompt) for of_prompt in verdicts[cell].values()]
+        assert counted.cells.loc[place, "n"] == len(values)
+        assert n_refused[place] == pytest.approx(sum(values))

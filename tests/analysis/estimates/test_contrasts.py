@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis import contracts
 from refusal_metrics.analysis.estimates.contrasts import estimate_contrasts, estimate_setting_contrasts
+from refusal_metrics.analysis.estimates.rates import estimate_rates
 from refusal_metrics.analysis.responses import count_responses, read_responses
 from refusal_metrics.analysis.statistics import adjust
+from scipy import stats
 
 from refusal_metrics.errors import InputError
 
@@ -193,6 +195,61 @@ def test_p_values_are_adjusted_for_all_models_and_tasks(simulate_counts):
     family = list(zip(table["model"], table["task"], strict=True))
     np.testing.assert_array_equal(table["p_adjusted"], adjust(table["p_value"], family))
     assert (table["p_adjusted"] >= table["p_value"]).all()
+
+
+# Copies of prompts.
+
+
+def prompt(persona, text, template, verdicts, setting="persona"):
+    """Make the responses to copies of a prompt, one for each rating of the text: R refuses, A answers."""
+    same = {"model": "m", "task": "offensiveness", "setting": setting, "persona": persona, "text_id": text}
+    return [same | {"template": template, "row_id": f"{i}", "refused": v == "R"} for i, v in enumerate(verdicts)]
+
+
+def test_copies_of_prompts_with_one_verdict_are_no_further_data(make_counts):
+    verdicts = np.random.default_rng(1).random((3, 12, 4)) < 0.3
+    once, twice = [], []
+    for persona, of_persona in zip(("woman", "black", "person"), verdicts, strict=True):
+        for text, of_text in enumerate(of_persona):
+            for template, refused in enumerate(of_text):
+                where = (persona, f"t{text}", f"p{template}")
+                setting = "neutral" if persona == "person" else "persona"
+                verdict = "R" if refused else "A"
+                once += prompt(*where, verdict, setting)
+                twice += prompt(*where, verdict * (1 + text % 3), setting)
+    assert len(twice) == 2 * len(once)
+    for estimate in (estimate_contrasts, estimate_setting_contrasts):
+        baselines = ("neutral", "others", "black") if estimate is estimate_contrasts else ("neutral",)
+        pd.testing.assert_frame_equal(*(estimate(make_counts(rows), *baselines) for rows in (twice, once)))
+    # A rate weighs prompts by their responses.
+    assert estimate_rates(make_counts(twice), ["persona"])["n"].tolist() == [96] * 3
+
+
+def test_copies_of_prompts_with_different_verdicts_equal_the_hand_worked_example(make_counts):
+    rows = [
+        *(*prompt("woman", "a", "p1", "RA"), *prompt("woman", "a", "p2", "R")),
+        *(*prompt("person", "a", "p1", "A", "neutral"), *prompt("person", "a", "p2", "AA", "neutral")),
+        *(*prompt("woman", "b", "p1", "A"), *prompt("person", "b", "p1", "RA", "neutral")),
+    ]
+    row = only_row(estimate_contrasts(make_counts(rows), "neutral"))
+    # Text a: units .5, 1 against 0, 0, w = 1; text b: 0 against .5, w = 1/2.
+    assert row["estimate"] == pytest.approx((1 * 0.75 - 0.5 * 0.5) / 1.5)
+    # 1.5 and .5 refusals, rounded to even.
+    assert row[["n", "n_texts", "n_refused", "n_baseline", "n_refused_baseline"]].tolist() == [3, 2, 2, 3, 0]
+    # The scores deviate by 5/12 and -5/12: the clustered error is sqrt(2 * 2 * (5/12)^2) / 1.5 = 5/9. Under no
+    # difference, the total of two of a's values 0, 0, .5, 1 has the variance 11/48, that of one of b's 0, .5 has 1/16:
+    # an error of .36. Their total is .5 above its mean, .93 standard deviations; the t test's p-value is larger.
+    assert row["p_value"] == pytest.approx(2 * stats.t.sf((1 / 3) / (5 / 9), 1))
+
+
+@few
+@given(
+    st.lists(st.tuples(*[st.sampled_from(values) for values in (("woman", "black"), "abc", "xy", "RA")]), min_size=4)
+)
+def test_the_order_of_copies_does_not_matter(make_counts, asked):
+    rows = [row for persona, text, template, verdict in asked for row in prompt(persona, text, template, verdict)]
+    rows = [row | {"row_id": str(i)} for i, row in enumerate(rows)]
+    assert_same(*(estimate_contrasts(make_counts(r), "others") for r in (rows, rows[::-1])))
 
 
 # Studies at large.

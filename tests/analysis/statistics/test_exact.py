@@ -1,5 +1,6 @@
 """The exact test of exchangeability: against scipy for one text, and against convolution for several."""
 
+import itertools
 import math
 
 import numpy as np
@@ -123,3 +124,40 @@ def test_no_level_is_exceeded():
     p = exchangeability_p(strata(*contrasts))
     for level in np.unique(p):
         assert ways[p <= level].sum() <= level + 1e-12
+
+
+# Values between 0 and 1: means of verdicts on copies of a prompt.
+
+
+def valued(*texts):
+    """Make strata of one contrast from texts, each the values of both arms."""
+    arms = [(len(x), sum(x), len(y), sum(y), sum(v * v for v in (*x, *y))) for x, y in texts]
+    *counted, squares = np.array(arms, dtype=float).T
+    return Strata(np.zeros(len(texts), dtype=int), *counted, 1, squares)
+
+
+@few
+@given(st.lists(st.sampled_from([0, 0.25, 0.5, 1]), min_size=2, max_size=7), st.integers(1, 6))
+def test_the_variance_of_values_equals_that_of_all_their_assignments(values, n):
+    n = min(n, len(values) - 1)
+    totals = [sum(chosen) for chosen in itertools.combinations(values, n)]
+    assert null_variance(valued((values[:n], values[n:])))[0] == pytest.approx(np.var(totals), abs=1e-9)
+
+
+def test_values_of_0_and_1_give_the_exact_test():
+    texts = [((1, 1, 0), (0, 0)), ((1,), (0, 1, 0))]
+    whole = strata([((2, 3), (0, 2)), ((1, 1), (1, 3))])
+    assert exchangeability_p(valued(*texts)).tolist() == exchangeability_p(whole).tolist()
+
+
+def test_values_that_do_not_differ_within_texts_say_nothing():
+    assert exchangeability_p(valued(((0.5, 0.5), (0.5,)), ((0.1,), (0.1, 0.1)))).tolist() == [1]
+
+
+def test_values_in_many_texts_equal_the_normal_distribution():
+    # In each of 500 texts a quarter against a half, or the reverse, as a coin falls: 270 of them one way. The total
+    # deviates by 500 * .125 - ... = (270 - 230) * .125 = 5 with a variance of 500 * .125^2 = 7.8125.
+    texts = [((0.5,), (0.25,))] * 270 + [((0.25,), (0.5,))] * 230
+    expected = 2 * stats.norm.sf(5 / math.sqrt(7.8125))
+    # Arms of one response each are symmetric: the skewness is 0.
+    assert exchangeability_p(valued(*texts))[0] == pytest.approx(expected, rel=1e-6)
