@@ -1,17 +1,19 @@
 """Docs and prompts: the contract with the harness."""
 
 import hashlib
+import itertools
 import json
 from collections import Counter
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from refusal_metrics.docs import build_docs, doc_fields, render_prompt
 from refusal_metrics.errors import InputError
-from refusal_metrics.prompts import load_design
+from refusal_metrics.prompts import load_design, number_labels
 from refusal_metrics.register import tasks_folder
 
 LABELS = {
@@ -179,6 +181,20 @@ def test_docs_of_a_text_are_adjacent_and_the_index_counts_them(real):
     assert built["index"].tolist() == list(range(47_010))
     changes = sum(a != b for a, b in pairwise(built["text_id"]))
     assert changes + 1 == len(set(built["text_id"]))
+
+
+@pytest.mark.parametrize("setting", ["neutral", "persona-free"])
+def test_every_prefix_of_texts_that_share_their_pool_is_a_fair_and_balanced_sample(real, setting):
+    built = columns(real(setting))
+    stratum = built["stratum"].astype(int).to_numpy() - 1
+    held = np.cumsum(stratum[:, None] == np.arange(5), axis=0)
+    proportional = np.arange(1, len(built) + 1)[:, None] * held[-1] / len(built)
+    # Rows are in proportion within 5 in every prefix, see the sampler; of their prompts some are shared.
+    assert np.abs(held - proportional).max() < 0.01 * len(built)
+    for s, factor in itertools.product(range(5), ("persona", "template")):
+        levels = number_labels(built.loc[stratum == s, factor])
+        counts = np.cumsum(levels[:, None] == np.arange(levels.max() + 1), axis=0)
+        assert np.ptp(counts, axis=1).max() <= 2
 
 
 @pytest.mark.parametrize("n_shards", [3, 7])

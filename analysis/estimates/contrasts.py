@@ -217,7 +217,7 @@ def _entries(
 def _fill_in(counted: sparse.csr_array, either: sparse.csr_array) -> Floats:
     """Read an array at the nonzero positions of another, 0 if it has no value there: (n_filled,) float."""
     # A sum has the same positions in the same order, and is exact for whole numbers.
-    return np.round((counted + either).data - either.data, _DIGITS).astype(np.float64)
+    return np.asarray(np.round((counted + either).data - either.data, _DIGITS), dtype=np.float64)
 
 
 def _detectable(d: Difference, quantiles: Floats) -> Floats:

@@ -62,7 +62,8 @@ class Strata:
         """Whether all values of a contrast are 0 or 1: (n_contrasts,)."""
         if self.squares is None:
             return np.ones(self.n_contrasts, dtype=bool)
-        return self.total((np.abs(self.squares - self.k - self.k_baseline) > 10**-_DIGITS).astype(np.float64)) == 0
+        differ = np.round(self.squares - self.k - self.k_baseline, _DIGITS) != 0
+        return self.total(differ.astype(np.float64)) == 0
 
     def take(self, keep: NDArray[np.bool_]) -> "Strata":
         """Select entries by a mask: (n_entries,) bool."""

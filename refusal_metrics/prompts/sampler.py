@@ -233,7 +233,8 @@ def _share_pool(n_rows: int, variations: int, pool: int, rng: np.random.Generato
     if n_rows * variations <= pool:
         return [variations] * n_rows
     each, more = divmod(pool, n_rows)
-    return (each + (rng.permutation(n_rows) < more)).tolist()
+    sizes: list[int] = (each + (rng.permutation(n_rows) < more)).tolist()
+    return sizes
 
 
 @dataclass

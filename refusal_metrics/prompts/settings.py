@@ -26,7 +26,7 @@ class Settings:
     rows_per_class : int
         At most so many rows are drawn from each class.
     variations : int
-        Prompts a row gets.
+        Prompts a row gets, if its text has as many left.
     design : {"balanced", "iid"}
     design_seed : int
     personas, templates : list of str or None
