@@ -53,6 +53,13 @@ def positions(code: Integers, n_codes: int) -> tuple[Integers, Integers]:
     return found, position.astype(np.int32)
 
 
+def first_entries(code: Integers) -> Integers:
+    """Find the first entry of each code from 0 on, and 0 for codes that do not occur: (n,) to (n_codes,) int."""
+    first = np.zeros(int(code.max(initial=-1)) + 1, dtype=np.int64)
+    first[code[::-1]] = np.arange(len(code))[::-1]
+    return first
+
+
 def count_before(code: Integers) -> Integers:
     """Count how often each entry's code came before it: (n,) int."""
     order = np.argsort(code, kind="stable")

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from refusal_metrics.errors import InputError, unknown_name
 
-from .arrays import Floats, Integers, number_combinations, positions
+from .arrays import Floats, Integers, first_entries, number_combinations, positions
 from .columns import STATES, UNDETERMINED
 
 Found = TypeVar("Found")
@@ -296,26 +296,27 @@ def count_units_by_text(counts: Counts, factors: Sequence[str]) -> TextCounts:
 
     def find() -> tuple[pd.DataFrame, Integers, Integers, Integers, Integers, sparse.csr_array]:
         cells, cell = counts.cell(factors)
+        unit = of_response
+        first = first_entries(unit)
         # A unit is in one cell, unless the cells are of the strata of a text.
-        unit = number_combinations([cell, of_response])
+        if (cell[first][unit] != cell).any():
+            unit = number_combinations([cell, of_response])
+            first = first_entries(unit)
         times = np.bincount(unit)
-        first = np.empty(len(times), dtype=np.int64)
-        first[unit[::-1]] = np.arange(len(unit))[::-1]
-        text, cell = counts.text[first], cell[first]
-        n = add_up(np.ones(len(times), dtype=np.uint8), text, cell, (counts.n_texts, len(cells)))
+        n = add_up((times > 0).astype(np.uint8), counts.text[first], cell[first], (counts.n_texts, len(cells)))
         cells["n"] = n.sum(axis=0).astype(np.int64)
-        return cells, unit, times, text, cell, n
+        return cells, unit, times, counts.text[first], cell[first], n
 
     cells, unit, times, text, cell, n = counts.once(("units by text", *factors), find)
-    value = np.bincount(unit, weights=counts.n_refused, minlength=len(times)) / times
+    value = np.bincount(unit, weights=counts.n_refused) / np.maximum(times, 1)
     some = np.flatnonzero(value)
-    value, place = value[some], (text[some], cell[some], n.shape)
-    n_refused = add_up(value, *place)
+    place = (text[some], cell[some], n.shape)
+    n_refused = add_up(value[some], *place)
     cells = cells.assign(
         n_refused=np.rint(n_refused.sum(axis=0)).astype(np.int64),
         n_texts=np.bincount(n.indices, minlength=len(cells)),
     )
-    return TextCounts(cells, n, n_refused, None if np.all(value == 1) else add_up(value**2, *place))
+    return TextCounts(cells, n, n_refused, None if np.all(value[some] == 1) else add_up(value[some] ** 2, *place))
 
 
 def add_up(values: Integers | Floats, row: Integers, column: Integers, shape: tuple[int, int]) -> sparse.csr_array:

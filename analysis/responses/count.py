@@ -8,7 +8,7 @@ import numpy as np
 from refusal_metrics.errors import unknown_name
 from refusal_metrics.prompts import TEXT_FIELDS
 
-from ..arrays import Integers, count_before, from_zero, number_combinations, smallest
+from ..arrays import Integers, count_before, first_entries, from_zero, number_combinations, smallest
 from ..columns import FACTORS, STUDY_COLUMNS, states_of
 from ..contracts import check_run_factors
 from ..counts import Counts
@@ -102,8 +102,7 @@ def _number_units(
     if "template" not in code:
         return None
     # Much is the same for all models that were asked a prompt.
-    first = np.empty(int(prompt.max(initial=-1)) + 1, dtype=np.int64)
-    first[prompt[::-1]] = np.arange(len(prompt))[::-1]
+    first = first_entries(prompt)
     of = {name: code[name][first] for name in ("task", *_ASKED) if name in code and name != "stratum"}
     is_one_text = np.isin(of["task"], [number for number, task in enumerate(tasks) if task in _ONE_TEXT])
     same = [text[first], np.where(is_one_text, -1, row[first]), *of.values()]
