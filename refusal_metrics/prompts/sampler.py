@@ -159,7 +159,7 @@ def sample_balanced(
     (n_rows, min(variations, pool)) int
         Pair numbers, and -1 behind them in rows that get fewer. Within a stratum, persona and template counts differ
         by at most 2 in every prefix, pair counts by at most 2 at the end. Only where texts use up their pool to the
-        last pair (6 rows of 2 prompts from 12 pairs) can a persona or template now and then be 3 ahead.
+        last pair (6 rows of 2 prompts from 12 pairs) can a persona, a template or a pair now and then be 3 ahead.
     """
     variations = min(variations, n_personas * n_templates)
     drawn = np.full((len(blocks), variations), -1, dtype=np.int64)
@@ -170,12 +170,16 @@ def sample_balanced(
         strata_here = strata[start:stop].tolist()
         before = {s: tallies[s] for s in strata_here}
         sizes = _share_pool(stop - start, variations, n_personas * n_templates, rng)
-        best = _fill_block(before, strata_here, range(stop - start), first_noise[start:stop], sizes)
+        is_shared = sum(sizes) < len(sizes) * variations
+        # Pairs that later rows need decide before chance does, if all pairs of the text are used.
+        calm = _FORESIGHT_SHIFT + 1 if is_shared else 0
+        best = _fill_block(before, strata_here, range(stop - start), first_noise[start:stop] >> calm, sizes)
         for tried in range(1, _TRIES_FOR_MARGINALS):
             if not best.marginal_misses and (not best.pair_misses or tried >= _TRIES):
                 break
             noise = rng.integers(_NOISE, size=(stop - start, n_personas * n_templates))
-            if tried >= _TRIES and sum(sizes) < len(sizes) * variations:
+            noise >>= calm if tried % 2 else 0
+            if tried >= _TRIES and is_shared:
                 # What the last rows get is forced, so some of the best choices of the others have to be given up.
                 noise += rng.integers(_GIVE_UP, size=noise.shape) // (_GIVE_UP - 1) * 2 * _MARGINAL
             turn = rng.permutation(len(tallies)).tolist()
