@@ -63,7 +63,7 @@ class Strata:
         if self.squares is None:
             return np.ones(self.n_contrasts, dtype=bool)
         differ = np.round(self.squares - self.k - self.k_baseline, _DIGITS) != 0
-        return self.total(differ.astype(np.float64)) == 0
+        return np.asarray(self.total(differ.astype(np.float64)) == 0, dtype=np.bool_)
 
     def take(self, keep: NDArray[np.bool_]) -> "Strata":
         """Select entries by a mask: (n_entries,) bool."""
