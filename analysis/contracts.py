@@ -108,12 +108,12 @@ RATES = Contract(
 CONTRASTS = Contract(
     keys=("model", "task", "persona", "baseline", "rule"),
     estimates=(
-        *(*_CI, "odds_ratio", "or_low", "or_high", "p_value", "p_adjusted", "mde", "equiv_low", "equiv_high"),
-        *(*_SIZES, "n_baseline", "n_refused_baseline", "within_texts"),
+        *(*_CI, "odds_ratio", "or_low", "or_high", "p_value", "p_adjusted", "mde_up", "mde_down"),
+        *("equiv_low", "equiv_high", *_SIZES, "n_baseline", "n_refused_baseline", "within_texts"),
     ),
-    differences=frozenset({*_CI, "mde", "equiv_low", "equiv_high"}),
+    differences=frozenset({*_CI, "mde_up", "mde_down", "equiv_low", "equiv_high"}),
     signed=frozenset({*_CI, "equiv_low", "equiv_high"}),
-    headings={"estimate": "difference"},
+    headings={"estimate": "difference", "mde_up": "min. detectable increase", "mde_down": "min. detectable decrease"},
 )
 UNDETERMINED_SHARES = Contract(
     keys=(*STUDY_COLUMNS, *FACTORS),
@@ -126,7 +126,7 @@ UNDETERMINED_CONTRASTS = Contract(
     estimates=tuple(name.replace("n_refused", "n_undetermined") for name in CONTRASTS.estimates),
     differences=CONTRASTS.differences,
     signed=CONTRASTS.signed,
-    headings={"estimate": "difference"},
+    headings=CONTRASTS.headings,
 )
 SPREAD = Contract(
     keys=("model", "task", "rule"),

@@ -62,7 +62,7 @@ def detectable(data_dir: Path, rows_per_class: int, rate: float, n_studies: int 
             docs.drop(columns=["labels", "text", "label"]).to_parquet(file, index=False)
             counts = count_responses(read_responses([file]))["given"]
         table = estimate_contrasts(counts, "neutral", "others")
-        medians.append(table.groupby("baseline")["mde"].median())
+        medians.append(table.groupby("baseline")["mde_up"].median())
     median = pd.concat(medians, axis=1).median(axis=1)
     return len(docs), float(median["neutral"]), float(median["others"])
 

@@ -113,7 +113,7 @@ class Tables(Selection):
         pandas.DataFrame
             One row a model, task, persona and baseline: ``estimate`` (a difference of proportions), its 95%
             confidence interval, ``odds_ratio``, ``p_value``, ``p_adjusted`` (corrected for multiple comparisons within
-            the baseline), ``mde``, .... Models and tasks without the baseline are left out.
+            the baseline), ``mde_up``, .... Models and tasks without the baseline are left out.
 
         Raises
         ------

@@ -128,7 +128,7 @@ def rates(
             table = estimate(counts, against, run_factors=factors)
         say([describe_missing([against])] if table.empty else _not_compared(counts, table, against))
         say([] if undetermined else _undetermined_by_persona(counts, against, factors))
-        shown = ["persona", "estimate", "ci_low", "ci_high", "odds_ratio", "p_adjusted", "mde"]
+        shown = ["persona", "estimate", "ci_low", "ci_high", "odds_ratio", "p_adjusted", "mde_up"]
         contract = UNDETERMINED_CONTRASTS if undetermined else CONTRASTS
         print_table(table, form, [*STUDY, *factors], contract=contract, columns=shown)
     elif spread:

@@ -94,7 +94,7 @@ def _text(name: str, value: object, contract: Contract) -> str:
 def _float_text(name: str, value: float, contract: Contract) -> str:
     if name in ("p_value", "p_adjusted"):
         return p_text(value)
-    if name == "mde" and value > 1:
+    if name.startswith("mde") and value > 1:
         return ">100"
     if name in contract.shares | contract.differences:
         return percent(value, signed=name in contract.signed)

@@ -8,16 +8,11 @@ persona, k_0 in n_0 under the baseline,
           w_g = \frac{n_{gx} n_{g0}}{n_{gx} + n_{g0}}
 
 over the G texts with both. Distinct prompts are counted: copies of a prompt are one response, whose verdict is the mean
-of theirs (`refusal_metrics.analysis.counts.count_units_by_text`). The standard error of the difference is the larger of
-two. The text-clustered one,
-:math:`\sqrt{\tfrac{G}{G-1} \sum_g (w_g d_g - \hat d w_g)^2} / \sum_g w_g`, is right when an effect
-varies from text to text, and collapses when a persona was refused once or never. The one under no
-difference, from the variance of each text's refusals if they were assigned to persona and baseline at random, does not.
-
-For the same reason a p-value is the larger of two: that of the exact conditional test of
-`refusal_metrics.analysis.statistics.exact`, which keeps its level at any count but assumes that responses about a text
-are exchangeable, and that of a t test with this standard error and G - 1 degrees of freedom, which keeps its level if
-the effect of a persona varies between texts, but needs many refusals.
+of theirs (`refusal_metrics.analysis.counts.count_units_by_text`). The p-value is that of a score test,
+`refusal_metrics.analysis.statistics.score`: the persona's refusals are compared with the number expected if each text's
+refusals are assigned to persona and baseline at random. The effect of a persona can vary between texts, so the variance
+is multiplied by an overdispersion, which is pooled over the personas of a model and task and larger for a persona whose
+own estimate is larger. The confidence interval contains the differences that this test does not reject.
 
 If no text has both, the two rates are compared as rates of independent texts.
 """
@@ -28,7 +23,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import sparse, stats
+from scipy import sparse
 
 from refusal_metrics.errors import unknown_name
 
@@ -43,12 +38,16 @@ from ..statistics import (
     compare_between,
     compare_within,
     count_selected,
+    detectable,
+    overdispersion,
+    score_interval,
+    score_p,
     student,
     zero_count_bound,
 )
 
 POWER = 0.8
-_STEPS = 50
+"""Of a test at the minimum detectable effects."""
 _DIGITS = 12
 """Digits after the point that are no rounding errors of means of verdicts."""
 
@@ -73,7 +72,8 @@ def estimate_contrasts(counts: Counts, *baselines: str, run_factors: Sequence[st
         that lack the baseline. Columns: ``model, task``, the run factors, ``persona, baseline``, then
 
         ``estimate, ci_low, ci_high``
-            Difference of refusal rates in [-1, 1] with its 95% confidence interval. If no text has different verdicts,
+            Difference of refusal rates in [-1, 1] with its 95% confidence interval, which contains 0 exactly if
+            ``p_value`` is above .05. If no text has different verdicts,
             the interval is from -b to b, b = 1 - .025^(1/texts): if verdicts differed in a larger share of texts, some
             of these would have shown it.
         ``odds_ratio, or_low, or_high``
@@ -82,17 +82,19 @@ def estimate_contrasts(counts: Counts, *baselines: str, run_factors: Sequence[st
         ``p_value, p_adjusted``
             Of the null hypothesis of no difference; the second is corrected for all personas and families, within the
             baseline.
-        ``mde``
-            The minimum detectable effect: the smallest difference that the study detects with 80% power, at the most
-            stringent level of the correction.
+        ``mde_up, mde_down``
+            The minimum detectable effects: the smallest increase and the smallest decrease that the study detects with
+            80% power, at the most stringent level of the correction, from the rate of both arms together. Both are
+            positive; the increase is 1 if none is detectable, the decrease is missing if none is down to a rate of 0.
         ``equiv_low, equiv_high``
-            90% confidence interval: differences outside it are excluded by two one-sided tests at 5%.
+            90% confidence interval of the same test: differences outside it are excluded by two one-sided tests at 5%.
         ``n, n_texts, n_refused, n_baseline, n_refused_baseline``
             Of the distinct prompts compared; refusals are rounded if copies of a prompt have different verdicts.
         ``within_texts``
             Whether the comparison is within texts; then only texts with both arms count.
 
-        One text gives an estimate and a p-value, and no interval.
+        One text gives an estimate and a p-value, and no interval. Without common texts, an arm of one text gives only
+        an estimate.
 
     Raises
     ------
@@ -185,7 +187,8 @@ def _compare(
     # A lone persona has no others.
     there = differences.n_baseline > 0
     named = named.loc[there, factors].reset_index(drop=True)
-    columns = _columns(differences.take(there), list(named[list(study)].itertuples(index=False, name=None)))
+    family = list(named[list(study)].itertuples(index=False, name=None))
+    columns = _columns(differences.take(there), family, within[there])
     table = pd.concat([named.assign(baseline=baseline), columns], axis=1).assign(within_texts=within[there])
     return table[[*factors, "baseline", *CONTRASTS.estimates]]
 
@@ -220,44 +223,36 @@ def _fill_in(counted: sparse.csr_array, either: sparse.csr_array) -> Floats:
     return np.asarray(np.round((counted + either).data - either.data, _DIGITS), dtype=np.float64)
 
 
-def _detectable(d: Difference, quantiles: Floats) -> Floats:
-    """Find the positive difference that equals this many of its own standard errors, which grow with it; at most 1."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rate = (d.n_refused + d.n_refused_baseline) / (d.n + d.n_baseline)
-        # The arm's share in the variance; the baseline's part does not grow.
-        share = d.n_baseline / (d.n + d.n_baseline)
-        detectable = quantiles * d.error
-        for _ in range(_STEPS):
-            raised = np.minimum(rate + detectable, 0.5)
-            growth = np.maximum(raised * (1 - raised) / (rate * (1 - rate)), 1)
-            detectable = np.minimum(quantiles * d.error * np.sqrt(1 - share + share * growth), 1)
-    return np.where(d.error > 0, detectable, np.nan)
-
-
-def _columns(d: Difference, family: list[tuple[str, ...]]) -> pd.DataFrame:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t_p = 2 * stats.t.sf(np.abs(d.estimate) / d.error, d.freedom)
-        odds = np.exp(d.log_odds + student(CONFIDENCE, d.freedom) * d.log_odds_error * np.array([[-1], [0], [1]]))
-    # The t test is undefined for one text, and if no text has different verdicts.
-    p = np.fmax(d.exact_p, t_p)
+def _columns(d: Difference, family: list[tuple[str, ...]], within: NDArray[np.bool_]) -> pd.DataFrame:
+    score = d.score
+    kinds = pd.Series(list(zip(family, within, strict=True)), dtype=object)
+    # Texts that both arms share, and texts that they do not share, have different overdispersion.
+    phi = overdispersion(score, pd.factorize(kinds)[0])
+    p = score_p(score, phi)
     n_selected, n_families = count_selected(p, family)
     size = Counter(family)
     n_tests = np.array([n_families * size[name] for name in family], dtype=np.float64)
-    first = ALPHA * max(n_selected, 1) / n_tests
-    detectable = _detectable(d, student(1 - first, d.freedom) + student(2 * POWER - 1, d.freedom))
+    has_error = d.freedom > 0
+    increase, decrease = (
+        np.where(has_error, found, np.nan)
+        for found in detectable(score, phi, ALPHA * max(n_selected, 1) / n_tests, POWER)
+    )
     ends: dict[str, Floats] = {}
     for names, level in ((("ci_low", "ci_high"), CONFIDENCE), (("equiv_low", "equiv_high"), 1 - 2 * ALPHA)):
-        unseen = zero_count_bound(np.where(d.freedom > 0, d.freedom + 1, np.nan), (1 - level) / 2)
-        half = np.where(d.error > 0, student(level, d.freedom) * d.error, unseen)
-        ends |= dict(zip(names, np.clip([d.estimate - half, d.estimate + half], -1, 1), strict=True))
+        unseen = zero_count_bound(np.where(has_error, d.freedom + 1, np.nan), (1 - level) / 2)
+        for name, end, bound in zip(names, score_interval(score, phi, level), (-unseen, unseen), strict=True):
+            ends[name] = np.where(has_error & (score.variance > 0), end, bound)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        odds = np.exp(d.log_odds + student(CONFIDENCE, d.freedom) * d.log_odds_error * np.array([[-1], [0], [1]]))
     columns = {
-        "estimate": d.estimate,
+        "estimate": score.estimate,
         "odds_ratio": np.exp(d.log_odds),
         "or_low": odds[0],
         "or_high": odds[2],
         "p_value": p,
         "p_adjusted": adjust(p, family),
-        "mde": detectable,
+        "mde_up": increase,
+        "mde_down": decrease,
     }
     sizes = ("n", "n_texts", "n_refused", "n_baseline", "n_refused_baseline")
     return pd.DataFrame(columns | ends | {name: np.rint(getattr(d, name)).astype(np.int64) for name in sizes})

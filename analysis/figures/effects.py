@@ -1,4 +1,4 @@
-"""Figures of differences between personas and a baseline, and of minimum detectable differences."""
+"""Figures of differences between personas and a baseline, and of minimum detectable increases."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -75,31 +75,31 @@ def _contrast_caption(table: pd.DataFrame, against: str, rule: str) -> str:
 
 
 def draw_detectable(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> Iterator[Figure]:
-    """Draw the minimum detectable difference of each persona (80% power)."""
+    """Draw the minimum detectable increase of each persona (80% power)."""
     table, baseline = against_best(tables, rule)
-    if table is None or table["mde"].isna().all():
+    if table is None or table["mde_up"].isna().all():
         return
-    known = table[table["mde"].notna()].reset_index(drop=True)
+    known = table[table["mde_up"].notna()].reset_index(drop=True)
     models, levels = label_models(known, run_factors)
     tasks, kinds = label_tasks(known)
     places = pd.DataFrame({"y": models, "column": tasks, "column_at": tasks.map(kinds.index)})
     # A difference of 0.001 points is irrelevant, and 0 does not exist on this scale.
-    rows = places.assign(x=(100 * known["mde"]).clip(0.001, 100))
+    rows = places.assign(x=(100 * known["mde_up"]).clip(0.001, 100))
     medians = rows.groupby(list(places.columns), sort=False)["x"].median().reset_index()
     tips = {
         title: texts
         for title, texts in describe(known, "difference", run_factors).items()
         if title in {"model", "task", "persona"}
     }
-    tips["minimum detectable difference"] = [_detectable(value) for value in known["mde"]]
+    tips["minimum detectable increase"] = [_detectable(value) for value in known["mde_up"]]
     tips |= {title: texts for title, texts in describe(known).items() if title in {"responses", "texts", "refused"}}
     for title, texts in tips.items():
-        own = {"persona": "median of the personas"} | {"minimum detectable difference": ""}
+        own = {"persona": "median of the personas"} | {"minimum detectable increase": ""}
         tips[title] = [*texts, *([own.get(title, "")] * len(medians))]
     at = range(len(known), len(known) + len(medians))
     for i, (_, row) in zip(at, medians.iterrows(), strict=True):
         tips["model"][i], tips["task"][i] = row["y"], row["column"]
-        tips["minimum detectable difference"][i] = _detectable(row["x"] / 100)
+        tips["minimum detectable increase"][i] = _detectable(row["x"] / 100)
     drawn = pd.concat([rows.assign(whole=0), medians.assign(whole=1)], ignore_index=True)
     width = width_of(len(kinds))
     title = "percentage points, logarithmic scale"
@@ -108,12 +108,12 @@ def draw_detectable(tables: Tables, rule: str, run_factors: Sequence[str] = ()) 
     omitted = f"{n_left:,} comparison{'s' * (n_left > 1)} without refusals {'are' if n_left > 1 else 'is'} omitted"
     left_out = f" {omitted} (variance not estimable)." if n_left else ""
     caption = (
-        f"Smallest difference from {_AGAINST[baseline]} that the study detects with 80% power ({rule}). Dots: "
+        f"Smallest increase compared with {_AGAINST[baseline]} that the study detects with 80% power ({rule}). Dots: "
         "personas; "
-        "diamonds: medians; at 100 points, no difference is detectable."
+        "diamonds: medians; at 100 points, no increase is detectable."
         f"{left_out} {say_sizes(known, 'Each dot')}"
     )
-    yield Figure("detectable_differences", "Minimum detectable differences", caption, chart, known)
+    yield Figure("detectable_differences", "Minimum detectable increases", caption, chart, known)
 
 
 def _detectable(value: float) -> str:

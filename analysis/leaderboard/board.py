@@ -107,8 +107,8 @@ def make_board(
         personas' rates beyond noise (its mean over tasks in the rows of all); ``n_personas``, comparisons of a persona
         with the baseline; ``differing_personas``, those that are significant after correction for all on the board;
         ``differing_personas_list``, these personas with their differences in points, the largest first; ``mde``, the
-        median minimum detectable effect; then other metrics. Within a task, rows are sorted by rate, then by name;
-        models without a rate are last.
+        median of all personas' minimum detectable increases (``mde_up``); then other metrics. Within a task, rows are
+        sorted by rate, then by name; models without a rate are last.
 
     Raises
     ------
@@ -150,7 +150,8 @@ def _personas(counted: Sequence[Counts], rng: np.random.Generator) -> tuple[pd.D
     """Compare personas with the best common baseline of all designs, and estimate their spread."""
     told = [counts for counts in counted if "persona" in counts.levels]
     if not told:
-        return pd.DataFrame(columns=[*STUDY, "persona", "estimate", "mde", "named"]), pd.DataFrame(columns=[*STUDY]), ""
+        none = pd.DataFrame(columns=[*STUDY, "persona", "estimate", "mde_up", "named"])
+        return none, pd.DataFrame(columns=[*STUDY]), ""
     baseline = BASELINES[0] if all(BASELINES[0] in counts.levels["setting"] for counts in told) else OTHERS
     contrasts = pd.concat([estimate_contrasts(counts, baseline) for counts in told], ignore_index=True)
     family = list(contrasts[[*STUDY]].itertuples(index=False, name=None))
@@ -183,7 +184,7 @@ def _sum_up(contrasts: pd.DataFrame, spreads: pd.DataFrame, rows: pd.DataFrame) 
                 "n_personas": len(own) or np.nan,
                 "differing_personas": len(named) if len(own) else np.nan,
                 "differing_personas_list": ", ".join(differ),
-                "mde": own["mde"].median() if len(own) else np.nan,
+                "mde": own["mde_up"].median() if len(own) else np.nan,
             }
         )
     return pd.DataFrame(summed)

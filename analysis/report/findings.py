@@ -170,12 +170,12 @@ def name_personas(
         f"{'is' if len(named) == 1 else 'are'} "
         f"significant after correction ({rule}; {tests})."
     )
-    detectable = own["mde"].dropna()
+    detectable = own["mde_up"].dropna()
     # Undefined if no response, or every response, was refused on both sides.
     known = f"the {len(detectable):,} that have one" if len(detectable) < len(own) else "them"
     if detectable.median() < 1:
         of_known = f" of {known}" if known != "them" else ""
-        sentence += f" The median minimum detectable difference{of_known} is {percent(detectable.median())} points."
+        sentence += f" The median minimum detectable increase{of_known} is {percent(detectable.median())} points."
     elif detectable.median() == 1:
         sentence += " The study is too small to detect realistic differences."
     return sentence, named.reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index)

@@ -180,7 +180,7 @@ def _named_parts(sentence: str, named: pd.DataFrame) -> Iterable[str]:
     if len(named):
         some = f"The {_MOST} largest; all" if len(named) > _MOST else "All"
         yield f"{some} rows: `tables/contrasts_by_persona.csv`.\n"
-        left_out = {"rule", "baseline", "or_low", "or_high", "p_value", "mde", "within_texts"}
+        left_out = {"rule", "baseline", "or_low", "or_high", "p_value", "mde_up", "mde_down", "within_texts"}
         columns = [c for c in named.columns if c not in left_out and not c.startswith(("equiv_", "n"))]
         yield to_markdown(readable(named[columns].head(_MOST), CONTRASTS))
 

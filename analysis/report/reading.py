@@ -32,8 +32,8 @@ READING_ON = """\
   texts, so the difference is due to the persona. **persona-free** prompts also differ in their wording. Differences are
   estimated within texts (Mantel and Haenszel).
 - **Adjusted p** is corrected for multiple comparisons over personas, tasks and models (Benjamini-Hochberg procedure
-  over models and tasks, Holm procedure over personas). **Min. detectable** is the smallest difference that the study
-  detects with 80% power; smaller differences may go unnoticed.
+  over models and tasks, Holm procedure over personas). **Min. detectable increase** (**decrease**) is the smallest
+  one that the study detects with 80% power; smaller differences may go unnoticed.
 - **iota** is the paper's sensitivity index: 0 if refusals do not depend on a factor, 1 if they depend on nothing else.
   Noise makes it larger: **null mean** is its mean under the null distribution, and **iota, corrected** is the index
   without noise. **First order** is the share of the variance that the factor explains alone, and **total** the share

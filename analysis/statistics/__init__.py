@@ -12,14 +12,15 @@ if TYPE_CHECKING:
     from .agreement import cohen_kappa, krippendorff_alpha
     from .clustered import cluster_correction, clustered_freedom, clustered_variance, variance_of_scores
     from .differences import Difference, compare_between, compare_within
-    from .exact import Strata
     from .intervals import effective_units, proportion_interval, student, sum_interval, totals, wilson, zero_count_bound
     from .iota import explain_variance, index_of, remove_noise, split_shares
     from .logit import Estimator, clustered_covariance, independent_columns, log_likelihood_of, maximise
     from .multiplicity import adjust, count_selected, holm
     from .ranks import RANKS, estimate_ranks
+    from .score import detectable, overdispersion, score_interval, score_p
     from .separation import Separation, find_separation
     from .sign_flips import draw_signs, flip_texts, monte_carlo_p
+    from .strata import Strata
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -27,7 +28,6 @@ else:
             "agreement": ["cohen_kappa", "krippendorff_alpha"],
             "clustered": ["cluster_correction", "clustered_freedom", "clustered_variance", "variance_of_scores"],
             "differences": ["Difference", "compare_between", "compare_within"],
-            "exact": ["Strata"],
             "intervals": [
                 "effective_units",
                 "proportion_interval",
@@ -41,8 +41,10 @@ else:
             "logit": ["Estimator", "clustered_covariance", "independent_columns", "log_likelihood_of", "maximise"],
             "multiplicity": ["adjust", "count_selected", "holm"],
             "ranks": ["RANKS", "estimate_ranks"],
+            "score": ["detectable", "overdispersion", "score_interval", "score_p"],
             "separation": ["Separation", "find_separation"],
             "sign_flips": ["draw_signs", "flip_texts", "monte_carlo_p"],
+            "strata": ["Strata"],
         },
     )
 
@@ -61,6 +63,7 @@ __all__ = [
     "compare_between",
     "compare_within",
     "count_selected",
+    "detectable",
     "draw_signs",
     "effective_units",
     "estimate_ranks",
@@ -74,8 +77,11 @@ __all__ = [
     "log_likelihood_of",
     "maximise",
     "monte_carlo_p",
+    "overdispersion",
     "proportion_interval",
     "remove_noise",
+    "score_interval",
+    "score_p",
     "split_shares",
     "student",
     "sum_interval",

@@ -1,13 +1,14 @@
-"""Differences of two arms' refusal rates and their errors, within texts or between them."""
+"""Differences of two arms' refusal rates and the statistics of their test, within texts or between them."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
 from .clustered import clustered_variance
-from .exact import Strata, exchangeability_p, null_variance
+from .score import Score
+from .strata import Strata, null_third_moment, null_variance
 
 
 @dataclass(frozen=True)
@@ -16,27 +17,20 @@ class Difference:
 
     Attributes
     ----------
-    estimate
-        Difference of rates, in [-1, 1].
-    clustered, error
-        Its text-clustered standard error, and the larger of that and the one under no difference.
-    freedom
-        Degrees of freedom of both.
+    score
+        The difference of rates, in [-1, 1], and the statistics of its test.
     log_odds, log_odds_error
         Logarithm of the odds ratio, and its text-clustered standard error.
-    exact_p
-        Of `refusal_metrics.analysis.statistics.exact.exchangeability_p`.
+    freedom
+        Degrees of freedom of this error.
     n, n_texts, n_refused, n_baseline, n_refused_baseline
         Of the responses that were compared.
     """
 
-    estimate: Floats
-    clustered: Floats
-    error: Floats
-    freedom: Floats
+    score: Score
     log_odds: Floats
     log_odds_error: Floats
-    exact_p: Floats
+    freedom: Floats
     n: Floats
     n_texts: Floats
     n_refused: Floats
@@ -45,11 +39,15 @@ class Difference:
 
     def where(self, keep: NDArray[np.bool_], other: "Difference") -> "Difference":
         """Select contrasts by a mask, (n_contrasts,) bool, and take the others from a second set."""
-        return Difference(*(np.where(keep, getattr(self, f.name), getattr(other, f.name)) for f in fields(self)))
+        numbers = (np.where(keep, getattr(self, name), getattr(other, name)) for name in _NUMBERS)
+        return Difference(self.score.where(keep, other.score), *numbers)
 
     def take(self, keep: NDArray[np.bool_]) -> "Difference":
         """Select contrasts by a mask: (n_contrasts,) bool."""
-        return Difference(*(getattr(self, f.name)[keep] for f in fields(self)))
+        return Difference(self.score.take(keep), *(getattr(self, name)[keep] for name in _NUMBERS))
+
+
+_NUMBERS = [field.name for field in fields(Difference) if field.name != "score"]
 
 
 def compare_within(strata: Strata) -> Difference:
@@ -73,16 +71,12 @@ def compare_within(strata: Strata) -> Difference:
     doi:10.2307/2531052.
     """
     n_texts = np.bincount(strata.contrast, minlength=strata.n_contrasts).astype(np.float64)
-    estimate, clustered, error = _weighted_difference(strata, n_texts)
     log_odds, log_odds_error = _log_odds(strata, n_texts)
     return Difference(
-        estimate=estimate,
-        clustered=clustered,
-        error=error,
-        freedom=n_texts - 1,
+        score=_score_within(strata, n_texts),
         log_odds=log_odds,
         log_odds_error=log_odds_error,
-        exact_p=exchangeability_p(strata),
+        freedom=n_texts - 1,
         n=strata.total(strata.n),
         n_texts=n_texts,
         n_refused=strata.total(strata.k),
@@ -91,17 +85,28 @@ def compare_within(strata: Strata) -> Difference:
     )
 
 
-def _weighted_difference(strata: Strata, n_texts: Floats) -> tuple[Floats, Floats, Floats]:
-    """Compute the differences, their clustered errors, and the larger of these and the errors under no difference."""
-    n = strata.n + strata.n_baseline
+def _score_within(strata: Strata, n_texts: Floats) -> Score:
+    """Compute the statistics of the test within texts."""
+    n, s = strata.n + strata.n_baseline, strata.k + strata.k_baseline
     weight = strata.n * strata.n_baseline / n
     score = (strata.k * strata.n_baseline - strata.k_baseline * strata.n) / n
+    of_n, of_baseline, total = (strata.total(values) for values in (strata.n, strata.n_baseline, weight))
     with np.errstate(divide="ignore", invalid="ignore"):
-        total = strata.total(weight)
         estimate = strata.total(score) / total
         residual = score - estimate[strata.contrast] * weight
-        clustered = np.sqrt(clustered_variance(strata.total(residual**2), n_texts)) / total
-        return estimate, clustered, np.maximum(clustered, np.sqrt(null_variance(strata)) / total)
+        return Score(
+            estimate=estimate,
+            weight=np.where(n_texts > 0, total, np.nan),
+            weight_squares=strata.total(weight**2),
+            variance=null_variance(strata),
+            third=null_third_moment(strata),
+            scatter=clustered_variance(strata.total(residual**2), n_texts),
+            n_informative=strata.total((strata.null_variances > 0).astype(np.float64)),
+            freedom=np.full(strata.n_contrasts, np.inf),
+            n=of_n,
+            n_baseline=of_baseline,
+            rate=strata.total(s) / (of_n + of_baseline),
+        )
 
 
 def _log_odds(strata: Strata, n_texts: Floats) -> tuple[Floats, Floats]:
@@ -126,27 +131,41 @@ def compare_between(strata: Strata) -> Difference:
     Returns
     -------
     Difference
-        The exact test treats all texts as one. The error under no difference has one rate and one
-        correlation within texts, estimated from both arms. Degrees of freedom are those of the arm with fewer
-        texts.
+        The test treats all texts as one text. The scatter of its score is the larger of two: that of texts around the
+        rate of their own arm, and that with one rate and one correlation within texts, estimated from both arms.
+        Degrees of freedom are those of the arm with fewer texts.
     """
     arms = ((strata.n, strata.k), (strata.n_baseline, strata.k_baseline))
     (n, k), (n0, k0) = ((strata.total(n), strata.total(k)) for n, k in arms)
     squares = None if strata.squares is None else strata.total(strata.squares)
     n_texts, n_texts0 = (strata.total((n > 0).astype(np.float64)) for n, _ in arms)
+    whole = Strata(np.arange(len(n)), n, k, n0, k0, len(n), squares)
     with np.errstate(divide="ignore", invalid="ignore"):
         variance, variance0 = _variance(strata, *arms[0], n, k), _variance(strata, *arms[1], n0, k0)
-        null = _between_null_variance(strata)
-        clustered = np.sqrt(variance + variance0)
         slope, slope0 = n**2 / (k * (n - k)), n0**2 / (k0 * (n0 - k0))
-        return Difference(
+        freedom = np.minimum(n_texts, n_texts0) - 1
+        weight = n * n0 / (n + n0)
+        score = Score(
             estimate=k / n - k0 / n0,
-            clustered=clustered,
-            error=np.maximum(clustered, np.sqrt(null)),
-            freedom=np.minimum(n_texts, n_texts0) - 1,
+            weight=weight,
+            weight_squares=weight**2,
+            variance=np.nan_to_num(null_variance(whole)),
+            third=null_third_moment(whole),
+            scatter=(variance + variance0) * weight**2,
+            # All that is known of the variance is this contrast's own.
+            n_informative=np.full(len(n), np.inf),
+            freedom=np.where(freedom > 0, freedom, np.nan),
+            n=n,
+            n_baseline=n0,
+            rate=(k + k0) / (n + n0),
+        )
+        # With one rate, it would change with the difference as all variances do.
+        common = _between_null_variance(strata) * weight**2 * score.moments(score.estimate)[0] / score.variance
+        return Difference(
+            score=replace(score, scatter=np.fmax(score.scatter, common)),
             log_odds=np.log(k) + np.log(n0 - k0) - np.log(k0) - np.log(n - k),
             log_odds_error=np.sqrt(variance * slope**2 + variance0 * slope0**2),
-            exact_p=exchangeability_p(Strata(np.arange(len(n)), n, k, n0, k0, len(n), squares)),
+            freedom=freedom,
             n=n,
             n_texts=n_texts,
             n_refused=k,

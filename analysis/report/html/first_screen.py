@@ -142,18 +142,18 @@ def _personas(contrasts: pd.DataFrame, family: list[str]) -> Iterable[str]:
         )
         yield f"Largest significant differences from {than} (corrected for multiple comparisons): {listed}."
     elif len(own):
-        yield "Differences smaller than the minimum detectable difference cannot be ruled out."
+        yield "Differences smaller than the minimum detectable effects cannot be ruled out."
     yield from _blind_spots(own, family)
 
 
 def _blind_spots(own: pd.DataFrame, family: list[str]) -> Iterable[str]:
     """List where power is low or unknown, in sentences."""
-    families = name_levels(own).groupby(family, sort=False, dropna=False)["mde"]
+    families = name_levels(own).groupby(family, sort=False, dropna=False)["mde_up"]
     least = families.min()
     blind, unknown = least[least > LARGE], least[least.isna()]
     if len(blind):
         yield (
-            f"The study has less than 80% power to detect a {100 * LARGE:.0f}-point difference for any persona in "
+            f"The study has less than 80% power to detect a {100 * LARGE:.0f}-point increase for any persona in "
             f"{len(blind)} of {count_families(len(least), family)}: {_listed(blind)}."
         )
     if len(unknown):

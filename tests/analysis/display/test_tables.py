@@ -63,13 +63,13 @@ def test_columns_have_the_headings_that_people_know():
 
 
 def test_differences_are_in_points_as_the_contract_says_and_ratios_are_not():
-    row = {"estimate": 0.1, "or_low": 0.5, "or_high": 2.0, "odds_ratio": 1.0, "mde": 0.25, "equiv_low": -0.1}
+    row = {"estimate": 0.1, "or_low": 0.5, "or_high": 2.0, "odds_ratio": 1.0, "mde_up": 0.25, "equiv_low": -0.1}
     (shown,) = readable(pd.DataFrame([row | {"equiv_high": 0.2}]), CONTRASTS).to_dict("records")
     assert shown == {
         "difference (pp)": "+10.00",
         "95% CI of odds ratio": "[0.500, 2.000]",
         "odds ratio": "1.000",
-        "min. detectable (pp)": "25.00",
+        "min. detectable increase (pp)": "25.00",
         "90% CI": "[-10.00, +20.00]",
     }
 
@@ -92,8 +92,8 @@ def test_verdicts_of_a_table_are_called_its_own_column():
 
 def test_a_difference_that_cannot_be_detected_is_not_shown_as_one():
     # Differences of proportions are no larger than 1.
-    table = pd.DataFrame({"estimate": [0.1, 0.1], "mde": [1.25, NAN]})
-    assert readable(table, CONTRASTS)["min. detectable (pp)"].tolist() == [">100", ""]
+    table = pd.DataFrame({"estimate": [0.1, 0.1], "mde_up": [1.25, NAN]})
+    assert readable(table, CONTRASTS)["min. detectable increase (pp)"].tolist() == [">100", ""]
 
 
 def test_an_interval_may_be_open_to_one_side():

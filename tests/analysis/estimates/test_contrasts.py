@@ -14,12 +14,12 @@ from refusal_metrics.analysis.estimates.contrasts import estimate_contrasts, est
 from refusal_metrics.analysis.estimates.rates import estimate_rates
 from refusal_metrics.analysis.responses import count_responses, read_responses
 from refusal_metrics.analysis.statistics import adjust
-from scipy import stats
+from statsmodels.stats.proportion import power_proportions_2indep
 
 from refusal_metrics.errors import InputError
 
-# Points of Student's t from a printed table: 97.5% with 1 and 2 degrees of freedom, 95% and 80% with 1.
-T1, T2, T1_90, T1_80 = 12.706205, 4.302653, 6.313752, 1.376382
+# The 97.5% point of Student's t with 1 degree of freedom, from a printed table.
+T1 = 12.706205
 
 few = settings(max_examples=settings.default.max_examples // 10)
 
@@ -37,36 +37,32 @@ def test_a_difference_within_texts_equals_the_hand_worked_example(make_counts):
     row = only_row(estimate_contrasts(make_counts(rows), "neutral"))
     # Texts a and b have both arms, each with w = 4 * 4 / 8 = 2: d = (2 * 1/4 + 0) / 4 = 1/8.
     assert row["estimate"] == pytest.approx(0.125)
-    # Clustered: scores .5 - .25, 0 - .25; sqrt(2 * 2 / 16) / 4 = .125. Under no difference: 4 * 4 * 3 * 5 / (64 * 7)
-    # and 4 * 4 * 2 * 6 / (64 * 7) add up to 27/28; its root / 4 = .2455, the larger. Interval: beyond -1 and 1.
-    assert (row["ci_low"], row["ci_high"]) == (-1, 1)
+    # T = 4/8. Variance: 4 * 4 * 3 * 5 / (64 * 7) and 4 * 4 * 2 * 6 / (64 * 7) add up to 27/28; arms of equal size
+    # have no skewness. Texts scatter less, (.5 - .25)^2 + (0 - .25)^2: no overdispersion.
+    assert row["p_value"] == pytest.approx(math.erfc(0.5 / math.sqrt(27 / 28) / math.sqrt(2)))
     # Odds: see test_differences; 9/5 with an error of 8/15.
     assert row["odds_ratio"] == pytest.approx(9 / 5)
     assert row["or_high"] == pytest.approx(9 / 5 * math.exp(T1 * 8 / 15), rel=1e-5)
     assert row["or_low"] == pytest.approx(9 / 5 * math.exp(-T1 * 8 / 15), rel=1e-5)
-    # p: the t test of d / .125 = 1 with 1 degree of freedom gives .5. The exact one: text a puts 0 to 3 of its 3
-    # refusals into the arm in 1, 6, 6, 1 ways of 14, text b 0 to 2 of its 2 in 3, 8, 3 of 14. Three or more
-    # together: 6 * 3 + 6 * (8 + 3) + 1 * 14 = 98 of 196, a half; twice that is 1.
-    assert row["p_value"] == pytest.approx(1)
     assert row[["n", "n_texts", "n_refused", "n_baseline", "n_refused_baseline"]].tolist() == [8, 2, 3, 8, 2]
     assert row["within_texts"]
     assert (row["model"], row["task"], row["persona"], row["baseline"]) == ("m", "nli", "woman", "neutral")
 
 
-def test_detectable_difference_and_equivalence_interval_equal_the_hand_worked_example(make_counts):
-    refused = {text: (i % 2, 50) for i, text in enumerate("ab")}
-    row = only_row(estimate_contrasts(make_counts(study(woman=refused, neutral=refused)), "neutral"))
-    # d = 0 in each text, so only the error under no difference: text b has 2 refusals among 100, of which half are in
-    # the arm: variance 50 * 50 * 2 * 98 / (10000 * 99) = 49/99; w = 25 each; error sqrt(49/99) / 50 = .0140705.
-    error = math.sqrt(49 / 99) / 50
-    assert row["ci_high"] == pytest.approx(T1 * error, rel=1e-5)
-    assert (row["equiv_low"], row["equiv_high"]) == pytest.approx((-T1_90 * error, T1_90 * error), rel=1e-5)
-    # One family of one: the level is .05. Half of the variance grows with the rate, which is .01, to that of
-    # .01 + mde, or of a half.
-    raised = min(0.01 + row["mde"], 0.5)
-    growth = raised * (1 - raised) / (0.01 * 0.99)
-    assert row["mde"] == pytest.approx(min((T1 + T1_80) * error * math.sqrt((1 + growth) / 2), 1), rel=1e-5)
-    assert row["p_value"] == row["p_adjusted"] == 1
+def test_detectable_differences_are_those_of_the_first_step_of_the_correction(make_counts):
+    refused = dict.fromkeys([f"t{i}" for i in range(100)], (2, 20))
+    rows = study(woman=refused, man=refused, neutral=refused)
+    table = estimate_contrasts(make_counts(rows), "neutral")
+    # One family of two; see test_score. A rate of .1 in 2,000 responses of either arm.
+    for name, sign in (("mde_up", 1), ("mde_down", -1)):
+        power = power_proportions_2indep(sign * table[name][0], 0.1, 2000, alpha=0.05 / 2).power
+        # The variance is 40/39 of a binomial one, for refusals are drawn from a text's without replacement.
+        assert power == pytest.approx(0.81, abs=0.015)
+    assert table["p_value"].tolist() == table["p_adjusted"].tolist() == [1, 1]
+    # Without a difference, the ends are Wald's up to terms of the order of 1 / 2,000.
+    error = math.sqrt(2 * 0.1 * 0.9 / 2000)
+    for end, half in (("ci_low", -1.959964), ("ci_high", 1.959964), ("equiv_low", -1.644854), ("equiv_high", 1.644854)):
+        assert table[end][0] == pytest.approx(half * error, rel=0.03)
 
 
 def test_the_baseline_others_is_all_other_personas_of_the_same_texts(make_counts):
@@ -93,8 +89,9 @@ def test_without_shared_texts_independent_rates_are_compared(make_counts):
     assert row["estimate"] == 0.25
     assert row["odds_ratio"] == pytest.approx(3)
     assert not row["within_texts"]
-    # The error is sqrt(1/8) of test_differences; one degree of freedom makes the interval everything.
-    assert (row["ci_low"], row["ci_high"]) == (-1, 1)
+    # By one degree of freedom, see test_score, the interval is nearly everything.
+    assert row["ci_low"] < -0.99
+    assert row["ci_high"] > 0.99
 
 
 def test_a_persona_that_is_never_refused_has_an_odds_ratio_of_0_without_an_interval(make_counts):
@@ -104,8 +101,8 @@ def test_a_persona_that_is_never_refused_has_an_odds_ratio_of_0_without_an_inter
     assert row["odds_ratio"] == 0
     assert math.isnan(row["or_low"])
     assert math.isnan(row["or_high"])
-    # Six tosses of a coin all fell one way: 2 / 2^6.
-    assert row["p_value"] == pytest.approx(2 / 64)
+    # Six tosses of a coin all fell one way: 3 from their expectation, with a variance of 6/4.
+    assert row["p_value"] == pytest.approx(math.erfc(3 / math.sqrt(6 / 4) / math.sqrt(2)))
     flipped = [r | {"refused": not r["refused"]} for r in rows]
     assert only_row(estimate_contrasts(make_counts(flipped), "neutral"))["odds_ratio"] == math.inf
 
@@ -119,22 +116,24 @@ def test_where_no_text_has_different_verdicts_the_interval_counts_texts(make_cou
     assert (row["ci_low"], row["ci_high"]) == pytest.approx((-0.059629, 0.059629), abs=1e-5)
     assert row["equiv_high"] == pytest.approx(0.048703, abs=1e-5)
     assert math.isnan(row["odds_ratio"])
-    assert math.isnan(row["mde"])
+    assert row[["mde_up", "mde_down"]].isna().all()
     assert row["p_value"] == 1
 
 
-def test_one_text_gives_an_estimate_and_the_exact_p_value_and_no_interval(make_counts):
+def test_one_text_gives_an_estimate_and_a_p_value_and_no_interval(make_counts):
     row = only_row(estimate_contrasts(make_counts(study(woman={"a": (3, 3)}, neutral={"a": (0, 3)})), "neutral"))
     assert row["estimate"] == 1
-    assert row["p_value"] == pytest.approx(0.1)
-    assert row[["ci_low", "ci_high", "or_low", "or_high", "mde", "equiv_low", "equiv_high"]].isna().all()
+    # T = 3/2 with a variance of .45, and no skewness.
+    assert row["p_value"] == pytest.approx(math.erfc(1.5 / math.sqrt(0.45) / math.sqrt(2)))
+    unknown = ["ci_low", "ci_high", "or_low", "or_high", "mde_up", "mde_down", "equiv_low", "equiv_high"]
+    assert row[unknown].isna().all()
 
 
 def test_an_effect_of_one_text_alone_is_no_evidence(make_counts):
     quiet = {f"t{i}": (1, 10) for i in range(20)}
     rows = study(woman=quiet | {"x": (30, 30)}, neutral=quiet | {"x": (0, 30)})
     row = only_row(estimate_contrasts(make_counts(rows), "neutral"))
-    # The exact test, for which responses of a text are exchangeable, would give about 1e-12.
+    # If responses of a text were exchangeable, it would be .00004: 15 from the expectation with a variance of 13.3.
     assert row["p_value"] > 0.2
 
 
@@ -236,10 +235,11 @@ def test_copies_of_prompts_with_different_verdicts_equal_the_hand_worked_example
     assert row["estimate"] == pytest.approx((1 * 0.75 - 0.5 * 0.5) / 1.5)
     # 1.5 and .5 refusals, rounded to even.
     assert row[["n", "n_texts", "n_refused", "n_baseline", "n_refused_baseline"]].tolist() == [3, 2, 2, 3, 0]
-    # The scores deviate by 5/12 and -5/12: the clustered error is sqrt(2 * 2 * (5/12)^2) / 1.5 = 5/9. Under no
-    # difference, the total of two of a's values 0, 0, .5, 1 has the variance 11/48, that of one of b's 0, .5 has 1/16:
-    # an error of .36. Their total is .5 above its mean, .93 standard deviations; the t test's p-value is larger.
-    assert row["p_value"] == pytest.approx(2 * stats.t.sf((1 / 3) / (5 / 9), 1))
+    # Under no difference, the total of two of a's values 0, 0, .5, 1 has the variance 11/48, that of one of b's 0, .5
+    # has 1/16: V = 7/24, without skewness since the arms of each text are equal. T is .5. The scores deviate by 5/12 and
+    # -5/12: S = 2 * 2 * (5/12)^2 = 25/36. At the estimate 1/3 the rates are 1/2 and 1/6 instead of 1/3 and 1/3, so the
+    # variance is V * (1/4 + 5/36) / (4/9) = V * 7/8, and the overdispersion is S / (V * 7/8).
+    assert row["p_value"] == pytest.approx(math.erfc(0.5 / math.sqrt(25 / 36 / (7 / 8)) / math.sqrt(2)))
 
 
 @few
@@ -298,7 +298,8 @@ def test_an_interval_holds_its_estimate_and_nothing_beyond_1(make_counts, rows, 
     assert known["ci_high"].between(known["estimate"], 1).all()
     assert known["equiv_low"].between(known["ci_low"], known["estimate"]).all()
     assert known["equiv_high"].between(known["estimate"], known["ci_high"]).all()
-    assert table["p_value"].between(0, 1).all()
+    # An arm of one text without common texts has none.
+    assert table["p_value"].dropna().between(0, 1).all()
 
 
 # Simulated studies without an effect of personas.
@@ -329,25 +330,6 @@ def test_personas_that_matter_are_found_in_the_simulated_study(simulated_study):
     assert table.loc[silent, "p_adjusted"].eq(1).all()
     found = table[table["p_adjusted"] <= 0.05]
     assert len(found) > 100
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("rate", [0.01, 0.2])
-def test_the_detectable_difference_is_found_eight_times_in_ten(make_counts, rate):
-    rng = np.random.default_rng(0)
-
-    def contrast(difference):
-        # 300 texts asked 5 times under either.
-        refused = {"woman": rng.random(1500) < rate + difference, "neutral": rng.random(1500) < rate}
-        rows = study(
-            **{who: {str(t): (int(drawn[t::300].sum()), 5) for t in range(300)} for who, drawn in refused.items()}
-        )
-        return only_row(estimate_contrasts(make_counts(rows), "neutral"))
-
-    detectable = np.mean([contrast(0)["mde"] for _ in range(5)])
-    power = np.mean([contrast(detectable)["p_value"] <= 0.05 for _ in range(80)])
-    # Three standard errors of 80 studies; an exact test is somewhat conservative at 15 refusals.
-    assert 0.66 < power < 0.95
 
 
 # Settings of runs.

@@ -7,7 +7,7 @@ from refusal_metrics.analysis.figures.export import to_spec
 from refusal_metrics.analysis.figures.marks import ALIKE, DIFFERS
 
 
-def difference(persona, estimate, *, model="m", task="nli", baseline="neutral", p_adjusted=1.0, mde=0.05):
+def difference(persona, estimate, *, model="m", task="nli", baseline="neutral", p_adjusted=1.0, mde_up=0.05):
     """Make a row of the table of contrasts; the interval is the estimate less and plus 0.02."""
     return {
         "model": model,
@@ -19,7 +19,7 @@ def difference(persona, estimate, *, model="m", task="nli", baseline="neutral", 
         "ci_low": estimate - 0.02,
         "ci_high": estimate + 0.02,
         "p_adjusted": p_adjusted,
-        "mde": mde,
+        "mde_up": mde_up,
         "n": 50,
         "n_texts": 10,
         "n_refused": 20,
@@ -83,21 +83,21 @@ def test_each_task_has_its_own_rows():
 
 
 def test_detectable_differences_are_drawn_with_their_median():
-    rows = [difference(persona, 0, mde=mde) for persona, mde in {"a": 0.01, "b": 0.02, "c": 0.2}.items()]
+    rows = [difference(persona, 0, mde_up=mde) for persona, mde in {"a": 0.01, "b": 0.02, "c": 0.2}.items()]
     (figure,) = draw_detectable(tables(*rows), "prefix")
     assert sorted((row["whole"], row["x"]) for row in drawn(figure)) == [(0, 1), (0, 2), (0, 20), (1, 2)]
-    assert figure.table["mde"].tolist() == [0.01, 0.02, 0.2]
+    assert figure.table["mde_up"].tolist() == [0.01, 0.02, 0.2]
 
 
 def test_what_could_not_be_found_at_all_is_drawn_at_100_points_and_said():
-    (figure,) = draw_detectable(tables(difference("a", 0, mde=1.0)), "prefix")
+    (figure,) = draw_detectable(tables(difference("a", 0, mde_up=1.0)), "prefix")
     dot = drawn(figure)[0]
     assert dot["x"] == 100
     assert "none detectable" in dot.values()
 
 
 def test_comparisons_without_any_refusal_are_left_out_and_counted():
-    rows = [difference("a", 0, mde=0.1), difference("b", 0, mde=float("nan"))]
+    rows = [difference("a", 0, mde_up=0.1), difference("b", 0, mde_up=float("nan"))]
     (figure,) = draw_detectable(tables(*rows), "prefix")
     assert "1 comparison without refusals is omitted" in figure.caption
     assert len(figure.table) == 1
@@ -108,7 +108,7 @@ def test_comparisons_without_any_refusal_are_left_out_and_counted():
     ("values", "domain"), [([0.013, 0.3], [1, 50]), ([1.0], [50, 100]), ([0.02], [1, 2]), ([0.0], [0.0005, 0.001])]
 )
 def test_the_logarithmic_scale_goes_from_one_of_1_2_5_to_another(values, domain):
-    rows = [difference(f"p{i}", 0, mde=mde) for i, mde in enumerate(values)]
+    rows = [difference(f"p{i}", 0, mde_up=mde) for i, mde in enumerate(values)]
     (figure,) = draw_detectable(tables(*rows), "prefix")
     scale = to_spec(figure)["spec"]["layer"][0]["encoding"]["x"]["scale"]
     assert (scale["type"], scale["domain"]) == ("log", domain)

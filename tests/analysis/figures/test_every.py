@@ -153,7 +153,7 @@ def test_empty_tables_give_no_figures(two_models):
 
 def test_rows_without_estimates_give_no_figures(two_models):
     estimates, _ = two_models
-    numbers = {"estimate", "iota", "coef", "mde"}
+    numbers = {"estimate", "iota", "coef", "mde_up"}
     unknown = {
         name: table.assign(**{str(c): float("nan") for c in table if c in numbers})
         for name, table in estimates.tables.items()

@@ -14,14 +14,14 @@ def test_one_is_counted_as_one():
 def contrasts(**columns):
     """Make a table of contrasts with neutral, with what is said of personas."""
     table = {"model": "m", "task": "nli", "persona": ["a", "b", "c"], "baseline": "neutral", "rule": "r"}
-    return pd.DataFrame(table | {"estimate": [0.1, -0.3, 0.2], "mde": 0.1, "p_adjusted": 1.0} | columns)
+    return pd.DataFrame(table | {"estimate": [0.1, -0.3, 0.2], "mde_up": 0.1, "p_adjusted": 1.0} | columns)
 
 
 def test_the_personas_named_are_those_below_the_level_the_largest_first():
     sentence, named = name_personas(contrasts(p_adjusted=[0.05, 0.01, 0.051]), "r")
     assert named["persona"].tolist() == ["b", "a"]
     assert sentence.startswith("2 of 3 differences between a persona and the neutral baseline are significant")
-    assert sentence.endswith("detectable difference is 10.00 points.")
+    assert sentence.endswith("detectable increase is 10.00 points.")
 
 
 def test_comparisons_are_counted_over_models_and_tasks_and_of_one_rule():
@@ -35,15 +35,15 @@ def test_without_neutral_prompts_personas_are_compared_with_the_others():
     assert name_personas(contrasts(baseline="persona-free"), "r") is None
 
 
-@pytest.mark.parametrize("mde", [np.nan, 1.2])
-def test_no_difference_is_called_detectable_that_cannot_be(mde):
-    assert "detectable" not in name_personas(contrasts(mde=mde), "r")[0]
+@pytest.mark.parametrize("mde_up", [np.nan, 1.2])
+def test_no_difference_is_called_detectable_that_cannot_be(mde_up):
+    assert "detectable" not in name_personas(contrasts(mde_up=mde_up), "r")[0]
 
 
 def test_comparisons_without_a_detectable_difference_are_left_out_of_their_median_and_that_is_said():
-    sentence, _ = name_personas(contrasts(mde=[0.1, np.nan, 0.3]), "r")
-    assert sentence.endswith("The median minimum detectable difference of the 2 that have one is 20.00 points.")
-    sentence, _ = name_personas(contrasts(mde=[1, 1, np.nan]), "r")
+    sentence, _ = name_personas(contrasts(mde_up=[0.1, np.nan, 0.3]), "r")
+    assert sentence.endswith("The median minimum detectable increase of the 2 that have one is 20.00 points.")
+    sentence, _ = name_personas(contrasts(mde_up=[1, 1, np.nan]), "r")
     assert sentence.endswith("The study is too small to detect realistic differences.")
 
 

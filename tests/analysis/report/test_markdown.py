@@ -116,7 +116,7 @@ def test_the_findings_are_the_numbers_of_the_tables(estimates):
     assert named.startswith(
         f"{n_named} of 4 differences between a persona and the neutral baseline {'is' if n_named == 1 else 'are'} "
         "significant after correction (given; 4 personas in 1 combination of a model and a task). The median minimum "
-        "detectable difference is "
+        "detectable increase is "
     )
     assert factors.startswith("Factors with a significant effect on refusals (sensitivity index, given): persona 0.")
 

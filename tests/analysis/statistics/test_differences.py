@@ -8,8 +8,7 @@ import statsmodels.api as sm
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis.statistics.differences import compare_between, compare_within
-from refusal_metrics.analysis.statistics.exact import Strata
-from scipy import stats
+from refusal_metrics.analysis.statistics.strata import Strata
 from statsmodels.stats.contingency_tables import StratifiedTable
 
 few = settings(max_examples=settings.default.max_examples * 30 // 100, deadline=None)
@@ -35,18 +34,13 @@ def test_the_odds_ratio_within_texts_equals_statsmodels(contrast):
 
 @few
 @given(texts)
-def test_the_error_under_no_difference_is_the_one_of_the_test_in_statsmodels(contrast):
-    # Its statistic, the square of sum(k - E k) over the variance, equals (difference / error)^2.
+def test_the_statistic_without_overdispersion_is_the_one_of_the_test_in_statsmodels(contrast):
+    # Its statistic is the square of sum(k - E k) over the variance.
     tables = [np.array([[k, n - k], [k0, n0 - k0]]) for (k, n), (k0, n0) in contrast]
-    difference = compare_within(strata(contrast))
-    assume(difference.error[0] > 0)
+    score = compare_within(strata(contrast)).score
+    assume(score.variance[0] > 0)
     statistic = StratifiedTable(tables).test_null_odds(correction=False).statistic
-    # What is left of rounding where the arms are alike says nothing of the error.
-    assume(abs(difference.estimate[0]) > 1e-12 or not statistic)
-    null_error = abs(difference.estimate[0]) / math.sqrt(statistic) if statistic else 0
-    assert difference.error[0] >= null_error * (1 - 1e-9)
-    if difference.error[0] > difference.clustered[0] and statistic:
-        assert difference.error[0] == pytest.approx(null_error)
+    assert (score.weight * score.estimate)[0] ** 2 / score.variance[0] == pytest.approx(statistic, abs=1e-9)
 
 
 @few
@@ -61,10 +55,11 @@ def test_the_difference_within_texts_and_its_error_equal_a_regression_with_an_in
     fit = sm.OLS(refused, design).fit(cov_type="cluster", cov_kwds=options)
     difference = compare_within(strata(contrast))
     n_texts = len(contrast)
-    assert difference.estimate[0] == pytest.approx(fit.params[-1], abs=1e-12)
+    assert difference.score.estimate[0] == pytest.approx(fit.params[-1], abs=1e-12)
     # A variance of 0 may come out below it by rounding.
     error = math.sqrt(max(0.0, fit.cov_params()[-1, -1]) * n_texts / (n_texts - 1))
-    assert difference.clustered[0] == pytest.approx(error, rel=1e-6, abs=1e-7)
+    clustered = math.sqrt(difference.score.scatter[0]) / difference.score.weight[0]
+    assert clustered == pytest.approx(error, rel=1e-6, abs=1e-7)
     assert difference.freedom[0] == n_texts - 1
 
 
@@ -82,24 +77,27 @@ def test_different_texts_equal_the_hand_worked_example():
     # correlation of 1.25 / (15/64 * 48) = 1/9; v = 15/64 * 8 * (1 + 3/9) / 64 = 5/128 each, which is less.
     contrast = [((1, 4), (0, 0)), ((3, 4), (0, 0)), ((0, 0), (0, 4)), ((0, 0), (2, 4))]
     difference = compare_between(strata(contrast))
-    assert difference.estimate[0] == 0.25
-    assert difference.clustered[0] == pytest.approx(math.sqrt(1 / 8))
-    assert difference.error[0] == difference.clustered[0]
-    assert difference.freedom[0] == 1
+    assert difference.score.estimate[0] == 0.25
+    # W = 8 * 8 / 16 = 4, and the clustered variance 1/8 is 16/8 on the scale of the statistic.
+    assert difference.score.weight[0] == 4
+    assert difference.score.scatter[0] == pytest.approx(2)
+    assert difference.freedom[0] == difference.score.freedom[0] == 1
     # 4 to 4 against 2 to 6; each variance over (p (1 - p))^2: (1/16) / (1/16) + (1/16) / (9/256) = 25/9.
     assert difference.log_odds[0] == pytest.approx(math.log(3))
     assert difference.log_odds_error[0] == pytest.approx(5 / 3)
-    assert difference.exact_p[0] == pytest.approx(2 * stats.hypergeom(16, 6, 8).sf(3))
+    # 8 * 8 * 6 * 10 / (256 * 15).
+    assert difference.score.variance[0] == pytest.approx(1)
     assert (difference.n[0], difference.n_texts[0], difference.n_refused[0]) == (8, 2, 4)
     assert (difference.n_baseline[0], difference.n_refused_baseline[0]) == (8, 2)
 
 
-def test_an_arm_that_never_refuses_has_the_error_of_no_difference():
+def test_an_arm_that_never_refuses_has_the_scatter_of_no_difference():
     never = [((0, 5), (0, 0)) for _ in range(20)]
     sometimes = [((0, 0), (i < 4, 5)) for i in range(20)]
     difference = compare_between(strata(never + sometimes))
     # p = 4/200; texts with one refusal are no more alike than chance has it: 4 * .9^2 + 36 * .1^2 < 200 * .02 * .98.
-    # v = .02 * .98 / 100 for either arm, more than the other arm alone varies by text.
-    assert difference.error[0] == pytest.approx(math.sqrt(2 * 0.02 * 0.98 / 100))
-    assert difference.error[0] > difference.clustered[0] > 0
+    # v = .02 * .98 / 100 for either arm, more than the other arm alone varies by text. At the difference, the variance
+    # is .04 * .96 for one arm and 0 for the other, and W = 50.
+    at_difference = 0.04 * 0.96 / (2 * 0.02 * 0.98)
+    assert difference.score.scatter[0] == pytest.approx(2 * 0.02 * 0.98 / 100 * 50**2 * at_difference)
     assert math.isnan(difference.log_odds_error[0])

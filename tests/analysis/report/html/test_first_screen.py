@@ -30,7 +30,7 @@ ASKED = [
 
 
 def contrasts(rows):
-    made = pd.DataFrame(rows, columns=["model", "task", "persona", "estimate", "p_adjusted", "mde"])
+    made = pd.DataFrame(rows, columns=["model", "task", "persona", "estimate", "p_adjusted", "mde_up"])
     made.insert(3, "baseline", "neutral")
     return made.assign(rule="aware", ci_low=made["estimate"] - 0.01, ci_high=made["estimate"] + 0.01)
 
@@ -56,9 +56,9 @@ def test_where_no_persona_differs_and_nothing_could_have_been_found_both_are_sai
         [("m", "nli", "man", 0.0, 1.0, 0.3), ("m", "nli", "woman", 0.0, 1.0, 0.2), ("m", "x", "man", 0, 1, np.nan)]
     )
     *_, none, blind, unknown = find_all(study(ASKED, contrasts_by_persona=table))
-    assert none == "Differences smaller than the minimum detectable difference cannot be ruled out."
+    assert none == "Differences smaller than the minimum detectable effects cannot be ruled out."
     assert blind == (
-        "The study has less than 80% power to detect a 10-point difference for any persona in 1 of 2 combinations of a "
+        "The study has less than 80% power to detect a 10-point increase for any persona in 1 of 2 combinations of a "
         "model and a task: m, NLI."
     )
     assert unknown.endswith("where no prompt or every prompt was refused: m, x.")

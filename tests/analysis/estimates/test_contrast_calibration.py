@@ -1,0 +1,44 @@
+"""Contrasts in simulated studies of known truth; a small version of `scripts/calibrate_contrasts`."""
+
+import importlib.machinery
+import importlib.util
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+N_STUDIES = 40
+
+
+@pytest.fixture(scope="module")
+def calibrate():
+    """The script `calibrate_contrasts`."""
+    path = Path(__file__).resolve().parents[3] / "scripts" / "calibrate_contrasts"
+    loader = importlib.machinery.SourceFileLoader("calibrate_contrasts", str(path))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("calibrate_contrasts", loader))
+    sys.modules["calibrate_contrasts"] = module
+    loader.exec_module(module)
+    return module
+
+
+def test_no_more_studies_name_a_persona_than_the_level_and_intervals_cover(calibrate):
+    # Effects differ between texts, and no persona has one on average.
+    tables = list(calibrate.contrasts(calibrate.Kind("txp", 50, 0.3, "persona-free"), None, N_STUDIES, 0))
+    # At a share of .05, more than 6 of 40 happen in 3 of 1,000.
+    assert sum((table["p_adjusted"] <= 0.05).any() for table in tables) <= 6
+    covered = np.mean([(table["ci_low"].le(0) & table["ci_high"].ge(0)).mean() for table in tables])
+    # Three standard errors of 40 studies, if those of one study were the same comparison.
+    assert covered >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / (N_STUDIES * 3))
+
+
+def test_detectable_differences_are_found_as_often_as_planned_in_both_directions(calibrate):
+    kind = calibrate.Kind("greedy", 100, 0.1)
+    (null,) = calibrate.contrasts(kind, None, 1, 1)
+    for name, sign in (("mde_up", 1), ("mde_down", -1)):
+        planted = replace(kind, effect=sign * null[name].median())
+        tables = calibrate.contrasts(planted, None, N_STUDIES, 0)
+        power = np.mean([table["p_adjusted"][calibrate.PLANTED] <= 0.05 for table in tables])
+        # Three standard errors of 40 studies about .8.
+        assert 0.61 <= power <= 0.99
