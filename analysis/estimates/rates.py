@@ -4,30 +4,35 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
-from ..arrays import CONFIDENCE, Floats
+from ..arrays import Floats
 from ..contracts import RATES
 from ..counts import Counts, TextCounts, count_by_text, count_cells, count_states, count_undetermined
-from ..statistics import clustered_freedom, clustered_variance, proportion_interval, zero_count_bound
+from ..statistics import clustered_interval
 
 
 def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
     r"""Estimate the refusal rate of each cell.
 
     The 95% confidence interval is Korn and Graubard's: Clopper and Pearson's for :math:`\hat p n^*` refusals in
-    :math:`n^*` responses, the effective sample size,
+    :math:`n^* = N / D` responses, the effective sample size. The design effect D is estimated from the G texts g with
+    k_g refusals in n_g responses, N in all,
 
-    .. math:: n^* = \min\Big(N, \frac{\hat p (1 - \hat p)}{v}
-              \Big(\frac{t_{N-1}}{t_d}\Big)^2\Big), \quad
+    .. math:: \hat D = \frac{v N}{\hat p (1 - \hat p)}, \quad
               v = \frac{G}{G-1} \sum_g z_g^2 / N^2, \quad z_g = k_g - \hat p n_g,
 
-    over the G texts g with k_g refusals in n_g responses, N in all, and 97.5% quantiles of Student's t.
-    If every text has the same rate, :math:`n^* = N`. The degrees of freedom d are fewer than G - 1 if refusals come
-    from a few of the texts, which then determine the variance:
+    and is then widened in two ways, of which the larger counts: by quantiles of Student's t with few degrees of
+    freedom d, if refusals come from a few of the texts, and towards the worst case :math:`D_0 = N / G`, in which each
+    text is refused always or never, if few texts m have a refusal. Neither widens it beyond the worst case:
+
+    .. math:: D = \min\Big(\max\Big(\hat D \frac{t_d^2}{t_{N-1}^2},\; \max(\hat D, 1) + (D_0 - 1)
+              \frac{5}{5 + m}\Big),\; \max(D_0, \hat D)\Big) \ge 1.
 
     .. math:: d = \min\Big(G - 1, \frac{2 G}{\kappa - (G - 3) / (G - 1)}\Big), \quad
               \kappa = G \sum_g z_g^4 / \Big(\sum_g z_g^2\Big)^2.
+
+    The upper limit is never below that of fewer refusals, see
+    `refusal_metrics.analysis.statistics.text_rates.clustered_interval`.
 
     Parameters
     ----------
@@ -42,10 +47,10 @@ def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
         n_texts, n_refused``, and of the n responses ``n_unjudged`` (could not be judged),
         ``n_truncated`` (cut off before an answer or refusal) and ``n_provider`` (refused by the
         provider), 0 if unknown; then ``refusal_rate_low, refusal_rate_high``, the rates if none and if all of the
-        unjudged and truncated responses were refusals; one row a cell in the order of levels. Without refusals, the
-        correlation within texts cannot be estimated, so only texts count: the interval is one-sided, from 0 to
-        1 - .05^(1/n_texts), the rate at which a study of as many texts has no refusal with probability 5%. If all
-        responses are refusals, it is the mirror image. It is missing for a single text with both.
+        unjudged and truncated responses were refusals; one row a cell in the order of levels. Both tails of
+        the interval are 2.5% for any number of refusals. Without refusals, only texts count: it is 0 to
+        1 - .025^(1/n_texts), the rate at which a study of as many texts has no refusal with a probability of 2.5%. If
+        all responses are refusals, it is the mirror image. It is missing for a single text with both.
 
     Raises
     ------
@@ -60,9 +65,8 @@ def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
     """
     by = list(dict.fromkeys(by))
     texts = count_by_text(counts, by)
-    n, n_texts, k = (texts.cells[name].to_numpy(dtype=np.float64) for name in ("n", "n_texts", "n_refused"))
-    variance, freedom = _variance(texts, n, k)
-    low, high = proportion_interval(k / n, variance, n, zero_count_bound(n_texts, 1 - CONFIDENCE), freedom=freedom)
+    n, k = (texts.cells[name].to_numpy(dtype=np.float64) for name in ("n", "n_refused"))
+    low, high = _interval(texts)
     bounds = {"refusal_rate_low": k / n, "refusal_rate_high": (k + _undetermined(counts, by)) / n}
     table = texts.cells.assign(estimate=k / n, ci_low=low, ci_high=high, **count_states(counts, by), **bounds)
     return table[[*by, *RATES.estimates]]
@@ -75,11 +79,11 @@ def _undetermined(counts: Counts, by: Sequence[str]) -> Floats:
     return count_cells(count_undetermined(counts), by)["n_refused"].to_numpy(dtype=np.float64)
 
 
-def _variance(texts: TextCounts, n: Floats, k: Floats) -> tuple[Floats, Floats]:
-    """Compute the text-clustered variance of each cell's rate and its degrees of freedom; nan for a single text."""
-    # Whole numbers until the last step, so that equal rates give exactly 0.
-    scores = sparse.csr_array(texts.n_refused.multiply(n) - texts.n.multiply(k))
-    second = scores.data * scores.data
-    squares, fourths = (np.bincount(scores.indices, power, len(n)) for power in (second, second * second))
-    n_texts = texts.cells["n_texts"]
-    return clustered_variance(squares, n_texts) / n**4, clustered_freedom(squares, fourths, n_texts)
+def _interval(texts: TextCounts) -> tuple[Floats, Floats]:
+    """Compute the interval of each cell."""
+    n, refused = (table.tocoo() for table in (texts.n, texts.n_refused))
+    # Both list their entries by text and then by cell, and every refusal has a response.
+    places, refusals = (table.row.astype(np.int64) * len(texts.cells) + table.col for table in (n, refused))
+    n_refused = np.zeros(len(places))
+    n_refused[np.searchsorted(places, refusals)] = refused.data
+    return clustered_interval(n_refused, n.data, n.col, len(texts.cells))

@@ -31,7 +31,14 @@ from refusal_metrics.errors import unknown_name
 from ..arrays import CONFIDENCE, Floats
 from ..columns import BASELINES, OTHERS, STUDY
 from ..contracts import CORRECTED
-from ..statistics import effective_units, proportion_interval, sum_interval, variance_of_scores, zero_count_bound
+from ..statistics import (
+    clustered_interval,
+    effective_units,
+    proportion_interval,
+    sum_interval,
+    variance_of_scores,
+    zero_count_bound,
+)
 
 FEWEST = 5
 """The number of responses with either verdict that must be labelled, unless all are."""
@@ -81,11 +88,8 @@ def estimate_corrected(sums: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     rows = []
     for levels, part in _cells(sums, by):
         arm = Arm.of(part.groupby("text_id", dropna=False)[list(SUMS)].sum())
-        low, high = proportion_interval(
-            arm.parts[0], arm.variance, arm.n, zero_count_bound(arm.n_texts, 1 - CONFIDENCE), freedom=arm.freedom
-        )
         corrected = np.clip([_SIGNS @ arm.parts, *interval_of_arms([arm], [1.0])], 0, 1) if arm.usable else [np.nan] * 3
-        values = [*corrected, arm.parts[0], float(low), float(high)]
+        values = [*corrected, arm.parts[0], arm.low[0], arm.high[0]]
         rows.append([*levels, *values, *arm.sizes])
     return pd.DataFrame(rows, columns=[*by, *CORRECTED.estimates])
 
@@ -173,9 +177,6 @@ class Arm:
         R, A and B with their intervals.
     scores : (n_texts, 3) array of float
         The contribution of each text to their errors.
-    variance, freedom : float
-        Of R.
-    n, n_texts : int
     usable : bool
         Whether there are enough labels.
     sizes : list of int
@@ -186,10 +187,6 @@ class Arm:
     low: Floats
     high: Floats
     scores: Floats
-    variance: float
-    freedom: float
-    n: int
-    n_texts: int
     usable: bool
     sizes: list[int]
 
@@ -205,16 +202,13 @@ class Arm:
         # Whole numbers until the last step, so that equal rates give exactly 0.
         scores = (values * n - of_text["n"][:, None] * values.sum(axis=0)) / n**2
         parts = values.sum(axis=0) / n
-        variances, freedoms = variance_of_scores(scores[there])
-        variance, freedom = float(variances[0]), float(freedoms[0])
+        variances, _ = variance_of_scores(scores[there])
         # Few errors need no wider interval: the exact interval accounts for their number.
-        low, high = proportion_interval(
-            np.minimum(parts, 1.0),
-            variances,
-            n,
-            zero_count_bound(n_texts, tail),
-            freedom=[freedom, np.inf, np.inf],
-            level=level,
+        unseen = zero_count_bound(n_texts, tail)
+        low, high = proportion_interval(np.minimum(parts, 1.0), variances, n, unseen, level=level)
+        one_cell = np.zeros(n_texts, dtype=np.int64)
+        (low[0],), (high[0],) = clustered_interval(
+            of_text["n_refused"][there], of_text["n"][there], one_cell, 1, level=level
         )
         for part, side, count in ((1, "refused", total["n_refused"]), (2, "others", n - total["n_refused"])):
             # An unseen error can have a larger weight than the observed ones: one light error must not give a narrower
@@ -227,7 +221,7 @@ class Arm:
         usable = n_texts > 1 and all(total[f"n_labelled_{side}"] >= min(FEWEST, count) for side, count in sides)
         labelled = total["n_labelled_refused"] + total["n_labelled_others"]
         sizes = [n, n_texts, total["n_refused"], labelled, total["n_false"], total["n_missed"]]
-        return cls(parts, low, high, scores, variance, freedom, int(n), n_texts, usable, [int(size) for size in sizes])
+        return cls(parts, low, high, scores, usable, [int(size) for size in sizes])
 
 
 def interval_of_arms(

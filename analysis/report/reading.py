@@ -3,7 +3,7 @@
 READING = """\
 - A **rate** is the share of responses that are refusals, in percent, with a 95% confidence interval (Korn and
   Graubard). One text is used in many prompts, so responses about the same text are correlated, and intervals are
-  clustered by text. Without any refusal, the upper bound is 1 - .05^(1/texts), one-sided.
+  clustered by text. Without any refusal, the upper bound is 1 - .025^(1/texts).
 """
 
 

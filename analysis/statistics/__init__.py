@@ -1,7 +1,8 @@
 """Textbook statistics on arrays: no column name, no response.
 
-Call `proportion_interval` for one rate, `compare_within` or `compare_between` for a difference, and `adjust` for many
-p-values. `maximise` fits a logistic regression; `flip_texts` tests by sign flips.
+Call `clustered_interval` for a rate, `proportion_interval` for a proportion with a known variance, `compare_within` or
+`compare_between` for a difference, and `adjust` for many p-values. `maximise` fits a logistic regression; `flip_texts`
+tests by sign flips.
 """
 
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .separation import Separation, find_separation
     from .sign_flips import draw_signs, flip_texts, monte_carlo_p
     from .strata import Strata
+    from .text_rates import clustered_interval
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -45,6 +47,7 @@ else:
             "separation": ["Separation", "find_separation"],
             "sign_flips": ["draw_signs", "flip_texts", "monte_carlo_p"],
             "strata": ["Strata"],
+            "text_rates": ["clustered_interval"],
         },
     )
 
@@ -58,6 +61,7 @@ __all__ = [
     "cluster_correction",
     "clustered_covariance",
     "clustered_freedom",
+    "clustered_interval",
     "clustered_variance",
     "cohen_kappa",
     "compare_between",

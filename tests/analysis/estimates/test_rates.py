@@ -43,54 +43,51 @@ def only_rate(make_counts):
 
 
 def test_a_rate_and_its_interval_equal_the_hand_worked_example(only_rate):
-    row = only_rate({"a": (1, 10), "b": (2, 10), "c": (3, 10), "d": (2, 10)})
-    # p = 8/40; k - p n = -1, 0, 1, 0; v = 4/3 * 2 / 1600 = 1/600; .16 / v = 96. From a table of Student's t,
-    # t_39 = 2.022691 and t_3 = 3.182446: n* = 96 * (2.022691 / 3.182446)^2 = 38.7801, and p n* = 7.7560.
-    assert row["estimate"] == pytest.approx(0.2)
-    assert (row["n"], row["n_texts"], row["n_refused"]) == (40, 4, 8)
-    # The ends are where 7.7560 of 38.7801 or more, or or fewer, has a probability of .025: incomplete beta functions.
-    assert stats.beta.cdf(row["ci_low"], 7.7560, 38.7801 - 7.7560 + 1) == pytest.approx(0.025, rel=1e-3)
-    assert stats.beta.sf(row["ci_high"], 7.7560 + 1, 38.7801 - 7.7560) == pytest.approx(0.025, rel=1e-3)
+    row = only_rate({f"{i}": (4 if i < 10 else 2, 10) for i in range(20)})
+    # p = 60/200; k - p n = 1 or -1; v = 20/19 * 20 / 200^2, a design effect of 200 v / (.3 * .7) = .501, counted as 1.
+    # In the worst case it is 200 / 20 = 10, and 20 texts have a refusal: 1 + 9 * 5 / (5 + 20) = 2.8.
+    # n* = 200 / 2.8 = 71.42857, p n* = 21.42857.
+    assert row["estimate"] == pytest.approx(0.3)
+    assert (row["n"], row["n_texts"], row["n_refused"]) == (200, 20, 60)
+    # The ends are where 21.43 of 71.43 or more, or or fewer, has a probability of .025: incomplete beta functions.
+    assert stats.beta.cdf(row["ci_low"], 21.42857, 51) == pytest.approx(0.025, rel=1e-5)
+    assert stats.beta.sf(row["ci_high"], 22.42857, 50) == pytest.approx(0.025, rel=1e-5)
 
 
-def test_refusals_of_one_text_among_ten_give_its_variance_few_degrees_of_freedom(only_rate):
-    row = only_rate({"a": (5, 10)} | dict.fromkeys("bcdefghij", (0, 10)))
-    # p = 5/100; k - p n = 4.5 once and -.5 nine times: squares 22.5, fourth powers 410.625, kurtosis
-    # 10 * 410.625 / 22.5^2 = 8.1111, d = 20 / (8.1111 - 7/9) = 2.7273. v = 10/9 * 22.5 / 100^2 = .0025;
-    # .0475 / .0025 = 19; t_99 = 1.984217 and t_2.7273 = 3.3703 (between t_2 = 4.3027 and t_3 = 3.1824).
-    # n* = 19 * (1.984217 / 3.3703)^2 = 6.5857, p n* = .32929.
-    assert stats.beta.cdf(row["ci_low"], 0.32929, 6.5857 - 0.32929 + 1) == pytest.approx(0.025, rel=1e-3)
-    assert stats.beta.sf(row["ci_high"], 0.32929 + 1, 6.5857 - 0.32929) == pytest.approx(0.025, rel=1e-3)
+def test_texts_refused_always_or_never_are_the_units(only_rate):
+    row = only_rate(dict.fromkeys("abc", (10, 10)) | {f"{i}": (0, 10) for i in range(97)})
+    exact = stats.binomtest(3, 100).proportion_ci(method="exact")
+    # v has 99 in place of 100 texts, so that n* is 99.
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((exact.low, exact.high), rel=0.02)
 
 
-def test_texts_with_the_same_rate_are_as_good_as_independent_responses(only_rate):
-    row = only_rate({"a": (4, 10), "b": (2, 5), "c": (2, 5)})
-    exact = stats.binomtest(8, 20).proportion_ci(method="exact")
-    assert (row["ci_low"], row["ci_high"]) == pytest.approx((exact.low, exact.high))
+def test_one_prompt_a_text_is_a_sample_of_independent_responses(only_rate):
+    row = only_rate({f"{i}": (int(i < 3), 1) for i in range(1000)})
+    exact = stats.binomtest(3, 1000).proportion_ci(method="exact")
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((exact.low, exact.high), rel=0.002)
 
 
-def test_an_interval_is_never_narrower_than_with_independent_responses(only_rate):
-    # Two of ten in every text but one vary less than chance would have it.
-    row = only_rate(dict.fromkeys("abcdefghij", (2, 10)) | {"k": (3, 10)})
-    exact = stats.binomtest(23, 110).proportion_ci(method="exact")
-    assert (row["ci_low"], row["ci_high"]) == pytest.approx((exact.low, exact.high))
+def test_the_same_rate_in_many_texts_is_nearly_as_good_as_independent_responses(only_rate):
+    row = only_rate({f"{i}": (2, 10) for i in range(1000)})
+    # 1 + 9 * 5 / 1005 = 1.0448.
+    n = 10_000 / 1.0447761
+    assert stats.beta.cdf(row["ci_low"], 0.2 * n, 0.8 * n + 1) == pytest.approx(0.025, rel=1e-4)
+    assert stats.beta.sf(row["ci_high"], 0.2 * n + 1, 0.8 * n) == pytest.approx(0.025, rel=1e-4)
 
 
 @pytest.mark.parametrize(
     ("refused_of", "rate", "low", "high"),
     [
-        # 1 - sqrt(.05) = .7764; 1 - .05^(1/60) = .0487; the upper ends of the rates of texts.
-        ({"a": (0, 10), "b": (0, 3)}, 0, 0, 0.776393),
-        ({f"{i}": (0, 2) for i in range(60)}, 0, 0, 0.048703),
-        ({"a": (10, 10), "b": (3, 3)}, 1, 0.223607, 1),
-        ({"a": (0, 1)}, 0, 0, 0.95),
-        ({"a": (9, 9)}, 1, 0.05, 1),
+        # 1 - sqrt(.025) = .8419; 1 - .025^(1/60) = .0596; the upper ends of the rates of texts.
+        ({"a": (0, 10), "b": (0, 3)}, 0, 0, 0.841886),
+        ({f"{i}": (0, 2) for i in range(60)}, 0, 0, 0.059629),
+        ({"a": (10, 10), "b": (3, 3)}, 1, 0.158114, 1),
+        ({"a": (0, 1)}, 0, 0, 0.975),
+        ({"a": (9, 9)}, 1, 0.025, 1),
     ],
     ids=["never refused", "never refused in 60 texts", "always refused", "a single prompt", "a single text, always"],
 )
-def test_without_or_with_nothing_but_refusals_the_interval_is_one_sided_and_counts_texts(
-    only_rate, refused_of, rate, low, high
-):
+def test_without_or_with_nothing_but_refusals_the_interval_counts_texts(only_rate, refused_of, rate, low, high):
     row = only_rate(refused_of)
     assert row["estimate"] == rate
     assert (row["ci_low"], row["ci_high"]) == pytest.approx((low, high), abs=1e-6)
@@ -207,10 +204,17 @@ def test_the_variance_is_that_of_the_harness_table(make_counts, refused_of):
     texts_of = pd.DataFrame(refused_of.values(), columns=["k", "n"])
     kurtosis = stats.kurtosis(texts_of["k"] - k / n * texts_of["n"], fisher=False)
     freedom = min(g - 1, 2 * g / (kurtosis - (g - 3) / (g - 1)))
-    student = stats.t.ppf(0.975, n - 1) / stats.t.ppf(0.975, freedom)
-    effective = min(n, k / n * (1 - k / n) / error**2 * student**2)
+    design = n * error**2 / (k / n * (1 - k / n))
+    unsure = design * (stats.t.ppf(0.975, freedom) / stats.t.ppf(0.975, n - 1)) ** 2
+    mixed = min((texts_of["k"] > 0).sum(), (texts_of["k"] < texts_of["n"]).sum())
+    shrunk = max(design, 1) + (n / g - 1) * 5 / (5 + mixed)
+    effective = n / max(1, min(max(unsure, shrunk), max(n / g, design)))
     row = estimate_rates(make_counts(rows), ["model"]).iloc[0]
-    assert row["ci_high"] == pytest.approx(stats.beta.ppf(0.975, k / n * effective + 1, (1 - k / n) * effective))
+    high = stats.beta.ppf(0.975, k / n * effective + 1, (1 - k / n) * effective)
+    low = stats.beta.ppf(0.025, k / n * effective, (1 - k / n) * effective + 1)
+    # Fewer refusals, or fewer other responses, may have an end farther out.
+    assert row["ci_high"] >= high - 1e-9
+    assert row["ci_low"] <= low + 1e-9
 
 
 # Simulated studies.
@@ -226,7 +230,9 @@ def test_intervals_cover_the_truth_in_92_to_98_of_100_studies(simulate_counts, i
     covered = table["ci_low"].le(truth) & table["ci_high"].ge(truth)
     assert len(table) == 400
     # A true share of .92 or .98 has a standard deviation of 1.4 or .7 % in 400 studies.
-    assert 0.92 - 2 * 0.014 <= covered.mean() <= 0.98 + 2 * 0.007
+    assert covered.mean() >= 0.92 - 2 * 0.014
+    # At .002, the refusals would fill less than one text, and the interval covers more.
+    assert truth < 0.01 or covered.mean() <= 0.98 + 2 * 0.007
     personas = estimate_rates(counts, ["model", "persona"])
     # Of 1.6 refusals, which a persona has at .002, Clopper and Pearson's interval covers more than it says.
     assert (personas["ci_low"].le(truth) & personas["ci_high"].ge(truth)).mean() >= 0.92

@@ -234,18 +234,18 @@ def test_the_page_shows_rates_by_persona_and_response_type(small_report):
     spread, aware, prefix, strict = page.tables["By persona"]
     assert spread[0] == ["model", "task", "rule", "spread (pp)", "observed SD (pp)", "SD under null (pp)", "p"]
     assert prefix[0] == ["persona group", "persona", "Offensiveness"]
-    # Woman: R, R; of two texts one may refuse at 1 - .05^(1/2) = .7764. Black: N, A. Muslim: A, A.
+    # Woman: R, R; of two texts one may refuse at 1 - .025^(1/2) = .8419. Black: N, A. Muslim: A, A.
     assert [row[1:] for row in prefix[1:]] == [
-        ["Woman", "100.00 [22.36, 100.00]"],
+        ["Woman", "100.00 [15.81, 100.00]"],
         ["Black", f"50.00 {prefix[2][2].removeprefix('50.00 ')}"],
-        ["Muslim", "0.00 [0.00, 77.64]"],
+        ["Muslim", "0.00 [0.00, 84.19]"],
     ]
     assert [row[0] for row in prefix[1:]] == ["gender", "race", "religion"]
     assert aware[0] == ["persona group", "persona", "Offensiveness"]
     assert [row[1:] for row in aware[1:]] == [
-        ["Woman", "100.00 [22.36, 100.00]"],
-        ["Black", "0.00 [0.00, 77.64]"],
-        ["Muslim", "0.00 [0.00, 77.64]"],
+        ["Woman", "100.00 [15.81, 100.00]"],
+        ["Black", "0.00 [0.00, 84.19]"],
+        ["Muslim", "0.00 [0.00, 84.19]"],
     ]
     assert [row[2].split()[0] for row in strict[1:]] == ["100.00", "0.00", "0.00"]
     aware, prefix, strict = page.tables["By response type"]
@@ -404,8 +404,8 @@ def test_models_may_have_been_asked_different_tasks(logs, tmp_path):
     for grid, rate in zip(grids, ("33.33 ", "50.00 ", "33.33 "), strict=True):
         assert grid[0] == ["model", "NLI", "Politeness"]
         assert [grid[1][0], grid[1][1][:6], *grid[1][2:]] == ["a/one", rate, ""]
-        # Nothing in two texts: 1 - .05^(1/2).
-        assert grid[2] == ["b/two", "", "0.00 [0.00, 77.64]"]
+        # Nothing in two texts: 1 - .025^(1/2).
+        assert grid[2] == ["b/two", "", "0.00 [0.00, 84.19]"]
 
 
 def test_a_model_without_persona_tasks_is_not_shown_as_an_empty_table(logs, tmp_path):
@@ -565,7 +565,7 @@ def test_the_main_table_shows_the_persona_setting_only_as_texts(small_tables):
             "answer_aware (%)": "33.33",
             "answer_aware 95% CI": table.loc[0, "prefix_strict 95% CI"],  # of the same two R
             "prefix (%)": "50.00",
-            "prefix 95% CI": "[0.00, 100.00]",
+            "prefix 95% CI": "[1.26, 98.74]",  # as of one text of two: 1 - .975^(1/2)
             "prefix_strict (%)": "33.33",
             "prefix_strict 95% CI": table.loc[0, "prefix_strict 95% CI"],
             "n": "6",
@@ -574,14 +574,14 @@ def test_the_main_table_shows_the_persona_setting_only_as_texts(small_tables):
     ]
 
 
-def test_a_study_without_refusals_has_rates_of_0_with_one_sided_intervals(logs, tmp_path):
+def test_a_study_without_refusals_has_rates_of_0_with_intervals_from_0(logs, tmp_path):
     logs.write_run(tmp_path, "AAA AAA")
     page, tables = report(tmp_path, tmp_path / "out")
     for name in RATES:
         assert (tables[name]["estimate"] == 0).all()
         assert (tables[name]["ci_low"] == 0).all()
-    # 1 - .05^(1/2), both texts.
-    assert tables["rates"]["ci_high"].tolist() == pytest.approx([1 - math.sqrt(0.05)] * 3)
+    # 1 - .025^(1/2), both texts.
+    assert tables["rates"]["ci_high"].tolist() == pytest.approx([1 - math.sqrt(0.025)] * 3)
     (why,) = page.paragraphs["Logistic regression"][1:]
     assert why.startswith("Not estimated: none of the 6 responses is a refusal")
 
