@@ -17,6 +17,7 @@ __all__ = [
     "REQUIRED",
     "RESPONSE_TYPES",
     "SETTINGS",
+    "STANDARDISED",
     "STATES",
     "STUDY",
     "STUDY_COLUMNS",
@@ -57,6 +58,9 @@ REQUIRED = ("model", "task", "text_id")
 
 STATES = ("n_unjudged", "n_truncated", "n_provider")
 """How many responses could not be judged, were cut off before an answer or refusal, or were refused by the provider."""
+
+STANDARDISED = ("estimate_standardised", "ci_low_standardised", "ci_high_standardised")
+"""A class-standardised rate and its interval."""
 
 UNDETERMINED = ("n_unjudged", "n_truncated")
 """The states in which it is unknown whether a response would have been a refusal."""

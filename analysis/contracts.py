@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from refusal_metrics.errors import InputError, quoted
 
-from .columns import FACTORS, FLAGS, STATES, STUDY_COLUMNS, UNDETERMINED
+from .columns import FACTORS, FLAGS, STANDARDISED, STATES, STUDY_COLUMNS, UNDETERMINED
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,7 @@ INTERVALS = {
     "obeyed_low": ("obeyed_high", "95% CI of obeyed"),
     "reading_low": ("reading_high", "95% CI of reading"),
     "refusal_rate_low": ("refusal_rate_high", "bounds (%)"),
+    "ci_low_standardised": ("ci_high_standardised", "standardised 95% CI"),
 }
 """The lower end of each interval: the column of its upper end, and the heading of both."""
 
@@ -101,9 +102,9 @@ _SIGNED = frozenset(_CI)
 
 RATES = Contract(
     keys=("model", "task", "setting", *FACTORS, "rule"),
-    estimates=(*_CI, *_SIZES, *STATES, *_BOUNDS),
-    shares=frozenset({*_CI, *_BOUNDS}),
-    headings={"estimate": "rate"},
+    estimates=(*_CI, *_SIZES, *STATES, *_BOUNDS, *STANDARDISED),
+    shares=frozenset({*_CI, *_BOUNDS, *STANDARDISED}),
+    headings={"estimate": "rate", "estimate_standardised": "standardised rate"},
 )
 CONTRASTS = Contract(
     keys=("model", "task", "persona", "baseline", "rule"),
@@ -187,9 +188,7 @@ LEADERBOARD = Contract(
 )
 RUN_COMPARISON = Contract(
     keys=("model", "task", "setting", "persona_group", "persona"),
-    estimates=(
-        *(*_CI, "p_value", "p_adjusted", *_SIZES, "n_refused_before", "n_newly_refused", "n_no_longer_refused"),
-    ),
+    estimates=(*_CI, "p_value", "p_adjusted", *_SIZES, "n_refused_before", "n_newly_refused", "n_no_longer_refused"),
     differences=frozenset(_CI),
     signed=_SIGNED,
     headings={"estimate": "change"},

@@ -47,7 +47,7 @@ log = logging.getLogger("lm_eval.persona_refusal")
 
 _people: dict[str, dict[str, Persona]] = {}
 _templates: dict[str, dict[str, Template]] = {}
-_texts: dict[str, dict[str, str]] = {}
+_texts: dict[str, dict[str, Any]] = {}
 # By design_id. A doc names its persona and template by id, and the harness hands `doc_to_text`
 # only the doc, while a user's own YAML file may define the ids.
 
@@ -113,7 +113,11 @@ def build_docs(
     design_id = _design_id(settings, texts.checksum, task, people, templates, shares_pool=not is_drawn.all())
     _people[design_id] = {p.id: p for p in people}
     _templates[design_id] = {t.id: t for t in templates}
-    _texts[design_id] = {"source": settings.source, "checksum": texts.checksum}
+    _texts[design_id] = {
+        "source": settings.source,
+        "checksum": texts.checksum,
+        "n_texts": len(set(texts.text_ids)),
+    }
 
     start, stop = _shard(settings.shard, text[rows], is_drawn.sum(axis=1), kind)
     docs = _table(texts, row_of_doc[start:stop], pair_of_doc[start:stop], people, templates)
@@ -150,7 +154,7 @@ def doc_fields(kind: str) -> tuple[str, ...]:
     return (*ids, *TEXT_FIELDS[kind], *asked, "setting", "kind", "language")
 
 
-def describe_texts(design_id: str) -> dict[str, str]:
+def describe_texts(design_id: str) -> dict[str, Any]:
     """Return the source of the texts of a design.
 
     Parameters
@@ -160,9 +164,9 @@ def describe_texts(design_id: str) -> dict[str, str]:
 
     Returns
     -------
-    dict of str to str
-        ``source``, as the settings name it, and ``checksum``, of the texts' file, see
-        `refusal_metrics.prompts.texts.Texts`.
+    dict
+        ``source``, as the settings name it; ``checksum``, of the texts' file, see
+        `refusal_metrics.prompts.texts.Texts`; ``n_texts``, the number of texts in the source, asked or not.
 
     Raises
     ------

@@ -151,7 +151,7 @@ def test_the_report_reads_the_run_and_leaves_the_other_task_out(dummy_run, tmp_p
     rates = run("persona-refusal", "rates", dummy_run[0], "--format", "csv").stdout.splitlines()
     assert (
         rates[0] == "model,task,setting,estimate,ci_low,ci_high,n,n_texts,n_refused,n_unjudged,n_truncated,n_provider,"
-        "refusal_rate_low,refusal_rate_high"
+        "refusal_rate_low,refusal_rate_high,estimate_standardised,ci_low_standardised,ci_high_standardised"
     )
     assert len(rates) == 1 + 9
 

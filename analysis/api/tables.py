@@ -41,6 +41,8 @@ class Tables(Selection):
         values: AnyMap = "",
         detector: str | None = None,
         undetermined: bool = False,
+        class_weights: Mapping[str, float] | None = None,
+        population: Mapping[str, int] | None = None,
     ) -> pd.DataFrame:
         """Estimate refusal rates with 95% confidence intervals clustered by text.
 
@@ -56,18 +58,23 @@ class Tables(Selection):
             By default the first of `detectors`.
         undetermined : bool
             Whether to estimate the share of responses that are truncated or unjudged instead.
+        class_weights : mapping of str to float, optional
+            The weights of the classes (``stratum``) in class-standardised rates; by default equal.
+        population : mapping of str to int, optional
+            The number of texts in the source of each task; intervals then are for the rate over these texts.
 
         Returns
         -------
         pandas.DataFrame
             One row a model, task, setting and level: ``estimate, ci_low, ci_high, n, n_texts, n_refused, ...``;
             ``refusal_rate_low`` and ``refusal_rate_high`` are the rates if none, or all, of the truncated and unjudged
-            responses were refusals.
+            responses were refusals. ``estimate_standardised, ci_low_standardised, ci_high_standardised`` are the
+            class-standardised rate and its interval, where the classes are known.
 
         Raises
         ------
         InputError
-            For an unknown factor or detector, labels that cannot be used, or labels together with `undetermined`.
+            For an unknown factor or detector, labels that cannot be used, or options that do not fit each other.
 
         Examples
         --------
@@ -77,14 +84,22 @@ class Tables(Selection):
         [['farmer', 0.1, 10], ['nurse', 0.4, 10], ['pilot', 0.3, 10]]
         """
         _check_labels(labels, undetermined=undetermined)
+        for name, given in {"class_weights": class_weights, "population": population}.items():
+            if given is not None and (undetermined or labels is not None):
+                raise InputError(
+                    f"{name}: is for refusal rates without labels; leave out {name}, undetermined and labels"
+                )
         factors = names_of(by, "by")
         broken_down = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
         if labels is not None:
             self._added(factors)
             names = label_map(columns, values)
             return corrected_rates(self._responses, labels, names, broken_down, detector)
-        estimate = estimate_undetermined if undetermined else estimate_rates
-        return self._told(estimate(self._counts(factors, detector), broken_down), detector)
+        counts = self._counts(factors, detector)
+        if undetermined:
+            return self._told(estimate_undetermined(counts, broken_down), detector)
+        table = estimate_rates(counts, broken_down, class_weights=class_weights, population=population)
+        return self._told(table, detector)
 
     def contrasts(
         self,

@@ -122,6 +122,46 @@ def names(listed: str) -> list[str]:
     return list(dict.fromkeys(name.strip() for name in listed.split(",") if name.strip()))
 
 
+def numbers(option: str, listed: str, example: str) -> dict[str, float]:
+    """Read comma-separated names with a number each.
+
+    Parameters
+    ----------
+    option : str
+        Its name, e.g. ``--class-weights``.
+    listed : str
+    example : str
+        What to give, for the error message.
+
+    Returns
+    -------
+    dict of str to float
+
+    Raises
+    ------
+    InputError
+        For a part that is no name, equals sign and finite number, or a name that occurs twice.
+
+    Examples
+    --------
+    >>> numbers("--class-weights", "1=0.6, 2=0.4", "1=0.6,2=0.4")
+    {'1': 0.6, '2': 0.4}
+    """
+    found: dict[str, float] = {}
+    for part in filter(None, map(str.strip, listed.split(","))):
+        name, _, given = map(str.strip, part.rpartition("="))
+        try:
+            value = float(given)
+        except ValueError:
+            value = math.nan
+        if not name or not math.isfinite(value):
+            raise InputError(f"{option} {listed}: {part} is not NAME=NUMBER; give {example}")
+        if name in found:
+            raise InputError(f"{option} {listed}: names {name} twice; give one number for each name")
+        found[name] = value
+    return found
+
+
 class Tool(StrEnum):
     """Formats of annotation files."""
 

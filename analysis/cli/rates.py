@@ -4,6 +4,7 @@
 # ruff: noqa: PLC0415
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from ..display import Format
 from . import options as shared
 from .console import busy, say
 from .load import check_one_of, load_counts, noted, said_of_rule
-from .options import RUN_FACTORS, names, optional
+from .options import RUN_FACTORS, names, numbers, optional
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
     from ..labels import LabelMap
 
 app = typer.Typer()
+
+EQUAL, FINITE = "equal", "finite"
+"""The values of ``--class-weights`` and ``--population`` besides numbers."""
+
+_FINITE_POPULATION = (
+    "Intervals are for the rate over the texts of the source, asked or not, not over all texts like these."
+)
 
 
 @app.command()
@@ -68,6 +76,21 @@ def rates(
     ] = None,
     columns: shared.LabelColumns = "",
     values: shared.LabelValues = "",
+    class_weights: Annotated[
+        str,
+        optional(
+            "WEIGHTS",
+            "Show class-standardised rates: `equal`, or a weight for each class, e.g. 1=58,2=17,3=12,4=8,5=5.",
+        ),
+    ] = "",
+    population: Annotated[
+        str,
+        optional(
+            "SIZE",
+            "Compute intervals for the texts of the source only, not for all texts like these: `finite`, if the "
+            "study's record has the number of texts, or that number for each task, e.g. offensiveness=1500.",
+        ),
+    ] = "",
     detector: shared.Detector = None,
     all_runs: shared.AllRuns = False,
     exclude_provider: shared.ExcludeProvider = False,
@@ -83,6 +106,8 @@ def rates(
     Example: `persona-refusal rates results --against neutral`
 
     Example: `persona-refusal rates results --by persona --labels labels.csv`
+
+    Example: `persona-refusal rates results --class-weights equal --population finite`
     """
     import numpy as np
 
@@ -98,9 +123,15 @@ def rates(
         estimate_undetermined_contrasts,
     )
     from ..labels import read_label_map
+    from ..responses import read_population
 
     check_one_of({"--against": against, "--spread": spread})
     check_one_of({"--undetermined": undetermined, "--labels": labels, "--spread": spread})
+    for option, given in {"--class-weights": class_weights, "--population": population}.items():
+        for name, value in {"--against": against, "--spread": spread, "--labels": labels}.items():
+            check_one_of({option: given, name: value})
+        check_one_of({option: given, "--undetermined": undetermined})
+    weights, sizes = _class_weights(class_weights), _population(population)
     factors = names(by)
     if labels is not None:
         if against and factors:
@@ -115,7 +146,7 @@ def rates(
         return
     if against or spread:
         check_run_factors_only("--by", factors, "--against and --spread compare personas within each model")
-    _, counts = load_counts(
+    responses, counts = load_counts(
         results,
         [*factors, *["persona"] * bool(against or spread)],
         detector,
@@ -138,22 +169,60 @@ def rates(
         print_table(table, form, ["model"], contract=SPREAD, columns=[str(c) for c in table if c != "n_levels"])
     else:
         broken_down = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
+        _check_classes(counts, broken_down, class_weights)
+        known = read_population(responses) if population == FINITE else sizes
+        estimate_own = partial(estimate_rates, class_weights=weights, population=known)
         with busy("Estimating the rates"):
-            table = (estimate_undetermined if undetermined else estimate_rates)(counts, broken_down)
+            table = (estimate_undetermined if undetermined else estimate_own)(counts, broken_down)
         sections = STUDY_COLUMNS if len(broken_down) > len(STUDY_COLUMNS) else STUDY_COLUMNS[:1]
         if undetermined:
             print_table(table, form, sections, contract=UNDETERMINED_SHARES)
         else:
-            _print_rates(table, form, sections)
+            say([_FINITE_POPULATION] * bool(population))
+            _print_rates(table, form, sections, standardised=bool(class_weights))
 
 
-def _print_rates(table: "pd.DataFrame", form: Format, sections: Sequence[str]) -> None:
+def _check_classes(counts: "Counts", factors: Sequence[str], class_weights: str) -> None:
+    """Check that rates can be class-standardised if that is wanted."""
+    if class_weights and not counts.levels.get("stratum"):
+        raise InputError("--class-weights: needs the column stratum, which the responses lack; leave it out")
+    if class_weights and "stratum" in factors:
+        raise InputError("--class-weights: a rate by stratum is of one class; leave out --class-weights, or stratum")
+
+
+def _class_weights(given: str) -> dict[str, float] | None:
+    """Read the weights of classes; None for equal ones."""
+    return (
+        None if given in ("", EQUAL) else numbers("--class-weights", given, f"{EQUAL}, or weights such as 1=0.6,2=0.4")
+    )
+
+
+def _population(given: str) -> dict[str, int] | None:
+    """Read the numbers of texts; None if they are in the study's record, or not wanted."""
+    if given in ("", FINITE):
+        return None
+    sizes = numbers("--population", given, f"{FINITE}, or numbers of texts such as offensiveness=1500")
+    for task, size in sizes.items():
+        if size < 1 or size != int(size):
+            raise InputError(f"--population {given}: {task}={size:g} is not a number of texts; give a whole number")
+    return {task: int(size) for task, size in sizes.items()}
+
+
+def _print_rates(table: "pd.DataFrame", form: Format, sections: Sequence[str], *, standardised: bool) -> None:
     """Print rates; on screen, what may change them is a table of its own, because one table would be too wide."""
-    from ..columns import UNDETERMINED
+    from ..columns import STANDARDISED, UNDETERMINED
     from ..contracts import RATES, Contract
     from ..display import print_table
 
-    not_read = [*UNDETERMINED, "refusal_rate_low", "refusal_rate_high"]
+    # Next to the standardised rates there is no room for the number of refusals.
+    hidden = ["n_refused"] if standardised else [*STANDARDISED]
+    not_read = [*UNDETERMINED, "refusal_rate_low", "refusal_rate_high", *hidden]
+    n_missing = int(table["estimate_standardised"].isna().sum()) if standardised else 0
+    missing = (
+        f"{n_missing:,} of {len(table):,} rates have no class-standardised rate: the class (stratum) of a response is "
+        "unknown, or a class has no responses there."
+    )
+    say([missing] * (n_missing > 0))
     has_bounds = bool(table[[*UNDETERMINED]].to_numpy().any())
     said = (
         "Truncated and unjudged responses count as not refused. The bounds are the rates if none, or all, of them "
@@ -163,7 +232,7 @@ def _print_rates(table: "pd.DataFrame", form: Format, sections: Sequence[str]) -
     print_table(table, form, sections, contract=RATES, columns=[str(c) for c in table if c not in not_read])
     if has_bounds and form is Format.TABLE:
         shares = {name.removeprefix("n_"): table[name] / table["n"] for name in reversed(UNDETERMINED)}
-        levels, bounds = [str(c) for c in table if c not in RATES.estimates], not_read[len(UNDETERMINED) :]
+        levels, bounds = [str(c) for c in table if c not in RATES.estimates], not_read[2:4]
         contract = Contract(shares=frozenset({*shares, *bounds}))
         print_table(table[levels].assign(**shares, **table[bounds]), form, sections, contract=contract)
 

@@ -69,7 +69,7 @@ def report(
     from ..display import print_readable, print_table, to_markdown
     from ..figures import check_formats
     from ..labels import read_label_map
-    from ..report import ReportOptions, check_out, main_table, write_report
+    from ..report import ReportOptions, check_out, describe_main_table, main_table, write_report
     from ..responses import load_responses
 
     check_out(out, force=force)
@@ -109,6 +109,7 @@ def report(
     left_out = ["texts", *intervals[1:]]
     if form in {Format.TABLE, Format.MARKDOWN}:
         shown = table.drop(columns=left_out)
+        say(filter(None, [describe_main_table(tables)]))
         print(to_markdown(shown), end="") if form is Format.MARKDOWN else print_readable(shown, STUDY_COLUMNS[:1])  # noqa: T201 - the result
     else:
         rates = tables["rates"]

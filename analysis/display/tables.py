@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..columns import STATES, UNDETERMINED, name_rule
+from ..columns import STANDARDISED, STATES, UNDETERMINED, name_rule
 from ..contracts import INTERVALS, PLAIN, Contract
 from .levels import name_levels
 from .numbers import Format, escape, interval, number, p_text, percent, plain
@@ -42,11 +42,14 @@ def readable(table: pd.DataFrame, contract: Contract = PLAIN) -> pd.DataFrame:
     pandas.DataFrame
         Shares in percent and differences in percentage points, an interval in one column, all values as texts,
         missing ones empty. Counts of responses that were unjudged, truncated or refused by the provider are left out
-        if all are 0, and so are bounds of rates if none was unjudged or truncated.
+        if all are 0, and so are bounds of rates if none was unjudged or truncated, and class-standardised rates if no
+        row has one.
     """
     left_out = [name for name in _RARE if name in table and not table[name].fillna(0).any()]
     if {*UNDETERMINED} <= {*left_out}:
         left_out += [name for name in _BOUNDS if name in table]
+    if not any(table[name].notna().any() for name in STANDARDISED if name in table):
+        left_out += [name for name in STANDARDISED if name in table]
     table = name_levels(table.drop(columns=left_out))
     ends = {high for low, (high, _) in INTERVALS.items() if low in table}
     shown: dict[str, list[str]] = {}

@@ -1,6 +1,7 @@
 """Refusal rates, with confidence intervals clustered by text."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -9,9 +10,17 @@ from ..arrays import Floats
 from ..contracts import RATES
 from ..counts import Counts, TextCounts, count_by_text, count_cells, count_states, count_undetermined
 from ..statistics import clustered_interval
+from .populations import asked_shares, finite_variance, within_variance
+from .standardised import standardise
 
 
-def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
+def estimate_rates(
+    counts: Counts,
+    by: Sequence[str],
+    *,
+    class_weights: Mapping[str, float] | None = None,
+    population: Mapping[str, int] | None = None,
+) -> pd.DataFrame:
     r"""Estimate the refusal rate of each cell.
 
     The 95% confidence interval is Korn and Graubard's: Clopper and Pearson's for :math:`\hat p n^*` refusals in
@@ -39,6 +48,12 @@ def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
     counts : Counts
     by : sequence of str
         The factors that make the cells, each once; may be empty.
+    class_weights : mapping of str to float, optional
+        The relative weights of the classes in class-standardised rates, see
+        `refusal_metrics.analysis.estimates.standardised.standardise`; by default equal.
+    population : mapping of str to int, optional
+        The number of texts of each task's source: intervals are for the rate over these texts, see
+        `refusal_metrics.analysis.estimates.populations`. By default they are for all texts like those asked.
 
     Returns
     -------
@@ -47,7 +62,8 @@ def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
         n_texts, n_refused``, and of the n responses ``n_unjudged`` (could not be judged),
         ``n_truncated`` (cut off before an answer or refusal) and ``n_provider`` (refused by the
         provider), 0 if unknown; then ``refusal_rate_low, refusal_rate_high``, the rates if none and if all of the
-        unjudged and truncated responses were refusals; one row a cell in the order of levels. Both tails of
+        unjudged and truncated responses were refusals; and ``estimate_standardised, ci_low_standardised,
+        ci_high_standardised``, the class-standardised rate; one row a cell in the order of levels. Both tails of
         the interval are 2.5% for any number of refusals. Without refusals, only texts count: it is 0 to
         1 - .025^(1/n_texts), the rate at which a study of as many texts has no refusal with a probability of 2.5%. If
         all responses are refusals, it is the mirror image. It is missing for a single text with both.
@@ -55,7 +71,7 @@ def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
     Raises
     ------
     InputError
-        For an unknown factor.
+        For an unknown factor, class weights that do not fit, or an unknown size of the population.
 
     References
     ----------
@@ -66,9 +82,12 @@ def estimate_rates(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
     by = list(dict.fromkeys(by))
     texts = count_by_text(counts, by)
     n, k = (texts.cells[name].to_numpy(dtype=np.float64) for name in ("n", "n_refused"))
-    low, high = _interval(texts)
+    shares = None if population is None else asked_shares(counts, texts.cells, population)
+    low, high = _interval(texts, shares)
     bounds = {"refusal_rate_low": k / n, "refusal_rate_high": (k + _undetermined(counts, by)) / n}
-    table = texts.cells.assign(estimate=k / n, ci_low=low, ci_high=high, **count_states(counts, by), **bounds)
+    standardised = standardise(counts, texts, by, weights=class_weights, shares=shares)
+    columns = {"estimate": k / n, "ci_low": low, "ci_high": high} | count_states(counts, by) | bounds | standardised
+    table = texts.cells.assign(**columns)
     return table[[*by, *RATES.estimates]]
 
 
@@ -79,11 +98,15 @@ def _undetermined(counts: Counts, by: Sequence[str]) -> Floats:
     return count_cells(count_undetermined(counts), by)["n_refused"].to_numpy(dtype=np.float64)
 
 
-def _interval(texts: TextCounts) -> tuple[Floats, Floats]:
+def _interval(texts: TextCounts, shares: Floats | None) -> tuple[Floats, Floats]:
     """Compute the interval of each cell."""
     n, refused = (table.tocoo() for table in (texts.n, texts.n_refused))
     # Both list their entries by text and then by cell, and every refusal has a response.
     places, refusals = (table.row.astype(np.int64) * len(texts.cells) + table.col for table in (n, refused))
     n_refused = np.zeros(len(places))
     n_refused[np.searchsorted(places, refusals)] = refused.data
-    return clustered_interval(n_refused, n.data, n.col, len(texts.cells))
+    adjust = None
+    if shares is not None:
+        within = within_variance(texts, 1 / texts.cells["n"].to_numpy(dtype=np.float64))
+        adjust = partial(finite_variance, within=within, share=shares)
+    return clustered_interval(n_refused, n.data, n.col, len(texts.cells), adjust=adjust)

@@ -39,7 +39,7 @@ def draw_rates(tables: Tables, rules: Sequence[str], run_factors: Sequence[str] 
     rows = _rows(table, labels, series)
     title = "Refusal rates by model and task"
     caption = (
-        f"Refusal rate of persona prompts by each detector ({', '.join(kinds)}). {_INTERVALS} If detectors differ "
+        f"Raw refusal rate of persona prompts by each detector ({', '.join(kinds)}). {_INTERVALS} If detectors differ "
         "a lot, read "
         f"responses before you trust any. {say_sizes(table)}"
     )

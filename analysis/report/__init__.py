@@ -10,7 +10,7 @@ from refusal_metrics.faces import lazy
 if TYPE_CHECKING:
     from .files import find_report
     from .findings import describe_undetermined
-    from .markdown import main_table
+    from .markdown import describe_main_table, main_table
     from .study_tables import ReportOptions
     from .write import check_out, write_report
 else:
@@ -19,10 +19,18 @@ else:
         {
             "files": ["find_report"],
             "findings": ["describe_undetermined"],
-            "markdown": ["main_table"],
+            "markdown": ["describe_main_table", "main_table"],
             "study_tables": ["ReportOptions"],
             "write": ["check_out", "write_report"],
         },
     )
 
-__all__ = ["ReportOptions", "check_out", "describe_undetermined", "find_report", "main_table", "write_report"]
+__all__ = [
+    "ReportOptions",
+    "check_out",
+    "describe_main_table",
+    "describe_undetermined",
+    "find_report",
+    "main_table",
+    "write_report",
+]

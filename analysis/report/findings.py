@@ -8,6 +8,7 @@ from ..arrays import ALPHA
 from ..columns import BASELINES, OTHERS, STUDY, name_level
 from ..display import counted, interval, percent
 from ..responses import MUCH
+from .layout import are_standardised, headline_rates
 from .study_tables import StudyEstimates
 
 
@@ -32,9 +33,11 @@ def list_findings(estimates: StudyEstimates) -> Iterable[str]:
             continue
         share = percent(rates["n_refused"].sum() / rates["n"].sum())
         sentence = f"{share}% of responses to persona prompts were refusals ({rule}"
-        low, high = (rates.loc[rates["estimate"].agg(end)] for end in ("idxmin", "idxmax"))
+        shown = headline_rates(rates)
+        of = " of class-standardised rates" * are_standardised(rates)
+        low, high = (shown.loc[shown["estimate"].agg(end)] for end in ("idxmin", "idxmax"))
         if low["estimate"] < high["estimate"]:
-            sentence += f"; range: {_rate_of(low)} to {_rate_of(high)}"
+            sentence += f"; range{of}: {_rate_of(low)} to {_rate_of(high)}"
         yield f"{sentence}){_unread(rates, tables.get('outcomes') if rule == estimates.rule else None)}."
     yield from _baseline_findings(of_rule(tables["contrasts"], estimates.rule), estimates.rule)
     by_persona = tables.get("contrasts_by_persona")

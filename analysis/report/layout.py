@@ -4,10 +4,27 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from ..columns import RESPONSE_TYPES, SETTINGS, TASKS, name_level, name_rule
+from ..columns import RESPONSE_TYPES, SETTINGS, STANDARDISED, TASKS, name_level, name_rule
 from ..display import interval, name_levels, percent, plain
 
 _ORDER = {"task": tuple(TASKS), "response_type": RESPONSE_TYPES, "setting": SETTINGS}
+
+
+def are_standardised(rates: pd.DataFrame) -> bool:
+    """Return whether every rate of a table has a class-standardised one with an interval."""
+    known = {*STANDARDISED} <= {*rates} and bool(rates[[*STANDARDISED]].notna().to_numpy().all())
+    return len(rates) > 0 and known
+
+
+def headline_rates(rates: pd.DataFrame) -> pd.DataFrame:
+    """Return rates with the class-standardised ones as ``estimate, ci_low, ci_high`` if every row has one.
+
+    Otherwise all rates stay raw, so that one table never mixes both; see `are_standardised`.
+    """
+    if not are_standardised(rates):
+        return rates
+    standardised = dict(zip(("estimate", "ci_low", "ci_high"), STANDARDISED, strict=True))
+    return rates.assign(**{name: rates[of] for name, of in standardised.items()})
 
 
 def side_by_side(table: pd.DataFrame, by: list[str], *, signed: bool = False) -> pd.DataFrame:

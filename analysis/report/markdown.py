@@ -12,7 +12,7 @@ from ..display import counted, escape, readable, to_markdown
 from ..labels import Validation, readable_confusion, readable_gaps, readable_slices, readable_validation
 from ..responses import Origin
 from .findings import list_findings, name_personas
-from .layout import cell_list, drawn, grid, side_by_side
+from .layout import are_standardised, cell_list, drawn, grid, headline_rates, side_by_side
 from .reading import READING, READING_ON, RULES
 from .study_tables import StudyEstimates
 from .undetermined import undetermined_parts
@@ -98,6 +98,8 @@ def _validation_parts(validation: Validation) -> Iterable[str]:
 def main_table(tables: Mapping[str, pd.DataFrame], run_factors: Sequence[str] = ()) -> pd.DataFrame:
     """Format the rates of the persona setting for people, with detectors side by side.
 
+    They are class-standardised if the classes of all texts are known; see `describe_main_table`.
+
     Parameters
     ----------
     tables : mapping of str to pandas.DataFrame
@@ -108,10 +110,33 @@ def main_table(tables: Mapping[str, pd.DataFrame], run_factors: Sequence[str] = 
     Returns
     -------
     pandas.DataFrame
-        One row per model and task, the paper's Table 1 in long form.
+        One row per model and task.
     """
     rates = tables["rates"]
-    return side_by_side(rates[rates["setting"] == "persona"], [*STUDY, *run_factors])
+    return side_by_side(headline_rates(rates[rates["setting"] == "persona"]), [*STUDY, *run_factors])
+
+
+def describe_main_table(tables: Mapping[str, pd.DataFrame]) -> str:
+    """Describe which rates `main_table` has, in a sentence.
+
+    Parameters
+    ----------
+    tables : mapping of str to pandas.DataFrame
+
+    Returns
+    -------
+    str
+        Empty without persona prompts.
+    """
+    asked = tables["rates"][tables["rates"]["setting"] == "persona"]
+    if asked.empty:
+        return ""
+    if are_standardised(asked):
+        return "Rates are class-standardised: every class of texts (rating or label) has the same weight."
+    return (
+        "Rates are raw: every response has the same weight. Class-standardised rates need the class of every text, and "
+        "two texts of each class."
+    )
 
 
 def _rules_in(table: pd.DataFrame) -> list[str]:
@@ -125,10 +150,10 @@ def _rates_parts(estimates: StudyEstimates) -> Iterable[str]:
         yield "No persona task was run.\n"
         yield from _settings_parts(estimates)
         return
-    yield "Persona prompts, by detector (`tables/rates.csv`).\n"
+    yield f"Persona prompts, by detector (`tables/rates.csv`). {describe_main_table(estimates.tables)}\n"
     yield to_markdown(main_table(estimates.tables, estimates.run_factors))
     for rule in _rules_in(asked):
-        yield f"Models by task, as in the paper's Table 1, detector {escape(name_rule(rule))}:\n"
+        yield f"Raw rates, models by task, as in the paper's Table 1, detector {escape(name_rule(rule))}:\n"
         yield to_markdown(grid(asked, ["model", *estimates.run_factors], "task", rule))
 
 

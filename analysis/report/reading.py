@@ -4,6 +4,9 @@ READING = """\
 - A **rate** is the share of responses that are refusals, in percent, with a 95% confidence interval (Korn and
   Graubard). One text is used in many prompts, so responses about the same text are correlated, and intervals are
   clustered by text. Without any refusal, the upper bound is 1 - .025^(1/texts).
+- A **class-standardised** rate is the mean of the rates of the classes of texts (ratings or labels), each with the same
+  weight. It does not depend on how many rows of each class were drawn. In files it is `estimate_standardised`;
+  `estimate` is the raw rate, the share of all responses.
 """
 
 
@@ -36,7 +39,7 @@ READING_ON = """\
   one that the study detects with 80% power; smaller differences may go unnoticed.
 - **iota** is the paper's sensitivity index: 0 if refusals do not depend on a factor, 1 if they depend on nothing else.
   Noise makes it larger: **null mean** is its mean under the null distribution, and **iota, corrected** is the index
-  without noise. **First order** is the share of the variance that the factor explains alone, and **total** the share
-  that is lost without it. If **upper bound only** is yes, iota is not clearly above its null mean: read its interval as
-  an upper bound.
+  with part of the noise removed. **First order** is the share of the variance that the factor explains alone, and
+  **total** the share that is lost without it. If **upper bound only** is yes, iota is not clearly above its null mean:
+  read its interval as an upper bound.
 """

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .harness_metrics import read_metrics
     from .items import find_ambiguous, find_answers, has_item_ids, list_verdicts, match_items, sum_items
     from .logs.load import load_responses
-    from .origin import Origin, read_origin
+    from .origin import Origin, read_origin, read_population
     from .outcomes import count_others, count_outcomes
     from .pairs import Overlap, Pairs, pair_runs
     from .provider import exclude_provider
@@ -63,7 +63,7 @@ else:
             "harness_metrics": ["read_metrics"],
             "items": ["find_ambiguous", "find_answers", "has_item_ids", "list_verdicts", "match_items", "sum_items"],
             "logs.load": ["load_responses"],
-            "origin": ["Origin", "read_origin"],
+            "origin": ["Origin", "read_origin", "read_population"],
             "outcomes": ["count_others", "count_outcomes"],
             "pairs": ["Overlap", "Pairs", "pair_runs"],
             "provider": ["exclude_provider"],
@@ -136,6 +136,7 @@ __all__ = [
     "read_offered",
     "read_origin",
     "read_places",
+    "read_population",
     "read_responses",
     "read_words",
     "select_responses",

@@ -112,6 +112,34 @@ def read_origin(responses: Responses) -> Origin:
     )
 
 
+def read_population(responses: Responses) -> dict[str, int]:
+    """Find the number of texts in the source of each task, asked or not, in the records of studies.
+
+    Parameters
+    ----------
+    responses : Responses
+
+    Returns
+    -------
+    dict of str to int
+        By the level of ``task``; without those whose number is in no record, or differs between records.
+    """
+    if "design_id" not in responses.columns:
+        return {}
+    recorded: dict[str, set[int]] = {}
+    for folder in find_studies(Path(log.path) for log in responses.logs if not is_remote(log.path)):
+        record = read_counted(folder)
+        designs = mapping(mapping(record.get("asked")).get("designs"))
+        for name, told in mapping(record.get("tasks")).items():
+            n_texts = mapping(told).get("n_texts")
+            if isinstance(n_texts, int) and n_texts > 0:
+                recorded.setdefault(str(designs.get(name)), set()).add(n_texts)
+    found: dict[str, set[int | None]] = {}
+    for task, design in responses.query("SELECT DISTINCT task, design_id FROM responses").fetchall():
+        found.setdefault(str(task), set()).update(recorded.get(str(design), {None}))
+    return {task: n for task, sizes in found.items() if len(sizes) == 1 and (n := next(iter(sizes))) is not None}
+
+
 def _of_run(log: Log) -> dict[str, object]:
     facts = log.facts
     told = _software(log)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .separation import Separation, find_separation
     from .sign_flips import draw_signs, flip_texts, monte_carlo_p
     from .strata import Strata
-    from .text_rates import clustered_interval
+    from .text_rates import clustered_interval, shrink_design_effect
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -47,7 +47,7 @@ else:
             "separation": ["Separation", "find_separation"],
             "sign_flips": ["draw_signs", "flip_texts", "monte_carlo_p"],
             "strata": ["Strata"],
-            "text_rates": ["clustered_interval"],
+            "text_rates": ["clustered_interval", "shrink_design_effect"],
         },
     )
 
@@ -86,6 +86,7 @@ __all__ = [
     "remove_noise",
     "score_interval",
     "score_p",
+    "shrink_design_effect",
     "split_shares",
     "student",
     "sum_interval",

@@ -6,6 +6,7 @@ shrunk towards its worst case, in which each text is refused always or never and
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -30,7 +31,13 @@ With more cases, the limit rises with their number by itself.
 
 
 def clustered_interval(
-    n_cases: Floats, n: Floats, cell: Integers, n_cells: int, *, level: float = CONFIDENCE
+    n_cases: Floats,
+    n: Floats,
+    cell: Integers,
+    n_cells: int,
+    *,
+    level: float = CONFIDENCE,
+    adjust: Callable[[Floats], Floats] | None = None,
 ) -> tuple[Floats, Floats]:
     r"""Compute the text-clustered confidence interval of the rate of each cell.
 
@@ -55,6 +62,9 @@ def clustered_interval(
     n_cells : int
     level : float
         Confidence level.
+    adjust : callable, optional
+        What turns the variances of the rates, (n_cells,) array of float, into those of another population of texts.
+        The limits are then compared with those of no case alone.
 
     Returns
     -------
@@ -80,8 +90,41 @@ def clustered_interval(
     [1.83, 1.83, 1.83]
     """
     cases = _Entries.of(n_cases, n, cell, n_cells)
-    low, high = cases.sums.interval(level)
+    low, high = cases.sums.interval(level, adjust)
+    if adjust is not None:
+        unseen = zero_count_bound(cases.sums.n_texts, (1 - level) / 2)
+        return np.minimum(low, 1 - unseen), np.maximum(high, unseen)
     return np.minimum(low, 1 - cases.mirrored().monotone(1 - low, level)), cases.monotone(high, level)
+
+
+def shrink_design_effect(
+    estimated: Floats, worst: Floats, n_texts_with: Floats, n: Floats, freedom: Floats, *, level: float = CONFIDENCE
+) -> Floats:
+    r"""Shrink design effects towards their worst case, see `clustered_interval`.
+
+    Parameters
+    ----------
+    estimated, worst : array of float
+        :math:`\hat D`, and :math:`D_0`, that if each text is refused always or never.
+    n_texts_with : array of float
+        The number m of texts with a case (if fewer, of texts with another response).
+    n : array of float
+        Responses.
+    freedom : array of float
+        Degrees of freedom of the estimated design effect.
+    level : float
+        Confidence level of the interval.
+
+    Returns
+    -------
+    array of float
+        At least 1; nan if the estimate is missing.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        unsure = estimated * (student(level, freedom) / student(level, n - 1)) ** 2
+    shrunk = np.maximum(estimated, 1) + (worst - 1) * PRIOR_TEXTS / (PRIOR_TEXTS + n_texts_with)
+    # A single response has no quantile of Student's t.
+    return np.maximum(np.minimum(np.fmax(unsure, shrunk), np.maximum(worst, estimated)), 1)
 
 
 @dataclass(frozen=True)
@@ -95,10 +138,11 @@ class _Sums:
     fourths: Floats
     n_texts_with: Floats
 
-    def interval(self, level: float) -> tuple[Floats, Floats]:
+    def interval(self, level: float, adjust: Callable[[Floats], Floats] | None = None) -> tuple[Floats, Floats]:
         """Compute the interval by itself, not compared with that of fewer cases."""
         p = self.n_cases / self.n
         variance = self._design_effect(level) * p * (1 - p) / self.n
+        variance = variance if adjust is None else adjust(variance)
         return proportion_interval(p, variance, self.n, zero_count_bound(self.n_texts, (1 - level) / 2), level=level)
 
     def may_exceed(self, high: Floats, level: float) -> NDArray[np.bool_]:
@@ -112,13 +156,8 @@ class _Sums:
         return _Sums(*(getattr(self, field.name)[at] for field in fields(self)))
 
     def _design_effect(self, level: float) -> Floats:
-        estimated, worst = self._design_effects()
         freedom = clustered_freedom(self.squares, self.fourths, self.n_texts)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            unsure = estimated * (student(level, freedom) / student(level, self.n - 1)) ** 2
-        shrunk = np.maximum(estimated, 1) + (worst - 1) * PRIOR_TEXTS / (PRIOR_TEXTS + self.n_texts_with)
-        # A single response has no quantile of Student's t.
-        return np.maximum(np.minimum(np.fmax(unsure, shrunk), np.maximum(worst, estimated)), 1)
+        return shrink_design_effect(*self._design_effects(), self.n_texts_with, self.n, freedom, level=level)
 
     def _design_effects(self) -> tuple[Floats, Floats]:
         """Return the estimate, nan without a case, and the worst case, in which only texts count."""

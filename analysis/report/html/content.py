@@ -112,6 +112,7 @@ def first_screen(content: Content) -> dict[str, Any]:
         "has_outcomes": "outcomes" in estimates.tables and estimates.rule == ANSWERS_BY,
         "has_bounds": bool((rates["refusal_rate_low"] < rates["refusal_rate_high"]).any()),
         "headline_title": f"Refusal rates of {'persona prompts' if asked else 'all settings'}",
+        "standardised": bool(rates["standardised"].all()),
         "keys": [key.replace("_", " ") for key in keys],
         "scale_end": f"{100 * end:.0f}",
         "headline": [_row(row, keys, others, end) for _, row in rates.iterrows()],

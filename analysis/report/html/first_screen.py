@@ -9,6 +9,7 @@ from ...arrays import ALPHA
 from ...columns import STUDY, STUDY_COLUMNS, TASKS
 from ...display import interval, name_levels, percent
 from ..findings import count_families, list_findings, of_rule
+from ..layout import are_standardised, headline_rates
 from ..study_tables import StudyEstimates
 
 _FEW = 3
@@ -66,7 +67,8 @@ def headline(estimates: StudyEstimates) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row per model, task and setting, and level of the run factors: only the persona setting if it was run.
-        Columns: those, ``estimate, ci_low, ci_high, refusal_rate_low, refusal_rate_high`` of the report's detector,
+        Columns: those, ``estimate, ci_low, ci_high`` of the report's detector, class-standardised if every row has a
+        class-standardised rate, which ``standardised`` says, and ``refusal_rate_low, refusal_rate_high``, always raw;
         ``others`` (dict of the other detectors' names to rate and interval, as texts), ``other`` and ``empty``
         (shares of responses that are neither answer nor refusal, and of empty responses; nan if unknown),
         ``n, n_texts``.
@@ -75,6 +77,8 @@ def headline(estimates: StudyEstimates) -> pd.DataFrame:
     by = [*STUDY_COLUMNS, *estimates.run_factors]
     if (rates["setting"] == "persona").any():
         rates = rates[rates["setting"] == "persona"]
+    standardised = are_standardised(rates)
+    rates = headline_rates(rates)
     table = of_rule(rates, estimates.rule)
     # Tasks in the order of the paper, within models in their given order.
     order = {task: place for place, task in enumerate(TASKS)}
@@ -91,6 +95,7 @@ def headline(estimates: StudyEstimates) -> pd.DataFrame:
         for place, key in enumerate(keys):
             others[place][rule] = shown.get(key, "")
     table["others"] = pd.Series(others, index=table.index, dtype=object)
+    table["standardised"] = standardised
     return _with_outcomes(table, estimates.tables.get("outcomes"))
 
 

@@ -125,7 +125,11 @@ def test_the_report_prints_its_main_table_and_says_where_it_is(results, tmp_path
     assert "50.00" in ended.stdout
     parts = f"tables in {out / 'tables'}, figures in {out / 'figures'}"
     where = f"Report written to {out / 'report.html'} ({parts})."
-    assert ended.stderr == f"{REPEATED}\n{where}\n"
+    kind = (
+        "Rates are raw: every response has the same weight. Class-standardised rates need the class of every text, and "
+        "two texts of each class."
+    )
+    assert ended.stderr == f"{REPEATED}\n{kind}\n{where}\n"
     assert (out / "report.html").is_file()
     assert (out / "report.md").is_file()
     assert (out / "tables" / "rates.csv").is_file()

@@ -200,3 +200,80 @@ def test_nothing_is_left_if_the_provider_refused_all(table, tmp_path):
     frame[frame["refused_by"] == "provider"].to_csv(tmp_path / "p.csv", index=False)
     with pytest.raises(InputError, match="provider"):
         invoke("rates", tmp_path / "p.csv", "--exclude-provider")
+
+
+@pytest.fixture(scope="module")
+def two_classes(tmp_path_factory):
+    """Two texts of class 1 with 1 and 3 refusals of 10, and three rows of class 2 with 5, 3 and 0 of 5."""
+    asked = {("a", "1"): (1, 10), ("b", "1"): (3, 10), ("c", "2"): (5, 5), ("d", "2"): (3, 5), ("a", "2"): (0, 5)}
+    rows = [
+        {"model": "m", "task": "nli", "setting": "persona", "text_id": text, "stratum": name, "refused": int(i < k)}
+        for (text, name), (k, n) in asked.items()
+        for i in range(n)
+    ]
+    path = tmp_path_factory.mktemp("classes") / "t.csv"
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("options", "rate"),
+    # The mean of 4/20 and 8/15, and with weights of 3 to 1.
+    [([], 11 / 30), (["--class-weights", "equal"], 11 / 30), (["--class-weights", "1=3, 2=1"], 17 / 60)],
+)
+def test_rates_are_standardised_with_the_weights_given(two_classes, options, rate):
+    (row,) = csv.DictReader(invoke("rates", two_classes, "--format", "csv", *options)[0].splitlines())
+    assert float(row["estimate_standardised"]) == pytest.approx(rate)
+    assert float(row["estimate"]) == pytest.approx(12 / 35)
+    screen = " ".join(invoke("rates", two_classes, *options)[0].split())
+    assert (f"{100 * rate:.2f}" in screen) is bool(options)
+
+
+def test_a_class_without_responses_is_reported(two_classes, tmp_path):
+    rows = pd.read_csv(two_classes).assign(persona="one")
+    pd.concat([rows, rows[rows["stratum"] == 1].assign(persona="two")]).to_csv(tmp_path / "t.csv", index=False)
+    _, said = invoke("rates", tmp_path / "t.csv", "--by", "persona", "--class-weights", "equal")
+    assert "1 of 2 rates have no class-standardised rate" in said
+
+
+def test_a_finite_population_has_narrower_intervals_and_is_reported(two_classes):
+    printed, said = invoke("rates", two_classes, "--population", "nli=4", "--format", "json")
+    (finite,), (whole,) = json.loads(printed), json.loads(invoke("rates", two_classes, "--format", "json")[0])
+    assert finite["estimate"] == whole["estimate"]
+    for low, high in (("ci_low", "ci_high"), ("ci_low_standardised", "ci_high_standardised")):
+        assert whole[low] < finite[low] < finite[high] < whole[high]
+    assert "Intervals are for the rate over the texts of the source" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--population", "finite"], "the number of texts of the task nli is unknown"),
+        (["--population", "finit"], "finit is not NAME=NUMBER; give finite, or numbers of texts"),
+        (["--population", "nli=3.5"], "nli=3.5 is not a number of texts"),
+        (["--population", "nli=4", "--against", "neutral"], "--population and --against: mean different tables"),
+        (["--class-weights", "equal", "--spread"], "--class-weights and --spread: mean different tables"),
+        (["--class-weights", "1=2,1=3"], "names 1 twice"),
+        (["--class-weights", "1=2,2=inf"], "2=inf is not NAME=NUMBER; give equal, or weights"),
+        (["--class-weights", "1=2"], "lack 2; give each of 1, 2"),
+        (["--class-weights", "equal", "--by", "stratum"], "a rate by stratum is of one class"),
+    ],
+)
+def test_weights_and_populations_that_cannot_be_used_are_one_sentence(two_classes, options, said):
+    with pytest.raises(InputError, match=said):
+        invoke("rates", two_classes, *options)
+
+
+def test_weights_need_the_classes(table):
+    with pytest.raises(InputError, match="--class-weights: needs the column stratum"):
+        invoke("rates", table, "--class-weights", "equal")
+
+
+def test_a_notebook_takes_the_same_weights_and_populations(two_classes):
+    study = load(two_classes)
+    (row,) = study.rates(class_weights={"1": 3, "2": 1}, population={"nli": 4}).to_dict("records")
+    printed, _ = invoke("rates", two_classes, "--class-weights", "1=3,2=1", "--population", "nli=4", "--format", "json")
+    assert row["ci_high_standardised"] == pytest.approx(json.loads(printed)[0]["ci_high_standardised"])
+    for options in ({"class_weights": {"1": 1}}, {"population": {"nli": 4}}):
+        with pytest.raises(InputError, match=r"leave out [a-z_]+, undetermined and labels"):
+            study.rates(undetermined=True, **options)

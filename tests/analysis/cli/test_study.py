@@ -246,6 +246,8 @@ def test_the_record_says_what_was_asked_and_with_what(asked):
     assert set(record["tasks"]) == {TASK, OTHER}
     assert record["tasks"][TASK]["n_docs"] == 30
     assert record["tasks"][TASK]["source"] == STUDY["settings"]["source"]
+    # All texts of the embedded source, of which 10 were asked.
+    assert record["tasks"][TASK]["n_texts"] == 70
     assert re.fullmatch("[0-9a-f]{40,}", record["tasks"][TASK]["checksum"])
     run = record["runs"]["parrot"]
     assert run["n_prompts"] == 60

@@ -360,3 +360,12 @@ def test_no_cell_of_printed_csv_is_run(capsys, name):
     assert row["estimate"] == "-0.05"
     assert not row["model"].lstrip(' "\t\n\ufffd\ufeff').startswith(tuple("=+-@\uff1d"))
     assert all(c.isprintable() or c in "\n\t" for c in printed)
+
+
+def test_class_standardised_rates_are_shown_if_a_row_has_one():
+    table = rates_of(["a", "b"]).assign(estimate_standardised=NAN, ci_low_standardised=NAN, ci_high_standardised=NAN)
+    assert not [name for name in readable(table, RATES) if "standardised" in name]
+    table.loc[0, list(table.columns[-3:])] = (0.5, 0.25, 0.75)
+    shown = readable(table, RATES)
+    assert shown["standardised rate (%)"].tolist() == ["50.00", ""]
+    assert shown["standardised 95% CI"].tolist() == ["[25.00, 75.00]", ""]

@@ -237,8 +237,8 @@ def test_copies_of_prompts_with_different_verdicts_equal_the_hand_worked_example
     assert row[["n", "n_texts", "n_refused", "n_baseline", "n_refused_baseline"]].tolist() == [3, 2, 2, 3, 0]
     # Under no difference, the total of two of a's values 0, 0, .5, 1 has the variance 11/48, that of one of b's 0, .5
     # has 1/16: V = 7/24, without skewness since the arms of each text are equal. T is .5. The scores deviate by 5/12
-    # and -5/12: S = 2 * 2 * (5/12)^2 = 25/36. At the estimate 1/3 the rates are 1/2 and 1/6 instead of 1/3 and 1/3, so the
-    # variance is V * (1/4 + 5/36) / (4/9) = V * 7/8, and the overdispersion is S / (V * 7/8).
+    # and -5/12: S = 2 * 2 * (5/12)^2 = 25/36. At the estimate 1/3 the rates are 1/2 and 1/6 instead of 1/3 and 1/3, so
+    # the variance is V * (1/4 + 5/36) / (4/9) = V * 7/8, and the overdispersion is S / (V * 7/8).
     assert row["p_value"] == pytest.approx(math.erfc(0.5 / math.sqrt(25 / 36 / (7 / 8)) / math.sqrt(2)))
 
 

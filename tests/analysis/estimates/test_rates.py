@@ -106,7 +106,8 @@ def test_columns_are_the_factors_and_then_the_estimates(make_counts):
     assert list(estimate_rates(counts, [])) == list(contracts.RATES.estimates)
     interval, counted = ("estimate", "ci_low", "ci_high"), ("n", "n_texts", "n_refused")
     states, bounds = ("n_unjudged", "n_truncated", "n_provider"), ("refusal_rate_low", "refusal_rate_high")
-    assert (*interval, *counted, *states, *bounds) == contracts.RATES.estimates
+    standardised = ("estimate_standardised", "ci_low_standardised", "ci_high_standardised")
+    assert (*interval, *counted, *states, *bounds, *standardised) == contracts.RATES.estimates
 
 
 def test_responses_without_a_persona_are_a_cell_of_their_own(make_counts):

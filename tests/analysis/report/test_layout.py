@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.report.layout import drawn, grid, side_by_side
+from refusal_metrics.analysis.report.layout import are_standardised, drawn, grid, headline_rates, side_by_side
 
 STUDY = {"model": "m", "task": "nli", "setting": "persona"}
 
@@ -96,3 +96,14 @@ def test_a_rule_that_has_not_judged_all_is_blank_where_it_judged_nothing_and_its
         ["b", "75.00", "", "1,200", "12"],
         ["c", "", "62.50", "1,200", "12"],
     ]
+
+
+def test_rates_are_standardised_all_or_none():
+    known = {"estimate_standardised": 0.2, "ci_low_standardised": 0.1, "ci_high_standardised": 0.4}
+    unknown = dict.fromkeys(known, float("nan"))
+    for rows, standardised in (([known, known], True), ([known, unknown], False), ([{}], False), ([], False)):
+        table = rates(*rows)
+        assert are_standardised(table) is standardised
+        expected = [[0.2, 0.1, 0.4] if standardised else [0.25, 0.125, 0.5]] * len(rows)
+        assert headline_rates(table).get(["estimate", "ci_low", "ci_high"], table).to_numpy().tolist() == expected
+        assert headline_rates(table).get("n_refused", pd.Series(300)).eq(300).all()

@@ -123,13 +123,13 @@ def test_the_findings_are_the_numbers_of_the_tables(estimates):
 
 def test_rates_of_several_models_and_tasks_are_said_from_the_lowest_to_the_highest(estimates):
     rates = estimates.tables["rates"].query("setting == 'persona'")
-    other = rates.assign(model="b/two", task="nli", estimate=0.9, n=100, n_refused=90)
+    other = rates.assign(model="b/two", task="nli", estimate_standardised=0.9, n=100, n_refused=90)
     both = replace(estimates, tables=estimates.tables | {"rates": pd.concat([rates, other], ignore_index=True)})
-    low = rates["estimate"].iloc[0]
+    low = rates["estimate_standardised"].iloc[0]
     whole = (rates["n_refused"].iloc[0] + 90) / 740
     assert next(iter(list_findings(both))) == (
-        f"{100 * whole:.2f}% of responses to persona prompts were refusals (given; range: {100 * low:.2f}% for "
-        "acme/parrot, Offensiveness to 90.00% for b/two, NLI)."
+        f"{100 * whole:.2f}% of responses to persona prompts were refusals (given; range of class-standardised rates: "
+        f"{100 * low:.2f}% for acme/parrot, Offensiveness to 90.00% for b/two, NLI)."
     )
 
 
@@ -254,6 +254,18 @@ def test_the_main_table_is_empty_without_persona_prompts(tmp_path):
     neutral = study(tmp_path, settings=("neutral",))
     assert main_table(neutral.tables).empty
     assert "In short" not in headings(write_markdown(ORIGIN, neutral, {}))
+
+
+def test_the_main_table_is_class_standardised_where_classes_are_known_and_says_so(estimates):
+    (row,) = estimates.tables["rates"].query("setting == 'persona'").to_dict("records")
+    assert main_table(estimates.tables)["your `refused` column (%)"].tolist() == [
+        f"{100 * row['estimate_standardised']:.2f}"
+    ]
+    assert "Rates are class-standardised" in write_markdown(ORIGIN, estimates, {})
+    raw = estimates.tables["rates"].assign(estimate=0.123, estimate_standardised=float("nan"))
+    unknown = replace(estimates, tables=estimates.tables | {"rates": raw})
+    assert main_table(unknown.tables)["your `refused` column (%)"].tolist() == ["12.30"]
+    assert "Rates are raw" in write_markdown(ORIGIN, unknown, {})
 
 
 # Hostile names.

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from refusal_metrics.analysis.responses.logs.load import load_responses
-from refusal_metrics.analysis.responses.origin import RUNS, SOFTWARE_OF_RUNS, read_origin
+from refusal_metrics.analysis.responses.origin import RUNS, SOFTWARE_OF_RUNS, read_origin, read_population
 from refusal_metrics.analysis.responses.run_results import ResultsFiles
 from refusal_metrics.analysis.responses.table import read_responses
 
@@ -193,3 +193,23 @@ def test_what_a_record_says_in_another_form_is_passed_over(study, odd):
     assert origin.studies["model"].tolist() == ["m"]
     assert origin.asked.empty
     assert study({"m": RUN}, asked={"designs": odd}, tasks={TASK: odd}).asked["task"].tolist() == [TASK]
+
+
+def population(tmp_path):
+    return read_population(load_responses([tmp_path]))
+
+
+def test_the_number_of_texts_of_a_source_is_that_of_the_record_of_its_design(study, tmp_path):
+    (design,) = study({"m": RUN}).designs["design_id"]
+    assert population(tmp_path) == {}
+    for told, known in (({"n_texts": 1500}, {"nli": 1500}), ({"n_texts": "1500"}, {}), ({"n_texts": 0}, {})):
+        study({"m": RUN}, asked={"designs": {TASK: design}}, tasks={TASK: told})
+        assert population(tmp_path) == known
+    study({"m": RUN}, asked={"designs": {TASK: "another"}}, tasks={TASK: {"n_texts": 1500}})
+    assert population(tmp_path) == {}
+
+
+@pytest.mark.parametrize("odd", [None, [], "x", 3])
+def test_an_odd_record_names_no_number_of_texts(study, tmp_path, odd):
+    study({"m": RUN}, asked={"designs": odd}, tasks={TASK: odd})
+    assert population(tmp_path) == {}

@@ -54,7 +54,9 @@ def test_the_first_screen_holds_the_rate_its_interval_and_the_shares_of_the_rest
 
 
 def test_a_point_stands_where_its_rate_is_on_the_scale(content):
-    rates = content.estimates.tables["rates"].assign(estimate=0.04, ci_low=0.02, ci_high=0.05)
+    rates = content.estimates.tables["rates"].assign(
+        estimate_standardised=0.04, ci_low_standardised=0.02, ci_high_standardised=0.05
+    )
     small = replace(content, estimates=replace(content.estimates, tables=content.estimates.tables | {"rates": rates}))
     shown = first_screen(small)
     # Of 120: 0.04 and 0.02 and 0.05 of a scale that ends at 0.05.

@@ -1,5 +1,7 @@
 """The sentences of a page's first screen."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -80,6 +82,33 @@ def test_without_persona_prompts_the_page_says_so():
     (only,) = find_all(study(ASKED[2:3]))
     assert only.startswith("No persona task was run")
     assert headline(study(ASKED[2:3]))["setting"].tolist() == ["neutral"]
+
+
+STANDARDISED = ("estimate_standardised", "ci_low_standardised", "ci_high_standardised")
+
+
+def test_the_headline_and_the_range_are_class_standardised_if_every_rate_is():
+    made = study(ASKED)
+    numbers = dict(zip(STANDARDISED, (0.25, 0.15, 0.35), strict=True))
+    known = made.tables["rates"].assign(**numbers)
+    known.loc[1, list(STANDARDISED)] = (0.05, 0.0, 0.15)
+    table = headline(_with_rates(made, known))
+    assert table[["estimate", "ci_low", "ci_high"]].to_numpy().tolist() == [[0.05, 0.0, 0.15], [0.25, 0.15, 0.35]]
+    assert table["others"].tolist() == [{"other": "25.00 [15.00, 35.00]"}] * 2
+    assert table["standardised"].all()
+    # 20 of 200 responses are refusals.
+    assert find_all(_with_rates(made, known))[0] == (
+        "10.00% of responses to persona prompts were refusals (aware; range of class-standardised rates: 5.00% for m, "
+        "NLI to 25.00% for m, Offensiveness)."
+    )
+    known.loc[3, list(STANDARDISED)] = np.nan
+    table = headline(_with_rates(made, known))
+    assert table["estimate"].tolist() == [0.0, 0.2]
+    assert not table["standardised"].any()
+
+
+def _with_rates(made, table):
+    return replace(made, tables=made.tables | {"rates": table})
 
 
 def test_the_headline_holds_persona_prompts_by_the_reports_rule_tasks_in_the_order_of_the_paper():
