@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 import yaml
 from refusal_metrics.analysis import contracts
+from refusal_metrics.analysis.contracts import tables
 from refusal_metrics.analysis.display import readable
 from refusal_metrics.analysis.report.estimators import Estimator
 from refusal_metrics.analysis.report.html.tables import GROUPS
@@ -99,7 +100,7 @@ def test_the_forms_of_a_label_that_a_page_adds_are_valid_and_new():
 
 def test_an_estimator_passes_its_test_and_its_figure_is_drawn(imported, monkeypatch, tmp_path):
     made = "A new estimator and its table"
-    exec(block(made, title="analysis/contracts.py"), contract := dict(vars(contracts)))
+    exec(block(made, title="analysis/contracts/tables.py"), contract := dict(vars(tables)))
     monkeypatch.setattr(contracts, "REFUSED_TEXTS", contract["REFUSED_TEXTS"], raising=False)
     estimator = imported(made, "analysis/estimates/texts.py")
     entry = section(made).partition("\nEstimator(")[2].partition(")\n")[0]

@@ -22,7 +22,7 @@ from scipy import stats
 
 from ..arrays import CONFIDENCE, Floats
 from ..contracts import INTERACTIONS
-from ..counts import Counts, count_by_text
+from ..counts import Counts, count_by_text, count_units_by_text
 from ..statistics import clustered_variance, holm, student
 
 _COLUMNS = [*INTERACTIONS.keys, *INTERACTIONS.estimates]
@@ -79,7 +79,8 @@ def estimate_interactions(counts: Counts, factor: str, other: str) -> pd.DataFra
     if factor == other or min(shape) < 2 or len(cells) < shape[0] * shape[1]:
         return pd.DataFrame(columns=_COLUMNS)
     n, k = (values[:, cells.index].toarray() for values in (by_text.n, by_text.n_refused))
-    estimate, se, freedom = _differences(n, k, shape)
+    n_units = count_units_by_text(counts, [factor, other]).cells["n"].to_numpy(dtype=np.float64)[cells.index]
+    estimate, se, freedom = _differences(n, k, n_units, shape)
     with np.errstate(divide="ignore", invalid="ignore"):
         half = student(CONFIDENCE, freedom) * se
         p_value = 2 * stats.t.sf(np.abs(estimate / se), freedom)
@@ -101,8 +102,11 @@ def estimate_interactions(counts: Counts, factor: str, other: str) -> pd.DataFra
     )
 
 
-def _differences(n: Floats, k: Floats, shape: tuple[int, int]) -> tuple[Floats, Floats, Floats]:
-    """Compute the differences of differences, their errors and degrees of freedom: (n_texts, n_cells) counts."""
+def _differences(n: Floats, k: Floats, n_units: Floats, shape: tuple[int, int]) -> tuple[Floats, Floats, Floats]:
+    """Compute the differences of differences, their errors and degrees of freedom.
+
+    Counts n, k are (n_texts, n_cells); distinct prompts are (n_cells,).
+    """
     n_texts = int(np.count_nonzero(n.any(axis=1)))
     of_n, of_k = n.sum(axis=0), k.sum(axis=0)
     centre = np.kron(_centred(shape[0]), _centred(shape[1]))
@@ -110,8 +114,8 @@ def _differences(n: Floats, k: Floats, shape: tuple[int, int]) -> tuple[Floats, 
     # Whole numbers first, so that equal rates give exactly 0.
     scores = (k * of_n - n * of_k) / of_n**2 @ centre.T
     clustered = clustered_variance(np.sum(scores**2, axis=0), n_texts)
-    rates = _additive_rates((of_k / of_n).reshape(shape), of_n.reshape(shape)).ravel()
-    binomial = centre**2 @ (rates * (1 - rates) / of_n)
+    rates = _additive_rates((of_k / of_n).reshape(shape), n_units.reshape(shape)).ravel()
+    binomial = centre**2 @ (rates * (1 - rates) / n_units)
     with np.errstate(divide="ignore", invalid="ignore"):
         design_effect = np.fmax(1, clustered.sum() / binomial.sum())
     se = np.sqrt(np.maximum(clustered, design_effect * binomial))

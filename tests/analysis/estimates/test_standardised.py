@@ -34,10 +34,11 @@ def test_a_standardised_rate_and_its_interval_equal_the_hand_worked_example(make
     assert row["estimate_standardised"] == pytest.approx(11 / 30)
     # The classes have 2 and 3 texts, so their deviations count sqrt(2) and sqrt(1.5): a sqrt(2) (1 - 2) / 40 +
     # sqrt(1.5) (0 - 8/3) / 30 = -.144222, b sqrt(2) / 40 = .035355, c sqrt(1.5) (5 - 8/3) / 30 = .095258, d sqrt(1.5) /
-    # 90 = .013608. v = .0313092, the sum of squares; N* = 1 / (.25/20 + .25/15) = 34.2857, so the design effect is
-    # estimated as v N* / (11/30 * 19/30) = 4.6226. Of 4 - 2 + 1 = 3 texts, d is at most 2, and 2 * 3 / kurtosis = 3.8
-    # is more: Student's t makes it 4.6226 * (4.302653 / 2.03384)^2 = 20.7, more than in the worst case, where only texts
-    # count: N* (.25/2 + .25/3) = 7.142857. n* = N* / 7.142857 = 4.8, and p n* = 1.76.
+    # 90 = .013608. v = .0313092, the sum of squares;
+    # N* = 1 / (.25/20 + .25/15) = 34.2857, so the design effect is estimated as v N* / (11/30 * 19/30) = 4.6226. Of
+    # 4 - 2 + 1 = 3 texts, d is at most 2, and 2 * 3 / kurtosis = 3.8 is more: Student's t makes it 4.6226 * (4.302653 /
+    # 2.03384)^2 = 20.7, more than in the worst case, where only texts count: N* (.25/2 + .25/3) = 7.142857.
+    # n* = N* / 7.142857 = 4.8, and p n* = 1.76.
     low, high = row[["ci_low_standardised", "ci_high_standardised"]]
     assert stats.beta.cdf(low, 1.76, 4.8 - 1.76 + 1) == pytest.approx(0.025, rel=1e-6)
     assert stats.beta.sf(high, 1.76 + 1, 4.8 - 1.76) == pytest.approx(0.025, rel=1e-6)

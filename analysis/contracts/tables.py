@@ -1,0 +1,172 @@
+"""The contract of each table of results."""
+
+from collections.abc import Mapping
+
+from ..columns import FACTORS, STANDARDISED, STATES, STUDY_COLUMNS, UNDETERMINED
+from .contract import Contract
+
+_CI = ("estimate", "ci_low", "ci_high")
+_SIZES = ("n", "n_texts", "n_refused")
+_BOUNDS = ("refusal_rate_low", "refusal_rate_high")
+_SIGNED = frozenset(_CI)
+
+RATES = Contract(
+    keys=("model", "task", "setting", *FACTORS, "rule"),
+    estimates=(*_CI, *_SIZES, *STATES, *_BOUNDS, *STANDARDISED),
+    shares=frozenset({*_CI, *_BOUNDS, *STANDARDISED}),
+    headings={"estimate": "rate", "estimate_standardised": "standardised rate"},
+)
+CONTRASTS = Contract(
+    keys=("model", "task", "persona", "baseline", "rule"),
+    estimates=(
+        *(*_CI, "odds_ratio", "or_low", "or_high", "p_value", "p_adjusted", "mde_up", "mde_down"),
+        *("equiv_low", "equiv_high", *_SIZES, "n_baseline", "n_refused_baseline", "within_texts"),
+    ),
+    differences=frozenset({*_CI, "mde_up", "mde_down", "equiv_low", "equiv_high"}),
+    signed=frozenset({*_CI, "equiv_low", "equiv_high"}),
+    headings={"estimate": "difference", "mde_up": "min. detectable increase", "mde_down": "min. detectable decrease"},
+)
+UNDETERMINED_SHARES = Contract(
+    keys=(*STUDY_COLUMNS, *FACTORS),
+    estimates=(*_CI, "n", "n_texts", "n_undetermined", *UNDETERMINED),
+    shares=frozenset(_CI),
+    headings={"estimate": "undetermined", "n_undetermined": "number"},
+)
+UNDETERMINED_CONTRASTS = Contract(
+    keys=("model", "task", "persona", "baseline"),
+    estimates=tuple(name.replace("n_refused", "n_undetermined") for name in CONTRASTS.estimates),
+    differences=CONTRASTS.differences,
+    signed=CONTRASTS.signed,
+    headings=CONTRASTS.headings,
+)
+SPREAD = Contract(
+    keys=("model", "task", "rule"),
+    estimates=("estimate", "sd_observed", "sd_under_null", "p_value", "n_levels", *_SIZES),
+    differences=frozenset({"estimate", "sd_observed", "sd_under_null"}),
+    headings={"estimate": "spread", "n_levels": "personas"},
+)
+SENSITIVITY = Contract(
+    keys=("model", "task", "factor"),
+    estimates=(
+        *("iota", "ci_low", "ci_high", "null_mean", "p_value", "n_levels", "iota_corrected", "upper_bound_only"),
+        *("first_order", "total"),
+    ),
+)
+DEVIATIONS = Contract(
+    keys=("model", "task", "factor", "level"),
+    estimates=(*(*_CI, "deviation", "null_mean", "deviation_corrected", "p_value", "n", "n_refused", "p_adjusted"),),
+    differences=frozenset({*_CI, "deviation", "null_mean", "deviation_corrected"}),
+    signed=_SIGNED,
+    headings={"estimate": "deviation", "deviation": "size", "deviation_corrected": "size, corrected"},
+)
+INTERACTIONS = Contract(
+    keys=("factor", "level", "other_factor", "other_level"),
+    estimates=(*_CI, "p_value", "p_adjusted", *_SIZES),
+    differences=frozenset(_CI),
+    signed=_SIGNED,
+    headings={"estimate": "interaction"},
+)
+REGRESSION = Contract(
+    keys=("factor", "level"),
+    estimates=("coef", "se", "ci_low", "ci_high", "p_value", "p_adjusted", "estimator", "separated"),
+)
+WALD = Contract(keys=("factor",), estimates=("statistic", "df", "p_value"))
+EFFECTS = Contract(
+    keys=("factor", "level"),
+    estimates=_CI,
+    differences=frozenset(_CI),
+    signed=_SIGNED,
+    headings={"estimate": "effect"},
+)
+TREND = Contract(
+    keys=("outcome", "family", "column"),
+    estimates=("slope", "se", "ci_low", "ci_high", "p_value", "between_sd", "n_models", "n_families"),
+)
+TREND_MODELS = Contract(
+    keys=("model", "family", "value"),
+    estimates=("variance", "se", "spread", "ci_low", "ci_high", "log_odds", "log_odds_se", *_SIZES),
+)
+LEADERBOARD = Contract(
+    keys=("model", "task"),
+    estimates=(
+        *("rank", "rank_low", "rank_high", *_CI, *_BOUNDS, *_SIZES, "n_other", "spread", "n_personas"),
+        *("differing_personas", "differing_personas_list", "mde"),
+    ),
+    shares=frozenset({*_CI, *_BOUNDS}),
+    differences=frozenset({"spread", "mde"}),
+    headings={"estimate": "rate", "n_other": "other"},
+)
+RUN_COMPARISON = Contract(
+    keys=("model", "task", "setting", "persona_group", "persona"),
+    estimates=(*_CI, "p_value", "p_adjusted", *_SIZES, "n_refused_before", "n_newly_refused", "n_no_longer_refused"),
+    differences=frozenset(_CI),
+    signed=_SIGNED,
+    headings={"estimate": "change"},
+)
+CHANGES = Contract(keys=("model", "task", "setting", "outcome_before", "outcome"), estimates=("n",))
+_CORRECTED = (*_CI, "uncorrected", "uncorrected_low", "uncorrected_high")
+CORRECTED = Contract(
+    keys=("model", "task", "setting", *FACTORS),
+    estimates=(*_CORRECTED, *_SIZES, "n_labelled", "n_false", "n_missed"),
+    shares=frozenset(_CORRECTED),
+    headings={"estimate": "corrected rate", "uncorrected": "uncorrected rate"},
+)
+CORRECTED_CONTRASTS = Contract(
+    keys=("model", "task", "persona", "baseline"),
+    estimates=CORRECTED.estimates,
+    differences=frozenset(_CORRECTED),
+    signed=frozenset(_CORRECTED),
+    headings={"estimate": "corrected difference", "uncorrected": "uncorrected difference"},
+)
+VALIDATION = Contract(
+    keys=("detector", "factor", "level"),
+    estimates=(
+        *("n", "n_texts", "n_refusals", "tp", "fp", "fn", "tn", "n_truncated", "n_unjudged"),
+        *(f"{name}{end}" for name in ("precision", "recall", "f1", "kappa") for end in ("", "_low", "_high")),
+        *("precision_low_wilson", "recall_low_wilson"),
+    ),
+)
+COUNTS = Contract(keys=(*STUDY_COLUMNS, "persona", "template"), estimates=("n",))
+OUTCOMES = Contract(
+    keys=STUDY_COLUMNS,
+    estimates=("n_answer", "n_refused", "n_other", "n_empty", "n_truncated", "n_unjudged", "n"),
+)
+PUBLISHED = Contract(
+    keys=("source", "model", "published_model", "task", "response_type", "term", "rule"),
+    estimates=("published", *_CI, "agrees", "note"),
+    shares=frozenset({"published", *_CI}),
+    headings={"estimate": "measured rate", "published": "published rate"},
+)
+REPEAT_CHECK = Contract(shares=frozenset({"texts_changed", "refusals_changed"}))
+PLAIN = Contract()
+"""The contract of any other table: all columns are shown as they are."""
+
+TABLES: Mapping[str, Contract] = {
+    "rates": RATES,
+    "rates_by_persona": RATES,
+    "rates_by_response_type": RATES,
+    "rates_by_template": RATES,
+    "rates_by_stratum": RATES,
+    "contrasts": CONTRASTS,
+    "contrasts_by_persona": CONTRASTS,
+    "persona_spread": SPREAD,
+    "undetermined_by_persona": UNDETERMINED_SHARES,
+    "undetermined_contrasts": UNDETERMINED_CONTRASTS,
+    "sensitivity": SENSITIVITY,
+    "deviations": DEVIATIONS,
+    "interactions": INTERACTIONS,
+    "regression": REGRESSION,
+    "regression_wald": WALD,
+    "regression_effects": EFFECTS,
+    "trend": TREND,
+    "trend_models": TREND_MODELS,
+    "outcomes": OUTCOMES,
+    "counts_by_persona": COUNTS,
+    "counts_by_template": COUNTS,
+    "validation": VALIDATION,
+    "published": PUBLISHED,
+}
+"""The tables of a report by the names of their files."""
+
+OTHER_TABLES = (LEADERBOARD, RUN_COMPARISON, CHANGES, CORRECTED, CORRECTED_CONTRASTS)
+"""The contracts of other commands' tables."""
