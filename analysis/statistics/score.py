@@ -132,7 +132,7 @@ def overdispersion(score: Score, family: NDArray[np.integer]) -> Floats:
         pooled = np.fmax(totals / totals_expected, 1)[family]
         share = 1 / (1 + PRIOR_TEXTS / score.n_informative)
         single = np.where(known, own / expected, pooled)
-    return np.maximum(pooled, (1 - share) * pooled + share * single)
+    return np.asarray(np.maximum(pooled, (1 - share) * pooled + share * single), dtype=np.float64)
 
 
 def score_p(score: Score, phi: Floats, difference: ArrayLike = 0.0) -> Floats:
