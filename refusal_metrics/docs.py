@@ -288,12 +288,13 @@ def _design_id(
         "sample": [settings.rows_per_class, settings.variations, settings.design, settings.design_seed],
         "templates": [t.id for t in templates],
     }
-    asked = {
+    asked: dict[str, Any] = {
         "task": task,
         "personas": [p.asked for p in people],
         "templates": [asdict(t) for t in templates],
     }
-    asked |= {"rows_share_pool": True} if shares_pool else {}
+    if shares_pool:
+        asked["rows_share_pool"] = True
     return f"{_digest(sample)}-{_digest(sample | asked)}"
 
 
