@@ -107,7 +107,7 @@ def rates(
 
     Example: `persona-refusal rates results --by persona --labels labels.csv`
 
-    Example: `persona-refusal rates results --class-weights equal --population finite`
+    Example: `persona-refusal rates results --class-weights equal`
     """
     import numpy as np
 
@@ -216,6 +216,8 @@ def _print_rates(table: "pd.DataFrame", form: Format, sections: Sequence[str], *
 
     # Next to the standardised rates there is no room for the number of refusals.
     hidden = ["n_refused"] if standardised else [*STANDARDISED]
+    if form is Format.MARKDOWN and not standardised:
+        table = table.drop(columns=[*STANDARDISED])
     not_read = [*UNDETERMINED, "refusal_rate_low", "refusal_rate_high", *hidden]
     n_missing = int(table["estimate_standardised"].isna().sum()) if standardised else 0
     missing = (
