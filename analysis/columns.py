@@ -5,13 +5,14 @@ from functools import cache
 
 from refusal_metrics.detection import PROVIDER, TRUNCATED, UNJUDGED
 from refusal_metrics.errors import InputError
-from refusal_metrics.prompts import RESPONSE_TYPES, SETTINGS, load_design
+from refusal_metrics.prompts import RESPONSE_TYPES, SETTINGS, TEXT_FIELDS, load_design
 
 __all__ = [
     "BASELINES",
     "FACTORS",
     "FLAGS",
     "GIVEN",
+    "ONE_TEXT",
     "OTHERS",
     "REGRESSED",
     "REQUIRED",
@@ -52,6 +53,9 @@ OTHERS = "others"
 """The baseline that is all other personas."""
 REGRESSED = ("persona", "template", "task", "model")
 """The factors of the paper's regression."""
+
+ONE_TEXT = tuple(kind for kind, fields in TEXT_FIELDS.items() if len(fields) == 1)
+"""The tasks in which all rows of a text have the same prompts: they are ratings of it."""
 
 REQUIRED = ("model", "task", "text_id")
 """The columns that every response needs."""

@@ -11,6 +11,7 @@ from refusal_metrics.errors import InputError
 
 from ..columns import STUDY_COLUMNS
 from ..estimates import (
+    describe_detectors,
     describe_missing,
     describe_no_interactions,
     estimate_contrasts,
@@ -20,7 +21,9 @@ from ..estimates import (
     estimate_trend,
     estimate_undetermined,
     estimate_undetermined_contrasts,
+    estimate_variance_components,
 )
+from ..responses import count_responses
 from .arguments import AnyPath, Names, as_file, label_map, list_of, names_of
 from .corrected import corrected_contrasts, corrected_rates
 from .selection import Selection
@@ -266,6 +269,36 @@ class Tables(Selection):
         counts = self._counts(named, detector).where(setting="persona")
         table = estimate_interactions(counts, named[0], named[1])
         return self._told(table, detector, [describe_no_interactions(*named)] * table.empty)
+
+    def variance_components(self, by: Names = (), *, detector: str | None = None) -> pd.DataFrame:
+        """Divide the variance of refusals among texts, personas, wordings, templates and sampling.
+
+        Parameters
+        ----------
+        by : str or list of str
+            Settings of runs whose levels are divided separately. With ``repeat``, repeated answers to a prompt are the
+            component ``seed`` instead.
+        detector : str, optional
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a model, task and ``component``: ``estimate`` (share of the total variance), its 95% confidence
+            interval, and ``variance``. A share below 0 means that the component cannot be distinguished from noise.
+
+        Raises
+        ------
+        InputError
+            For an unknown factor or detector, or a study without personas.
+
+        Examples
+        --------
+        >>> study.variance_components()[["component", "note"]].values.tolist()[:3]
+        [['text', ''], ['persona', 'includes wording'], ['wording', 'one neutral phrase']]
+        """
+        factors = self._run_factors(by, "variance_components compares")
+        table = estimate_variance_components(self._counts([*factors, "persona"], detector), factors)
+        return self._told(table, detector, describe_detectors(count_responses(self._responses)))
 
     def _told(self, table: pd.DataFrame, detector: str | None, notes: Sequence[str] = ()) -> pd.DataFrame:
         """Store the notes about a table in its attributes."""

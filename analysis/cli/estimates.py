@@ -14,6 +14,7 @@ from . import options as shared
 from .console import busy, say
 from .load import check_one_of, load_counts
 from .options import RUN_FACTORS, names, optional
+from .variance import check_variance, print_variance
 
 app = typer.Typer()
 
@@ -31,6 +32,14 @@ def sensitivity(
     interactions: Annotated[
         str, optional("A,B", "Print two-way interactions of two factors, e.g. model,response_type.")
     ] = "",
+    variance: Annotated[
+        bool,
+        typer.Option(
+            "--variance",
+            help="Print how the variance of refusals divides among texts, personas, wordings, templates and, with "
+            "--factors repeat, sampling.",
+        ),
+    ] = False,
     replicates: shared.Replicates = 1000,
     seed: shared.Seed = 0,
     detector: shared.Detector = None,
@@ -46,6 +55,8 @@ def sensitivity(
     Example: `persona-refusal sensitivity results`
 
     Example: `persona-refusal sensitivity results --interactions persona,response_type`
+
+    Example: `persona-refusal sensitivity results --variance`
     """
     import numpy as np
 
@@ -54,14 +65,19 @@ def sensitivity(
     from ..display import print_table
     from ..estimates import describe_no_interactions, estimate_interactions, estimate_sensitivity
 
-    check_one_of({"--levels": levels, "--interactions": interactions})
+    check_one_of({"--levels": levels, "--interactions": interactions, "--variance": variance})
     named, pair = names(factors), names(interactions)
     if pair and len(pair) != 2:
         raise InputError(
             f"--interactions {interactions}: names {len(pair)} factor{'s' * (len(pair) != 1)}; name two, "
             "e.g. model,persona"
         )
-    _, counts = load_counts(results, [*named, *pair], detector, all_runs=all_runs, exclude=exclude_provider)
+    if variance:
+        check_variance(named, names(without))
+    responses, counts = load_counts(results, [*named, *pair], detector, all_runs=all_runs, exclude=exclude_provider)
+    if variance:
+        print_variance(responses, counts, named, form)
+        return
     asked = counts.where(setting="persona")
     if pair:
         with busy("Comparing combinations"):

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         UNDETERMINED_CONTRASTS,
         UNDETERMINED_SHARES,
         VALIDATION,
+        VARIANCE_COMPONENTS,
         WALD,
     )
 else:
@@ -73,6 +74,7 @@ else:
                 "UNDETERMINED_CONTRASTS",
                 "UNDETERMINED_SHARES",
                 "VALIDATION",
+                "VARIANCE_COMPONENTS",
                 "WALD",
             ],
         },
@@ -107,6 +109,7 @@ __all__ = [
     "UNDETERMINED_CONTRASTS",
     "UNDETERMINED_SHARES",
     "VALIDATION",
+    "VARIANCE_COMPONENTS",
     "WALD",
     "Contract",
     "check_run_factors",

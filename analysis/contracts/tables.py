@@ -66,6 +66,12 @@ INTERACTIONS = Contract(
     signed=_SIGNED,
     headings={"estimate": "interaction"},
 )
+VARIANCE_COMPONENTS = Contract(
+    keys=("model", "task", "component"),
+    estimates=(*_CI, "variance", "n", "n_texts", "n_refused", "note"),
+    shares=frozenset(_CI),
+    headings={"estimate": "share of variance"},
+)
 REGRESSION = Contract(
     keys=("factor", "level"),
     estimates=("coef", "se", "ci_low", "ci_high", "p_value", "p_adjusted", "estimator", "separated"),
@@ -155,6 +161,7 @@ TABLES: Mapping[str, Contract] = {
     "sensitivity": SENSITIVITY,
     "deviations": DEVIATIONS,
     "interactions": INTERACTIONS,
+    "variance_components": VARIANCE_COMPONENTS,
     "regression": REGRESSION,
     "regression_wald": WALD,
     "regression_effects": EFFECTS,

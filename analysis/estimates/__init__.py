@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .spread import estimate_spread
     from .trend import estimate_trend
     from .undetermined import estimate_undetermined, estimate_undetermined_contrasts
+    from .variance_components import COMPONENTS, REPEAT, describe_detectors, estimate_variance_components
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -33,13 +34,17 @@ else:
             "spread": ["estimate_spread"],
             "trend": ["estimate_trend"],
             "undetermined": ["estimate_undetermined", "estimate_undetermined_contrasts"],
+            "variance_components": ["COMPONENTS", "REPEAT", "describe_detectors", "estimate_variance_components"],
         },
     )
 
 __all__ = [
+    "COMPONENTS",
     "N_THREADS",
+    "REPEAT",
     "Fit",
     "Sensitivity",
+    "describe_detectors",
     "describe_missing",
     "describe_no_interactions",
     "estimate_contrasts",
@@ -51,6 +56,7 @@ __all__ = [
     "estimate_trend",
     "estimate_undetermined",
     "estimate_undetermined_contrasts",
+    "estimate_variance_components",
     "fit",
     "look_up",
     "parse_formula",

@@ -18,6 +18,7 @@ from .rates import (
 )
 from .sensitivity import draw_sensitivity
 from .trend import draw_trend
+from .variance import draw_variance
 
 
 def draw_figures(
@@ -54,6 +55,7 @@ def _draw(
     yield from draw_heat_maps(tables, rule, run_factors)
     yield from draw_detectable(tables, rule, run_factors)
     yield from draw_sensitivity(tables, rule)
+    yield from draw_variance(tables, rules, rule, run_factors)
     yield from draw_deviations(tables, rule)
     yield from draw_regression(tables, rule)
     yield from draw_effects(tables, rule)

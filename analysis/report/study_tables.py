@@ -28,6 +28,7 @@ from ..estimates import (
     estimate_trend,
     estimate_undetermined,
     estimate_undetermined_contrasts,
+    estimate_variance_components,
     fit,
     read_properties,
 )
@@ -127,6 +128,8 @@ def estimate_study(
     with ThreadPoolExecutor(N_THREADS) as threads:
         if len(asked.n):
             jobs |= {estimator.name: partial(estimator.estimate, asked) for estimator in ESTIMATORS}
+            if (asked.codes.get("persona", np.zeros(0)) >= 0).any():
+                jobs["variance_components"] = partial(estimate_variance_components, counts[rule], options.run_factors)
             regression = threads.submit(_attempt, partial(fit_study, asked, options.run_factors))
             trended = (options.column, options.properties, options.run_factors)
             trend = threads.submit(_attempt, partial(estimate_trend, asked, *trended))

@@ -6,10 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from refusal_metrics.errors import unknown_name
-from refusal_metrics.prompts import TEXT_FIELDS
 
 from ..arrays import Integers, count_before, first_entries, from_zero, number_combinations, smallest
-from ..columns import FACTORS, STUDY_COLUMNS, states_of
+from ..columns import FACTORS, ONE_TEXT, STUDY_COLUMNS, states_of
 from ..contracts import check_run_factors
 from ..counts import Counts
 from .sql import identifier
@@ -17,9 +16,6 @@ from .table import Responses
 
 _ASKED = ("setting", *FACTORS)
 """The columns in which prompts about one row can differ in a table without `index`."""
-
-_ONE_TEXT = tuple(kind for kind, fields in TEXT_FIELDS.items() if len(fields) == 1)
-"""The tasks in which all rows of a text have the same prompts: they are ratings of it."""
 
 
 def count_responses(responses: Responses, run_factors: Sequence[str] = ()) -> dict[str, Counts]:
@@ -104,7 +100,7 @@ def _number_units(
     # Much is the same for all models that were asked a prompt.
     first = first_entries(prompt)
     of = {name: code[name][first] for name in ("task", *_ASKED) if name in code and name != "stratum"}
-    is_one_text = np.isin(of["task"], [number for number, task in enumerate(tasks) if task in _ONE_TEXT])
+    is_one_text = np.isin(of["task"], [number for number, task in enumerate(tasks) if task in ONE_TEXT])
     same = [text[first], np.where(is_one_text, -1, row[first]), *of.values()]
     same.append(np.where(of["template"] >= 0, -1, np.arange(len(first))))
     unit = number_combinations([number_combinations(same)[prompt], *by_run])

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .sign_flips import draw_signs, flip_texts, monte_carlo_p
     from .strata import Strata
     from .text_rates import clustered_interval, shrink_design_effect
+    from .variance_components import LEAST_CLUSTERS, HalfDifference, Pairs, estimate_share
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -48,13 +49,17 @@ else:
             "sign_flips": ["draw_signs", "flip_texts", "monte_carlo_p"],
             "strata": ["Strata"],
             "text_rates": ["clustered_interval", "shrink_design_effect"],
+            "variance_components": ["LEAST_CLUSTERS", "HalfDifference", "Pairs", "estimate_share"],
         },
     )
 
 __all__ = [
+    "LEAST_CLUSTERS",
     "RANKS",
     "Difference",
     "Estimator",
+    "HalfDifference",
+    "Pairs",
     "Separation",
     "Strata",
     "adjust",
@@ -71,6 +76,7 @@ __all__ = [
     "draw_signs",
     "effective_units",
     "estimate_ranks",
+    "estimate_share",
     "explain_variance",
     "find_separation",
     "flip_texts",

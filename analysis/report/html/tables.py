@@ -41,6 +41,11 @@ _TITLES = {
     "persona_spread": ("Differences", "Between-persona variation", "Standard deviations, in percentage points."),
     "sensitivity": ("Factors", "Sensitivity indices", "Rows without a model or task are for the whole study."),
     "deviations": ("Factors", "Deviation from overall rate", ""),
+    "variance_components": (
+        "Factors",
+        "Components of variance",
+        "Shares of the variance of refusals; below 0: less than noise, see the methods.",
+    ),
     **{table.name: (table.group, table.title, table.caption) for table in ESTIMATORS},
     "regression": ("Regression", "Coefficients", "Log odds ratios."),
     "regression_wald": ("Regression", "Joint tests of the factors", ""),

@@ -23,7 +23,7 @@ ALWAYS = {
     *("rates", "rates_by_persona", "rates_by_response_type", "rates_by_template", "rates_by_stratum"),
     *("contrasts", "contrasts_by_persona", "persona_spread", "counts_by_persona", "counts_by_template"),
 }
-OF_PERSONAS = {"sensitivity", "deviations", *(estimator.name for estimator in ESTIMATORS)}
+OF_PERSONAS = {"sensitivity", "deviations", "variance_components", *(estimator.name for estimator in ESTIMATORS)}
 FITTED = {"regression", "regression_wald", "regression_effects"}
 
 

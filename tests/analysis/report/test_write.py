@@ -40,6 +40,7 @@ OF_PERSONAS = {
     "sensitivity": [*contracts.SENSITIVITY.keys, *contracts.SENSITIVITY.estimates],
     "deviations": [*contracts.DEVIATIONS.keys, *contracts.DEVIATIONS.estimates],
     "interactions": [*contracts.INTERACTIONS.keys, *contracts.INTERACTIONS.estimates],
+    "variance_components": [*contracts.VARIANCE_COMPONENTS.keys, *contracts.VARIANCE_COMPONENTS.estimates],
     "regression": list(COLUMNS),
     "regression_wald": ["factor", "statistic", "df", "p_value"],
     "regression_effects": ["factor", "level", "estimate", "ci_low", "ci_high"],

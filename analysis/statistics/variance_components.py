@@ -1,0 +1,211 @@
+"""Components of the variance of 0/1 values by how often pairs of values differ, and their jackknife."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+
+from ..arrays import CONFIDENCE, Bools, Floats, Integers, number_combinations
+from .clustered import cluster_correction, variance_of_scores
+from .intervals import student
+
+_Keys: TypeAlias = tuple[str, ...]
+
+LEAST_CLUSTERS = 10
+"""The least number of clusters with pairs of a kind from which a component is estimated."""
+
+
+@dataclass(frozen=True)
+class HalfDifference:
+    """Half the share of pairs whose values differ, an unbiased estimate of a variance, with and without each cluster.
+
+    Attributes
+    ----------
+    whole : float
+        nan if there are no pairs.
+    without : (n_clusters,) array of float
+        Without each cluster.
+    clusters : (n_clusters,) array of bool
+        The clusters that have such pairs.
+    """
+
+    whole: float
+    without: Floats
+    clusters: Bools
+
+    def __sub__(self, other: "HalfDifference") -> "HalfDifference":
+        """Subtract, with the clusters that both have."""
+        return HalfDifference(self.whole - other.whole, self.without - other.without, self.clusters & other.clusters)
+
+    def __add__(self, other: "HalfDifference") -> "HalfDifference":
+        """Add, with the clusters that both have."""
+        return HalfDifference(self.whole + other.whole, self.without + other.without, self.clusters & other.clusters)
+
+    @property
+    def is_estimable(self) -> bool:
+        """Whether enough clusters have such pairs."""
+        return int(self.clusters.sum()) >= LEAST_CLUSTERS and bool(np.isfinite(self.without).all())
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of 0/1 values, counted by what their two values share.
+
+    Attributes
+    ----------
+    n, ones : (n_entries,) array of float
+        Values of each entry, which share everything, and how many are 1.
+    cluster : (n_entries,) array of int
+        From 0; pairs of one cluster and pairs of different ones are never mixed.
+    item : (n_entries,) array of int
+        Parts of clusters, from 0: pairs of one cluster are pairs of one item.
+    n_clusters : int
+    factors : mapping of str to (n_entries,) array of int
+        Codes of the factors that a pair can share. A factor may be nested in the one before it that `nested` names.
+    nested : mapping of str to str
+        By factor, the one whose levels its levels are parts of.
+    known : dict
+        Pairs counted before.
+    """
+
+    n: Floats
+    ones: Floats
+    cluster: Integers
+    item: Integers
+    n_clusters: int
+    factors: Mapping[str, Integers]
+    nested: Mapping[str, str]
+    known: dict[tuple[bool, _Keys], tuple[Floats, Floats]] = field(default_factory=dict, repr=False, compare=False)
+
+    def between(self, *shared: str) -> HalfDifference:
+        """Compare pairs of different clusters that share exactly these factors, each pair with the same weight."""
+        differ, pairs = self._exactly(shared, within=False)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            whole = np.divide(differ.sum(), pairs.sum())
+            # A pair belongs to two clusters, and is in the sums twice.
+            without = (differ.sum() - 2 * differ) / (pairs.sum() - 2 * pairs)
+        return HalfDifference(float(whole) / 2, without / 2, pairs > 0)
+
+    def within(self, *shared: str, less: Sequence[str] | None = None) -> HalfDifference:
+        """Compare pairs of one item that share exactly these factors; an item weighs as much as it has values.
+
+        Parameters
+        ----------
+        shared : str
+        less : sequence of str, optional
+            Subtract, within items that have both, the pairs that share exactly these factors instead.
+        """
+        sizes = _sums(self.item, self.n)
+        of_item = self._share_of_items(shared)
+        if less is not None:
+            of_item = self._share_of_items(less) - of_item
+        return self._average(of_item, sizes, self.cluster[_first(self.item, len(sizes))])
+
+    def repeated(self, prompt: Integers) -> HalfDifference:
+        """Compare pairs of one prompt, which share everything: (n_entries,) int, from 0."""
+        differ, pairs = self._count(prompt)
+        sizes = _sums(prompt, self.n)
+        with np.errstate(invalid="ignore"):
+            return self._average(differ / pairs, sizes, self.cluster[_first(prompt, len(sizes))])
+
+    def _average(self, of_part: Floats, weight: Floats, cluster: Integers) -> HalfDifference:
+        """Average over parts of clusters, those without pairs left out."""
+        has = np.isfinite(of_part)
+        weights = _sums(cluster[has], weight[has], self.n_clusters)
+        sums = _sums(cluster[has], weight[has] * of_part[has], self.n_clusters)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            whole = np.divide(sums.sum(), weights.sum())
+            without = (sums.sum() - sums) / (weights.sum() - weights)
+        return HalfDifference(float(whole) / 2, without / 2, weights > 0)
+
+    def _share_of_items(self, shared: Sequence[str]) -> Floats:
+        differ, pairs = self._exactly(shared, within=True)
+        with np.errstate(invalid="ignore"):
+            return differ / pairs
+
+    def _exactly(self, shared: Sequence[str], *, within: bool) -> tuple[Floats, Floats]:
+        """Count pairs that share these factors and no other, by inclusion and exclusion."""
+        chains = [[name, *(inner for inner, outer in self.nested.items() if outer == name)] for name in self._outer]
+        terms: list[tuple[int, _Keys]] = [(1, ())]
+        for chain in chains:
+            last = [name for name in chain if name in shared][-1:]
+            rest = chain[chain.index(last[0]) + 1 :] if last else chain
+            kept = [(sign, (*keys, *last)) for sign, keys in terms]
+            terms = kept + [(-sign, (*keys, rest[0])) for sign, keys in terms] if rest else kept
+        for _, keys in terms:
+            if (within, keys) not in self.known:
+                self.known[within, keys] = (self._within if within else self._between)(keys)
+        counted = [(sign, self.known[within, keys]) for sign, keys in terms]
+        differ, pairs = (np.sum([sign * one[place] for sign, one in counted], axis=0) for place in (0, 1))
+        return differ, pairs
+
+    @property
+    def _outer(self) -> list[str]:
+        return [name for name in self.factors if name not in self.nested]
+
+    def _within(self, keys: _Keys) -> tuple[Floats, Floats]:
+        """Count by item the pairs that share at least these factors."""
+        cell = number_combinations([self.item, *(self.factors[name] for name in keys)])
+        item = self.item[_first(cell, int(cell.max(initial=-1)) + 1)]
+        n_items = int(self.item.max(initial=-1)) + 1
+        differ, pairs = (_sums(item, one, n_items) for one in self._count(cell))
+        return differ, pairs
+
+    def _between(self, keys: _Keys) -> tuple[Floats, Floats]:
+        """Count by cluster its pairs with values of other clusters that share at least these factors."""
+        parts = [self.factors[name] for name in keys] or [np.zeros(len(self.n), dtype=np.int64)]
+        cell = number_combinations(parts)
+        own = number_combinations([self.cluster, cell])
+        at = _first(own, int(own.max(initial=-1)) + 1)
+        n, ones = _sums(own, self.n), _sums(own, self.ones)
+        n_others, ones_others = (_sums(cell[at], one)[cell[at]] - one for one in (n, ones))
+        differ = ones * (n_others - ones_others) + (n - ones) * ones_others
+        cluster = self.cluster[at]
+        by_cluster = [_sums(cluster, one, self.n_clusters) for one in (differ, n * n_others)]
+        return by_cluster[0], by_cluster[1]
+
+    def _count(self, cell: Integers) -> tuple[Floats, Floats]:
+        """Count the pairs within each cell whose values differ, and all pairs."""
+        n, ones = _sums(cell, self.n), _sums(cell, self.ones)
+        return ones * (n - ones), n * (n - 1) / 2
+
+
+def estimate_share(part: HalfDifference, whole: HalfDifference) -> tuple[float, float, float]:
+    """Estimate the share of a variance that a component has, with a 95% confidence interval.
+
+    Parameters
+    ----------
+    part, whole : HalfDifference
+        The component, and the variance.
+
+    Returns
+    -------
+    estimate, low, high : float
+        The interval is from the jackknife, one cluster left out at a time, with the degrees of freedom of
+        `clustered_freedom`, of which there are few if few clusters decide. nan if the variance is 0.
+
+    References
+    ----------
+    The jackknife of U-statistics: Arvesen 1969, doi:10.1214/aoms/1177697287. Its variance is biased upwards: Efron and
+    Stein 1981, doi:10.1214/aos/1176345462.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        estimate = float(np.divide(part.whole, whole.whole))
+        shares = part.without / whole.without
+    scores = (shares.mean() - shares) / cluster_correction(len(shares))
+    variance, freedom = variance_of_scores(scores)
+    reach = float(student(CONFIDENCE, freedom) * np.sqrt(variance))
+    return estimate, estimate - reach, estimate + reach
+
+
+def _sums(cell: Integers, values: Floats, n_cells: int = 0) -> Floats:
+    """Add up the values of each cell."""
+    return np.bincount(cell, weights=values, minlength=n_cells).astype(np.float64, copy=False)
+
+
+def _first(cell: Integers, n_cells: int) -> Integers:
+    """Find an entry of each cell: (n_cells,) int."""
+    at = np.zeros(n_cells, dtype=np.int64)
+    at[cell] = np.arange(len(cell))
+    return at
