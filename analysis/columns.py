@@ -13,6 +13,7 @@ __all__ = [
     "FLAGS",
     "GIVEN",
     "ONE_TEXT",
+    "NAMED",
     "OTHERS",
     "REGRESSED",
     "REQUIRED",
@@ -63,6 +64,8 @@ REQUIRED = ("model", "task", "text_id")
 STATES = ("n_unjudged", "n_truncated", "n_provider")
 """How many responses could not be judged, were cut off before an answer or refusal, or were refused by the provider."""
 
+NAMED = ("estimate_shrunken", "ci_low_named", "ci_high_named")
+"""Estimates of what is significant: allowing for its selection."""
 STANDARDISED = ("estimate_standardised", "ci_low_standardised", "ci_high_standardised")
 """A class-standardised rate and its interval."""
 

@@ -166,7 +166,9 @@ def rates(
         with busy("Running the permutation test"):
             table = estimate_spread(counts, factors, rng=np.random.default_rng(seed))
         say(["No persona task was run."] * table.empty)
-        print_table(table, form, ["model"], contract=SPREAD, columns=[str(c) for c in table if c != "n_levels"])
+        print_table(
+            table, form, ["model"], contract=SPREAD, columns=[str(c) for c in table if c not in {"n_levels", "n"}]
+        )
     else:
         broken_down = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
         _check_classes(counts, broken_down, class_weights)

@@ -65,7 +65,9 @@ HEADINGS = {
     "sd_under_null": "SD under null",
     "coef": "log odds ratio",
     "se": "SE",
+    "spread_p": "p of spread",
     "log_odds_se": "log odds SE",
+    "estimate_shrunken": "shrunken",
     "between_sd": "between-model SD",
     "differing_personas": "differing personas",
 }
@@ -73,7 +75,9 @@ HEADINGS = {
 
 INTERVALS = {
     "ci_low": ("ci_high", "95% CI"),
+    "ci_low_named": ("ci_high_named", "95% CI, adjusted for selection"),
     "uncorrected_low": ("uncorrected_high", "uncorrected 95% CI"),
+    "spread_low": ("spread_high", "95% CI of spread"),
     "or_low": ("or_high", "95% CI of odds ratio"),
     "equiv_low": ("equiv_high", "90% CI"),
     "answered_low": ("answered_high", "95% CI of answered"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ..columns import FACTORS, STANDARDISED, STATES, STUDY_COLUMNS, UNDETERMINED
+from ..columns import FACTORS, NAMED, STANDARDISED, STATES, STUDY_COLUMNS, UNDETERMINED
 from .contract import Contract
 
 _CI = ("estimate", "ci_low", "ci_high")
@@ -20,10 +20,10 @@ CONTRASTS = Contract(
     keys=("model", "task", "persona", "baseline", "rule"),
     estimates=(
         *(*_CI, "odds_ratio", "or_low", "or_high", "p_value", "p_adjusted", "mde_up", "mde_down"),
-        *("equiv_low", "equiv_high", *_SIZES, "n_baseline", "n_refused_baseline", "within_texts"),
+        *("equiv_low", "equiv_high", *_SIZES, "n_baseline", "n_refused_baseline", "within_texts", *NAMED),
     ),
-    differences=frozenset({*_CI, "mde_up", "mde_down", "equiv_low", "equiv_high"}),
-    signed=frozenset({*_CI, "equiv_low", "equiv_high"}),
+    differences=frozenset({*_CI, *NAMED, "mde_up", "mde_down", "equiv_low", "equiv_high"}),
+    signed=frozenset({*_CI, *NAMED, "equiv_low", "equiv_high"}),
     headings={"estimate": "difference", "mde_up": "min. detectable increase", "mde_down": "min. detectable decrease"},
 )
 UNDETERMINED_SHARES = Contract(
@@ -41,8 +41,8 @@ UNDETERMINED_CONTRASTS = Contract(
 )
 SPREAD = Contract(
     keys=("model", "task", "rule"),
-    estimates=("estimate", "sd_observed", "sd_under_null", "p_value", "n_levels", *_SIZES),
-    differences=frozenset({"estimate", "sd_observed", "sd_under_null"}),
+    estimates=(*_CI, "sd_observed", "sd_under_null", "p_value", "n_levels", *_SIZES),
+    differences=frozenset({*_CI, "sd_observed", "sd_under_null"}),
     headings={"estimate": "spread", "n_levels": "personas"},
 )
 SENSITIVITY = Contract(
@@ -61,9 +61,9 @@ DEVIATIONS = Contract(
 )
 INTERACTIONS = Contract(
     keys=("factor", "level", "other_factor", "other_level"),
-    estimates=(*_CI, "p_value", "p_adjusted", *_SIZES),
-    differences=frozenset(_CI),
-    signed=_SIGNED,
+    estimates=(*_CI, "p_value", "p_adjusted", *_SIZES, *NAMED),
+    differences=frozenset((*_CI, *NAMED)),
+    signed=frozenset((*_CI, *NAMED)),
     headings={"estimate": "interaction"},
 )
 VARIANCE_COMPONENTS = Contract(
@@ -95,18 +95,22 @@ TREND_MODELS = Contract(
 LEADERBOARD = Contract(
     keys=("model", "task"),
     estimates=(
-        *("rank", "rank_low", "rank_high", *_CI, *_BOUNDS, *_SIZES, "n_other", "spread", "n_personas"),
+        *("rank", "rank_low", "rank_high", *_CI, *_BOUNDS, *_SIZES, "n_other", "spread"),
+        *("spread_low", "spread_high", "spread_p", "n_personas"),
         *("differing_personas", "differing_personas_list", "mde"),
     ),
     shares=frozenset({*_CI, *_BOUNDS}),
-    differences=frozenset({"spread", "mde"}),
+    differences=frozenset({"spread", "spread_low", "spread_high", "mde"}),
     headings={"estimate": "rate", "n_other": "other"},
 )
 RUN_COMPARISON = Contract(
     keys=("model", "task", "setting", "persona_group", "persona"),
-    estimates=(*_CI, "p_value", "p_adjusted", *_SIZES, "n_refused_before", "n_newly_refused", "n_no_longer_refused"),
-    differences=frozenset(_CI),
-    signed=_SIGNED,
+    estimates=(
+        *(*_CI, "p_value", "p_adjusted", *_SIZES, "n_refused_before", "n_newly_refused", "n_no_longer_refused"),
+        *NAMED,
+    ),
+    differences=frozenset((*_CI, *NAMED)),
+    signed=frozenset((*_CI, *NAMED)),
     headings={"estimate": "change"},
 )
 CHANGES = Contract(keys=("model", "task", "setting", "outcome_before", "outcome"), estimates=("n",))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .numbers import Format, escape, interval, number, p_text, percent, plain
     from .sentences import counted
     from .spreadsheets import guard, guard_in_sql, seen, to_csv, unguard, unguard_in_sql
-    from .tables import print_readable, print_table, readable, to_markdown
+    from .tables import print_readable, print_table, readable, show_selected, to_markdown
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -24,7 +24,7 @@ else:
             "numbers": ["Format", "escape", "interval", "number", "p_text", "percent", "plain"],
             "sentences": ["counted"],
             "spreadsheets": ["guard", "guard_in_sql", "seen", "to_csv", "unguard", "unguard_in_sql"],
-            "tables": ["print_readable", "print_table", "readable", "to_markdown"],
+            "tables": ["print_readable", "print_table", "readable", "show_selected", "to_markdown"],
         },
     )
 
@@ -47,6 +47,7 @@ __all__ = [
     "print_table",
     "readable",
     "seen",
+    "show_selected",
     "to_csv",
     "to_markdown",
     "unguard",

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..columns import STANDARDISED, STATES, UNDETERMINED, name_rule
+from ..columns import NAMED, STANDARDISED, STATES, UNDETERMINED, name_rule
 from ..contracts import INTERVALS, PLAIN, Contract
 from .levels import name_levels
 from .numbers import Format, escape, interval, number, p_text, percent, plain
@@ -66,6 +66,25 @@ def readable(table: pd.DataFrame, contract: Contract = PLAIN) -> pd.DataFrame:
         # A user's column can have the name of another column's heading.
         shown[name if heading in shown else heading] = texts
     return pd.DataFrame(shown, index=table.index)
+
+
+def show_selected(table: pd.DataFrame) -> pd.DataFrame:
+    """Replace the confidence intervals of significant estimates by those that are adjusted for the selection.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With the columns ``estimate, ci_low, ci_high, estimate_shrunken, ci_low_named, ci_high_named``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Without ``ci_low, ci_high``, the last three after ``estimate``; without shrunken estimates if there are none.
+    """
+    columns = [str(name) for name in table if name not in {"ci_low", "ci_high", *NAMED}]
+    after = columns.index("estimate") + 1
+    shown = table[[*columns[:after], *NAMED, *columns[after:]]]
+    return shown.drop(columns="estimate_shrunken") if table["estimate_shrunken"].isna().all() else shown
 
 
 def _interval_writer(contract: Contract, name: str) -> Callable[[float, float], str]:

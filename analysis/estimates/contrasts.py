@@ -18,7 +18,7 @@ If no text has both, the two rates are compared as rates of independent texts.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -39,12 +39,15 @@ from ..statistics import (
     compare_within,
     count_selected,
     detectable,
+    join_strata,
     overdispersion,
     score_interval,
     score_p,
     student,
+    text_scores,
     zero_count_bound,
 )
+from .selected import estimate_selected
 
 POWER = 0.8
 """Of a test at the minimum detectable effects."""
@@ -52,12 +55,15 @@ _DIGITS = 12
 """Digits after the point that are no rounding errors of means of verdicts."""
 
 
-def estimate_contrasts(counts: Counts, *baselines: str, run_factors: Sequence[str] = ()) -> pd.DataFrame:
+def estimate_contrasts(
+    counts: Counts | Sequence[Counts], *baselines: str, run_factors: Sequence[str] = ()
+) -> pd.DataFrame:
     """Estimate the difference between each persona's refusal rate and a baseline.
 
     Parameters
     ----------
-    counts : Counts
+    counts : Counts or sequence of Counts
+        Several designs share no texts; their p-values are corrected together.
     *baselines : str
         ``neutral`` or ``persona-free``, the responses of that setting; ``others``, all other personas'
         of the same model and task; or a persona's name, its responses in the persona setting.
@@ -76,6 +82,16 @@ def estimate_contrasts(counts: Counts, *baselines: str, run_factors: Sequence[st
             ``p_value`` is above .05. If no text has different verdicts,
             the interval is from -b to b, b = 1 - .025^(1/texts): if verdicts differed in a larger share of texts, some
             of these would have shown it.
+        ``estimate_shrunken``
+            Of the differences that are significant after correction: the difference shrunken towards the mean of the
+            personas of this model and task, see `refusal_metrics.analysis.estimates.selected`. Missing
+            for the other differences, for fewer than three personas, and without common texts.
+        ``ci_low_named, ci_high_named``
+            Of the same differences that are significant after correction: the confidence interval at the level
+            1 - .05 (S/m) (R/n), see `refusal_metrics.analysis.statistics.multiplicity.selection_levels`, with R of the
+            n personas of a model and task significant, and any in S of the m models and tasks. Selected differences
+            are too large on average, and their usual intervals cover too rarely; of these, at least 95% are expected
+            to cover. They do not contain 0.
         ``odds_ratio, or_low, or_high``
             Mantel and Haenszel's, with a text-clustered interval; no interval where it is 0, infinite
             or undefined.
@@ -106,24 +122,28 @@ def estimate_contrasts(counts: Counts, *baselines: str, run_factors: Sequence[st
     Greenland and Robins 1985, doi:10.2307/2530643. Robins, Breslow and Greenland 1986,
     doi:10.2307/2531052, for the odds ratio.
     """
-    counts.check_factors(["persona"])
+    designs = [counts] if isinstance(counts, Counts) else list(counts)
+    for design in designs:
+        design.check_factors(["persona"])
     study = [*STUDY, *dict.fromkeys(run_factors)]
-    asked = personas_only(counts)
-    cells = count_units_by_text(asked, [*study, "persona"])
-    allowed = [*BASELINES, OTHERS, *cells.cells["persona"].unique()]
+    asked = [(design, personas_only(design)) for design in designs]
+    arms = [(design, own, count_units_by_text(own, [*study, "persona"])) for design, own in asked]
+    personas = dict.fromkeys(name for _, _, cells in arms for name in cells.cells["persona"])
+    allowed = [*BASELINES, OTHERS, *personas]
     tables = []
     for baseline in baselines:
         if baseline not in allowed:
             raise unknown_name("baseline", baseline, allowed)
-        compared = cells
-        if baseline in BASELINES:
-            reference = count_units_by_text(counts.where(setting=baseline), study)
-        elif baseline == OTHERS:
-            reference = count_units_by_text(asked, study)
-        else:
-            reference = count_units_by_text(asked.where(persona=baseline), study)
-            compared = _take(cells, (cells.cells["persona"] != baseline).to_numpy())
-        tables.append(_compare(compared, reference, study, ["persona"], baseline))
+        compared = []
+        for design, own, cells in arms:
+            if baseline in BASELINES:
+                compared.append((cells, count_units_by_text(design.where(setting=baseline), study)))
+            elif baseline == OTHERS:
+                compared.append((cells, count_units_by_text(own, study)))
+            else:
+                reference = count_units_by_text(own.where(persona=baseline), study)
+                compared.append((_take(cells, (cells.cells["persona"] != baseline).to_numpy()), reference))
+        tables.append(_compare(compared, study, ["persona"], baseline))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -153,7 +173,7 @@ def estimate_setting_contrasts(counts: Counts, *baselines: str, run_factors: Seq
     study = [*STUDY, *dict.fromkeys(run_factors)]
     cells = count_units_by_text(counts.where(setting="persona"), study)
     tables = [
-        _compare(cells, count_units_by_text(counts.where(setting=baseline), study), study, [], baseline)
+        _compare([(cells, count_units_by_text(counts.where(setting=baseline), study))], study, [], baseline)
         for baseline in baselines
     ]
     return pd.concat(tables, ignore_index=True)
@@ -174,29 +194,40 @@ def _take(texts: TextCounts, keep: NDArray[np.bool_]) -> TextCounts:
 
 
 def _compare(
-    cells: TextCounts, reference: TextCounts, study: Sequence[str], levels: Sequence[str], baseline: str
+    arms: Sequence[tuple[TextCounts, TextCounts]], study: Sequence[str], levels: Sequence[str], baseline: str
 ) -> pd.DataFrame:
-    """Compare each cell with the reference of the same model, task, ...; these form a family."""
+    """Compare each cell of each design with the reference of the same model, task, ...; these form a family."""
     factors = [*study, *levels]
-    entries, named = _entries(cells, reference, study, minus_own=baseline == OTHERS)
+    parts = [_entries(cells, reference, study, minus_own=baseline == OTHERS) for cells, reference in arms]
+    entries, named = join_strata([part for part, _, _ in parts]), pd.concat([names for *_, names in parts])
+    starts = np.cumsum([0, *(cells.n.shape[0] for cells, _ in arms)])
+    text = np.concatenate([texts + start for (_, texts, _), start in zip(parts, starts, strict=False)])
     is_pair = (entries.n > 0) & (entries.n_baseline > 0)
     within = np.bincount(entries.contrast[is_pair], minlength=entries.n_contrasts) > 0
     between = compare_between(entries.take(~within[entries.contrast]))
     entries = entries.take(is_pair)
-    differences = compare_within(entries).where(within, between)
+    within_texts = compare_within(entries)
+    differences = within_texts.where(within, between)
     # A lone persona has no others.
     there = differences.n_baseline > 0
-    named = named.loc[there, factors].reset_index(drop=True)
+    named = named[factors][there].reset_index(drop=True)
     family = list(named[list(study)].itertuples(index=False, name=None))
-    columns = _columns(differences.take(there), family, within[there])
-    table = pd.concat([named.assign(baseline=baseline), columns], axis=1).assign(within_texts=within[there])
+    differences, within = differences.take(there), within[there]
+
+    def by_text() -> sparse.csc_array:
+        of_texts = (text_scores(entries, within_texts), (text[is_pair], entries.contrast))
+        scores = sparse.coo_array(of_texts, shape=(int(starts[-1]), entries.n_contrasts))
+        return scores.tocsc()[:, np.flatnonzero(there)]
+
+    columns = _columns(differences, family, within, by_text)
+    table = pd.concat([named.assign(baseline=baseline), columns], axis=1).assign(within_texts=within)
     return table[[*factors, "baseline", *CONTRASTS.estimates]]
 
 
 def _entries(
     cells: TextCounts, reference: TextCounts, study: Sequence[str], *, minus_own: bool
-) -> tuple[Strata, pd.DataFrame]:
-    """List the texts of each contrast that have either arm, and the contrasts: the cells that have a reference."""
+) -> tuple[Strata, NDArray[np.integer], pd.DataFrame]:
+    """List the texts of each contrast that have either arm, their numbers, and the cells that have a reference."""
     on = list(study)
     places = reference.cells[on].assign(place=np.arange(len(reference.cells)))
     place = cells.cells[on].merge(places, on=on, how="left")["place"].to_numpy(dtype=np.float64)
@@ -213,8 +244,9 @@ def _entries(
         # All others together with the persona are the reference.
         squares = squares if minus_own else squares + _fill_in(of_cells, either)
     own = (n, k) if minus_own else (0.0, 0.0)
-    contrast = either.tocoo().coords[1]
-    return Strata(contrast, n, k, n0 - own[0], np.round(k0 - own[1], _DIGITS), len(cells.cells), squares), cells.cells
+    text, contrast = either.tocoo().coords
+    others, refused_others = n0 - own[0], np.round(k0 - own[1], _DIGITS)
+    return Strata(contrast, n, k, others, refused_others, len(cells.cells), squares), text, cells.cells
 
 
 def _fill_in(counted: sparse.csr_array, either: sparse.csr_array) -> Floats:
@@ -223,7 +255,9 @@ def _fill_in(counted: sparse.csr_array, either: sparse.csr_array) -> Floats:
     return np.asarray(np.round((counted + either).data - either.data, _DIGITS), dtype=np.float64)
 
 
-def _columns(d: Difference, family: list[tuple[str, ...]], within: NDArray[np.bool_]) -> pd.DataFrame:
+def _columns(
+    d: Difference, family: list[tuple[str, ...]], within: NDArray[np.bool_], by_text: Callable[[], sparse.csc_array]
+) -> pd.DataFrame:
     score = d.score
     kinds = pd.Series(list(zip(family, within, strict=True)), dtype=object)
     # Texts that both arms share, and texts that they do not share, have different overdispersion.
@@ -244,18 +278,22 @@ def _columns(d: Difference, family: list[tuple[str, ...]], within: NDArray[np.bo
             ends[name] = np.where(has_error & (score.variance > 0), end, bound)
     with np.errstate(divide="ignore", invalid="ignore"):
         odds = np.exp(d.log_odds + student(CONFIDENCE, d.freedom) * d.log_odds_error * np.array([[-1], [0], [1]]))
+    adjusted = adjust(p, family)
+    selected = estimate_selected(score, phi, adjusted, family, within & has_error, by_text)
+    ends |= {name: np.where(has_error, values, np.nan) for name, values in selected.items()}
     columns = {
         "estimate": score.estimate,
         "odds_ratio": np.exp(d.log_odds),
         "or_low": odds[0],
         "or_high": odds[2],
         "p_value": p,
-        "p_adjusted": adjust(p, family),
+        "p_adjusted": adjusted,
         "mde_up": increase,
         "mde_down": decrease,
     }
     sizes = ("n", "n_texts", "n_refused", "n_baseline", "n_refused_baseline")
-    return pd.DataFrame(columns | ends | {name: np.rint(getattr(d, name)).astype(np.int64) for name in sizes})
+    counted = {name: np.rint(getattr(d, name)).astype(np.int64) for name in sizes}
+    return pd.DataFrame(columns | ends | counted)
 
 
 def describe_missing(baselines: Sequence[str]) -> str:

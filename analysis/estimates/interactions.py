@@ -18,12 +18,12 @@ the sum of their clustered variances :math:`v_i` over that of the binomial ones 
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import linalg, stats
 
 from ..arrays import CONFIDENCE, Floats
 from ..contracts import INTERACTIONS
 from ..counts import Counts, count_by_text, count_units_by_text
-from ..statistics import clustered_variance, holm, student
+from ..statistics import cluster_correction, clustered_variance, fit_random_effects, holm, selection_levels, student
 
 _COLUMNS = [*INTERACTIONS.keys, *INTERACTIONS.estimates]
 _ROUNDING = 1e-12
@@ -57,7 +57,9 @@ def estimate_interactions(counts: Counts, factor: str, other: str) -> pd.DataFra
     -------
     pandas.DataFrame
         Columns of `refusal_metrics.analysis.contracts.INTERACTIONS`, one row a combination; differences of
-        probabilities. P-values are adjusted by Holm's method over the combinations. Empty if a factor has one level,
+        probabilities. P-values are adjusted by Holm's method over the combinations; ``estimate_shrunken`` (towards 0),
+        ``ci_low_named, ci_high_named`` are as in `refusal_metrics.analysis.estimates.contrasts.estimate_contrasts`.
+        Empty if a factor has one level,
         both factors are the same, or some combination was not asked; without interval and p-value for one text, or if
         nothing or everything was refused.
 
@@ -80,10 +82,14 @@ def estimate_interactions(counts: Counts, factor: str, other: str) -> pd.DataFra
         return pd.DataFrame(columns=_COLUMNS)
     n, k = (values[:, cells.index].toarray() for values in (by_text.n, by_text.n_refused))
     n_units = count_units_by_text(counts, [factor, other]).cells["n"].to_numpy(dtype=np.float64)[cells.index]
-    estimate, se, freedom = _differences(n, k, n_units, shape)
+    estimate, se, freedom, scores = _differences(n, k, n_units, shape)
     with np.errstate(divide="ignore", invalid="ignore"):
         half = student(CONFIDENCE, freedom) * se
         p_value = 2 * stats.t.sf(np.abs(estimate / se), freedom)
+    p_adjusted = holm(p_value)
+    named = selection_levels(p_adjusted, [0] * len(estimate))
+    half_named = student(1 - named, freedom) * se
+    shrunken = _shrink(estimate, scores, se, shape) if (named > 0).any() else np.nan
     return pd.DataFrame(
         {
             "factor": factor,
@@ -93,8 +99,11 @@ def estimate_interactions(counts: Counts, factor: str, other: str) -> pd.DataFra
             "estimate": estimate,
             "ci_low": estimate - half,
             "ci_high": estimate + half,
+            "estimate_shrunken": np.where(np.isnan(named), np.nan, shrunken),
+            "ci_low_named": estimate - half_named,
+            "ci_high_named": estimate + half_named,
             "p_value": p_value,
-            "p_adjusted": holm(p_value),
+            "p_adjusted": p_adjusted,
             "n": cells["n"].to_numpy(),
             "n_texts": cells["n_texts"].to_numpy(),
             "n_refused": cells["n_refused"].to_numpy(),
@@ -102,8 +111,10 @@ def estimate_interactions(counts: Counts, factor: str, other: str) -> pd.DataFra
     )
 
 
-def _differences(n: Floats, k: Floats, n_units: Floats, shape: tuple[int, int]) -> tuple[Floats, Floats, Floats]:
-    """Compute the differences of differences, their errors and degrees of freedom.
+def _differences(
+    n: Floats, k: Floats, n_units: Floats, shape: tuple[int, int]
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Compute the differences of differences, their errors and degrees of freedom, and the texts' scores.
 
     Counts n, k are (n_texts, n_cells); distinct prompts are (n_cells,).
     """
@@ -122,7 +133,21 @@ def _differences(n: Floats, k: Floats, n_units: Floats, shape: tuple[int, int]) 
     # One text has no error, and rounding errors are no variance.
     se = np.where((n_texts > 1) & (se > _ROUNDING), se, np.nan)
     estimate = np.where(np.abs(estimate) > _ROUNDING, estimate, 0.0)
-    return estimate, se, np.full(len(estimate), n_texts - 1)
+    scores *= np.sqrt(cluster_correction(n_texts))
+    return estimate, se, np.full(len(estimate), n_texts - 1), scores
+
+
+def _shrink(estimate: Floats, scores: Floats, se: Floats, shape: tuple[int, int]) -> Floats:
+    """Shrink the differences of differences towards 0, by as much as their errors explain of their size."""
+    covariance = scores.T @ scores
+    at = np.diag_indices(len(estimate))
+    covariance[at] = np.maximum(covariance[at], se**2)
+    # They sum to 0 over the levels of each factor: in this basis no combination of them is known beforehand.
+    basis = np.kron(linalg.helmert(shape[0]), linalg.helmert(shape[1]))
+    free = basis @ estimate
+    no_mean = np.zeros((len(free), 0))
+    fitted = fit_random_effects(free, no_mean, basis @ covariance @ basis.T, [np.arange(len(free))])
+    return np.asarray(fitted.shrunken()[0] @ basis, dtype=np.float64)
 
 
 def _additive_rates(rates: Floats, n: Floats) -> Floats:

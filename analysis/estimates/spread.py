@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..arrays import Floats
+from ..arrays import CONFIDENCE, Floats
 from ..columns import STUDY
 from ..contracts import SPREAD
 from ..counts import Counts, count_by_text
-from ..statistics import clustered_variance, flip_texts, monte_carlo_p
+from ..statistics import clustered_variance, flip_texts, monte_carlo_p, scatter_interval
 from .contrasts import personas_only
 
 _Scatter: TypeAlias = tuple[tuple[int, int], NDArray[np.float32], float]
@@ -46,7 +46,9 @@ def estimate_spread(
     -------
     pandas.DataFrame
         One row a model and task. Columns: ``model, task``, the run factors, then ``estimate`` (standard deviation of
-        rates, 0 if noise explains it all), ``sd_observed`` (without subtracting the noise), ``sd_under_null`` (its mean
+        rates, 0 if noise explains it all) with its 95% confidence interval ``ci_low, ci_high`` (see
+        `refusal_metrics.analysis.statistics.scatter.scatter_interval`; missing if nothing or everything was refused),
+        ``sd_observed`` (without subtracting the noise), ``sd_under_null`` (its mean
         under the null hypothesis), ``p_value`` (of a sign-flip test by text, which flips all deviations of a text from
         the model's rates together), ``n_levels`` (personas), ``n, n_texts, n_refused``.
         Estimates are missing for fewer than two personas or texts.
@@ -91,16 +93,20 @@ def _spread(n: Floats, k: Floats, n_texts: int) -> tuple[dict[str, float], NDArr
     """
     n_personas = n.shape[1]
     if n_texts < 2 or n_personas < 2:
-        return dict.fromkeys(("estimate", "sd_observed", "sd_under_null"), np.nan), None, np.nan
+        return dict.fromkeys(SPREAD.estimates[:5], np.nan), None, np.nan
     rates, rate = k.sum(axis=0) / n.sum(axis=0), k.sum() / n.sum()
     common = (k - rate * n).sum(axis=1, keepdims=True) / n.sum()
     scores = (k - rates * n) / n.sum(axis=0)
-    noise = float(clustered_variance(np.sum((scores - scores.mean(axis=1, keepdims=True)) ** 2), n_texts))
-    between = np.sum((rates - rates.mean()) ** 2)
+    scores -= scores.mean(axis=1, keepdims=True)
+    covariance = clustered_variance(scores.T @ scores, n_texts)
+    noise, between = float(np.trace(covariance)), np.sum((rates - rates.mean()) ** 2)
+    low, high = scatter_interval(rates - rates.mean(), covariance, CONFIDENCE)
     deviations = (k - rate * n) / n.sum(axis=0) - common
     deviations -= deviations.mean(axis=1, keepdims=True)
     estimates = {
         "estimate": np.sqrt(max(0.0, between - noise) / (n_personas - 1)),
+        "ci_low": low,
+        "ci_high": high,
         "sd_observed": np.sqrt(between / (n_personas - 1)),
         "sd_under_null": np.sqrt(noise / (n_personas - 1)),
     }

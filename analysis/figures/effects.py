@@ -34,8 +34,10 @@ def draw_contrasts(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -
     verdicts = pd.Series(VERDICTS)[(table["p_adjusted"] <= ALPHA).astype(int)].to_numpy()
     rows = pd.DataFrame({"y": table["persona"].map(personas), "series": verdicts, "panel": models, "column": tasks})
     rows = rows.assign(panel_at=models.map(levels.index), column_at=tasks.map(kinds.index))
-    rows = rows.assign(x=100 * table["estimate"], low=100 * table["ci_low"], high=100 * table["ci_high"])
-    tips = describe(table, "difference", run_factors)
+    differ = table["ci_low_named"].notna()
+    ends = {name: table[f"ci_{name}_named"].where(differ, table[f"ci_{name}"]) for name in ("low", "high")}
+    rows = rows.assign(x=100 * table["estimate"], low=100 * ends["low"], high=100 * ends["high"])
+    tips = describe(table.assign(ci_low=ends["low"], ci_high=ends["high"]), "difference", run_factors)
     against = _AGAINST[baseline]
     title, name = f"Personas against {against}", f"personas_against_{baseline}"
 
@@ -68,9 +70,9 @@ def draw_contrasts(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -
 def _contrast_caption(table: pd.DataFrame, against: str, rule: str) -> str:
     n_differ = int((table["p_adjusted"] <= ALPHA).sum())
     return (
-        f"Refusal rate of each persona minus that of {against}, within texts ({rule}). Bars: unadjusted 95% CIs. "
-        "Diamonds: "
-        f"significant after correction ({n_differ:,} of {len(table):,}). {say_sizes(table)}"
+        f"Refusal rate of each persona minus that of {against}, within texts ({rule}). Diamonds: significant after "
+        f"correction ({n_differ:,} of {len(table):,}), with 95% CIs adjusted for selection; other bars: unadjusted 95% "
+        f"CIs. {say_sizes(table)}"
     )
 
 

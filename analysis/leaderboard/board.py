@@ -8,8 +8,8 @@ tasks, so their errors are independent. A mean has the interval of Zou, Huang an
           \bar p + \frac{1}{T} \sqrt{\textstyle\sum_t (u_t - \hat p_t)^2},
 
 with the interval of each task from :math:`l_t` to :math:`u_t`, which stays within [0, 1] and has a positive width for a
-model that never refuses. A model without one of the tasks has no mean and no overall rank, but still has those of its
-tasks.
+model that never refuses. The variances of personas' rates are averaged in the same way. A model without
+one of the tasks has no mean and no overall rank, but still has those of its tasks.
 
 References
 ----------
@@ -22,15 +22,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from ..arrays import ALPHA, Floats
 from ..columns import BASELINES, OTHERS, STUDY
 from ..contracts import LEADERBOARD
 from ..counts import Counts, check_not_empty, count_by_text
-from ..display import percent
+from ..display import interval, percent
 from ..estimates import estimate_contrasts, estimate_rates, estimate_spread
 from ..responses import Responses, count_others, count_responses, note_unusable, read_metrics
-from ..statistics import RANKS, adjust, cluster_correction, estimate_ranks
+from ..statistics import RANKS, cluster_correction, estimate_ranks
 
 COLUMNS = (*LEADERBOARD.keys, *LEADERBOARD.estimates)
 """The columns of a board, before those of other metrics."""
@@ -41,6 +42,7 @@ ALL_TASKS = ""
 
 _ENDS = ("ci_low", "ci_high")
 _BOUNDS = ("refusal_rate_low", "refusal_rate_high")
+_SPREAD = ("spread", "spread_low", "spread_high", "spread_p")
 _MOST_NAMED = 5
 
 
@@ -103,10 +105,13 @@ def make_board(
         rank_low, rank_high``, see `ranks.estimate_ranks`, 1 being the model that refuses
         least; ``estimate, ci_low, ci_high``, the rate in [0, 1]; ``refusal_rate_low, refusal_rate_high``, the rates
         if none and if all of the truncated and unjudged responses were refusals; ``n, n_texts, n_refused``;
-        ``n_other``, responses that are neither refusal nor answer, if known; ``spread``, the standard deviation of
-        personas' rates beyond noise (its mean over tasks in the rows of all); ``n_personas``, comparisons of a persona
+        ``n_other``, responses that are neither refusal nor answer, if known; ``spread, spread_low, spread_high,
+        spread_p``, the standard deviation of personas' rates beyond noise with its 95% confidence interval and the
+        p-value of no spread (in the rows of all tasks, the root of the mean variance, and Fisher's combined p-value);
+        ``n_personas``, comparisons of a persona
         with the baseline; ``differing_personas``, those that are significant after correction for all on the board;
-        ``differing_personas_list``, these personas with their differences in points, the largest first; ``mde``, the
+        ``differing_personas_list``, these personas with their differences in points and intervals that are adjusted for
+        the selection (``ci_low_named, ci_high_named`` of `estimate_contrasts`), the largest first; ``mde``, the
         median of all personas' minimum detectable increases (``mde_up``); then other metrics. Within a task, rows are
         sorted by rate, then by name; models without a rate are last.
 
@@ -126,7 +131,7 @@ def make_board(
     rows = pd.concat([_means(rates, tasks), rates], ignore_index=True) if len(tasks) > 1 else rates
     contrasts, spreads, baseline = _personas(counted, rng)
     rows = rows.merge(_sum_up(contrasts, spreads, rows), how="left", on=[*STUDY])
-    rows["spread"] = rows["spread"].where(rows["estimate"].notna())
+    rows[list(_SPREAD)] = rows[list(_SPREAD)].where(rows["estimate"].notna())
     scores = [_scores(counts) for counts in asked]
     parts = [_ranked(part, scores, len(tasks), rng) for _, part in rows.groupby("task", sort=False)]
     found, metric_notes = read_metrics(metrics, rates["model"].unique())
@@ -150,15 +155,12 @@ def _personas(counted: Sequence[Counts], rng: np.random.Generator) -> tuple[pd.D
     """Compare personas with the best common baseline of all designs, and estimate their spread."""
     told = [counts for counts in counted if "persona" in counts.levels]
     if not told:
-        none = pd.DataFrame(columns=[*STUDY, "persona", "estimate", "mde_up", "named"])
+        none = pd.DataFrame(columns=[*STUDY, "persona", "estimate", "mde_up", "p_adjusted"])
         return none, pd.DataFrame(columns=[*STUDY]), ""
     baseline = BASELINES[0] if all(BASELINES[0] in counts.levels["setting"] for counts in told) else OTHERS
-    contrasts = pd.concat([estimate_contrasts(counts, baseline) for counts in told], ignore_index=True)
-    family = list(contrasts[[*STUDY]].itertuples(index=False, name=None))
-    contrasts["named"] = adjust(contrasts["p_value"], family) <= ALPHA
-    # Their p-values are not shown, so one sign flip is enough.
-    spreads = pd.concat([estimate_spread(counts, rng=rng, n_flips=1) for counts in told], ignore_index=True)
-    return contrasts, spreads.rename(columns={"estimate": "spread"}), baseline
+    contrasts = estimate_contrasts(told, baseline)
+    spreads = pd.concat([estimate_spread(counts, rng=rng) for counts in told], ignore_index=True)
+    return contrasts, spreads, baseline
 
 
 def _sum_up(contrasts: pd.DataFrame, spreads: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
@@ -169,10 +171,11 @@ def _sum_up(contrasts: pd.DataFrame, spreads: pd.DataFrame, rows: pd.DataFrame) 
             part[(part["model"] == model) & ((part["task"] == task) | (task == ALL_TASKS))]
             for part in (contrasts, spreads)
         )
-        named = own[own["named"].astype(bool)]
+        named = own[own["p_adjusted"] <= ALPHA]
         named = named.reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index)
         differ = [
-            f"{row['persona']} {percent(row['estimate'], signed=True)}"
+            f"{row['persona']} {percent(row['estimate'], signed=True)} "
+            f"{interval(row['ci_low_named'], row['ci_high_named'], signed=True)}"
             + (f" ({row['task']})" if task == ALL_TASKS else "")
             for _, row in named.iterrows()
         ]
@@ -180,7 +183,7 @@ def _sum_up(contrasts: pd.DataFrame, spreads: pd.DataFrame, rows: pd.DataFrame) 
             {
                 "model": model,
                 "task": task,
-                "spread": spread["spread"].mean(skipna=False) if len(spread) else np.nan,
+                **dict(zip(_SPREAD, _mean_spread(spread), strict=True)),
                 "n_personas": len(own) or np.nan,
                 "differing_personas": len(named) if len(own) else np.nan,
                 "differing_personas_list": ", ".join(differ),
@@ -188,6 +191,20 @@ def _sum_up(contrasts: pd.DataFrame, spreads: pd.DataFrame, rows: pd.DataFrame) 
             }
         )
     return pd.DataFrame(summed)
+
+
+def _mean_spread(spreads: pd.DataFrame) -> tuple[float, float, float, float]:
+    """Average the variances of tasks: return the spread, its interval and its p-value."""
+    if spreads.empty:
+        return np.nan, np.nan, np.nan, np.nan
+    # Before they are cut off at 0, so that the mean over tasks has no bias.
+    variances = (spreads["sd_observed"] ** 2 - spreads["sd_under_null"] ** 2).to_numpy(dtype=np.float64)
+    mean = variances.mean()
+    below, above = (np.sqrt(((spreads[end] ** 2 - variances) ** 2).sum(skipna=False)) / len(spreads) for end in _ENDS)
+    spread, low, high = np.sqrt(np.maximum([mean, mean - below, mean + above], 0))
+    # Texts differ between tasks, so their tests are independent.
+    p = stats.chi2.sf(-2 * np.log(spreads["p_value"]).sum(skipna=False), 2 * len(spreads))
+    return float(spread), float(low), float(high), float(p)
 
 
 @dataclass(frozen=True)

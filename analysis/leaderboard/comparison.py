@@ -27,12 +27,23 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ..arrays import ALPHA, CONFIDENCE, Floats
-from ..columns import STUDY_COLUMNS
+from ..columns import NAMED, STUDY_COLUMNS
 from ..contracts import CHANGES, RUN_COMPARISON
 from ..responses import Pairs
-from ..statistics import adjust, flip_texts, monte_carlo_p, student, variance_of_scores, zero_count_bound
+from ..statistics import (
+    adjust,
+    cluster_correction,
+    flip_texts,
+    monte_carlo_p,
+    selection_levels,
+    shrink,
+    student,
+    variance_of_scores,
+    zero_count_bound,
+)
 
 COLUMNS = (*RUN_COMPARISON.keys, *RUN_COMPARISON.estimates)
 """The columns of a comparison."""
@@ -45,6 +56,7 @@ EXAMPLES = (
 HIDDEN = "(hidden: may contain an offensive text)"
 
 _ESTIMATES = ("estimate", "ci_low", "ci_high", "p_value", "n", "n_texts")
+_SIZES = ("n_refused", "n_refused_before", "n_newly_refused", "n_no_longer_refused")
 _ENUMERATED = 12
 """The largest number of texts for which all sign flips are enumerated."""
 _DRAWN = 500
@@ -99,7 +111,9 @@ def compare_runs(pairs: Pairs, rng: np.random.Generator, *, n_flips: int = 9999)
         tasks and settings, the last one in those of groups), ``estimate, ci_low, ci_high``, the new run's rate minus
         the old one's in [-1, 1], ``p_value, p_adjusted`` (adjusted, by
         `refusal_metrics.analysis.statistics.multiplicity.adjust`, apart for whole tasks, a model being a family,
-        for groups and for personas, a model and task being a family), ``n, n_texts``, prompts
+        for groups and for personas, a model and task being a family), ``estimate_shrunken, ci_low_named,
+        ci_high_named`` for the changes that are significant, as of
+        `refusal_metrics.analysis.estimates.contrasts.estimate_contrasts`, ``n, n_texts``, prompts
         and texts compared, ``n_refused, n_refused_before, n_newly_refused, n_no_longer_refused``. If no text has a
         difference, the interval is from -b to b, b = 1 - .025^(1/texts), as for contrasts. One
         text gives no interval.
@@ -110,9 +124,13 @@ def compare_runs(pairs: Pairs, rng: np.random.Generator, *, n_flips: int = 9999)
     levels += [tuple(name for name in ("persona_group", "persona") if name in known)] * ("persona" in known)
     parts = []
     for level in levels:
-        part = _compare(pairs, level, rng, n_flips)
+        part, drawn = _compare(pairs, level, rng, n_flips)
         family = [key if level else key[:1] for key in part[list(STUDY_COLUMNS)].itertuples(index=False, name=None)]
-        parts.append(part.assign(p_adjusted=adjust(part["p_value"], family)))
+        part["p_adjusted"] = adjust(part["p_value"], family)
+        errors = iter(selection_levels(part["p_adjusted"], family))
+        selected = [of_study.select(np.array([next(errors) for _ in of_study.estimate])) for of_study in drawn]
+        part[list(NAMED)] = np.concatenate([np.zeros((0, len(NAMED))), *selected])
+        parts.append(part)
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
     changes = pairs.count_changes()
     return Comparison(
@@ -120,10 +138,12 @@ def compare_runs(pairs: Pairs, rng: np.random.Generator, *, n_flips: int = 9999)
     )
 
 
-def _compare(pairs: Pairs, level: tuple[str, ...], rng: np.random.Generator, n_flips: int) -> pd.DataFrame:
-    """Compare the runs within each level of some factors."""
+def _compare(
+    pairs: Pairs, level: tuple[str, ...], rng: np.random.Generator, n_flips: int
+) -> tuple[pd.DataFrame, list["_Differences"]]:
+    """Compare the runs within each level of some factors; return also the differences of each study."""
     factors = [*STUDY_COLUMNS, *level]
-    rows = []
+    rows, found = [], []
     # One by one, because tables by text and persona take much memory.
     for study in pairs.list_studies(level):
         of_study = pairs.count_texts(study, level)
@@ -132,13 +152,14 @@ def _compare(pairs: Pairs, level: tuple[str, ...], rng: np.random.Generator, n_f
         names = of_study[list(level)].drop_duplicates().itertuples(index=False, name=None) if level else [()]
         wide = np.zeros((2, len(texts), int(cell.max()) + 1))
         wide[:, text, cell] = of_study["n"], of_study["k"] - of_study["k_before"]
-        estimates = estimate_differences(wide[0], wide[1], rng, n_flips=n_flips)
+        found.append(_estimate(wide[0], wide[1], rng, n_flips))
+        estimates = found[-1].tabulate()
         sums = of_study.groupby(cell)[["k", "k_before", "newly", "no_longer"]].sum()
         for place, name in enumerate(names):
-            sizes = dict(zip(COLUMNS[-4:], map(int, sums.loc[place]), strict=True))
+            sizes = dict(zip(_SIZES, map(int, sums.loc[place]), strict=True))
             rows.append(dict(zip(factors, (*study, *name), strict=True)) | estimates.loc[place].to_dict() | sizes)
-    table = pd.DataFrame(rows, columns=[*factors, *_ESTIMATES, *COLUMNS[-4:]])
-    return table.astype({"n": np.int64, "n_texts": np.int64})
+    table = pd.DataFrame(rows, columns=[*factors, *_ESTIMATES, *_SIZES])
+    return table.astype({"n": np.int64, "n_texts": np.int64}), found
 
 
 def estimate_differences(n: Floats, d: Floats, rng: np.random.Generator, *, n_flips: int = 9999) -> pd.DataFrame:
@@ -158,25 +179,82 @@ def estimate_differences(n: Floats, d: Floats, rng: np.random.Generator, *, n_fl
     pandas.DataFrame
         One row a cell: ``estimate, ci_low, ci_high, p_value, n, n_texts``, see `compare_runs`.
     """
+    return _estimate(n, d, rng, n_flips).tabulate()
+
+
+@dataclass(frozen=True)
+class _Differences:
+    """The differences of one study's cells.
+
+    Attributes
+    ----------
+    estimate, p_value, n, n_texts, freedom : (n_cells,) array of float
+    tails : (2, n_kept, n_cells) array of float
+        The smallest and the largest ends of the intervals that random signs give, from the outermost.
+    n_drawn : int
+        How many there are in all.
+    moves : (n_cells,) array of bool
+        Whether some text has a difference.
+    covariance : (n_cells, n_cells) array of float
+        Clustered by text.
+    """
+
+    estimate: Floats
+    p_value: Floats
+    n: Floats
+    n_texts: Floats
+    freedom: Floats
+    tails: Floats
+    n_drawn: int
+    moves: NDArray[np.bool_]
+    covariance: Floats
+
+    def interval(self, alpha: Floats) -> Floats:
+        """Compute confidence intervals at the levels 1 - alpha, at most the usual one: (2, n_cells)."""
+        place = np.floor(alpha * (1 + self.n_drawn) + _ROUNDING).astype(np.int64) - 1
+        low, high = np.take_along_axis(self.tails, np.maximum(place, 0)[None, None], axis=1)[:, 0]
+        # At a smaller level than random signs can give, no difference is excluded.
+        low, high = np.where(place < 0, [[-1.0], [1.0]], [low, high])
+        half = student(1 - alpha, self.freedom) * np.sqrt(np.diag(self.covariance))
+        low, high = np.fmin(low, self.estimate - half), np.fmax(high, self.estimate + half)
+        unseen = zero_count_bound(self.n_texts, alpha / 2)
+        ends = np.where(self.moves, (low, high), (-unseen, unseen))
+        return np.asarray(np.where(self.n_texts > 1, np.clip(ends, -1, 1), np.nan), dtype=np.float64)
+
+    def tabulate(self) -> pd.DataFrame:
+        """Return the columns of `estimate_differences`."""
+        low, high = self.interval(np.full(len(self.estimate), 1 - CONFIDENCE))
+        columns = (self.estimate, low, high, self.p_value, self.n, self.n_texts)
+        return pd.DataFrame(dict(zip(_ESTIMATES, columns, strict=True)))
+
+    def select(self, alpha: Floats) -> Floats:
+        """Estimate the columns of `NAMED`, nan without an error level: (n_cells, 3)."""
+        is_named = ~np.isnan(alpha)
+        low, high = np.where(is_named, self.interval(np.where(is_named, alpha, 1 - CONFIDENCE)), np.nan)
+        shrunken = np.full(len(alpha), np.nan)
+        known = (self.n_texts > 1) & (np.diag(self.covariance) > 0)
+        if is_named.any():
+            shrunken[known] = shrink(self.estimate[known], self.covariance[np.ix_(known, known)])[0]
+        return np.stack([np.where(is_named, shrunken, np.nan), low, high], axis=1)
+
+
+def _estimate(n: Floats, d: Floats, rng: np.random.Generator, n_flips: int) -> _Differences:
+    """Estimate differences, their p-values and what their intervals need."""
     total, change = n.sum(axis=0), d.sum(axis=0)
     n_texts = np.count_nonzero(n, axis=0)
     estimate = change / total
     signs = np.concatenate(list(_turn(n, d, rng, n_flips)))
-    (low, high), p = _invert(signs, total, change), _share(signs[:, 0], change)
+    tails, p = _invert(signs, total, change), _share(signs[:, 0], change)
     for cell in range(n.shape[1]):
         changed = d[d[:, cell] != 0, cell]
         if len(changed) <= _ENUMERATED:
             p[cell] = _enumerate(changed)
-    variance, freedom = variance_of_scores(d - n * estimate, n_texts)
-    error = np.sqrt(variance) / total
-    half = student(CONFIDENCE, freedom) * error
-    low, high = np.fmin(low, estimate - half), np.fmax(high, estimate + half)
-    unseen = zero_count_bound(n_texts, (1 - CONFIDENCE) / 2)
+    scores = d - n * estimate
+    _, freedom = variance_of_scores(scores, n_texts)
+    scaled = scores * np.sqrt(cluster_correction(n_texts)) / total
     moves = (d != 0).any(axis=0)
-    ends = np.where(moves, (low, high), (-unseen, unseen))
-    low, high = np.where(n_texts > 1, np.clip(ends, -1, 1), np.nan)
-    return pd.DataFrame(
-        {"estimate": estimate, "ci_low": low, "ci_high": high, "p_value": p, "n": total, "n_texts": n_texts}
+    return _Differences(
+        estimate, p, total, n_texts, freedom, tails, len(signs), moves, np.asarray(scaled.T @ scaled, dtype=np.float64)
     )
 
 
@@ -202,8 +280,8 @@ def _enumerate(d: Floats) -> float:
     return float(np.mean(np.abs(sums) >= abs(d.sum()) - _ROUNDING))
 
 
-def _invert(drawn: Floats, total: Floats, change: Floats) -> tuple[Floats, Floats]:
-    """Find the smallest and largest difference that the test does not reject: (n_cells,) each."""
+def _invert(drawn: Floats, total: Floats, change: Floats) -> Floats:
+    """Find the ends of intervals that the test does not reject at its usual or smaller levels: (2, n_kept, n_cells)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         halves = np.stack(
             [(change - drawn[:, 0]) / (total - drawn[:, 1]), (change + drawn[:, 0]) / (total + drawn[:, 1])]
@@ -211,8 +289,8 @@ def _invert(drawn: Floats, total: Floats, change: Floats) -> tuple[Floats, Float
     # If one half is empty, as for the observed signs, every difference is as large.
     whole = np.isnan(halves).any(axis=0)
     low, high = np.where(whole, -1.0, halves.min(axis=0)), np.where(whole, 1.0, halves.max(axis=0))
-    place = int((1 - CONFIDENCE) * (1 + len(drawn)) + _ROUNDING) - 1
-    return np.sort(low, axis=0)[place], np.sort(high, axis=0)[::-1][place]
+    n_kept = max(int((1 - CONFIDENCE) * (1 + len(drawn)) + _ROUNDING), 1)
+    return np.stack([np.sort(low, axis=0)[:n_kept], np.sort(high, axis=0)[::-1][:n_kept]])
 
 
 def list_examples(pairs: Pairs, rng: np.random.Generator, n: int, *, show_texts: bool = False) -> pd.DataFrame:

@@ -12,9 +12,21 @@ from markupsafe import Markup
 from rich.cells import cell_len
 
 from ..arrays import ALPHA
-from ..columns import name_level
+from ..columns import NAMED, name_level
 from ..contracts import CHANGES, RUN_COMPARISON
-from ..display import escape, interval, load_template, number, percent, plain, readable, to_markdown, visible
+from ..display import (
+    escape,
+    interval,
+    load_template,
+    number,
+    p_text,
+    percent,
+    plain,
+    readable,
+    show_selected,
+    to_markdown,
+    visible,
+)
 from ..figures import Figure
 from ..statistics import RANKS
 from .board import ALL_TASKS, Board
@@ -102,6 +114,10 @@ def lay_out_board(board: Board, task: str, *, short: bool = False) -> pd.DataFra
         ]
     if board.baseline:
         shown["spread (pp)"] = [percent(value) for value in rows["spread"]]
+        if not short:
+            spreads = zip(rows["spread_low"], rows["spread_high"], strict=True)
+            shown["95% CI of spread"] = [interval(*ends) for ends in spreads]
+            shown["p of spread"] = [p_text(value) for value in rows["spread_p"]]
         shown["differing"] = [
             "" if pd.isna(n) else f"{k}/{n}"
             for k, n in zip(rows["differing_personas"], rows["n_personas"], strict=True)
@@ -171,7 +187,8 @@ def board_parts(board: Board, figure: Figure | None = None, svg: str | None = No
         )
     if board.baseline:
         reading.append(
-            "The spread is the standard deviation of the personas' rates beyond sampling noise; "
+            "The spread is the standard deviation of the personas' rates beyond sampling noise, with its 95% CI and "
+            "p-value; "
             f"differing is the number of significant differences between a persona and {against} (p adjusted for all "
             f"on the board, at most {ALPHA})."
         )
@@ -182,11 +199,11 @@ def board_parts(board: Board, figure: Figure | None = None, svg: str | None = No
     parts += [Part("Other metrics" if not n else "", table=table) for n, table in enumerate(lay_out_metrics(board))]
     named = board.table[(board.table["differing_personas_list"] != "") & (board.table["task"] != ALL_TASKS)]
     if len(named):
-        said = (f"Differences from {against} in percentage points, largest first.",)
+        said = f"Significant differences from {against} in percentage points, with 95% CIs adjusted for selection."
         listed = [_name_personas(text) for text in named["differing_personas_list"]]
         table = pd.DataFrame({"task": [name_task(task) for task in named["task"]], "model": list(named["model"])})
         table = table.assign(personas=listed)
-        parts.append(Part("Personas that differ", said, table=table))
+        parts.append(Part("Personas that differ", (said,), table=table))
     parts.append(Part("How to read it", tuple(reading)))
     return parts
 
@@ -213,12 +230,13 @@ def lay_out_named(comparison: Comparison) -> tuple[str, pd.DataFrame]:
         f"{ALPHA}){f'; the {_MOST} largest' if len(named) > _MOST else ''}."
     )
     of_group = largest.assign(persona=largest["persona"].astype(object).where(largest["persona"].notna(), "(all)"))
-    return said, _differences(of_group.head(_MOST), ["model", "persona_group", "persona", "task"])
+    of_group = of_group.head(_MOST)
+    return said, _differences(of_group, ["model", "persona_group", "persona", "task"], NAMED)
 
 
-def _differences(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    columns = [*by, "estimate", "ci_low", "ci_high", "p_adjusted", "n_newly_refused", "n_no_longer_refused"]
-    return readable(table[columns], RUN_COMPARISON)
+def _differences(table: pd.DataFrame, by: list[str], selected: Sequence[str] = ()) -> pd.DataFrame:
+    columns = [*by, "estimate", "ci_low", "ci_high", *selected, "p_adjusted", "n_newly_refused", "n_no_longer_refused"]
+    return readable(show_selected(table[columns]) if selected else table[columns], RUN_COMPARISON)
 
 
 def comparison_parts(comparison: Comparison, examples: pd.DataFrame) -> list[Part]:

@@ -116,11 +116,18 @@ def describe_undetermined(contrasts: pd.DataFrame, baseline: str) -> Iterable[st
     largest = named.iloc[int(named["estimate"].abs().to_numpy().argmax())]
     yield (
         f"{start} (largest difference: {name_level('persona', str(largest['persona']))}, "
-        f"{percent(largest['estimate'], signed=True)} pp "
-        f"{interval(largest['ci_low'], largest['ci_high'], signed=True)}, {largest['model']}, "
+        f"{write_selected(largest, 'pp')}, {largest['model']}, "
         f"{name_level('task', str(largest['task']))}). These responses count as not refused, so differences in refusal "
         "rates there may be due to them."
     )
+
+
+def write_selected(row: "pd.Series[float]", unit: str) -> str:
+    """Write a significant difference with the interval that is adjusted for the selection, and the shrunken one."""
+    ends = interval(row["ci_low_named"], row["ci_high_named"], signed=True)
+    shrunken = percent(row["estimate_shrunken"], signed=True)
+    written = f"{percent(row['estimate'], signed=True)} {unit} {ends}".strip()
+    return f"{written}, shrunken {shrunken}" if shrunken else written
 
 
 def _factor_findings(indices: pd.DataFrame, rule: str) -> Iterable[str]:

@@ -8,7 +8,7 @@ import pandas as pd
 from ..arrays import ALPHA
 from ..columns import STUDY, name_rule
 from ..contracts import CONTRASTS, INTERACTIONS, OUTCOMES, PUBLISHED, REGRESSION, SENSITIVITY, SPREAD, TREND, WALD
-from ..display import counted, escape, readable, to_markdown
+from ..display import counted, escape, readable, show_selected, to_markdown
 from ..labels import Validation, readable_confusion, readable_gaps, readable_slices, readable_validation
 from ..responses import Origin
 from .findings import list_findings, name_personas
@@ -207,7 +207,7 @@ def _named_parts(sentence: str, named: pd.DataFrame) -> Iterable[str]:
         yield f"{some} rows: `tables/contrasts_by_persona.csv`.\n"
         left_out = {"rule", "baseline", "or_low", "or_high", "p_value", "mde_up", "mde_down", "within_texts"}
         columns = [c for c in named.columns if c not in left_out and not c.startswith(("equiv_", "n"))]
-        yield to_markdown(readable(named[columns].head(_MOST), CONTRASTS))
+        yield to_markdown(readable(show_selected(named[columns].head(_MOST)), CONTRASTS))
 
 
 def _level_parts(estimates: StudyEstimates) -> Iterable[str]:
@@ -272,7 +272,7 @@ def _sensitivity_parts(estimates: StudyEstimates) -> Iterable[str]:
     if len(named):
         largest = named.reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index).head(_FEW)
         yield f"The {_FEW} largest:\n" if len(named) > _FEW else ""
-        yield to_markdown(readable(largest.drop(columns=["p_value", "n_texts"]), INTERACTIONS))
+        yield to_markdown(readable(show_selected(largest.drop(columns=["p_value", "n_texts"])), INTERACTIONS))
 
 
 def _regression_parts(estimates: StudyEstimates) -> Iterable[str]:

@@ -37,6 +37,9 @@ READING_ON = """\
 - **Adjusted p** is corrected for multiple comparisons over personas, tasks and models (Benjamini-Hochberg procedure
   over models and tasks, Holm procedure over personas). **Min. detectable increase** (**decrease**) is the smallest
   one that the study detects with 80% power; smaller differences may go unnoticed.
+- Significant differences are too large on average, because they were selected. Where they are listed, their 95%
+  confidence intervals are **adjusted for selection** (Benjamini and Yekutieli), and **shrunken** is the difference
+  shrunken towards the mean of all personas. Other intervals are not adjusted.
 - **iota** is the paper's sensitivity index: 0 if refusals do not depend on a factor, 1 if they depend on nothing else.
   Noise makes it larger: **null mean** is its mean under the null distribution, and **iota, corrected** is the index
   with part of the noise removed. **First order** is the share of the variance that the factor explains alone, and

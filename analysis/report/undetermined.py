@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from ..arrays import ALPHA
 from ..columns import STUDY_COLUMNS, UNDETERMINED, name_rule
 from ..contracts import RATES, UNDETERMINED_CONTRASTS
-from ..display import counted, escape, readable, to_markdown
+from ..display import counted, escape, readable, show_selected, to_markdown
 from .findings import of_rule
 from .layout import cell_list, grid
 from .study_tables import StudyEstimates
@@ -55,4 +55,4 @@ def undetermined_parts(estimates: StudyEstimates) -> Iterable[str]:
         yield f"The {_MOST} largest:\n" if len(named) > _MOST else ""
         left_out = ("or_", "equiv_", "n", "within_", "p_value", "mde")
         shown = largest[[c for c in map(str, largest) if not c.startswith(left_out)]]
-        yield to_markdown(readable(shown, UNDETERMINED_CONTRASTS))
+        yield to_markdown(readable(show_selected(shown), UNDETERMINED_CONTRASTS))

@@ -12,16 +12,18 @@ from refusal_metrics.faces import lazy
 if TYPE_CHECKING:
     from .agreement import cohen_kappa, krippendorff_alpha
     from .clustered import cluster_correction, clustered_freedom, clustered_variance, variance_of_scores
-    from .differences import Difference, compare_between, compare_within
+    from .differences import Difference, compare_between, compare_within, text_scores
     from .intervals import effective_units, proportion_interval, student, sum_interval, totals, wilson, zero_count_bound
     from .iota import explain_variance, index_of, remove_noise, split_shares
     from .logit import Estimator, clustered_covariance, independent_columns, log_likelihood_of, maximise
-    from .multiplicity import adjust, count_selected, holm
+    from .multiplicity import adjust, count_selected, holm, selection_levels
+    from .random_effects import RandomEffects, fit_random_effects, shrink
     from .ranks import RANKS, estimate_ranks
-    from .score import detectable, overdispersion, score_interval, score_p
+    from .scatter import scatter_interval
+    from .score import Score, detectable, overdispersion, score_interval, score_p
     from .separation import Separation, find_separation
     from .sign_flips import draw_signs, flip_texts, monte_carlo_p
-    from .strata import Strata
+    from .strata import Strata, join_strata
     from .text_rates import clustered_interval, shrink_design_effect
     from .variance_components import LEAST_CLUSTERS, HalfDifference, Pairs, estimate_share
 else:
@@ -30,7 +32,7 @@ else:
         {
             "agreement": ["cohen_kappa", "krippendorff_alpha"],
             "clustered": ["cluster_correction", "clustered_freedom", "clustered_variance", "variance_of_scores"],
-            "differences": ["Difference", "compare_between", "compare_within"],
+            "differences": ["Difference", "compare_between", "compare_within", "text_scores"],
             "intervals": [
                 "effective_units",
                 "proportion_interval",
@@ -42,12 +44,14 @@ else:
             ],
             "iota": ["explain_variance", "index_of", "remove_noise", "split_shares"],
             "logit": ["Estimator", "clustered_covariance", "independent_columns", "log_likelihood_of", "maximise"],
-            "multiplicity": ["adjust", "count_selected", "holm"],
+            "multiplicity": ["adjust", "count_selected", "holm", "selection_levels"],
+            "random_effects": ["RandomEffects", "fit_random_effects", "shrink"],
             "ranks": ["RANKS", "estimate_ranks"],
-            "score": ["detectable", "overdispersion", "score_interval", "score_p"],
+            "scatter": ["scatter_interval"],
+            "score": ["Score", "detectable", "overdispersion", "score_interval", "score_p"],
             "separation": ["Separation", "find_separation"],
             "sign_flips": ["draw_signs", "flip_texts", "monte_carlo_p"],
-            "strata": ["Strata"],
+            "strata": ["Strata", "join_strata"],
             "text_rates": ["clustered_interval", "shrink_design_effect"],
             "variance_components": ["LEAST_CLUSTERS", "HalfDifference", "Pairs", "estimate_share"],
         },
@@ -60,6 +64,8 @@ __all__ = [
     "Estimator",
     "HalfDifference",
     "Pairs",
+    "RandomEffects",
+    "Score",
     "Separation",
     "Strata",
     "adjust",
@@ -79,10 +85,12 @@ __all__ = [
     "estimate_share",
     "explain_variance",
     "find_separation",
+    "fit_random_effects",
     "flip_texts",
     "holm",
     "independent_columns",
     "index_of",
+    "join_strata",
     "krippendorff_alpha",
     "log_likelihood_of",
     "maximise",
@@ -90,12 +98,16 @@ __all__ = [
     "overdispersion",
     "proportion_interval",
     "remove_noise",
+    "scatter_interval",
     "score_interval",
     "score_p",
+    "selection_levels",
+    "shrink",
     "shrink_design_effect",
     "split_shares",
     "student",
     "sum_interval",
+    "text_scores",
     "totals",
     "variance_of_scores",
     "wilson",

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
-from .clustered import clustered_variance
+from .clustered import cluster_correction, clustered_variance
 from .score import Score
 from .strata import Strata, null_third_moment, null_variance
 
@@ -85,6 +85,32 @@ def compare_within(strata: Strata) -> Difference:
     )
 
 
+def text_scores(strata: Strata, difference: Difference) -> Floats:
+    r"""Compute what each text adds to the error of a difference within texts.
+
+    Parameters
+    ----------
+    strata : Strata
+    difference : Difference
+        From `compare_within`.
+
+    Returns
+    -------
+    (n_entries,) array of float
+        :math:`\sqrt{G / (G - 1)} (w_g d_g - \hat d w_g) / \sum_g w_g`: the sum of squares is the text-clustered
+        variance. nan for one text.
+    """
+    scale = np.sqrt(cluster_correction(difference.n_texts)) / difference.score.weight
+    return _residuals(strata, difference.score.estimate) * scale[strata.contrast]
+
+
+def _residuals(strata: Strata, estimate: Floats) -> Floats:
+    """Compute the texts' scores around the estimate, w_g (d_g - d): (n_entries,)."""
+    n = strata.n + strata.n_baseline
+    score = (strata.k * strata.n_baseline - strata.k_baseline * strata.n) / n
+    return score - estimate[strata.contrast] * strata.n * strata.n_baseline / n
+
+
 def _score_within(strata: Strata, n_texts: Floats) -> Score:
     """Compute the statistics of the test within texts."""
     n, s = strata.n + strata.n_baseline, strata.k + strata.k_baseline
@@ -93,14 +119,13 @@ def _score_within(strata: Strata, n_texts: Floats) -> Score:
     of_n, of_baseline, total = (strata.total(values) for values in (strata.n, strata.n_baseline, weight))
     with np.errstate(divide="ignore", invalid="ignore"):
         estimate = strata.total(score) / total
-        residual = score - estimate[strata.contrast] * weight
         return Score(
             estimate=estimate,
             weight=np.where(n_texts > 0, total, np.nan),
             weight_squares=strata.total(weight**2),
             variance=null_variance(strata),
             third=null_third_moment(strata),
-            scatter=clustered_variance(strata.total(residual**2), n_texts),
+            scatter=clustered_variance(strata.total(_residuals(strata, estimate) ** 2), n_texts),
             n_informative=strata.total((strata.null_variances > 0).astype(np.float64)),
             freedom=np.full(strata.n_contrasts, np.inf),
             n=of_n,

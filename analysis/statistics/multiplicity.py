@@ -82,6 +82,54 @@ def count_selected(p: ArrayLike, family: Sequence[Hashable], level: float = ALPH
     return int(np.count_nonzero(_selecting_levels(smallest) <= level)), len(smallest)
 
 
+def selection_levels(p_adjusted: ArrayLike, family: Sequence[Hashable], level: float = ALPHA) -> Floats:
+    r"""Return the error level of the confidence interval of each hypothesis that `adjust` rejects.
+
+    Of the estimates that are significant, intervals at the usual level cover the true value too rarely, because
+    estimates whose error increases them are more often significant. With the level
+    :math:`q \frac{S}{m} \frac{R_f}{n_f}`, for S of m families with a rejected hypothesis and :math:`R_f` of the
+    :math:`n_f` hypotheses of family f rejected, the expected share of intervals that do not cover is at most q, on
+    average over the families with a rejected hypothesis. For one family, it is the level of Benjamini and Yekutieli.
+
+    Parameters
+    ----------
+    p_adjusted : (n,) array_like of float
+        From `adjust`; nan is a test that was not made, and is not counted.
+    family : (n,) sequence of hashable
+        The family of each.
+    level : float
+        The level q, at which hypotheses are rejected and of the intervals.
+
+    Returns
+    -------
+    (n,) array of float
+        In (0, `level`], and at least the p-value before adjustment: an interval from inverting the test does not
+        contain the value that the test rejects. nan for hypotheses that are not rejected.
+
+    References
+    ----------
+    Benjamini and Yekutieli 2005, doi:10.1198/016214504000001907; Benjamini and Bogomolov 2014,
+    doi:10.1111/rssb.12028, for families.
+
+    Examples
+    --------
+    Two of four hypotheses are rejected in one of two families: the level is .05 / 2 * 2 / 4.
+
+    >>> selection_levels([0.01, 0.02, 0.3, 0.8, 0.5, 1.0], [0, 0, 0, 0, 1, 1])
+    array([0.0125, 0.0125,    nan,    nan,    nan,    nan])
+    """
+    given = pd.Series(np.asarray(p_adjusted, dtype=np.float64))
+    of_family = pd.factorize(pd.Series(list(family), dtype=object), use_na_sentinel=False)[0]
+    is_rejected = given <= level
+    n_rejected, n_tests = is_rejected.groupby(of_family).sum(), given.groupby(of_family).count()
+    n_families = int((n_tests > 0).sum())
+    if not n_families:
+        return np.full(len(given), np.nan)
+    share = (n_rejected / n_tests.where(n_tests > 0)).to_numpy()[of_family]
+    of_families = np.count_nonzero(n_rejected) / n_families
+    return np.where(is_rejected, level * of_families * share, np.nan)
+
+
 def _families(p: ArrayLike, family: Sequence[Hashable]) -> tuple[Floats, Floats]:
     """Apply Holm's method within each family: return the adjusted p-values, and each family's smallest, sorted."""
     given = pd.Series(np.asarray(p, dtype=np.float64))

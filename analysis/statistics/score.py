@@ -167,7 +167,7 @@ def _tail_of(score: Score, phi: Floats, difference: ArrayLike) -> Floats:
     return np.where(z == 0, 1.0, np.where(score.variance > 0, tail, np.where(np.isfinite(score.weight), 1.0, np.nan)))
 
 
-def score_interval(score: Score, phi: Floats, level: float) -> tuple[Floats, Floats]:
+def score_interval(score: Score, phi: Floats, level: float | Floats) -> tuple[Floats, Floats]:
     """Find the differences that the test does not reject.
 
     Parameters
@@ -175,7 +175,7 @@ def score_interval(score: Score, phi: Floats, level: float) -> tuple[Floats, Flo
     score : Score
     phi : (n_contrasts,) array of float
         As of `overdispersion`.
-    level : float
+    level : float or (n_contrasts,) array of float
         Confidence level: differences are kept if p > 1 - level.
 
     Returns

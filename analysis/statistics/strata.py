@@ -1,5 +1,6 @@
 """Counts of two arms within texts, and their moments if verdicts are assigned to the arms at random."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -60,6 +61,22 @@ class Strata:
             self.n_contrasts,
             None if self.squares is None else self.squares[keep],
         )
+
+
+def join_strata(parts: Sequence[Strata]) -> Strata:
+    """Join the entries of several sets of contrasts, which are numbered one after the other."""
+    first = np.cumsum([0, *(part.n_contrasts for part in parts)])
+    arms = [[getattr(part, name) for part in parts] for name in ("n", "k", "n_baseline", "k_baseline")]
+    squares = None
+    if any(part.squares is not None for part in parts):
+        # Values of 0 or 1 are their own squares.
+        squares = [part.k + part.k_baseline if part.squares is None else part.squares for part in parts]
+    return Strata(
+        np.concatenate([part.contrast + start for part, start in zip(parts, first, strict=False)]),
+        *map(np.concatenate, arms),
+        int(first[-1]),
+        None if squares is None else np.concatenate(squares),
+    )
 
 
 def null_variance(strata: Strata) -> Floats:

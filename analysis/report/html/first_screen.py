@@ -8,7 +8,7 @@ import pandas as pd
 from ...arrays import ALPHA
 from ...columns import STUDY, STUDY_COLUMNS, TASKS
 from ...display import interval, name_levels, percent
-from ..findings import count_families, list_findings, of_rule
+from ..findings import count_families, list_findings, of_rule, write_selected
 from ..layout import are_standardised, headline_rates
 from ..study_tables import StudyEstimates
 
@@ -125,9 +125,8 @@ def _strongest_factor(indices: pd.DataFrame) -> Iterable[str]:
     first, second = (row for _, row in beyond.sort_values("iota", ascending=False, kind="stable").head(2).iterrows())
     apart = first["ci_low"] > second["ci_high"]
     yield (
-        f"The most important factor is {first['factor']} (iota {first['iota']:.3f} [{first['ci_low']:.3f}, "
-        f"{first['ci_high']:.3f}]), followed by {second['factor']} ({second['iota']:.3f} [{second['ci_low']:.3f}, "
-        f"{second['ci_high']:.3f}]){'' if apart else '; their intervals overlap, so the order is uncertain'}."
+        f"The most important factor is {first['factor']} (iota {first['iota']:.3f}), followed by {second['factor']} "
+        f"({second['iota']:.3f}){'' if apart else '; their intervals overlap, so the order is uncertain'}."
     )
 
 
@@ -141,11 +140,13 @@ def _personas(contrasts: pd.DataFrame, family: list[str]) -> Iterable[str]:
     if len(named):
         largest = name_levels(named).reindex(named["estimate"].abs().sort_values(ascending=False, kind="stable").index)
         listed = "; ".join(
-            f"{row['persona']} {percent(row['estimate'], signed=True)} points "
-            f"{interval(row['ci_low'], row['ci_high'], signed=True)} ({', '.join(map(str, row[family]))})"
+            f"{row['persona']} {write_selected(row, 'points')} ({', '.join(map(str, row[family]))})"
             for _, row in largest.head(_FEW).iterrows()
         )
-        yield f"Largest significant differences from {than} (corrected for multiple comparisons): {listed}."
+        yield (
+            f"Largest significant differences from {than} (corrected for multiple comparisons; 95% CIs adjusted for "
+            f"selection): {listed}."
+        )
     elif len(own):
         yield "Differences smaller than the minimum detectable effects cannot be ruled out."
     yield from _blind_spots(own, family)

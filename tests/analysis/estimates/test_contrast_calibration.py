@@ -33,6 +33,29 @@ def test_no_more_studies_name_a_persona_than_the_level_and_intervals_cover(calib
     assert covered >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / (N_STUDIES * 3))
 
 
+def test_adjusted_intervals_of_a_named_persona_cover_and_its_shrunken_estimate_is_smaller(calibrate):
+    kind = calibrate.Kind("greedy", 50, 0.1)
+    (null,) = calibrate.contrasts(kind, None, 1, 1)
+    planted = replace(kind, effect=0.7 * null["mde_up"].median())
+    tables = list(calibrate.contrasts(planted, None, N_STUDIES, 0))
+    found = [table.iloc[calibrate.PLANTED] for table in tables if table["p_adjusted"][calibrate.PLANTED] <= 0.05]
+    assert len(found) >= 10
+    covered = sum(row["ci_low_named"] <= planted.effect <= row["ci_high_named"] for row in found)
+    # At a share of .95, 3 or more of 20 are missed in 7 of 100 studies, 4 or more in 2.
+    assert covered >= len(found) - 3
+    # Where it is named, the estimate is too large.
+    estimate, shrunken = (np.mean([row[name] for row in found]) for name in ("estimate", "estimate_shrunken"))
+    assert estimate > 1.1 * planted.effect
+    assert shrunken < estimate
+
+
+@pytest.mark.parametrize("kind", [("greedy", 50, 0.05, 0.02), ("txp", 50, 0.3, 0.0)])
+def test_intervals_of_the_spread_cover(calibrate, kind):
+    (row,) = calibrate.measure_spread(calibrate.Kind(*kind[:3], spread=kind[3]), None, N_STUDIES, 0)
+    # At a share of .95, fewer than 34 of 40 happen in 1 of 100.
+    assert float(row["covered"].split()[0]) >= 34 / 40
+
+
 def test_detectable_differences_are_found_as_often_as_planned_in_both_directions(calibrate):
     kind = calibrate.Kind("greedy", 100, 0.1)
     (null,) = calibrate.contrasts(kind, None, 1, 1)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis import contracts
-from refusal_metrics.analysis.estimates.interactions import estimate_interactions
+from refusal_metrics.analysis.estimates.interactions import _shrink, estimate_interactions
 from refusal_metrics.analysis.statistics import holm
 from scipy import stats
 
@@ -249,3 +249,38 @@ def test_responses_without_a_level_do_not_count(make_counts):
 def test_an_unknown_factor_is_refused(make_counts):
     with pytest.raises(InputError, match="did you mean 'persona'"):
         estimate_interactions(make_counts(rows(TWO_BY_TWO)), "persona", "personna")
+
+
+# Significant interactions.
+
+
+def test_two_factors_of_two_levels_are_shrunken_by_the_share_of_noise_in_the_square():
+    # The four differences of differences are one number, a = .3, whose variance is v = .02: the likelihood is greatest
+    # at the variance a^2 - v of the true one, whose prediction is a (1 - v / a^2).
+    signs = np.array([1.0, -1.0, -1.0, 1.0])
+    scores = np.array([[0.1], [0.1]]) * signs
+    shrunken = _shrink(0.3 * signs, scores, np.full(4, math.sqrt(0.02)), (2, 2))
+    assert shrunken == pytest.approx(0.3 * (1 - 0.02 / 0.09) * signs, rel=1e-4)
+
+
+def test_only_significant_combinations_have_an_adjusted_interval_and_a_shrunken_estimate(make_counts):
+    # A woman is refused in all of 30 texts of one task, and in half of the texts otherwise.
+    study = [
+        {"model": "m", "setting": "persona", "persona": persona, "task": task, "text_id": f"{i}", "refused": refused}
+        for task in ("nli", "politeness", "offensiveness")
+        for persona in ("woman", "man", "black")
+        for i in range(30)
+        for refused in [(persona, task) == ("woman", "nli") or (i + len(persona) + len(task)) % 2 == 0]
+    ]
+    table = estimate_interactions(make_counts(study), "persona", "task")
+    is_named = table["p_adjusted"] <= 0.05
+    assert 0 < is_named.sum() < len(table)
+    columns = ["estimate_shrunken", "ci_low_named", "ci_high_named"]
+    assert table.loc[~is_named, columns].isna().all(axis=None)
+    named = table[is_named]
+    # The half width is that of Student's t for 3 tasks of 30 texts, at .05 R / m instead of .05.
+    ratio = stats.t.isf(0.025 * len(named) / len(table), 89) / stats.t.isf(0.025, 89)
+    width, usual = named["ci_high_named"] - named["ci_low_named"], named["ci_high"] - named["ci_low"]
+    assert (width / usual).tolist() == pytest.approx([ratio] * len(named))
+    assert (named["ci_low_named"] * named["ci_high_named"] > 0).all()
+    assert (named["estimate_shrunken"].abs() < named["estimate"].abs()).all()

@@ -8,7 +8,8 @@ from refusal_metrics.analysis.figures.marks import ALIKE, DIFFERS
 
 
 def difference(persona, estimate, *, model="m", task="nli", baseline="neutral", p_adjusted=1.0, mde_up=0.05):
-    """Make a row of the table of contrasts; the interval is the estimate less and plus 0.02."""
+    """Make a row of the table of contrasts; its interval is 0.02 wide to each side, the adjusted one 0.03."""
+    half = 0.03 if p_adjusted <= 0.05 else float("nan")
     return {
         "model": model,
         "task": task,
@@ -18,6 +19,8 @@ def difference(persona, estimate, *, model="m", task="nli", baseline="neutral", 
         "estimate": estimate,
         "ci_low": estimate - 0.02,
         "ci_high": estimate + 0.02,
+        "ci_low_named": estimate - half,
+        "ci_high_named": estimate + half,
         "p_adjusted": p_adjusted,
         "mde_up": mde_up,
         "n": 50,
@@ -39,11 +42,11 @@ def drawn(figure):
 def test_personas_are_drawn_in_points_and_those_that_differ_by_shape_and_colour():
     (figure,) = draw_contrasts(tables(difference("man", 0.1, p_adjusted=0.05), difference("woman", -0.01)), "prefix")
     shown = [(row["y"], row["series"], row["x"], row["low"], row["high"]) for row in drawn(figure)]
-    assert shown == [("Man", DIFFERS, 10, 8, 12), ("Woman", ALIKE, -1, -3, 1)]
+    assert shown == [("Man", DIFFERS, 10, 7, 13), ("Woman", ALIKE, -1, -3, 1)]
     points = to_spec(figure)["vconcat"][0]["spec"]["layer"][-1]["encoding"]
     assert points["color"]["field"] == points["shape"]["field"] == "series"
     assert len(set(points["shape"]["scale"]["range"])) == 2
-    assert "significant after correction (1 of 2)" in figure.caption
+    assert "significant after correction (1 of 2), with 95% CIs adjusted for selection" in figure.caption
     assert "is based on 50 responses about 10 texts, compared with 60 responses." in figure.caption
 
 

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.estimates import estimate_rates, estimate_spread
+from refusal_metrics.analysis.estimates import estimate_contrasts, estimate_rates, estimate_spread
 from refusal_metrics.analysis.leaderboard.board import ALL_TASKS, COLUMNS, make_board
 from refusal_metrics.analysis.leaderboard.page import lay_out_board
 from refusal_metrics.analysis.responses import count_responses, load_responses, load_studies, read_responses
@@ -168,15 +168,28 @@ def test_personas_that_differ_from_the_neutral_ones_are_named(tmp_path):
     assert board.baseline == "neutral"
     row = row_of(board, "m", "nli")
     assert (row["n_personas"], row["differing_personas"]) == (3, 1)
-    assert row["differing_personas_list"].startswith("woman +")
+    (contrast,) = (
+        estimate_contrasts(count_responses(study)["given"], "neutral").query("p_adjusted <= .05").to_dict("records")
+    )
+    ends = [f"{100 * contrast[name]:+.2f}" for name in ("estimate", "ci_low_named", "ci_high_named")]
+    assert row["differing_personas_list"] == "woman {} [{}, {}]".format(*ends)
     whole = row_of(board, "m")
     assert (whole["n_personas"], whole["differing_personas"]) == (6, 1)
     assert whole["differing_personas_list"] == f"{row['differing_personas_list']} (nli)"
     assert row_of(board, "other")["differing_personas_list"] == ""
     spread = estimate_spread(count_responses(study)["given"], rng=np.random.default_rng(0))
-    of_tasks = spread[spread["model"] == "m"]["estimate"]
-    assert row["spread"] == pytest.approx(of_tasks.iloc[0])
-    assert whole["spread"] == pytest.approx(of_tasks.mean())
+    of_tasks = spread[spread["model"] == "m"]
+    columns = ["estimate", "ci_low", "ci_high", "p_value"]
+    shown = ["spread", "spread_low", "spread_high", "spread_p"]
+    assert [row[name] for name in shown[:3]] == pytest.approx(of_tasks[columns[:3]].iloc[0].tolist())
+    # All 1,000 sign flips have a smaller spread than one of 26 points.
+    assert row["spread_p"] == pytest.approx(1 / 1001)
+    (first, second) = of_tasks["sd_observed"] ** 2 - of_tasks["sd_under_null"] ** 2
+    assert second < 0
+    # The variances are averaged before they are cut off at 0.
+    assert whole["spread"] == pytest.approx(math.sqrt((first + second) / 2))
+    assert whole["spread_low"] < whole["spread"] < whole["spread_high"]
+    assert whole["spread_p"] < 0.02
 
 
 def test_without_neutral_prompts_personas_are_compared_with_each_other(tmp_path):

@@ -12,11 +12,13 @@ from refusal_metrics.analysis.leaderboard.comparison import (
     COLUMNS,
     EXAMPLES,
     HIDDEN,
+    _estimate,
     compare_runs,
     estimate_differences,
     list_examples,
 )
 from refusal_metrics.analysis.responses import load_responses, pair_runs
+from refusal_metrics.analysis.statistics import shrink
 
 
 def difference(n, d, seed=0, n_flips=999):
@@ -165,6 +167,45 @@ def test_a_rate_that_fell_is_not_worse(pairs):
     comparison = compare_runs(pairs("RAA " * 8, "AAA " * 8), np.random.default_rng(0), n_flips=199)
     assert comparison.table.loc[0, "ci_high"] < 0
     assert comparison.worse(0).empty
+
+
+# Significant changes.
+
+
+def test_the_interval_at_a_smaller_level_is_that_of_the_test_at_this_level():
+    # 40 texts, of which 14 are refused more often now.
+    n, d = np.full((40, 1), 3.0), np.array([[1.0]] * 14 + [[0.0]] * 26)
+    found = _estimate(n, d, np.random.default_rng(0), 9999)
+    (usual,) = found.tabulate()[["ci_low", "ci_high"]].to_numpy()
+    assert found.interval(np.array([0.05])).ravel().tolist() == usual.tolist()
+    low, high = found.interval(np.array([0.01])).ravel()
+    assert 0 < low < usual[0] < usual[1] < high
+    # 10,000 signs, with the observed ones, exclude nothing at a level below 1 / 10,000.
+    assert found.interval(np.array([0.00009])).ravel().tolist() == [-1, 1]
+
+
+def test_only_significant_changes_have_an_adjusted_interval_and_a_shrunken_estimate():
+    rng = np.random.default_rng(3)
+    n = np.full((60, 4), 2.0)
+    d = rng.integers(-1, 2, (60, 4)).astype(float)
+    d[:, 0] = rng.integers(0, 2, 60)
+    found = _estimate(n, d, rng, 999)
+    shrunken, low, high = found.select(np.array([0.0125, np.nan, np.nan, np.nan])).T
+    assert np.isnan([shrunken[1:], low[1:], high[1:]]).all()
+    assert 0 < low[0] < found.estimate[0] < high[0]
+    # The covariance of means over texts, all with two prompts.
+    expected, _ = shrink(d.mean(axis=0) / 2, np.cov(d.T) / 60 / 4)
+    assert shrunken[0] == pytest.approx(expected[0])
+
+
+def test_significant_personas_of_two_runs_have_an_adjusted_interval(pairs):
+    table = compare_runs(pairs(), np.random.default_rng(0), n_flips=999).table
+    significant = table["p_adjusted"] <= 0.05
+    # The task, the woman's group and the woman.
+    assert significant.sum() == 3
+    assert (table["ci_low_named"].notna() == significant).all()
+    woman = table[table["persona"] == "woman"].iloc[0]
+    assert woman["ci_low_named"] <= woman["ci_low"] <= woman["ci_high"] <= woman["ci_high_named"]
 
 
 # Examples.

@@ -73,8 +73,12 @@ def test_a_board_is_laid_out_in_percent_with_the_interval_of_each_rank(board):
         "95% CI",
         "other (%)",
         "spread (pp)",
+        "95% CI of spread",
+        "p of spread",
         "differing",
     ]
+    # A screen has no room.
+    assert "p of spread" not in lay_out_board(board, "nli", short=True)
     # 1 and 3 of 6 prompts; the crow has an empty answer. Two texts tell nothing apart.
     assert shown["rank, 95% CI"].tolist() == ["1 [1, 2]", "2 [1, 2]"]
     assert shown["model"].tolist() == ["acme/parrot", "zoo/crow"]

@@ -54,12 +54,18 @@ def test_a_rule_that_judged_no_neutral_prompt_has_its_personas_compared_with_the
 
 
 def test_a_difference_in_what_could_not_be_judged_is_said_with_the_largest():
-    ends = {"ci_low": [0.05, -0.4, 0.1], "ci_high": [0.15, -0.2, 0.3]}
+    # The usual intervals are not reported: b is named because it is significant.
+    ends = {"ci_low": -1.0, "ci_high": 1.0, "ci_low_named": [0.05, -0.4, np.nan], "ci_high_named": [0.15, -0.2, np.nan]}
+    ends |= {"estimate_shrunken": [0.05, -0.25, np.nan]}
     (said,) = describe_undetermined(contrasts(p_adjusted=[0.05, 0.01, 0.051], **ends), "others")
     assert said.startswith(
         "The share of truncated or unjudged responses differs significantly from the other personas in 2 of 3 "
-        "comparisons (largest difference: b, -30.00 pp [-40.00, -20.00], m, NLI)."
+        "comparisons (largest difference: b, -30.00 pp [-40.00, -20.00], shrunken -25.00, m, NLI)."
     )
+    (said,) = describe_undetermined(
+        contrasts(p_adjusted=[0.05, 0.01, 0.051], **ends | {"estimate_shrunken": np.nan}), "others"
+    )
+    assert "b, -30.00 pp [-40.00, -20.00], m, NLI" in said
     (said,) = describe_undetermined(contrasts(**ends), "neutral")
     assert said.endswith("differs significantly from neutral prompts in 0 of 3 comparisons.")
     assert list(describe_undetermined(contrasts().head(0), "neutral")) == []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusal_metrics.analysis.statistics.multiplicity import adjust, count_selected, holm
+from refusal_metrics.analysis.statistics.multiplicity import adjust, count_selected, holm, selection_levels
 from statsmodels.stats.multitest import multipletests
 
 NAN = math.nan
@@ -126,3 +126,33 @@ def test_adjusting_only_raises_and_never_beyond_1(drawn):
     adjusted = adjust(p, family)
     assert (adjusted >= p).all()
     assert (adjusted <= 1).all()
+
+
+# Levels of intervals.
+
+
+def test_in_one_family_the_level_of_an_interval_is_that_of_benjamini_and_yekutieli():
+    # Two of four tests that were made are rejected: .05 * 2 / 4.
+    levels = selection_levels([0.01, NAN, 0.05, 0.06, 1.0], ["a"] * 5)
+    np.testing.assert_allclose(levels, [0.025, NAN, 0.025, NAN, NAN])
+
+
+def test_families_without_a_rejected_test_make_the_level_smaller():
+    # A name in two of three families with a test: .05 * 2/3 * 1/2 and .05 * 2/3 * 2/2.
+    levels = selection_levels([0.01, 0.2, 0.02, 0.03, 0.3, NAN], ["a", "a", "b", "b", "c", "d"])
+    np.testing.assert_allclose(levels, [0.05 / 3, NAN, 0.1 / 3, 0.1 / 3, NAN, NAN])
+
+
+def test_without_tests_there_are_no_levels():
+    assert np.isnan(selection_levels([NAN], ["a"])).all()
+    assert selection_levels([], []).tolist() == []
+
+
+@few
+@given(families)
+def test_an_interval_at_its_level_excludes_what_its_test_rejects(given_families):
+    p, family = given_families
+    levels = selection_levels(adjust(p, family), family)
+    rejected = ~np.isnan(levels)
+    assert (np.array(p)[rejected] <= levels[rejected] * (1 + 1e-9)).all()
+    assert (levels[rejected] <= 0.05).all()
