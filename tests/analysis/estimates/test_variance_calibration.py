@@ -31,6 +31,6 @@ def test_shares_are_unbiased_and_their_intervals_cover(calibrate, effects):
     table = calibrate.check(calibrate.Kind(-1.1, n_texts=100, **effects), N_STUDIES, seed=1).set_index("component")
     assert set(table.index) == {"text", "persona", "wording", "template", "text:persona", *["seed"] * bool(effects)}
     # Four standard errors: once in 1,400 sets of 11 means.
-    assert (table["mean"] - table["true"]).abs().le(4 * table["mean error"]).all()
+    assert (table["mean"] - table["true"]).abs().le(4 * table["mean_error"]).all()
     # Three standard errors of 50 studies about .95.
     assert table["covers"].ge(0.95 - 3 * np.sqrt(0.05 * 0.95 / N_STUDIES)).all()
