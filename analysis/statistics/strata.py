@@ -66,16 +66,19 @@ class Strata:
 def join_strata(parts: Sequence[Strata]) -> Strata:
     """Join the entries of several sets of contrasts, which are numbered one after the other."""
     first = np.cumsum([0, *(part.n_contrasts for part in parts)])
-    arms = [[getattr(part, name) for part in parts] for name in ("n", "k", "n_baseline", "k_baseline")]
     squares = None
     if any(part.squares is not None for part in parts):
         # Values of 0 or 1 are their own squares.
-        squares = [part.k + part.k_baseline if part.squares is None else part.squares for part in parts]
+        own = (part.k + part.k_baseline if part.squares is None else part.squares for part in parts)
+        squares = np.concatenate(list(own))
     return Strata(
-        np.concatenate([part.contrast + start for part, start in zip(parts, first, strict=False)]),
-        *map(np.concatenate, arms),
-        int(first[-1]),
-        None if squares is None else np.concatenate(squares),
+        contrast=np.concatenate([part.contrast + start for part, start in zip(parts, first, strict=False)]),
+        n=np.concatenate([part.n for part in parts]),
+        k=np.concatenate([part.k for part in parts]),
+        n_baseline=np.concatenate([part.n_baseline for part in parts]),
+        k_baseline=np.concatenate([part.k_baseline for part in parts]),
+        n_contrasts=int(first[-1]),
+        squares=squares,
     )
 
 
