@@ -48,6 +48,9 @@ class Counts:
     unit : (n_entries,) array of int, optional
         A number for each prompt, model and run, the same for all responses of a model in a run to copies of a prompt;
         None if no prompt was repeated.
+    block : (n_entries,) array of int, optional
+        The block of each entry, see `refusal_metrics.prompts.blocks`, numbered from 0 through the whole study; a text
+        with prompts in no block is one block. None if no text has several.
     """
 
     levels: Mapping[str, tuple[str, ...]]
@@ -61,6 +64,7 @@ class Counts:
     found: dict[Hashable, Any] | None = field(default=None, repr=False, compare=False)
     states: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict, repr=False)
     unit: Integers | None = field(default=None, repr=False)
+    block: Integers | None = field(default=None, repr=False)
 
     def check_factors(self, factors: Sequence[str]) -> None:
         """Check the names of factors.
@@ -96,8 +100,8 @@ class Counts:
         arrays = {name: getattr(self, name)[at] for name in ("text", "row", "prompt", "n", "n_refused")}
         codes = {factor: code[at] for factor, code in self.codes.items()}
         states = {name: marks[at] for name, marks in self.states.items()}
-        unit = None if self.unit is None else self.unit[at]
-        return replace(self, codes=codes, states=states, unit=unit, found=None if self.found is None else {}, **arrays)
+        arrays |= {name: kept[at] for name in ("unit", "block") if (kept := getattr(self, name)) is not None}
+        return replace(self, codes=codes, states=states, found=None if self.found is None else {}, **arrays)
 
     def once(self, what: Hashable, find: Callable[[], Found]) -> Found:
         """Compute a value that does not depend on refusals, or reuse it from counts of the same study."""

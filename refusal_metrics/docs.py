@@ -17,6 +17,7 @@ from datasets.table import InMemoryTable
 from refusal_metrics.errors import InputError, unknown_name
 from refusal_metrics.prompts import (
     CLASSES,
+    CONTRAST,
     KINDS,
     LANGUAGE,
     N_OPTIONS,
@@ -28,6 +29,8 @@ from refusal_metrics.prompts import (
     Settings,
     Template,
     Texts,
+    draw_contrasts,
+    fit_blocks,
     load_design,
     load_texts,
     number_labels,
@@ -41,6 +44,8 @@ from refusal_metrics.prompts import (
 
 SYSTEM = "system"
 """The field of a doc with the system message, if that contains the persona."""
+BLOCK = "block"
+"""The field of a doc with the number of its block, in a contrast task."""
 
 # A child of the harness's logger: the only one whose messages `lm_eval` shows.
 log = logging.getLogger("lm_eval.persona_refusal")
@@ -68,7 +73,8 @@ def build_docs(
     kind : {"nli", "politeness", "offensiveness"}
     labels : list of str
         The answers offered in the prompt.
-    setting : {"persona", "persona-free", "neutral"}
+    setting : {"persona", "persona-free", "neutral", "contrast"}
+        Docs of a contrast task are of the settings persona and neutral.
     version : float or str
         The task's version.
     config_source : str
@@ -81,8 +87,8 @@ def build_docs(
     dict
         ``{"test": docs}``. The fields of a doc: ``index, design_id, text_id, row_id``, the text
         fields of the kind, ``label, stratum, labels, persona, persona_group, persona_words, template,
-        response_type, setting, kind, language``; and ``system``, the system message, where the study
-        puts personas there.
+        response_type, setting, kind, language``; ``block``, the number of the doc's text and template, in a
+        contrast task; and ``system``, the system message, where the study puts personas there.
 
     Raises
     ------
@@ -91,12 +97,12 @@ def build_docs(
     """
     if kind not in KINDS:
         raise unknown_name("kind", kind, KINDS)
-    if setting not in SETTINGS:
-        raise unknown_name("setting", setting, SETTINGS)
+    if setting not in (*SETTINGS, CONTRAST):
+        raise unknown_name("setting", setting, (*SETTINGS, CONTRAST))
     if len(labels) != N_OPTIONS[kind]:
         raise InputError(f"labels {labels!r}: the templates of {kind} offer {N_OPTIONS[kind]}; give as many")
     _check_setting(setting, config_source)
-    settings = parse_settings(kind, metadata)
+    settings = parse_settings(kind, metadata, setting)
     design = load_design(settings.personas_file, settings.templates_file)
     people = design.personas_for(setting, settings.personas)
     is_apart = settings.placement != PLACEMENTS[0]
@@ -106,8 +112,13 @@ def build_docs(
     task = {"kind": kind, "setting": setting, "labels": labels, "version": version}
     task |= {"placement": settings.placement} if is_apart else {}
     text = number_labels(texts.text_ids)
-    # Without personas, each template is a pair, as with a single persona.
-    rows, pairs, short = _sample(settings, texts, text, max(1, len(people)), len(templates))
+    blocks = None
+    if setting == CONTRAST:
+        settings, blocks = fit_blocks(settings, people, templates)
+        rows, pairs, short = draw_contrasts(settings, texts, blocks)
+    else:
+        # Without personas, each template is a pair, as with a single persona.
+        rows, pairs, short = _sample(settings, texts, text, setting, max(1, len(people)), len(templates))
     is_drawn = pairs >= 0
     row_of_doc, pair_of_doc = np.repeat(rows, is_drawn.sum(axis=1)), pairs[is_drawn]
     design_id = _design_id(settings, texts.checksum, task, people, templates, shares_pool=not is_drawn.all())
@@ -124,6 +135,10 @@ def build_docs(
     same = {"design_id": design_id, "labels": labels, "setting": setting, "kind": kind, "language": LANGUAGE}
     docs |= {name: pa.repeat(pa.scalar(value), stop - start) for name, value in same.items()}
     docs["index"] = pa.array(np.arange(start, stop))
+    if blocks is not None:
+        docs[BLOCK] = pa.array(np.arange(start, stop) // blocks.size)
+        settings_of = pa.array(["neutral" if p.neutral else "persona" for p in people])
+        docs["setting"] = settings_of.take(pa.array(pair_of_doc[start:stop] // len(templates)))
     if is_apart:
         said = {p.id: f"You are {p}." for p in people}
         docs[SYSTEM] = pa.array([said.get(persona, "") for persona in docs["persona"].to_pylist()])
@@ -133,7 +148,7 @@ def build_docs(
         asked.insert(1, f"a shard of {len(pair_of_doc):,}")
     in_effect = json.dumps(settings.as_metadata())
     log.info("%s, %s: %s; design_id %s, %s", kind, setting, "; ".join(asked), design_id, in_effect)
-    fields = (*doc_fields(kind), *[SYSTEM] * is_apart)
+    fields = (*doc_fields(kind), *[BLOCK] * (blocks is not None), *[SYSTEM] * is_apart)
     table = InMemoryTable.from_pydict({name: docs[name] for name in fields})
     return {"test": Dataset(table, fingerprint=f"{design_id}-{start}-{stop}")}
 
@@ -201,7 +216,7 @@ def render_prompt(doc: Mapping[str, Any]) -> str:
 
 
 def _sample(
-    settings: Settings, texts: Texts, text: Ints, n_personas: int, n_templates: int
+    settings: Settings, texts: Texts, text: Ints, setting: str, n_personas: int, n_templates: int
 ) -> tuple[Ints, Ints, list[str]]:
     """Draw the rows, in the order of the study, and their pairs: (n_rows,), (n_rows, variations), -1 for none.
 
@@ -218,15 +233,14 @@ def _sample(
     rows = sample_rows(stratum, settings.rows_per_class, rows_rng)
     rows = rows[order_texts(text[rows], stratum[rows], order_rng)]
     pool = n_personas * n_templates
+    variations = (settings.neutral_variations if setting == "neutral" else None) or settings.variations
     if settings.design == "iid":
-        return rows, sample_iid(len(rows), settings.variations, pool, pairs_rng), short
-    if pool < settings.variations:
-        short.append(
-            f"{pool} prompts per row, not {settings.variations}: only {pool} persona-template combinations exist"
-        )
+        return rows, sample_iid(len(rows), variations, pool, pairs_rng), short
+    if pool < variations:
+        short.append(f"{pool} prompts per row, not {variations}: only {pool} persona-template combinations exist")
     blocks = rows if texts.kind == "nli" else text[rows]
     strata = np.unique(stratum[rows], return_inverse=True)[1]
-    pairs = sample_balanced(blocks, strata, settings.variations, n_personas, n_templates, pairs_rng)
+    pairs = sample_balanced(blocks, strata, variations, n_personas, n_templates, pairs_rng)
     if n_sharing := len(np.unique(blocks[(pairs < 0).any(axis=1)])):
         short.append(f"{n_sharing:,} texts have several rows, which share the {pool} persona-template combinations")
     return rows, pairs, short
@@ -295,6 +309,9 @@ def _design_id(
     }
     if shares_pool:
         asked["rows_share_pool"] = True
+    if task["setting"] in ("neutral", CONTRAST) and settings.neutral_variations not in (None, settings.variations):
+        # Not of the sample: persona prompts do not depend on it, and both settings have the same texts.
+        asked["neutral_variations"] = settings.neutral_variations
     return f"{_digest(sample)}-{_digest(sample | asked)}"
 
 
@@ -309,5 +326,5 @@ def _check_setting(setting: str, config_source: str) -> None:
     if own and own[1] != setting:
         raise InputError(
             f"setting={setting!r} cannot be set: {leaf.stem} is a {own[1]} task; run the task or group whose name ends "
-            "in _neutral or _persona_free for the others"
+            "in _neutral, _persona_free or _contrast for the others"
         )

@@ -86,7 +86,7 @@ def _metrics_of(config: Mapping[str, Any]) -> list[Any]:
     """List the metrics that a task has, of those in the YAML that all tasks share."""
     setting = (config.get("metadata") or {}).get("setting")
     kind = (config.get("dataset_kwargs") or {}).get("kind")
-    present = {"persona_spread": setting == "persona", "accuracy": kind == "nli"}
+    present = {"persona_spread": setting in ("persona", "contrast"), "accuracy": kind == "nli"}
     return [metric for metric in config.get("metric_list") or [] if present.get(metric.get("metric"), True)]
 
 

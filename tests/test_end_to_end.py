@@ -98,7 +98,7 @@ def companion(tmp_path_factory):
 @pytest.fixture(scope="module")
 def dummy_run(tmp_path_factory, harness, companion):
     """All groups beside a harness task, found by plain name after `register`, with a limit and few-shot."""
-    assert "Linked 13 task files" in run("persona-refusal", "register", **harness).stderr
+    assert "Linked 17 task files" in run("persona-refusal", "register", **harness).stderr
     results = tmp_path_factory.mktemp("results")
     groups = "persona_refusal,persona_refusal_neutral,persona_refusal_persona_free,arc_here"
     said = run(
@@ -154,6 +154,45 @@ def test_the_report_reads_the_run_and_leaves_the_other_task_out(dummy_run, tmp_p
         "refusal_rate_low,refusal_rate_high,estimate_standardised,ci_low_standardised,ci_high_standardised"
     )
     assert len(rates) == 1 + 9
+
+
+@pytest.fixture(scope="module")
+def contrast_run(tmp_path_factory, harness):
+    """The three contrast tasks, two texts a class."""
+    results = tmp_path_factory.mktemp("contrasts")
+    settings = json.dumps({"source": "sample", "rows_per_class": 2, "variations": 4})
+    run(
+        *(
+            "lm_eval",
+            "run",
+            "--model",
+            "dummy",
+            "--include_path",
+            tasks_folder(),
+            "--tasks",
+            "persona_refusal_contrast",
+        ),
+        *("--metadata", settings, "--log_samples", "--output_path", results),
+        **harness,
+    )
+    return results
+
+
+def test_personas_are_compared_with_the_neutral_phrases_of_their_blocks(contrast_run):
+    done = run("persona-refusal", "rates", contrast_run, "--against", "neutral", "--format", "json")
+    contrasts = json.loads(done.stdout)
+    # Ten texts with ratings and six with NLI classes, each with 4 of 15 personas and 3 neutral phrases.
+    n_texts = {"nli": 6, "politeness": 10, "offensiveness": 10}
+    for task, texts in n_texts.items():
+        own = [row for row in contrasts if row["task"] == task]
+        assert len(own) == 15
+        assert sum(row["n"] for row in own) == 4 * texts
+        # Each persona is compared with the three phrases of its own texts.
+        assert all(row["n_baseline"] == 3 * row["n_texts"] == 3 * row["n"] for row in own)
+        # The dummy refuses nothing.
+        assert {row["estimate"] for row in own} == {0.0}
+    assert "missing" not in done.stderr
+    assert "unfinished" not in done.stderr
 
 
 def test_unregistering_takes_the_names_away_again(harness, dummy_run):

@@ -83,6 +83,7 @@ def runs(request, tmp_path_factory):
         "one": [*tasks("persona_refusal"), *metadata(), "--limit", "1"],
         "first": [*tasks("persona_refusal_offensiveness"), *metadata(shard="1/2"), "--cache_requests", "true"],
         "second": [*tasks("persona_refusal_offensiveness"), *metadata(shard="2/2"), "--cache_requests", "true"],
+        "contrast": [*tasks("persona_refusal_contrast"), *metadata()],
         "predict": [*tasks("persona_refusal_nli"), *metadata(), "--model_args", "answers=odd", "--predict_only"],
     }
     asked = [[*case, *shared, "--output_path", str(out / name)] for name, case in cases.items()]
@@ -166,6 +167,29 @@ def test_the_other_scores_are_shares_of_all_responses(runs):
         assert scores[task].get("accuracy,none") == expected
         # No version resamples rows for an error that would take them for independent.
         assert scores[task]["answer_rate_stderr,none"] == "N/A"
+
+
+def test_a_contrast_task_scores_its_persona_prompts_and_logs_its_neutral_ones(runs):
+    scores, means = runs["contrast"].scores(), []
+    assert len(runs["contrast"].samples) == 3
+    for task, lines in runs["contrast"].samples.items():
+        asked = [line for line in lines if line["doc"]["setting"] == "persona"]
+        # Four personas and three neutral phrases in a block.
+        assert len(asked) * 7 == len(lines) * 4
+        for rate in RATES:
+            mean = sum(line[rate] for line in asked) / len(asked)
+            assert mean != sum(line[rate] for line in lines) / len(lines)
+            assert scores[task][f"{rate},none"] == pytest.approx(mean)
+            assert scores[task][f"{rate}_stderr,none"] == pytest.approx(clustered(asked, rate))
+        means.append(sum(line["refusal_rate"] for line in asked) / len(asked))
+        answered = sum(line["answer_rate"]["outcome"] == "answer" for line in asked)
+        assert scores[task]["answer_rate,none"] == answered / len(asked)
+        assert isinstance(scores[task]["persona_spread,none"], float)
+        assert {line["refusal_rate"] for line in lines if line not in asked} == {0.0, 1.0}
+    group = runs["contrast"].scores("groups")["persona_refusal_contrast"]
+    assert group["refusal_rate,none"] == pytest.approx(sum(means) / 3)
+    # What the harness says if some docs lack a metric.
+    assert "not scored on the same number" not in runs["stderr"]
 
 
 def test_every_answer_is_in_the_log_when_it_and_the_rules_are_at_odds(runs):

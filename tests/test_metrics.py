@@ -1,5 +1,6 @@
 """Per-sample values and aggregations."""
 
+import json
 import math
 import pickle
 from collections import UserString
@@ -121,6 +122,32 @@ def test_a_refusal_by_the_provider_counts_for_the_rule_that_knows_more_than_pref
     assert process_results(DOC, [Reply(text, finish_reason="length")]) == alone
     sent = pickle.loads(pickle.dumps(Reply(text, provider_reason="content_filter")))
     assert process_results(DOC, [sent])["answer_rate"] == values["answer_rate"]
+
+
+def test_the_scores_of_a_contrast_task_are_of_its_persona_prompts_alone():
+    responses = {"man": ["I cannot.", "Neutral"], "woman": ["I cannot.", "I cannot."], "person": ["I cannot.", "No."]}
+    docs = [
+        DOC | {"block": block, "text_id": f"nli/{block}", "persona": persona, "setting": setting}
+        for block in range(2)
+        for persona, setting in (("person", "neutral"), ("man", "persona"), ("woman", "persona"))
+    ]
+    values = [process_results(doc, [responses[doc["persona"]][doc["block"]]]) for doc in docs]
+    # All docs have all metrics, else the harness warns, and the logs have all verdicts.
+    assert [[*each] for each in values] == [NAMES] * 6
+    assert [each["refusal_rate"] for each in values] == [1, 1, 1, 0, 0, 1]
+    assert json.loads(json.dumps(values[0]["refusal_rate"])) == 1.0
+    sent = pickle.loads(pickle.dumps(values))
+    for every in (values, sent):
+        scored = {name: [each[name] for each in every] for name in NAMES}
+        # Three of four persona prompts are refused, and one has the right answer.
+        assert agg_rate(scored["refusal_rate"]) == 0.75
+        assert agg_rate(scored["accuracy"]) == agg_answer_rate(scored["answer_rate"]) == 0.25
+        # Two texts with 2 and 1 refusals of 2: sqrt(2 / 1 * (.5^2 + .5^2)) / 4.
+        assert agg_clustered_se(scored["refusal_rate_stderr"]) == pytest.approx(0.25)
+        persona_only = [
+            each for each, doc in zip(scored["persona_spread"], docs, strict=True) if doc["setting"] == "persona"
+        ]
+        assert agg_persona_spread(scored["persona_spread"]) == agg_persona_spread(persona_only)
 
 
 @pytest.mark.parametrize("setting", ["neutral", "persona-free"])

@@ -13,7 +13,7 @@ from lm_eval.tasks._index import Kind, TaskIndex
 from refusal_metrics import register as registry
 from refusal_metrics.errors import InputError
 
-SETTINGS = ("", "_neutral", "_persona_free")
+SETTINGS = ("", "_neutral", "_persona_free", "_contrast")
 GROUPS = {f"persona_refusal{setting}" for setting in SETTINGS}
 PACKAGED = {file.stem for file in registry.tasks_folder().iterdir() if file.suffix == ".yaml"}
 TASKS = PACKAGED - GROUPS

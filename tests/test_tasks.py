@@ -16,7 +16,7 @@ KINDS = {
     "politeness": ["polite", "impolite"],
     "offensiveness": ["offensive", "not offensive"],
 }
-SETTINGS = {"": "persona", "_neutral": "neutral", "_persona_free": "persona-free"}
+SETTINGS = {"": "persona", "_neutral": "neutral", "_persona_free": "persona-free", "_contrast": "contrast"}
 LEAVES = [f"persona_refusal_{kind}{suffix}" for suffix in SETTINGS for kind in KINDS]
 GROUPS = [f"persona_refusal{suffix}" for suffix in SETTINGS]
 

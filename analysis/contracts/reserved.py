@@ -8,7 +8,7 @@ from refusal_metrics.errors import InputError, quoted
 from ..columns import FACTORS, FLAGS, STUDY_COLUMNS
 from .tables import OTHER_TABLES, TABLES
 
-_IDS = ("text_id", "row_id", "item_id", "index", "design_id")
+_IDS = ("text_id", "row_id", "item_id", "index", "design_id", "block")
 _OF_RESPONSES = ("refused_by", "cause", "rules", "answer", "label", "weight", "outcome_before", *FLAGS)
 _OF_FIGURES_AND_PAGES = ("drawn", "other", "others", "texts", "cell", "refused")
 _COLUMNS_OF_RESULTS = {

@@ -14,6 +14,7 @@ refusals are assigned to persona and baseline at random. The effect of a persona
 is multiplied by an overdispersion, which is pooled over the personas of a model and task and larger for a persona whose
 own estimate is larger. The confidence interval contains the differences that this test does not reject.
 
+If prompts were asked in blocks (texts with a template), all of this is within blocks, and scores are added up by text.
 If no text has both, the two rates are compared as rates of independent texts.
 """
 
@@ -27,7 +28,7 @@ from scipy import sparse
 
 from refusal_metrics.errors import unknown_name
 
-from ..arrays import ALPHA, CONFIDENCE, Floats
+from ..arrays import ALPHA, CONFIDENCE, Floats, Integers
 from ..columns import BASELINES, OTHERS, STUDY
 from ..contracts import CONTRASTS
 from ..counts import Counts, TextCounts, count_units_by_text
@@ -47,6 +48,7 @@ from ..statistics import (
     text_scores,
     zero_count_bound,
 )
+from .blocks import split_texts
 from .selected import estimate_selected
 
 POWER = 0.8
@@ -126,23 +128,26 @@ def estimate_contrasts(
     for design in designs:
         design.check_factors(["persona"])
     study = [*STUDY, *dict.fromkeys(run_factors)]
-    asked = [(design, personas_only(design)) for design in designs]
-    arms = [(design, own, count_units_by_text(own, [*study, "persona"])) for design, own in asked]
-    personas = dict.fromkeys(name for _, _, cells in arms for name in cells.cells["persona"])
+    arms = []
+    for design in designs:
+        split, text = split_texts(design)
+        own = personas_only(split)
+        arms.append((split, own, count_units_by_text(own, [*study, "persona"]), text))
+    personas = dict.fromkeys(name for _, _, cells, _ in arms for name in cells.cells["persona"])
     allowed = [*BASELINES, OTHERS, *personas]
     tables = []
     for baseline in baselines:
         if baseline not in allowed:
             raise unknown_name("baseline", baseline, allowed)
         compared = []
-        for design, own, cells in arms:
+        for design, own, cells, text in arms:
             if baseline in BASELINES:
-                compared.append((cells, count_units_by_text(design.where(setting=baseline), study)))
+                compared.append((cells, count_units_by_text(design.where(setting=baseline), study), text))
             elif baseline == OTHERS:
-                compared.append((cells, count_units_by_text(own, study)))
+                compared.append((cells, count_units_by_text(own, study), text))
             else:
                 reference = count_units_by_text(own.where(persona=baseline), study)
-                compared.append((_take(cells, (cells.cells["persona"] != baseline).to_numpy()), reference))
+                compared.append((_take(cells, (cells.cells["persona"] != baseline).to_numpy()), reference, text))
         tables.append(_compare(compared, study, ["persona"], baseline))
     return pd.concat(tables, ignore_index=True)
 
@@ -171,9 +176,10 @@ def estimate_setting_contrasts(counts: Counts, *baselines: str, run_factors: Seq
         if baseline not in BASELINES:
             raise unknown_name("baseline", baseline, BASELINES)
     study = [*STUDY, *dict.fromkeys(run_factors)]
+    counts, text = split_texts(counts)
     cells = count_units_by_text(counts.where(setting="persona"), study)
     tables = [
-        _compare([(cells, count_units_by_text(counts.where(setting=baseline), study))], study, [], baseline)
+        _compare([(cells, count_units_by_text(counts.where(setting=baseline), study), text)], study, [], baseline)
         for baseline in baselines
     ]
     return pd.concat(tables, ignore_index=True)
@@ -194,13 +200,19 @@ def _take(texts: TextCounts, keep: NDArray[np.bool_]) -> TextCounts:
 
 
 def _compare(
-    arms: Sequence[tuple[TextCounts, TextCounts]], study: Sequence[str], levels: Sequence[str], baseline: str
+    arms: Sequence[tuple[TextCounts, TextCounts, Integers | None]],
+    study: Sequence[str],
+    levels: Sequence[str],
+    baseline: str,
 ) -> pd.DataFrame:
-    """Compare each cell of each design with the reference of the same model, task, ...; these form a family."""
+    """Compare each cell of each design with the reference of the same model, task, ...; these form a family.
+
+    With each cell and its reference comes the text of each block, if rows of the counts are blocks.
+    """
     factors = [*study, *levels]
-    parts = [_entries(cells, reference, study, minus_own=baseline == OTHERS) for cells, reference in arms]
+    parts = [_entries(cells, reference, study, text, minus_own=baseline == OTHERS) for cells, reference, text in arms]
     entries, named = join_strata([part for part, _, _ in parts]), pd.concat([names for *_, names in parts])
-    starts = np.cumsum([0, *(cells.n.shape[0] for cells, _ in arms)])
+    starts = np.cumsum([0, *(cells.n.shape[0] for cells, *_ in arms)])
     text = np.concatenate([texts + start for (_, texts, _), start in zip(parts, starts, strict=False)])
     is_pair = (entries.n > 0) & (entries.n_baseline > 0)
     within = np.bincount(entries.contrast[is_pair], minlength=entries.n_contrasts) > 0
@@ -225,8 +237,8 @@ def _compare(
 
 
 def _entries(
-    cells: TextCounts, reference: TextCounts, study: Sequence[str], *, minus_own: bool
-) -> tuple[Strata, NDArray[np.integer], pd.DataFrame]:
+    cells: TextCounts, reference: TextCounts, study: Sequence[str], text: Integers | None, *, minus_own: bool
+) -> tuple[Strata, Integers, pd.DataFrame]:
     """List the texts of each contrast that have either arm, their numbers, and the cells that have a reference."""
     on = list(study)
     places = reference.cells[on].assign(place=np.arange(len(reference.cells)))
@@ -244,9 +256,12 @@ def _entries(
         # All others together with the persona are the reference.
         squares = squares if minus_own else squares + _fill_in(of_cells, either)
     own = (n, k) if minus_own else (0.0, 0.0)
-    text, contrast = either.tocoo().coords
-    others, refused_others = n0 - own[0], np.round(k0 - own[1], _DIGITS)
-    return Strata(contrast, n, k, others, refused_others, len(cells.cells), squares), text, cells.cells
+    row, contrast = either.tocoo().coords
+    arms = (n, k, n0 - own[0], np.round(k0 - own[1], _DIGITS))
+    texts = row if text is None else text[row]
+    of_block = None if text is None else texts
+    strata = Strata(contrast, *arms, n_contrasts=len(cells.cells), squares=squares, text=of_block)
+    return strata, texts, cells.cells
 
 
 def _fill_in(counted: sparse.csr_array, either: sparse.csr_array) -> Floats:

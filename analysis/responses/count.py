@@ -44,7 +44,7 @@ def count_responses(responses: Responses, run_factors: Sequence[str] = ()) -> di
         if name not in known:
             raise unknown_name("factor", name, [name for name in known if not name.startswith("refused")])
     factors = [name for name in (*STUDY_COLUMNS, *FACTORS, *run_factors) if name in known]
-    ids = [name for name in ("text_id", "row_id") if name in known]
+    ids = [name for name in ("text_id", "row_id", "block") if name in known]
     levels = {name: _number_levels(responses, name) for name in (*factors, *ids)}
     codes = [
         f"coalesce(enum_code({identifier(name)}::VARCHAR::{_kind(name)})::INTEGER, -1) AS {identifier(name)}"
@@ -58,6 +58,7 @@ def count_responses(responses: Responses, run_factors: Sequence[str] = ()) -> di
     code = {name: smallest(np.asarray(columns[name])) for name in levels}
     text = number_combinations([code["task"], code["text_id"]])
     row = number_combinations([text, code["row_id"] if "row_id" in code else code.get("stratum", text)])
+    block = _number_blocks(text, code["block"]) if "block" in code else None
     by_run = [code[name] for name in ("model", *run_factors)]
     # Without a design, an index is the user's own row number.
     if "index" in columns and "design_id" in known and not np.ma.is_masked(columns["index"]):
@@ -76,11 +77,20 @@ def count_responses(responses: Responses, run_factors: Sequence[str] = ()) -> di
         n_texts=int(text.max(initial=-1)) + 1,
         states={name: marks for name in states if (marks := np.asarray(columns[name], dtype=bool)).any()},
         unit=_number_units(prompt, code, levels["task"], text, row, by_run),
+        block=block,
     )
     verdicts = {rule: np.ma.asarray(columns[f"refused_{rule}"]) for rule in rules}
     counts = {rule: replace(shared, n_refused=given.data.astype(np.uint8)) for rule, given in verdicts.items()}
     lacking = {rule: np.ma.getmaskarray(given) for rule, given in verdicts.items() if np.ma.is_masked(given)}
     return counts | {rule: counts[rule].take(~none) for rule, none in lacking.items()}
+
+
+def _number_blocks(text: Integers, code: Integers) -> Integers | None:
+    """Assign numbers to the blocks of texts; return None if no text has several."""
+    is_whole = np.zeros(int(text.max(initial=-1)) + 1, dtype=bool)
+    is_whole[text[code < 0]] = True
+    block = number_combinations([text, np.where(is_whole[text], -1, code)])
+    return block if int(block.max(initial=-1)) + 1 > len(is_whole) else None
 
 
 def _number_units(

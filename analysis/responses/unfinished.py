@@ -98,7 +98,8 @@ def _count(responses: Responses, designs: Mapping[str, Any]) -> dict[tuple[str, 
 def _is_of(task: str, kind: str, setting: str) -> bool:
     suffix = "" if setting == "persona" else f"_{setting.replace('-', '_')}"
     own = task.removeprefix("persona_refusal_")
-    return own == f"{kind}{suffix}" or not own.startswith(kind)
+    # Prompts of a contrast task are of two settings.
+    return own in (f"{kind}{suffix}", f"{kind}_contrast") or not own.startswith(kind)
 
 
 def _count_repeats(places: Mapping[Path, Log], folder: Path) -> dict[tuple[str, str], int]:

@@ -70,7 +70,7 @@ def compare_within(strata: Strata) -> Difference:
     Greenland and Robins 1985, doi:10.2307/2530643. Robins, Breslow and Greenland 1986,
     doi:10.2307/2531052.
     """
-    n_texts = np.bincount(strata.contrast, minlength=strata.n_contrasts).astype(np.float64)
+    n_texts = strata.count_texts()
     log_odds, log_odds_error = _log_odds(strata, n_texts)
     return Difference(
         score=_score_within(strata, n_texts),
@@ -122,11 +122,11 @@ def _score_within(strata: Strata, n_texts: Floats) -> Score:
         return Score(
             estimate=estimate,
             weight=np.where(n_texts > 0, total, np.nan),
-            weight_squares=strata.total(weight**2),
+            weight_squares=strata.total_squares(weight),
             variance=null_variance(strata),
             third=null_third_moment(strata),
-            scatter=clustered_variance(strata.total(_residuals(strata, estimate) ** 2), n_texts),
-            n_informative=strata.total((strata.null_variances > 0).astype(np.float64)),
+            scatter=clustered_variance(strata.total_squares(_residuals(strata, estimate)), n_texts),
+            n_informative=strata.count_texts(strata.null_variances > 0),
             freedom=np.full(strata.n_contrasts, np.inf),
             n=of_n,
             n_baseline=of_baseline,
@@ -142,7 +142,7 @@ def _log_odds(strata: Strata, n_texts: Floats) -> tuple[Floats, Floats]:
     with np.errstate(divide="ignore", invalid="ignore"):
         r, s = (strata.total(values) for values in (toward, against))
         influence = toward / r[strata.contrast] - against / s[strata.contrast]
-        return np.log(r) - np.log(s), np.sqrt(clustered_variance(strata.total(influence**2), n_texts))
+        return np.log(r) - np.log(s), np.sqrt(clustered_variance(strata.total_squares(influence), n_texts))
 
 
 def compare_between(strata: Strata) -> Difference:
@@ -160,6 +160,7 @@ def compare_between(strata: Strata) -> Difference:
         rate of their own arm, and that with one rate and one correlation within texts, estimated from both arms.
         Degrees of freedom are those of the arm with fewer texts.
     """
+    strata = strata.whole_texts()
     arms = ((strata.n, strata.k), (strata.n_baseline, strata.k_baseline))
     (n, k), (n0, k0) = ((strata.total(n), strata.total(k)) for n, k in arms)
     squares = None if strata.squares is None else strata.total(strata.squares)

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Floats
+from ..arrays import Floats, Integers, first_entries, number_combinations
 
 _DIGITS = 9
 """Digits after the point that are no rounding errors."""
@@ -17,7 +17,8 @@ _DIGITS = 9
 class Strata:
     """Texts with responses in both arms: one entry for each such text of each contrast.
 
-    Responses here are distinct prompts, each with a value between 0 and 1, mostly 0 or 1.
+    If prompts were asked in blocks, an entry is a block, see `refusal_metrics.prompts.blocks`. Responses here are
+    distinct prompts, each with a value between 0 and 1, mostly 0 or 1.
 
     Attributes
     ----------
@@ -28,6 +29,8 @@ class Strata:
     n_contrasts : int
     squares : (n_entries,) array of float, optional
         Sums of the squared values in both arms; None if all values are 0 or 1.
+    text : (n_entries,) array of int, optional
+        The text of each entry; None if each entry is a text of its own.
     """
 
     contrast: NDArray[np.integer]
@@ -37,6 +40,7 @@ class Strata:
     k_baseline: Floats
     n_contrasts: int
     squares: Floats | None = None
+    text: Integers | None = None
 
     def total(self, values: Floats) -> Floats:
         """Sum values by contrast: (n_entries,) to (n_contrasts,)."""
@@ -50,6 +54,37 @@ class Strata:
         deviations = s * (n - s) if self.squares is None else np.round(n * self.squares - s**2, _DIGITS)
         return self.n * self.n_baseline * deviations / (n**2 * np.maximum(n - 1, 1))
 
+    @cached_property
+    def _texts(self) -> tuple[Integers, Integers]:
+        """The number of each entry's contrast and text, and the contrast of each number."""
+        if self.text is None:
+            return np.arange(len(self.contrast)), self.contrast
+        place = number_combinations([self.contrast, self.text])
+        return place, self.contrast[first_entries(place)]
+
+    def _by_text(self, values: Floats) -> Floats:
+        place, contrast = self._texts
+        return np.bincount(place, weights=values, minlength=len(contrast)).astype(np.float64)
+
+    def total_squares(self, values: Floats) -> Floats:
+        """Sum values by text, and the squares of these sums by contrast: (n_entries,) to (n_contrasts,)."""
+        weights = self._by_text(values) ** 2
+        return np.bincount(self._texts[1], weights=weights, minlength=self.n_contrasts).astype(np.float64)
+
+    def count_texts(self, keep: NDArray[np.bool_] | None = None) -> Floats:
+        """Count the texts of each contrast with an entry, or with a marked entry: (n_contrasts,)."""
+        counted = np.ones(len(self.contrast)) if keep is None else keep.astype(np.float64)
+        weights = (self._by_text(counted) > 0).astype(np.float64)
+        return np.bincount(self._texts[1], weights=weights, minlength=self.n_contrasts).astype(np.float64)
+
+    def whole_texts(self) -> "Strata":
+        """Add up the entries of each text."""
+        if self.text is None:
+            return self
+        numbers = (self._by_text(values) for values in (self.n, self.k, self.n_baseline, self.k_baseline))
+        squares = None if self.squares is None else self._by_text(self.squares)
+        return Strata(self._texts[1], *numbers, n_contrasts=self.n_contrasts, squares=squares)
+
     def take(self, keep: NDArray[np.bool_]) -> "Strata":
         """Select entries by a mask: (n_entries,) bool."""
         return Strata(
@@ -60,6 +95,7 @@ class Strata:
             self.k_baseline[keep],
             self.n_contrasts,
             None if self.squares is None else self.squares[keep],
+            None if self.text is None else self.text[keep],
         )
 
 
@@ -71,6 +107,10 @@ def join_strata(parts: Sequence[Strata]) -> Strata:
         # Values of 0 or 1 are their own squares.
         own = (part.k + part.k_baseline if part.squares is None else part.squares for part in parts)
         squares = np.concatenate(list(own))
+    texts = None
+    if any(part.text is not None for part in parts):
+        numbers = (np.arange(len(part.contrast)) if part.text is None else part.text for part in parts)
+        texts = np.concatenate(list(numbers))
     return Strata(
         contrast=np.concatenate([part.contrast + start for part, start in zip(parts, first, strict=False)]),
         n=np.concatenate([part.n for part in parts]),
@@ -79,6 +119,7 @@ def join_strata(parts: Sequence[Strata]) -> Strata:
         k_baseline=np.concatenate([part.k_baseline for part in parts]),
         n_contrasts=int(first[-1]),
         squares=squares,
+        text=texts,
     )
 
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
+    from .contrasts import draw_contrasts, fit_blocks
     from .design import (
+        CONTRAST,
         KINDS,
         LANGUAGE,
         N_OPTIONS,
@@ -29,7 +31,9 @@ else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
+            "contrasts": ["draw_contrasts", "fit_blocks"],
             "design": [
+                "CONTRAST",
                 "Design",
                 "KINDS",
                 "LANGUAGE",
@@ -58,6 +62,7 @@ else:
 
 __all__ = [
     "CLASSES",
+    "CONTRAST",
     "KINDS",
     "LANGUAGE",
     "NAMES",
@@ -73,7 +78,9 @@ __all__ = [
     "Settings",
     "Template",
     "Texts",
+    "draw_contrasts",
     "fetch_texts",
+    "fit_blocks",
     "fold_name",
     "load_design",
     "load_texts",

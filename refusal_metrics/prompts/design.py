@@ -9,6 +9,8 @@ from refusal_metrics.errors import InputError, unknown_name
 
 KINDS = ("nli", "politeness", "offensiveness")
 SETTINGS = ("persona", "neutral", "persona-free")
+CONTRAST = "contrast"
+"""The setting of tasks whose docs are of two settings, persona and neutral."""
 RESPONSE_TYPES = ("unforced", "semi-forced", "forced")
 NEUTRAL_GROUP = "neutral"
 LANGUAGE = "en"
@@ -115,7 +117,8 @@ class Design:
 
         Parameters
         ----------
-        setting : {"persona", "persona-free", "neutral"}
+        setting : {"persona", "persona-free", "neutral", "contrast"}
+            A contrast task has the personas of the persona setting, then those of the neutral one.
         wanted : list of str, optional
             Ids or groups; case, spaces, hyphens, underscores and a trailing "person" do not
             matter. A group means its personas that are asked by default, or all of them if none is.
@@ -133,6 +136,8 @@ class Design:
         InputError
             For a name that is neither a persona nor a group, or where none is left.
         """
+        if setting == CONTRAST:
+            return self.personas_for("persona", wanted) + self.personas_for("neutral", wanted)
         chosen = None if wanted is None else self._persona_ids(wanted)
         if setting == "persona-free":
             return ()
@@ -169,7 +174,7 @@ class Design:
         Parameters
         ----------
         kind : {"nli", "politeness", "offensiveness"}
-        setting : {"persona", "persona-free", "neutral"}
+        setting : {"persona", "persona-free", "neutral", "contrast"}
         wanted : list of str, optional
             Template ids or response types. A response type means its templates that are asked by
             default, or all of them if none is.

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from refusal_metrics.errors import InputError, quoted, unknown_name
-from refusal_metrics.prompts.design import KINDS
+from refusal_metrics.prompts.blocks import ANCHORED, BLOCK_DESIGNS, NEUTRAL_PHRASES
+from refusal_metrics.prompts.design import CONTRAST, KINDS
 from refusal_metrics.prompts.texts import PUBLIC, SAMPLE
 
 DESIGNS = ("balanced", "iid")
@@ -26,8 +27,11 @@ class Settings:
     rows_per_class : int
         At most so many rows are drawn from each class.
     variations : int
-        Prompts a row gets, if its text has as many left.
-    design : {"balanced", "iid"}
+        Prompts a row gets, if its text has as many left. In a contrast task, personas in a block; 0 for all.
+    neutral_variations : int or None
+        The same for neutral prompts. In a contrast task, neutral phrases in a block.
+    design : {"balanced", "iid", "anchored", "paired", "factorial"}
+        The last three are those of contrast tasks.
     design_seed : int
     personas, templates : list of str or None
         Ids or groups (response types for templates); None for all.
@@ -58,12 +62,14 @@ class Settings:
     data_dir: Path | None = None
     shard: tuple[int, int] = (1, 1)
     placement: str = PLACEMENTS[0]
+    neutral_variations: int | None = None
 
     def as_metadata(self) -> dict[str, object]:
         """Return the settings in the form that ``lm_eval --metadata`` takes, those left out that are not set."""
         values: dict[str, object] = {
             "rows_per_class": self.rows_per_class,
-            "variations": self.variations,
+            "variations": self.variations or None,
+            "neutral_variations": self.neutral_variations,
             "design": self.design,
             "design_seed": self.design_seed,
             "personas": str(self.personas_file) if self.personas_file else self.personas,
@@ -80,6 +86,7 @@ class Settings:
 NAMES = (
     "rows_per_class",
     "variations",
+    "neutral_variations",
     "design",
     "design_seed",
     "personas",
@@ -92,7 +99,7 @@ NAMES = (
 """What a user may set."""
 
 
-def parse_settings(kind: str, given: Mapping[str, object]) -> Settings:
+def parse_settings(kind: str, given: Mapping[str, object], setting: str = "persona") -> Settings:
     """Check what was given and fill in the rest.
 
     Parameters
@@ -101,6 +108,8 @@ def parse_settings(kind: str, given: Mapping[str, object]) -> Settings:
     given : mapping
         From the harness: ``--metadata`` together with all model arguments. Keys that are no
         setting pass, unless they look like a misspelt one.
+    setting : str
+        Of the task; ``contrast`` has designs and defaults of its own.
 
     Returns
     -------
@@ -135,12 +144,15 @@ def parse_settings(kind: str, given: Mapping[str, object]) -> Settings:
         )
     if data_dir is not None and not Path(str(data_dir)).expanduser().is_dir():
         raise InputError(f"data_dir={quoted(data_dir, 400)} is not a folder; give the folder with the local copies")
-    design = given.get("design", DESIGNS[0])
-    if design not in DESIGNS:
-        raise unknown_name("design", design, DESIGNS)
+    design = _design(kind, given.get("design"), setting)
+    variations = 10 if design in (*DESIGNS, ANCHORED) else 0
+    phrases = NEUTRAL_PHRASES if setting == CONTRAST else None
     return Settings(
         rows_per_class=_integer("rows_per_class", given.get("rows_per_class", 1000), least=1),
-        variations=_integer("variations", given.get("variations", 10), least=1),
+        variations=_integer("variations", given["variations"], least=1) if "variations" in given else variations,
+        neutral_variations=_integer("neutral_variations", given["neutral_variations"], least=1)
+        if "neutral_variations" in given
+        else phrases,
         design=design,
         design_seed=_integer("design_seed", given.get("design_seed", 0), least=0),
         personas=personas,
@@ -175,6 +187,23 @@ def edit_distance(a: str, b: str) -> int:
         for j, y in enumerate(b, start=1):
             diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (x != y))
     return row[-1]
+
+
+def _design(kind: str, given: object, setting: str) -> str:
+    """Check the design, which is one of those that the task has."""
+    own, others = (BLOCK_DESIGNS, DESIGNS) if setting == CONTRAST else (DESIGNS, BLOCK_DESIGNS)
+    if given is None:
+        return own[0]
+    for design in own:
+        if given == design:
+            return design
+    if given in others:
+        tasks = f"persona_refusal_{kind}_contrast" if setting != CONTRAST else f"tasks such as persona_refusal_{kind}"
+        raise InputError(
+            f"design={given} is a design of {tasks}, and this {setting} task has {', '.join(own)}; choose one of "
+            "these, or run the two kinds of tasks separately"
+        )
+    raise unknown_name("design", given, own)
 
 
 def _integer(name: str, value: object, least: int) -> int:

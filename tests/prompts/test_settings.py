@@ -63,13 +63,52 @@ def test_the_defaults_are_the_documented_ones(kind):
         "data_dir": None,
         "shard": (1, 1),
         "placement": "user",
+        "neutral_variations": None,
     }
+
+
+def test_a_contrast_task_has_a_design_and_defaults_of_its_own():
+    def of(**given_settings):
+        chosen = parse_settings("nli", given_settings, "contrast")
+        return chosen.design, chosen.variations, chosen.neutral_variations
+
+    assert of() == ("anchored", 10, 3)
+    assert of(variations=5, neutral_variations=2) == ("anchored", 5, 2)
+    # In these, a block has all personas.
+    assert of(design="paired") == ("paired", 0, 3)
+    assert of(design="factorial") == ("factorial", 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("setting", "design", "message"),
+    [
+        (
+            "neutral",
+            "paired",
+            "design=paired is a design of persona_refusal_nli_contrast, and this neutral task has balanced, iid; ",
+        ),
+        (
+            "contrast",
+            "iid",
+            (
+                "design=iid is a design of tasks such as persona_refusal_nli, and this contrast task has anchored, "
+                "paired, factorial; choose one of these, or run the two kinds of tasks separately"
+            ),
+        ),
+        ("contrast", "pared", "unknown design 'pared': allowed are anchored, paired, factorial; did you mean 'paired'"),
+    ],
+)
+def test_a_design_of_other_tasks_is_refused_with_their_name(setting, design, message):
+    with pytest.raises(InputError) as error:
+        parse_settings("nli", {"design": design}, setting)
+    assert str(error.value).startswith(message)
 
 
 def test_every_setting_can_be_set(tmp_path):
     chosen = settings(
         rows_per_class=5,
         variations=3,
+        neutral_variations=2,
         design="iid",
         design_seed=7,
         personas=["man"],
@@ -80,7 +119,7 @@ def test_every_setting_can_be_set(tmp_path):
     )
     assert chosen == Settings(
         5, 3, "iid", 7, personas=["man"], templates=["p1", "forced"], source="mine.csv",
-        columns={"text": "comment"}, shard=(2, 4),
+        columns={"text": "comment"}, shard=(2, 4), neutral_variations=2,
     )  # fmt: skip
     assert settings(data_dir=str(tmp_path)).data_dir == tmp_path
 
@@ -153,7 +192,9 @@ def test_a_name_three_edits_from_the_nearest_setting_passes(name):
 # --- Numbers, design, shard ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "least"), [("rows_per_class", 1), ("variations", 1), ("design_seed", 0)])
+@pytest.mark.parametrize(
+    ("name", "least"), [("rows_per_class", 1), ("variations", 1), ("neutral_variations", 1), ("design_seed", 0)]
+)
 def test_whole_numbers_are_taken_from_the_least_on_also_as_floats(name, least):
     # The command line makes a float of 1e3.
     for value, number in [(least, least), (float(least), least), (1e3, 1000), (127, 127)]:
@@ -162,14 +203,16 @@ def test_whole_numbers_are_taken_from_the_least_on_also_as_floats(name, least):
 
 
 @pytest.mark.parametrize("value", [True, False, 2.5, -1, "10", None, [3], float("nan"), float("inf")])
-@pytest.mark.parametrize(("name", "least"), [("rows_per_class", 1), ("variations", 1), ("design_seed", 0)])
+@pytest.mark.parametrize(
+    ("name", "least"), [("rows_per_class", 1), ("variations", 1), ("neutral_variations", 1), ("design_seed", 0)]
+)
 def test_what_is_no_whole_number_is_refused_with_the_least(name, least, value):
     assert_refused(
         f"^{name}={re.escape(repr(value))} must be a whole number from {least} on, e.g. {name}=10$", **{name: value}
     )
 
 
-@pytest.mark.parametrize("name", ["rows_per_class", "variations"])
+@pytest.mark.parametrize("name", ["rows_per_class", "variations", "neutral_variations"])
 def test_zero_rows_or_variations_are_refused(name):
     assert_refused(f"^{name}=0 must be a whole number from 1 on", **{name: 0})
 

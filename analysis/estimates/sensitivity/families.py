@@ -22,6 +22,9 @@ ROW_FACTORS = ("stratum", "language")
 """Factors that usually belong to the rows of a text, and not to its prompts."""
 
 
+_OF_BLOCKS = ("template", "response_type")
+"""Factors that belong to whole texts if prompts were asked in blocks, one a text."""
+
 PAIRED = ("model", "task", "persona", "template")
 """The factors whose pairs have joint indices."""
 
@@ -47,6 +50,8 @@ class Families:
         counts, known = self._leave_out(counts)
         self.run_factors = ["model", *self._list_moving(counts)]
         of_rows = [name for name in ROW_FACTORS if name in known and _is_constant(counts.codes[name], counts.row)]
+        # Within texts that have one of them, there is nothing to permute.
+        of_rows += [name for name in _OF_BLOCKS if name in known and _is_of_texts(counts, name)]
         self.label_factors = [name for name in (*LABEL_FACTORS, *ROW_FACTORS) if name in known and name not in of_rows]
         self.grid = Grid(counts, self.run_factors, self.label_factors)
         self.row_grids = {name: Grid(counts, self.run_factors, [name]) for name in of_rows}
@@ -96,7 +101,12 @@ class Families:
                 varying.append(name)
             else:
                 self.notes.append(f"{name} has one level, {levels[0]}: it has no index.")
-        pairs = [pair for pair in combinations(PAIRED, 2) if set(pair) <= set(varying)]
+        whole = set(_OF_BLOCKS) & set(varying) & set(self.row_grids)
+        if "template" in whole:
+            self.notes.append(
+                "Each text was asked with one template: template has no index together with other factors."
+            )
+        pairs = [pair for pair in combinations(PAIRED, 2) if set(pair) <= set(varying) - whole]
         for factors in [*((name,) for name in varying), *pairs]:
             yield Index.of(self._grid_of(factors), factors, in_families=False)
         for factors in [*((name,) for name in varying), *pairs]:
@@ -198,6 +208,12 @@ class Families:
             ]
             if where:
                 self.notes.append(f"There is {found} by {'; '.join(where)}: no {missing} can be estimated there.")
+
+
+def _is_of_texts(counts: Counts, name: str) -> bool:
+    """Return whether all prompts of a text have one level of a factor that has several."""
+    code = counts.codes[name]
+    return len(np.unique(code)) > 1 and _is_constant(code, counts.text)
 
 
 def _is_constant(code: NDArray[np.integer], unit: NDArray[np.integer]) -> bool:

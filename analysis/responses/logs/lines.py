@@ -19,7 +19,7 @@ NO_RESPONSE, TWICE = "no response", "named twice"
 
 _FIELDS = (
     *("index", "design_id", "text_id", "row_id", "stratum", "persona", "persona_group", "template", "response_type"),
-    *("setting", "kind", "language", "system", "text", "premise", "hypothesis"),
+    *("setting", "kind", "language", "block", "system", "text", "premise", "hypothesis"),
 )
 _VERDICTS = ("refusal_rate", "refusal_rate_answer_aware", "refusal_rate_prefix", "refusal_rate_prefix_strict")
 _HALF = re.compile("[\ud800-\udfff]")

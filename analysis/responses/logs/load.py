@@ -53,7 +53,7 @@ _COLUMNS = frozenset(
     {
         *(*DOC_FIELDS, *_TEXTS, *_TOLD, *_WORKING),
         *("model", "task", "run", "log", "file", "line", "filter", "outcome", "file_row_number", "place"),
-        *(*FLAGS, "provider_reason", "doc", "told", "found", "escaped", "block", "rule", "answer"),
+        *(*FLAGS, "provider_reason", "doc", "told", "found", "escaped", "content", "rule", "answer"),
     }
 )
 """The names that no setting of a run can have as a column, besides those that are reserved."""
@@ -275,7 +275,9 @@ class _Reader:
         is_told = (
             bool(judged) or count_rows(self._connection, "SELECT count(*) FROM usable WHERE rules IS NOT NULL") > 0
         )
-        left = (*_WORKING, "file_row_number", "provider_reason", *(() if is_told else ("cause", "rules")))
+        left = [*_WORKING, "file_row_number", "provider_reason", *([] if is_told else ["cause", "rules"])]
+        if not count_rows(self._connection, "SELECT count(block) FROM usable"):
+            left.append("block")
         columns = ", ".join(
             again.get(name, f"usable.{name}")
             for name in self._connection.execute("SELECT * FROM usable LIMIT 0").df().columns

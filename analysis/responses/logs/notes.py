@@ -267,8 +267,11 @@ class LogNotes:
         """Report missing prompts before the last one, which --limit cannot explain."""
         distinct = "DISTINCT index" if self.n_repeated or len(self.filters) > 1 else "*"
         gaps = self._connection.execute(
-            f"SELECT model, task, setting, max(index) + 1 AS n, n - count({distinct}) AS n_missing FROM usable "
-            f"GROUP BY model, task, setting{self.by_run_factors} HAVING n_missing > 0 ORDER BY ALL"
+            # Prompts of a contrast task are of two settings, and numbered together.
+            "SELECT model, task, string_agg(DISTINCT setting, ' and ' ORDER BY setting) AS settings, "
+            f"max(index) + 1 AS n, n - count({distinct}) AS n_missing FROM usable "
+            f"GROUP BY model, task, CASE WHEN block IS NULL THEN setting END{self.by_run_factors} "
+            "HAVING n_missing > 0 ORDER BY ALL"
         ).fetchall()
         for model, task, setting, n, n_missing in gaps:
             yield (

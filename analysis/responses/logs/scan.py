@@ -17,7 +17,7 @@ from .prompts import text_as_sql
 
 DOC_FIELDS = (
     *("index", "design_id", "text_id", "row_id", "stratum", "persona", "persona_group", "template"),
-    *("response_type", "setting", "kind", "language"),
+    *("response_type", "setting", "kind", "language", "block"),
 )
 """The fields of a doc that become columns; ``index`` a number, the others texts."""
 
@@ -214,7 +214,7 @@ def _sql(told: Mapping[str, object], scans: Sequence[str], *, texts: bool, compa
     ]
     absent = " OR ".join(f"{column} IS NULL" for column in raw)
     invalid = " OR ".join(f"refused_{rule} IS NULL" for rule in RULES)
-    escaped = "substr(to_json(block)::VARCHAR, 2, length(to_json(block)::VARCHAR) - 2)"
+    escaped = "substr(to_json(content)::VARCHAR, 2, length(to_json(content)::VARCHAR) - 2)"
     twice = "substr(to_json(escaped)::VARCHAR, 2, length(to_json(escaped)::VARCHAR) - 2)"
     outcomes = ", ".join(quoted(outcome) for outcome in OUTCOMES)
     again = "words_again AS persona_words, reply.finish_reason AS finish_reason"
@@ -250,7 +250,7 @@ def _sql(told: Mapping[str, object], scans: Sequence[str], *, texts: bool, compa
             labels AS offered, doc.system AS system, arguments.gen_args_0.arg_1 AS asked,
             CASE found WHEN 0 THEN framed WHEN 1 THEN replace(prompt, escaped, chr(1))
                 WHEN 2 THEN replace(prompt, {twice}, chr(1)) ELSE prompt END AS frame,
-            CASE WHEN found IS NULL THEN block END AS text,
+            CASE WHEN found IS NULL THEN content END AS text,
             CASE WHEN repaired OR doc IS NULL THEN 0 WHEN len(filtered_resps) IS DISTINCT FROM 1 THEN 2
                 WHEN response BETWEEN '[' AND '\\' OR response BETWEEN '{{' AND '|' THEN 1 ELSE 0 END AS shape
         FROM (
@@ -263,11 +263,11 @@ def _sql(told: Mapping[str, object], scans: Sequence[str], *, texts: bool, compa
                 {_verdict(f"coalesce({first}, refusal_rate)")} AS refused_{ANSWERS_BY}, {parsed},
                 {_verdict("answer_rate")} AS answered
             FROM (
-                SELECT *, replace(prompt, block, chr(1)) AS framed,
+                SELECT *, replace(prompt, content, chr(1)) AS framed,
                     CASE WHEN prompt BETWEEN '[' AND '\\' THEN {escaped} END AS escaped
                 FROM (
                     SELECT *, filtered_resps[1] AS response, arguments.gen_args_0.arg_0 AS prompt,
-                        try_cast(doc.index AS BIGINT) AS place, {text_as_sql()} AS block
+                        try_cast(doc.index AS BIGINT) AS place, {text_as_sql()} AS content
                     FROM ({" UNION ALL BY NAME ".join(scans)})
                 )
             )

@@ -11,7 +11,7 @@ from ...columns import FACTORS, FLAGS, GIVEN, REQUIRED, STUDY_COLUMNS, is_verdic
 from ..sql import as_index, as_text, as_verdict, check_verdicts, identifier
 from .checks import check_values
 
-_BLANK_IS_NONE = frozenset({*STUDY_COLUMNS, *FACTORS, "text_id", "row_id", "design_id", "refused_by"})
+_BLANK_IS_NONE = frozenset({*STUDY_COLUMNS, *FACTORS, "text_id", "row_id", "block", "design_id", "refused_by"})
 
 
 def fill_responses(

@@ -352,3 +352,39 @@ def test_intervals_of_indices_cover(calibration, monkeypatch):
         assert len(covers) >= 30
         # They cover 95 times in 100; one run in 10,000 finds fewer than this.
         assert sum(covers) >= stats.binom.ppf(0.0001, len(covers), 0.95)
+
+
+def in_blocks(rate, n_texts=160, seed=0):
+    """Draw a study in which each text has one template, of two, with three personas."""
+    rng = np.random.default_rng(seed)
+    rows = [
+        {
+            "model": "M", "task": "t", "setting": "persona", "persona": persona, "persona_group": GROUPS[persona],
+            "template": f"p{text % 2}", "response_type": ("unforced", "forced")[text % 2], "text_id": str(text),
+            "row_id": str(text), "refused": int(rng.random() < rate(text % 2)),
+        }
+        for text in range(n_texts)
+        for persona in "xyz"
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_a_template_that_a_text_has_alone_is_permuted_among_texts(tmp_path):
+    def found(name, rate, seed=0):
+        file = tmp_path / f"{name}.parquet"
+        in_blocks(rate, seed=seed).to_parquet(file)
+        return estimate(count_responses(read_responses([file]))["given"])
+
+    # Rates of .2 and .6: iota is .2 / (2 * .4 * .6) = .42. Moved within texts, templates would keep all of it.
+    effect = found("effect", lambda template: 0.2 + 0.4 * template)
+    for factor in ("template", "response_type"):
+        row = row_of(effect.indices, factor)
+        assert row.iota == pytest.approx(0.42, abs=0.1)
+        assert row.null_mean < 0.15
+        assert row.p_value == 0.01
+    assert row_of(effect.indices, "persona").null_mean < 0.15
+    assert "persona:template" not in set(effect.indices["factor"])
+    assert "Each text was asked with one template: template has no index together with other factors." in effect.notes
+    without = [row_of(found("none", lambda _: 0.4, seed).indices, "template").p_value for seed in range(5)]
+    # Uniform p-values are all up to .05 with a probability of 3e-7.
+    assert max(without) > 0.05
