@@ -69,6 +69,8 @@ def estimate_variance_components(counts: Counts, run_factors: Sequence[str] = ()
     """
     apart = [name for name in dict.fromkeys(run_factors) if name not in {REPEAT, _PHRASE}]
     counts.check_factors(["persona", *apart])
+    # Items are numbered once, not for each model and task.
+    counts = counts if counts.found is not None else replace(counts, found={})
     asked, neutral = personas_only(counts), counts.where(setting="neutral")
     check_not_empty(asked, "to prompts with a persona")
     names = [*STUDY, *apart]
