@@ -295,7 +295,7 @@ def _design_id(
 
     The half before the hyphen is of the sample alone, which the settings of one study share: the
     analysis compares them only where it is the same. Rows that share the pool of their text were given
-    prompts that the text already had, in earlier versions: the other half tells the two designs apart.
+    prompts that the text already had, in earlier versions: the other half distinguishes the two designs.
     """
     sample = {
         "texts": [task["kind"], checksum, dict(settings.columns or {})],
