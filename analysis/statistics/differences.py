@@ -101,14 +101,15 @@ def text_scores(strata: Strata, difference: Difference) -> Floats:
         variance. nan for one text.
     """
     scale = np.sqrt(cluster_correction(difference.n_texts)) / difference.score.weight
-    return _residuals(strata, difference.score.estimate) * scale[strata.contrast]
+    return np.asarray(_residuals(strata, difference.score.estimate) * scale[strata.contrast], dtype=np.float64)
 
 
 def _residuals(strata: Strata, estimate: Floats) -> Floats:
     """Compute the texts' scores around the estimate, w_g (d_g - d): (n_entries,)."""
     n = strata.n + strata.n_baseline
     score = (strata.k * strata.n_baseline - strata.k_baseline * strata.n) / n
-    return score - estimate[strata.contrast] * strata.n * strata.n_baseline / n
+    expected = estimate[strata.contrast] * strata.n * strata.n_baseline / n
+    return np.asarray(score - expected, dtype=np.float64)
 
 
 def _score_within(strata: Strata, n_texts: Floats) -> Score:
