@@ -81,9 +81,9 @@ class Strata:
         """Add up the entries of each text."""
         if self.text is None:
             return self
-        numbers = (self._by_text(values) for values in (self.n, self.k, self.n_baseline, self.k_baseline))
+        n, k, n0, k0 = (self._by_text(values) for values in (self.n, self.k, self.n_baseline, self.k_baseline))
         squares = None if self.squares is None else self._by_text(self.squares)
-        return Strata(self._texts[1], *numbers, n_contrasts=self.n_contrasts, squares=squares)
+        return Strata(self._texts[1], n, k, n0, k0, self.n_contrasts, squares)
 
     def take(self, keep: NDArray[np.bool_]) -> "Strata":
         """Select entries by a mask: (n_entries,) bool."""
