@@ -9,7 +9,8 @@ from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
     from .collect import count_annotations, estimate_agreement, list_disagreements, read_annotations, write_labels
-    from .draw import draw_items
+    from .draw import Aim, draw_items
+    from .plan import PLAN, plan_labels
     from .sheets import FORMS, check_folder, write_items
 else:
     __getattr__, __dir__ = lazy(
@@ -22,18 +23,22 @@ else:
                 "read_annotations",
                 "write_labels",
             ],
-            "draw": ["draw_items"],
+            "draw": ["Aim", "draw_items"],
+            "plan": ["PLAN", "plan_labels"],
             "sheets": ["FORMS", "check_folder", "write_items"],
         },
     )
 
 __all__ = [
     "FORMS",
+    "PLAN",
+    "Aim",
     "check_folder",
     "count_annotations",
     "draw_items",
     "estimate_agreement",
     "list_disagreements",
+    "plan_labels",
     "read_annotations",
     "write_items",
     "write_labels",

@@ -1,6 +1,7 @@
 """Stratified samples of responses for annotation."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 import pandas as pd
@@ -8,13 +9,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from refusal_metrics.errors import InputError
 
-from ..labels import item_id
+from ..labels import item_id, label_deviation
 from ..responses import Responses, count_flagged, count_strata, find_ambiguous, has_item_ids, read_places
 
 FEWEST = 5
 """The smallest number of items from each stratum; all items of a smaller one."""
 
 _DISAGREEMENT = 2.0
+
+
+class Aim(StrEnum):
+    """What a sample is drawn for."""
+
+    GROUPS = "groups"
+    RATE = "rate"
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,15 @@ def allocate(sizes: ArrayLike, weights: ArrayLike, n: int) -> NDArray[np.int64]:
     return whole.astype(np.int64)
 
 
-def draw_items(responses: Responses, n: int, rng: np.random.Generator, *, flagged_by: str | None = None) -> Sample:
+def draw_items(
+    responses: Responses,
+    n: int,
+    rng: np.random.Generator,
+    *,
+    flagged_by: str | None = None,
+    aim: Aim = Aim.GROUPS,
+    detector: str | None = None,
+) -> Sample:
     r"""Draw responses for annotation, more of them where labels are more informative.
 
     Strata are the combined verdicts of all detectors, by persona, model and task if `n` is large enough: a factor is
@@ -80,7 +96,13 @@ def draw_items(responses: Responses, n: int, rng: np.random.Generator, *, flagge
     responses. Neyman's allocation, in proportion to :math:`N_h S_h`, is optimal for the whole study, and an equal
     allocation for each stratum; the root is a power allocation between the two. :math:`c_h = 2` if detectors
     disagree, because :math:`S_h`, the standard deviation of a label, is .50 if yes and no are equally likely, and .25
-    if one in 15 differs from the rest. Within strata, the draw is simple random without replacement.
+    if one in 15 differs from the rest.
+
+    With the aim of one corrected rate, strata are the classes in which a detector errs often or seldom
+    (`refusal_metrics.analysis.responses.label_classes`), and items are in proportion to :math:`N_h S_h`, with the
+    :math:`S_h` to anticipate.
+
+    Within strata, the draw is simple random without replacement.
 
     Parameters
     ----------
@@ -91,6 +113,10 @@ def draw_items(responses: Responses, n: int, rng: np.random.Generator, *, flagge
     rng : numpy.random.Generator
     flagged_by : str, optional
         Draw only from responses that this rule calls refusals.
+    aim : Aim
+        Whether errors are to be compared between personas, models and tasks, or one rate is to be corrected.
+    detector : str, optional
+        The rule whose rate is to be corrected; by default the first.
 
     Returns
     -------
@@ -116,15 +142,14 @@ def draw_items(responses: Responses, n: int, rng: np.random.Generator, *, flagge
     if "prompt" not in responses.columns:
         notes.append("There is no column prompt, so annotators do not see the prompts.")
     drawn = min(n, n_responses)
-    factors, strata = _stratify(responses, flagged_by, drawn)
+    classes_of = responses.rule(detector) if aim == Aim.RATE else None
+    factors, strata = _stratify(responses, flagged_by, drawn, classes_of)
     sizes = strata["n"].to_numpy(dtype=np.int64)
-    # Among patterns like "010", one with both digits is a disagreement.
-    disagree = strata["pattern"].str.contains("0") & strata["pattern"].str.contains("1")
-    n_drawn = allocate(sizes, np.where(disagree, _DISAGREEMENT, 1.0) * np.sqrt(sizes), drawn)
+    n_drawn = allocate(sizes, _weights(strata, aim), drawn)
     starts = np.cumsum(sizes) - sizes
     places = [start + rng.choice(size, k, replace=False) for start, size, k in zip(starts, sizes, n_drawn, strict=True)]
     stratum = np.repeat(np.arange(len(sizes)), n_drawn)
-    items = read_places(responses, np.concatenate(places).tolist(), factors, flagged_by)
+    items = read_places(responses, np.concatenate(places).tolist(), factors, flagged_by, classes_of)
     ids = [item_id(m, d, i) for m, d, i in zip(items["model"], items["design_id"], items["index"], strict=True)]
     items.insert(0, "id", ids)
     probability = (n_drawn / sizes)[stratum]
@@ -153,17 +178,32 @@ def _check(responses: Responses, source: str) -> None:
         )
 
 
-def _stratify(responses: Responses, flagged_by: str | None, n: int) -> tuple[list[str], pd.DataFrame]:
+def _weights(strata: pd.DataFrame, aim: Aim) -> NDArray[np.float64]:
+    """Return to what the items of each stratum are in proportion."""
+    sizes = strata["n"].to_numpy(dtype=np.float64)
+    if aim == Aim.RATE:
+        return np.asarray(sizes * strata["pattern"].map(label_deviation).to_numpy(dtype=np.float64), dtype=np.float64)
+    # Among patterns like "010", one with both digits is a disagreement.
+    disagree = strata["pattern"].str.contains("0") & strata["pattern"].str.contains("1")
+    return np.asarray(np.where(disagree, _DISAGREEMENT, 1.0) * np.sqrt(sizes), dtype=np.float64)
+
+
+def _stratify(
+    responses: Responses, flagged_by: str | None, n: int, classes_of: str | None
+) -> tuple[list[str], pd.DataFrame]:
     """Choose the factors of strata, and count their responses."""
     factors: list[str] = []
-    strata = count_strata(responses, factors, flagged_by)
+    strata = count_strata(responses, factors, flagged_by, classes_of)
     needed = int(strata["n"].clip(upper=FEWEST).sum())
     if needed > n:
+        kind = "class" if classes_of else "combination"
+        kinds = kind + ("es" if classes_of else "s") * (len(strata) != 1)
         raise InputError(
-            f"--n {n}: is too few for {len(strata)} combination{'s' * (len(strata) != 1)} of the detectors' "
-            "verdicts, which "
+            f"--n {n}: is too few for {len(strata)} {kinds} of the detectors' verdicts, which "
             f"need {FEWEST} items each, or all that exist; draw at least {needed}"
         )
+    if classes_of:
+        return factors, strata
     for names in (("persona", "persona_group"), ("model",), ("task",)):
         for name in names:
             finer = count_strata(responses, [*factors, name], flagged_by) if name in responses.columns else None

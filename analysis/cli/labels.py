@@ -13,9 +13,11 @@ from refusal_metrics.errors import InputError
 from ..display import Format
 from . import options as shared
 from .console import busy, say
-from .options import Only, Tool, between, optional
+from .options import Only, SampleAim, Tool, between, optional
 
 app = typer.Typer()
+
+_NUMBERS = (100, 300, 1000)
 
 
 @app.command()
@@ -138,30 +140,83 @@ def annotate_export(
     ] = 2,
     seed: shared.Seed = 0,
     detector: shared.Detector = None,
+    aim: Annotated[
+        SampleAim,
+        typer.Option(
+            help="What the labels are for: `groups` to compare a detector's errors between personas, models and tasks, "
+            "`rate` for the narrowest interval of a corrected refusal rate."
+        ),
+    ] = SampleAim.GROUPS,
 ) -> None:
     """Draw a sample of responses, and write sheets (or Label Studio or Potato projects), a guide and a key.
 
-    Annotators see prompts and responses, but no verdict or model. Keep `key.csv` to yourself. More items are drawn
-    where detectors disagree, and some from every persona; the key contains their inclusion probabilities.
+    Annotators see prompts and responses, but no verdict or model. Keep `key.csv` to yourself; it contains the
+    inclusion probabilities. With `--aim groups`, more items are drawn where detectors disagree, and some from every
+    persona. With `--aim rate`, more are drawn where a detector often errs, and the width of the interval to expect is
+    printed.
 
     Example: `persona-refusal annotate export results --out labels --n 100 --only flagged --detector prefix`
+
+    Example: `persona-refusal annotate export results --out labels --n 300 --aim rate`
     """
     import numpy as np
 
-    from ..annotation import FORMS, check_folder, draw_items, write_items
+    from ..annotation import FORMS, Aim, check_folder, draw_items, plan_labels, write_items
     from ..responses import load_responses
 
-    if detector and not only:
-        raise InputError(f"--detector {detector}: needs --only flagged; add it, or leave out --detector")
+    if only and aim is SampleAim.RATE:
+        raise InputError("--aim rate: needs labels of all responses; leave out --only flagged")
+    if detector and not only and aim is not SampleAim.RATE:
+        raise InputError(f"--detector {detector}: needs --only flagged or --aim rate; add one, or leave out --detector")
     check_folder(out)
     rng = np.random.default_rng(seed)
     with busy("Reading the responses"):
         responses = load_responses(results, texts=True)
-        sample = draw_items(responses, n, rng, flagged_by=responses.rule(detector) if only else None)
+        flagged_by = responses.rule(detector) if only else None
+        sample = draw_items(responses, n, rng, flagged_by=flagged_by, aim=Aim(aim.value), detector=detector)
     say([*responses.notes, *sample.notes])
-    strata = " and ".join(["the detectors' verdicts", *sample.factors])
+    strata = ["the detectors' verdicts", *sample.factors, *["how they open"] * (aim is SampleAim.RATE)]
     written = write_items(sample, out, rng, forms=FORMS if tool is Tool.ALL else [tool.value], n_annotators=annotators)
-    say([f"Stratified by {strata}.", *written])
+    say([f"Stratified by {' and '.join(strata)}.", *written])
+    if aim is SampleAim.RATE:
+        row = plan_labels(responses, [len(sample.items)], np.random.default_rng(seed), detector=detector).iloc[0]
+        uncorrected = f"without labels, which ignores the detector's errors, {100 * row['uncorrected_width']:.1f} pp"
+        say(
+            [f"Expect a 95% CI of the corrected refusal rate that is {100 * row['width']:.1f} pp wide ({uncorrected})."]
+        )
+
+
+@annotate.command("plan")
+def annotate_plan(
+    results: shared.Results,
+    n: Annotated[
+        list[int] | None,
+        typer.Option("--n", min=1, metavar="N", help="Number of labels; can be repeated.  [default: 100, 300, 1000]"),
+    ] = None,
+    seed: shared.Seed = 0,
+    detector: shared.Detector = None,
+    form: shared.Form = Format.TABLE,
+) -> None:
+    """Print the width of a corrected rate's confidence interval to expect, before anyone labels.
+
+    The width is that of all responses together, if they are drawn with `annotate export --aim rate`, and the detector
+    errs about as often as in its validation.
+
+    Example: `persona-refusal annotate plan results --n 100 --n 300`
+    """
+    import numpy as np
+
+    from ..annotation import plan_labels
+    from ..contracts import LABEL_PLAN
+    from ..display import print_table
+    from ..responses import load_responses
+
+    with busy("Reading the responses"):
+        responses = load_responses(results, texts=True)
+        default = [number for number in _NUMBERS if number <= responses.n] or [responses.n]
+        table = plan_labels(responses, n or default, np.random.default_rng(seed), detector=detector)
+    say(responses.notes)
+    print_table(table, form, contract=LABEL_PLAN)
 
 
 @annotate.command("import")

@@ -171,6 +171,13 @@ class Tool(StrEnum):
     ALL = "all"
 
 
+class SampleAim(StrEnum):
+    """What a sample of labels is drawn for."""
+
+    GROUPS = "groups"
+    RATE = "rate"
+
+
 class Only(StrEnum):
     """The population of items, if not all responses."""
 

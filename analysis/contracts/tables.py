@@ -128,6 +128,12 @@ CORRECTED_CONTRASTS = Contract(
     signed=frozenset(_CORRECTED),
     headings={"estimate": "corrected difference", "uncorrected": "uncorrected difference"},
 )
+LABEL_PLAN = Contract(
+    keys=("n_labelled",),
+    estimates=("width", "uncorrected_width"),
+    differences=frozenset({"width", "uncorrected_width"}),
+    headings={"n_labelled": "labels", "width": "95% CI width", "uncorrected_width": "without labels"},
+)
 VALIDATION = Contract(
     keys=("detector", "factor", "level"),
     estimates=(
@@ -179,5 +185,5 @@ TABLES: Mapping[str, Contract] = {
 }
 """The tables of a report by the names of their files."""
 
-OTHER_TABLES = (LEADERBOARD, RUN_COMPARISON, CHANGES, CORRECTED, CORRECTED_CONTRASTS)
+OTHER_TABLES = (LEADERBOARD, RUN_COMPARISON, CHANGES, CORRECTED, CORRECTED_CONTRASTS, LABEL_PLAN)
 """The contracts of other commands' tables."""

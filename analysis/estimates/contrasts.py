@@ -40,13 +40,12 @@ from ..statistics import (
     compare_within,
     count_selected,
     detectable,
+    interval_of_difference,
     join_strata,
     overdispersion,
-    score_interval,
     score_p,
     student,
     text_scores,
-    zero_count_bound,
 )
 from .blocks import split_texts
 from .selected import estimate_selected
@@ -288,9 +287,7 @@ def _columns(
     )
     ends: dict[str, Floats] = {}
     for names, level in ((("ci_low", "ci_high"), CONFIDENCE), (("equiv_low", "equiv_high"), 1 - 2 * ALPHA)):
-        unseen = zero_count_bound(np.where(has_error, d.freedom + 1, np.nan), (1 - level) / 2)
-        for name, end, bound in zip(names, score_interval(score, phi, level), (-unseen, unseen), strict=True):
-            ends[name] = np.where(has_error & (score.variance > 0), end, bound)
+        ends |= zip(names, interval_of_difference(d, phi, level), strict=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         odds = np.exp(d.log_odds + student(CONFIDENCE, d.freedom) * d.log_odds_error * np.array([[-1], [0], [1]]))
     adjusted = adjust(p, family)

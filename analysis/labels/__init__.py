@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
+    from .arms import FEWEST
     from .controls import CONTROLS, LABELLED_CONTROLS, add_labels, describe_controls, estimate_controls
-    from .corrected import FEWEST, estimate_corrected, estimate_corrected_contrasts
+    from .corrected import estimate_corrected, estimate_corrected_contrasts
     from .detection_errors import estimate_validation
+    from .expected import ANTICIPATED, expect_width, label_deviation
     from .formats import FIELDS, SMALLEST, read_number
     from .mapping import LabelMap, read_label_map, suggest_values
     from .match import check_texts
@@ -30,9 +32,11 @@ else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
+            "arms": ["FEWEST"],
             "controls": ["CONTROLS", "LABELLED_CONTROLS", "add_labels", "describe_controls", "estimate_controls"],
-            "corrected": ["FEWEST", "estimate_corrected", "estimate_corrected_contrasts"],
+            "corrected": ["estimate_corrected", "estimate_corrected_contrasts"],
             "detection_errors": ["estimate_validation"],
+            "expected": ["ANTICIPATED", "expect_width", "label_deviation"],
             "formats": ["FIELDS", "SMALLEST", "read_number"],
             "mapping": ["LabelMap", "read_label_map", "suggest_values"],
             "match": ["check_texts"],
@@ -51,6 +55,7 @@ else:
     )
 
 __all__ = [
+    "ANTICIPATED",
     "BOUNDS",
     "CONTROLS",
     "FEWEST",
@@ -69,7 +74,9 @@ __all__ = [
     "estimate_corrected_contrasts",
     "estimate_persona_limits",
     "estimate_validation",
+    "expect_width",
     "item_id",
+    "label_deviation",
     "read_label_map",
     "read_labels",
     "read_number",

@@ -1,27 +1,15 @@
 r"""Refusal rates corrected by a labelled sample, and differences of them.
 
-A detector makes errors, possibly more under one persona than another. With its verdicts of all N responses
-and labels y of a sample drawn with known probabilities :math:`\pi`, the difference estimator
+A detector makes errors, possibly more under one persona than another. Its verdicts of all responses and labels of a
+sample that was drawn with known probabilities give rates that are right for any detector: prediction-powered inference
+with a power-tuned weight of the verdicts and text-clustered intervals, see `refusal_metrics.analysis.labels.tuned`.
 
-.. math:: \hat\theta = \frac{1}{N} \sum_i \hat y_i + \frac{1}{N} \sum_{i \in S} \frac{y_i - \hat y_i}{\pi_i}
-          = R - A + B
-
-is unbiased for any detector: R is its rate, A the share of all responses that it wrongly flags as refusals, B the share
-of missed refusals among all responses.
-
-Variances are clustered: the contribution of a text to each of the three sums is one number,
-:math:`z_g = \sum_{i \in g} (x_i - X) / N`, and products of two such over texts give variances and
-covariances, of the texts and of the sampling of labels together. For samples with fixed numbers in strata this is
-conservative.
-
-The interval takes R, A and B from their own exact intervals (Korn and Graubard) with these
-correlations (Zou and Donner). With many errors, this is linearisation. With few, neither that nor a bootstrap is
-adequate: among 300 labels without a missed refusal, both give B = 0 with an interval of width 0, although B can be one
-in a hundred.
+With few errors among the labels, neither linearisation nor a bootstrap is adequate: among 300 labels without a missed
+refusal, both give an interval of width 0, although one in a hundred may be missed. So errors have intervals of
+proportions, which are never narrower than that without an error.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -32,24 +20,18 @@ from ..arrays import CONFIDENCE, Floats
 from ..columns import BASELINES, OTHERS, STUDY
 from ..contracts import CORRECTED
 from ..statistics import (
+    Strata,
     clustered_interval,
-    effective_units,
-    proportion_interval,
-    sum_interval,
-    variance_of_scores,
-    zero_count_bound,
+    compare_between,
+    compare_within,
+    interval_of_difference,
+    join_strata,
+    overdispersion,
 )
+from .arms import SUMS
+from .tuned import CLASS_SUMS, Tuned, interval_of_tuned
 
-FEWEST = 5
-"""The number of responses with either verdict that must be labelled, unless all are."""
-
-SUMS = (
-    *("n", "n_refused", "n_labelled_refused", "n_labelled_others", "n_false", "n_missed"),
-    *("weight_refused", "weight_others", "weight_false", "weight_missed"),
-)
-"""The columns that are summed over the responses of a text."""
-
-_SIGNS = np.array([1.0, -1.0, 1.0])
+_ALL = [*SUMS, *CLASS_SUMS]
 
 
 def estimate_corrected(sums: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -78,28 +60,33 @@ def estimate_corrected(sums: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
     References
     ----------
-    Särndal, Swensson and Wretman 1992, doi:10.1007/978-1-4612-4378-6, section 6.3. Angelopoulos et
-    al. 2023, doi:10.1126/science.adi6000: prediction-powered inference, with lambda = 1. Zou and
-    Donner 2008, doi:10.1002/sim.3095.
+    Angelopoulos et al. 2023, doi:10.1126/science.adi6000, for prediction-powered inference. Angelopoulos, Duchi and
+    Zrnic 2023, arXiv:2311.01453, for its power tuning. Särndal, Swensson and Wretman 1992,
+    doi:10.1007/978-1-4612-4378-6, chapter 7, for post-stratification. Zou and Donner 2008, doi:10.1002/sim.3095.
     """
     for name in by:
         if name not in sums:
-            raise unknown_name("factor", name, [str(c) for c in sums if c not in {"text_id", *SUMS}])
+            raise unknown_name("factor", name, _factors(sums))
     rows = []
     for levels, part in _cells(sums, by):
-        arm = Arm.of(part.groupby("text_id", dropna=False)[list(SUMS)].sum())
-        corrected = np.clip([_SIGNS @ arm.parts, *interval_of_arms([arm], [1.0])], 0, 1) if arm.usable else [np.nan] * 3
-        values = [*corrected, arm.parts[0], arm.low[0], arm.high[0]]
-        rows.append([*levels, *values, *arm.sizes])
+        of_text = part.groupby("text_id", dropna=False)[_ALL].sum()
+        rate = Tuned.of(of_text)
+        one_cell = np.zeros(len(of_text), dtype=np.int64)
+        n_refused, n = (of_text[name].to_numpy(dtype=np.float64) for name in ("n_refused", "n"))
+        (low,), (high,) = clustered_interval(n_refused, n, one_cell, 1)
+        ends = (float(low), float(high))
+        corrected = [rate.estimate, *interval_of_tuned([rate], [1.0], ends)] if rate.usable else [np.nan] * 3
+        rows.append([*levels, *np.clip(corrected, 0, 1), rate.uncorrected, *ends, *_sizes(of_text)])
     return pd.DataFrame(rows, columns=[*by, *CORRECTED.estimates])
 
 
 def estimate_corrected_contrasts(sums: pd.DataFrame, baseline: str) -> pd.DataFrame:
     """Estimate the difference between each persona's corrected rate and a baseline.
 
-    Unlike `refusal_metrics.analysis.estimates.contrasts.estimate_contrasts` this is the plain difference of two rates,
-    because there are too few labels to compare within texts; the interval accounts for the correlation of verdicts
-    about one text.
+    As by `refusal_metrics.analysis.estimates.contrasts.estimate_contrasts`, personas are compared within texts: a text
+    with n responses of the persona and n_0 of the baseline has the weight n n_0 / (n + n_0) in both rates. Labels
+    correct these weighted rates, for there are too few of them to compare labels within texts. If no text has both,
+    the two rates are compared.
 
     Parameters
     ----------
@@ -115,7 +102,7 @@ def estimate_corrected_contrasts(sums: pd.DataFrame, baseline: str) -> pd.DataFr
         One row a model, task and persona (but the baseline itself), without models and tasks that
         lack the baseline. Columns: ``model, task, persona, baseline``, then `CORRECTED` as in
         `estimate_corrected`, of differences in [-1, 1] and of the persona's responses. Corrected
-        columns are missing if those of either rate are.
+        columns are missing if there are too few labels of either rate.
 
     Raises
     ------
@@ -123,7 +110,7 @@ def estimate_corrected_contrasts(sums: pd.DataFrame, baseline: str) -> pd.DataFr
         For an unknown baseline, or without personas.
     """
     if "persona" not in sums or "setting" not in sums:
-        raise unknown_name("factor", "persona", [str(c) for c in sums if c not in {"text_id", *SUMS}])
+        raise unknown_name("factor", "persona", _factors(sums))
     asked = sums[(sums["setting"] == "persona") & sums["persona"].notna()]
     allowed = [*BASELINES, OTHERS, *sorted(asked["persona"].unique())]
     if baseline not in allowed:
@@ -131,6 +118,7 @@ def estimate_corrected_contrasts(sums: pd.DataFrame, baseline: str) -> pd.DataFr
     rows = []
     for study, part in _cells(sums, STUDY):
         mine = part[(part["setting"] == "persona") & part["persona"].notna()]
+        personas, pairs = [], []
         for (persona,), own in _cells(mine, ["persona"]):
             if baseline in BASELINES:
                 other = part[part["setting"] == baseline]
@@ -138,8 +126,17 @@ def estimate_corrected_contrasts(sums: pd.DataFrame, baseline: str) -> pd.DataFr
                 other = mine[mine["persona"] != persona] if baseline == OTHERS else mine[mine["persona"] == baseline]
             if persona == baseline or other.empty:
                 continue
-            rows.append([*study, persona, baseline, *_difference(own, other)])
+            personas.append(persona)
+            pairs.append(_Pair(own, other))
+        rows += [
+            [*study, persona, baseline, *values]
+            for persona, values in zip(personas, _compare(pairs) if pairs else [], strict=True)
+        ]
     return pd.DataFrame(rows, columns=[*STUDY, "persona", "baseline", *CORRECTED.estimates])
+
+
+def _factors(sums: pd.DataFrame) -> list[str]:
+    return [str(name) for name in sums if name not in {"text_id", *_ALL}]
 
 
 def _cells(sums: pd.DataFrame, by: Sequence[str]) -> "list[tuple[tuple[object, ...], pd.DataFrame]]":
@@ -155,87 +152,56 @@ def _level(level: object) -> object:
     return None if pd.isna(level) else level  # type: ignore[call-overload]
 
 
-def _difference(own: pd.DataFrame, other: pd.DataFrame) -> list[object]:
-    """Compare two sets of responses: the values of `CORRECTED`."""
-    of_text = [part.groupby("text_id", dropna=False)[list(SUMS)].sum() for part in (own, other)]
-    texts = of_text[0].index.union(of_text[1].index)
-    arms = [Arm.of(part.reindex(texts, fill_value=0)) for part in of_text]
-    difference = _SIGNS @ arms[0].parts - _SIGNS @ arms[1].parts
-    usable = arms[0].usable and arms[1].usable
-    corrected = np.clip([difference, *interval_of_arms(arms, [1.0, -1.0])], -1, 1) if usable else [np.nan] * 3
-    ends = np.clip(interval_of_arms(arms, [1.0, -1.0], parts=[0]), -1, 1)
-    return [*corrected, arms[0].parts[0] - arms[1].parts[0], *ends, *arms[0].sizes]
+def _sizes(of_text: pd.DataFrame) -> list[int]:
+    """Count: the last columns of `CORRECTED`."""
+    total = of_text[list(SUMS)].sum()
+    labelled = total["n_labelled_refused"] + total["n_labelled_others"]
+    sizes = [total["n"], len(of_text), total["n_refused"], labelled, total["n_false"], total["n_missed"]]
+    return [int(size) for size in sizes]
 
 
-@dataclass(frozen=True)
-class Arm:
-    """The three parts of a corrected rate, and their intervals.
+class _Pair:
+    """A persona's responses and a baseline's by text, and the weights with which they are compared."""
 
-    Attributes
-    ----------
-    parts, low, high : (3,) array of float
-        R, A and B with their intervals.
-    scores : (n_texts, 3) array of float
-        The contribution of each text to their errors.
-    usable : bool
-        Whether there are enough labels.
-    sizes : list of int
-        The last columns of `CORRECTED`.
-    """
+    def __init__(self, own: pd.DataFrame, other: pd.DataFrame) -> None:
+        arms = [part.groupby("text_id", dropna=False)[_ALL].sum() for part in (own, other)]
+        self.sizes = _sizes(arms[0])
+        texts = arms[0].index.union(arms[1].index)
+        self.arms = [arm.reindex(texts, fill_value=0.0) for arm in arms]
+        self.n, self.n_baseline = (arm["n"].to_numpy(dtype=np.float64) for arm in self.arms)
+        self.shared = (self.n > 0) & (self.n_baseline > 0)
+        self.is_within = bool(self.shared.any())
 
-    parts: Floats
-    low: Floats
-    high: Floats
-    scores: Floats
-    usable: bool
-    sizes: list[int]
+    def strata(self) -> Strata:
+        """Return the detector's refusals in the texts that are compared."""
+        kept = self.shared if self.is_within else np.ones(len(self.n), dtype=bool)
+        k, k_baseline = (arm["n_refused"].to_numpy(dtype=np.float64)[kept] for arm in self.arms)
+        contrast = np.zeros(int(kept.sum()), dtype=np.int64)
+        return Strata(contrast, self.n[kept], k, self.n_baseline[kept], k_baseline, 1)
 
-    @classmethod
-    def of(cls, sums: pd.DataFrame, level: float = CONFIDENCE) -> "Arm":
-        """Compute the parts of (n_texts,) rows; a text without responses contributes nothing."""
-        tail = (1 - level) / 2
-        of_text = {name: sums[name].to_numpy(dtype=np.float64) for name in SUMS}
-        total = {name: float(values.sum()) for name, values in of_text.items()}
-        n, there = total["n"], of_text["n"] > 0
-        n_texts = int(there.sum())
-        values = np.stack([of_text[name] for name in ("n_refused", "weight_false", "weight_missed")], axis=1)
-        # Whole numbers until the last step, so that equal rates give exactly 0.
-        scores = (values * n - of_text["n"][:, None] * values.sum(axis=0)) / n**2
-        parts = values.sum(axis=0) / n
-        variances, _ = variance_of_scores(scores[there])
-        # Few errors need no wider interval: the exact interval accounts for their number.
-        unseen = zero_count_bound(n_texts, tail)
-        low, high = proportion_interval(np.minimum(parts, 1.0), variances, n, unseen, level=level)
-        one_cell = np.zeros(n_texts, dtype=np.int64)
-        (low[0],), (high[0],) = clustered_interval(
-            of_text["n_refused"][there], of_text["n"][there], one_cell, 1, level=level
-        )
-        for part, side, count in ((1, "refused", total["n_refused"]), (2, "others", n - total["n_refused"])):
-            # An unseen error can have a larger weight than the observed ones: one light error must not give a narrower
-            # interval than none.
-            units = effective_units(of_text[f"weight_{side}"])
-            high[part] = max(high[part], count / n * float(zero_count_bound(max(units, 1.0), tail)))
-            if total[("n_false", "n_missed")[part - 1]] == 0:
-                low[part], high[part] = 0.0, count / n * float(zero_count_bound(max(units, 1.0), tail))
-        sides = (("refused", total["n_refused"]), ("others", n - total["n_refused"]))
-        usable = n_texts > 1 and all(total[f"n_labelled_{side}"] >= min(FEWEST, count) for side, count in sides)
-        labelled = total["n_labelled_refused"] + total["n_labelled_others"]
-        sizes = [n, n_texts, total["n_refused"], labelled, total["n_false"], total["n_missed"]]
-        return cls(parts, low, high, scores, usable, [int(size) for size in sizes])
+    def correct(self, ends: tuple[float, float]) -> list[float]:
+        """Estimate the corrected difference and its interval, given that of the detector's rates."""
+        weights: list[Floats | None] = [None, None]
+        if self.is_within:
+            total = self.n + self.n_baseline
+            weights = [np.where(self.shared, n / total, 0.0) for n in (self.n_baseline, self.n)]
+        rates = [Tuned.of(arm, weight) for arm, weight in zip(self.arms, weights, strict=True)]
+        if not all(rate.usable for rate in rates):
+            return [np.nan] * 3
+        return [rates[0].estimate - rates[1].estimate, *interval_of_tuned(rates, [1.0, -1.0], ends)]
 
 
-def interval_of_arms(
-    arms: "Sequence[Arm]", signs: Sequence[float], parts: Sequence[int] = (0, 1, 2)
-) -> tuple[float, float]:
-    """Compute the interval of a sum of corrected rates, or of some of their parts (0 is R, 1 is A, 2 is B)."""
-    chosen = list(parts)
-    scores = np.concatenate([arm.scores[:, chosen] for arm in arms], axis=1)
-    products = scores.T @ scores
-    size = np.sqrt(np.diag(products))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        correlation = np.nan_to_num(products / np.outer(size, size))
-    np.fill_diagonal(correlation, 1.0)
-    values, low, high = (
-        np.concatenate([getattr(arm, name)[chosen] for arm in arms]) for name in ("parts", "low", "high")
-    )
-    return sum_interval(values, low, high, np.concatenate([sign * _SIGNS[chosen] for sign in signs]), correlation)
+def _compare(pairs: Sequence[_Pair]) -> list[list[object]]:
+    """Compare the pairs of one model and task: the values of `CORRECTED` of each."""
+    whole = join_strata([pair.strata() for pair in pairs])
+    is_within = np.array([pair.is_within for pair in pairs])
+    of_within = is_within[whole.contrast]
+    differences = compare_within(whole.take(of_within)).where(is_within, compare_between(whole.take(~of_within)))
+    phi = overdispersion(differences.score, is_within.astype(np.int64))
+    low, high = interval_of_difference(differences, phi, CONFIDENCE)
+    rows = []
+    for pair, estimate, *ends in zip(pairs, differences.score.estimate, low, high, strict=True):
+        ends_of_detector = (float(ends[0]), float(ends[1]))
+        corrected = np.clip(pair.correct(ends_of_detector), -1, 1)
+        rows.append([*corrected, float(estimate), *ends_of_detector, *pair.sizes])
+    return rows

@@ -2,7 +2,7 @@ r"""Limits of how far a detector's errors can depend on the persona.
 
 Two kinds of errors can make or hide a difference between personas: false positives, as a share of the responses that
 are no refusals, and missed refusals, as a share of all responses. Both are estimated for each persona from the
-detector's verdicts of all responses and the labels of a sample, as in `refusal_metrics.analysis.labels.corrected`.
+detector's verdicts of all responses and the labels of a sample, as in `refusal_metrics.analysis.labels.arms`.
 
 The limit of a pair of personas is the smallest value that the absolute difference of their error rates does not exceed
 with the given confidence: the larger of the two one-sided upper limits of the difference and of its negative. All
@@ -25,7 +25,7 @@ from refusal_metrics.errors import unknown_name
 from ..arrays import CONFIDENCE, Floats
 from ..columns import STUDY
 from ..statistics import effective_units, proportion_interval, sum_interval, variance_of_scores, zero_count_bound
-from .corrected import FEWEST, SUMS, Arm, interval_of_arms
+from .arms import FEWEST, SUMS, Arm, interval_of_arms
 
 FALSE_POSITIVES, MISSED = "false positives", "missed refusals"
 
@@ -56,7 +56,7 @@ def estimate_persona_limits(sums: pd.DataFrame, bounds: Mapping[str, float] = BO
     Parameters
     ----------
     sums : pandas.DataFrame
-        Columns ``model, task, persona, text_id`` and `refusal_metrics.analysis.labels.corrected.SUMS`: a row a text and
+        Columns ``model, task, persona, text_id`` and `refusal_metrics.analysis.labels.arms.SUMS`: a row a text and
         persona.
     bounds : mapping of str to float
         The bound for each kind of errors, `FALSE_POSITIVES` and `MISSED`.
@@ -69,7 +69,7 @@ def estimate_persona_limits(sums: pd.DataFrame, bounds: Mapping[str, float] = BO
         is at most the bound, `BEYOND` if the estimated difference is not below it, else `TOO_SMALL`; then ``n_needed``
         is the number of responses per persona at which the same estimates would give a limit within the bound. ``n``
         is the number of responses of the persona that has fewer. Limits are missing if fewer than
-        `refusal_metrics.analysis.labels.corrected.FEWEST` responses with either verdict are labelled, unless all are.
+        `refusal_metrics.analysis.labels.arms.FEWEST` responses with either verdict are labelled, unless all are.
 
     References
     ----------

@@ -10,11 +10,12 @@ from refusal_metrics.errors import InputError, unknown_name
 
 from ..columns import STUDY_COLUMNS, run_factors_among
 from ..contracts import check_run_factors
-from ..responses import Responses, has_item_ids, list_verdicts, match_items, sum_items
-from .corrected import SUMS
+from ..responses import LABEL_CLASSES, Responses, has_item_ids, list_verdicts, match_items, sum_items
+from .arms import SUMS
 from .formats import shortened
 from .match import check_texts
 from .read import Labels, weigh_labels
+from .tuned import CLASS_SUMS
 
 _MARGIN = 0.02
 """The largest relative difference between the sum of weights and N, e.g. from rounded probabilities."""
@@ -33,6 +34,15 @@ _SUMS = {
     "weight_others": "coalesce(sum(weight) FILTER (NOT refused), 0)",
     "weight_false": "coalesce(sum(weight) FILTER (refused AND NOT label), 0)",
     "weight_missed": "coalesce(sum(weight) FILTER (NOT refused AND label), 0)",
+} | {
+    f"{kind}_{name}": sql.format(f"label_class = '{name}'")
+    for kind, sql in {
+        "n": "count_if({})",
+        "n_labelled": "count_if({} AND label IS NOT NULL)",
+        "weight": "coalesce(sum(weight) FILTER ({}), 0)",
+        "weight_refusal": "coalesce(sum(weight) FILTER ({} AND label), 0)",
+    }.items()
+    for name in LABEL_CLASSES
 }
 
 
@@ -44,7 +54,7 @@ class LabelSums:
     ----------
     sums : pandas.DataFrame
         One row a text and combination of factors: the factors, ``text_id`` (with its task before
-        it), and `refusal_metrics.analysis.labels.corrected.SUMS`.
+        it), `refusal_metrics.analysis.labels.arms.SUMS` and `refusal_metrics.analysis.labels.tuned.CLASS_SUMS`.
     notes : tuple of str
         How the labels were used.
     """
@@ -82,11 +92,13 @@ def sum_labels(
         For an unknown factor; if design_id and index do not identify responses; if most labels are of other
         answers than these (see `refusal_metrics.analysis.labels.match.check_texts`); if a label is
         of none of them, or of several; if none is of a response without (or with) the detector's flag
-        while there are such, or that it judged at all; or if the weights do not add up to the number of responses.
+        while there are such, or that it judged at all; if the sample has strata, but a stratum or all probabilities
+        are missing; or if the weights do not add up to the number of responses.
     """
     check_run_factors(run_factors_among(factors))
     rule = responses.rule(detector)
     _check_ids(responses, labels)
+    _check_strata(labels)
     labels, notes_of_texts = check_texts(responses, labels)
     weighted, notes = weigh_labels(labels, responses.n)
     kept = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
@@ -98,8 +110,8 @@ def sum_labels(
     lost = f"{labels.path}: {rule} gave {n_lost:,} of {len(weighted):,} labelled items no verdict; they are left out."
     notes = (*notes, *notes_of_texts, *(lost,) * (n_lost > 0))
     labelled = weighted[["item_id", "label", "weight"]]
-    sums = sum_items(responses, rule, labelled, {name: _SUMS[name] for name in SUMS}, factors)
-    sums[list(SUMS)] = sums[list(SUMS)].astype(np.float64)
+    sums = sum_items(responses, rule, labelled, _SUMS, factors)
+    sums[list(_SUMS)] = sums[list(_SUMS)].astype(np.float64)
     return LabelSums(sums, notes)
 
 
@@ -117,8 +129,8 @@ def sum_rows(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a text and combination of factors: `by`, ``text_id``, and
-        `refusal_metrics.analysis.labels.corrected.SUMS`.
+        One row a text and combination of factors: `by`, ``text_id``, `refusal_metrics.analysis.labels.arms.SUMS` and
+        `refusal_metrics.analysis.labels.tuned.CLASS_SUMS`.
 
     Examples
     --------
@@ -139,7 +151,16 @@ def sum_rows(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     for name, kind in kinds.items():
         summed[f"n_{name}"] = kind.astype(np.float64)
         summed[f"weight_{name.removeprefix('labelled_')}"] = rows["weight"].where(kind, 0.0)
-    return summed.groupby([*by, "text_id"], as_index=False, sort=True, dropna=False)[list(SUMS)].sum()
+    of_row = rows["label_class"] if "label_class" in rows else np.where(refused, LABEL_CLASSES[0], "open")
+    for name in LABEL_CLASSES:
+        mine = of_row == name
+        summed[f"n_{name}"], summed[f"n_labelled_{name}"] = (
+            np.asarray(kind, dtype=np.float64) for kind in (mine, mine & known)
+        )
+        summed[f"weight_{name}"] = rows["weight"].where(mine & known, 0.0)
+        summed[f"weight_refusal_{name}"] = rows["weight"].where(mine & label, 0.0)
+    kept = [*SUMS, *CLASS_SUMS]
+    return summed.groupby([*by, "text_id"], as_index=False, sort=True, dropna=False)[kept].sum()
 
 
 def _check_ids(responses: Responses, labels: Labels) -> None:
@@ -151,6 +172,25 @@ def _check_ids(responses: Responses, labels: Labels) -> None:
         )
     if labels.items.empty:
         raise InputError(f"{labels.path}: none of its labels can be used; {' '.join(labels.notes)}")
+
+
+def _check_strata(labels: Labels) -> None:
+    """Check that labels of a stratified sample can be weighed."""
+    drawn = pd.concat([labels.items, labels.left_out], ignore_index=True)
+    if "sampling_stratum" not in drawn:
+        return
+    if "probability" not in drawn:
+        raise InputError(
+            f"{labels.path}: has the column sampling_stratum, but lacks probability, by which labels of a stratified "
+            "sample are weighed; add it from the key.csv of the sample"
+        )
+    unknown = drawn["sampling_stratum"].isna() | (drawn["sampling_stratum"].astype(str).str.strip() == "")
+    if unknown.any() and not unknown.all():
+        first = shortened(drawn["id"][unknown].iloc[0])
+        raise InputError(
+            f"{labels.path}: {int(unknown.sum()):,} of its {len(drawn):,} items have no sampling_stratum, the first "
+            f"{first}; complete the column from the key.csv of the sample, or remove it"
+        )
 
 
 def _check_joined(responses: Responses, labels: Labels, rule: str, weighted: pd.DataFrame) -> int:

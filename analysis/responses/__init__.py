@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from .harness_metrics import read_metrics
     from .items import find_ambiguous, find_answers, has_item_ids, list_verdicts, match_items, sum_items
+    from .label_classes import FLAGGED, LABEL_CLASSES, label_class
     from .logs.load import load_responses
     from .origin import Origin, read_origin, read_population
     from .outcomes import count_others, count_outcomes
@@ -62,6 +63,7 @@ else:
             ],
             "harness_metrics": ["read_metrics"],
             "items": ["find_ambiguous", "find_answers", "has_item_ids", "list_verdicts", "match_items", "sum_items"],
+            "label_classes": ["FLAGGED", "LABEL_CLASSES", "label_class"],
             "logs.load": ["load_responses"],
             "origin": ["Origin", "read_origin", "read_population"],
             "outcomes": ["count_others", "count_outcomes"],
@@ -84,7 +86,9 @@ else:
 
 __all__ = [
     "CLASSIFIER",
+    "FLAGGED",
     "JUDGE",
+    "LABEL_CLASSES",
     "LONGEST_PERSONA",
     "MUCH",
     "TABLE_SUFFIXES",
@@ -123,6 +127,7 @@ __all__ = [
     "is_log",
     "is_table",
     "judge_rows",
+    "label_class",
     "list_verdicts",
     "literal",
     "load_responses",

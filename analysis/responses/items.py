@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import pandas as pd
 
 from ..columns import STUDY_COLUMNS
+from .label_classes import label_class
 from .sql import identifier
 from .table import Responses
 
@@ -132,7 +133,7 @@ def sum_items(
     labelled : pandas.DataFrame
         One row a labelled item: ``item_id, label`` (whether it is a refusal), ``weight``.
     sums : mapping of str to str
-        What is summed, as SQL of ``refused, label, weight``, by the names of the columns.
+        What is summed, as SQL of ``refused, label_class, label, weight``, by the names of the columns.
     factors : sequence of str
         Columns to keep apart besides model, task and setting.
 
@@ -144,7 +145,8 @@ def sum_items(
     kept = list(dict.fromkeys([*STUDY_COLUMNS, *factors]))
     named = ", ".join(map(identifier, kept))
     as_text = ", ".join(f"{identifier(name)}::VARCHAR AS {identifier(name)}" for name in kept)
-    judged = f"SELECT {as_text}, text_id, {identifier(f'refused_{rule}')} AS refused, {ITEM_ID} AS item_id"
+    verdict = f"{identifier(f'refused_{rule}')} AS refused, {label_class(responses, rule)} AS label_class"
+    judged = f"SELECT {as_text}, text_id, {verdict}, {ITEM_ID} AS item_id"
     summed = ", ".join(f"{sql} AS {name}" for name, sql in sums.items())
     with _registered(responses, labels_frame=labelled):
         return responses.query(

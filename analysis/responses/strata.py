@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from .label_classes import label_class
 from .sql import count_rows, identifier
 from .table import Responses
 
@@ -29,7 +30,9 @@ def count_flagged(responses: Responses, flagged_by: str | None = None) -> int:
     return count_rows(responses.connection, f"SELECT count(*) FROM responses {_where(flagged_by)}")
 
 
-def count_strata(responses: Responses, factors: Sequence[str] = (), flagged_by: str | None = None) -> pd.DataFrame:
+def count_strata(
+    responses: Responses, factors: Sequence[str] = (), flagged_by: str | None = None, classes_of: str | None = None
+) -> pd.DataFrame:
     """Count the responses of each stratum.
 
     Parameters
@@ -39,21 +42,28 @@ def count_strata(responses: Responses, factors: Sequence[str] = (), flagged_by: 
         The factors of the strata besides the verdicts.
     flagged_by : str, optional
         See `count_flagged`.
+    classes_of : str, optional
+        A rule whose label classes take the place of the pattern of verdicts, see
+        `refusal_metrics.analysis.responses.label_classes.label_class`.
 
     Returns
     -------
     pandas.DataFrame
-        One row a stratum, in their order: ``pattern``, a sign for each rule (1, 0, or - for no verdict), the factors
-        (empty where missing), ``n``.
+        One row a stratum, in their order: ``pattern``, a sign for each rule (1, 0, or - for no verdict), or the label
+        class (empty without a verdict); the factors (empty where missing), ``n``.
     """
-    listed = ", ".join(f"{sql} AS {name}" for name, sql in _columns(responses, factors).items())
+    listed = ", ".join(f"{sql} AS {name}" for name, sql in _columns(responses, factors, classes_of).items())
     return responses.query(
         f"SELECT {listed}, count(*) AS n FROM responses {_where(flagged_by)} GROUP BY ALL ORDER BY ALL"
     ).df()
 
 
 def read_places(
-    responses: Responses, places: Sequence[int], factors: Sequence[str] = (), flagged_by: str | None = None
+    responses: Responses,
+    places: Sequence[int],
+    factors: Sequence[str] = (),
+    flagged_by: str | None = None,
+    classes_of: str | None = None,
 ) -> pd.DataFrame:
     """Read the responses at places in the order of the strata.
 
@@ -67,13 +77,15 @@ def read_places(
         See `count_strata`.
     flagged_by : str, optional
         See `count_flagged`.
+    classes_of : str, optional
+        See `count_strata`.
 
     Returns
     -------
     pandas.DataFrame
         One row a place, in the order given: what is known of the response, its texts, and its verdicts ``refused_R``.
     """
-    order = ", ".join([*_columns(responses, factors).values(), "model", "design_id", '"index"'])
+    order = ", ".join([*_columns(responses, factors, classes_of).values(), "model", "design_id", '"index"'])
     # Texts are not sorted, which would need memory for all of them.
     keys = responses.query(
         f'SELECT * FROM (SELECT model, design_id, "index", row_number() OVER (ORDER BY {order}) - 1 AS place '
@@ -101,9 +113,12 @@ def _where(flagged_by: str | None) -> str:
     return f"WHERE {identifier(f'refused_{flagged_by}')}" if flagged_by else ""
 
 
-def _columns(responses: Responses, factors: Sequence[str]) -> dict[str, str]:
+def _columns(responses: Responses, factors: Sequence[str], classes_of: str | None) -> dict[str, str]:
     """Return the SQL of the columns that define strata, by name."""
+    named = {name: f"coalesce({name}, '')" for name in factors}
+    if classes_of:
+        return {"pattern": f"coalesce({label_class(responses, classes_of)}, '')"} | named
     verdicts = [f"{identifier(f'refused_{rule}')}::INT::VARCHAR" for rule in responses.rules]
     # Without a verdict: neither.
     pattern = " || ".join(f"coalesce({verdict}, '-')" for verdict in verdicts)
-    return {"pattern": pattern} | {name: f"coalesce({name}, '')" for name in factors}
+    return {"pattern": pattern} | named

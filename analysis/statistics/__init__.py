@@ -12,8 +12,17 @@ from refusal_metrics.faces import lazy
 if TYPE_CHECKING:
     from .agreement import cohen_kappa, krippendorff_alpha
     from .clustered import cluster_correction, clustered_freedom, clustered_variance, variance_of_scores
-    from .differences import Difference, compare_between, compare_within, text_scores
-    from .intervals import effective_units, proportion_interval, student, sum_interval, totals, wilson, zero_count_bound
+    from .differences import Difference, compare_between, compare_within, interval_of_difference, text_scores
+    from .intervals import (
+        effective_units,
+        mid_p_interval,
+        proportion_interval,
+        student,
+        sum_interval,
+        totals,
+        wilson,
+        zero_count_bound,
+    )
     from .iota import explain_variance, index_of, remove_noise, split_shares
     from .logit import Estimator, clustered_covariance, independent_columns, log_likelihood_of, maximise
     from .multiplicity import adjust, count_selected, holm, selection_levels
@@ -32,9 +41,10 @@ else:
         {
             "agreement": ["cohen_kappa", "krippendorff_alpha"],
             "clustered": ["cluster_correction", "clustered_freedom", "clustered_variance", "variance_of_scores"],
-            "differences": ["Difference", "compare_between", "compare_within", "text_scores"],
+            "differences": ["Difference", "compare_between", "compare_within", "interval_of_difference", "text_scores"],
             "intervals": [
                 "effective_units",
+                "mid_p_interval",
                 "proportion_interval",
                 "student",
                 "sum_interval",
@@ -90,10 +100,12 @@ __all__ = [
     "holm",
     "independent_columns",
     "index_of",
+    "interval_of_difference",
     "join_strata",
     "krippendorff_alpha",
     "log_likelihood_of",
     "maximise",
+    "mid_p_interval",
     "monte_carlo_p",
     "overdispersion",
     "proportion_interval",

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from .clustered import cluster_correction, clustered_variance
-from .score import Score
+from .intervals import zero_count_bound
+from .score import Score, score_interval
 from .strata import Strata, null_third_moment, null_variance
 
 
@@ -48,6 +49,31 @@ class Difference:
 
 
 _NUMBERS = [field.name for field in fields(Difference) if field.name != "score"]
+
+
+def interval_of_difference(difference: Difference, phi: Floats, level: float) -> tuple[Floats, Floats]:
+    """Compute the confidence interval of each difference.
+
+    Parameters
+    ----------
+    difference : Difference
+    phi : (n_contrasts,) array of float
+        As of `refusal_metrics.analysis.statistics.score.overdispersion`.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    low, high : (n_contrasts,) array of float
+        As of `refusal_metrics.analysis.statistics.score.score_interval`. If no text has different verdicts, from -b to
+        b, with b the proportion of texts of which as many would show none with a probability of (1 - level) / 2. nan
+        for a single text.
+    """
+    score, has_error = difference.score, difference.freedom > 0
+    unseen = zero_count_bound(np.where(has_error, difference.freedom + 1, np.nan), (1 - level) / 2)
+    low, high = score_interval(score, phi, level)
+    is_known = has_error & (score.variance > 0)
+    return np.where(is_known, low, -unseen), np.where(is_known, high, unseen)
 
 
 def compare_within(strata: Strata) -> Difference:

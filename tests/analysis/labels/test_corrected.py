@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ppi_py import ppi_mean_ci
 from refusal_metrics.analysis.contracts import CORRECTED_CONTRASTS
-from refusal_metrics.analysis.estimates import estimate_rates
-from refusal_metrics.analysis.labels.corrected import SUMS, estimate_corrected, estimate_corrected_contrasts
+from refusal_metrics.analysis.estimates import estimate_contrasts, estimate_rates
+from refusal_metrics.analysis.labels import sum_rows
+from refusal_metrics.analysis.labels.corrected import estimate_corrected, estimate_corrected_contrasts
 from scipy.optimize import brentq
 from scipy.special import expit
 
@@ -21,26 +22,11 @@ few = settings(max_examples=settings.default.max_examples // 4, deadline=None)
 
 def make_sums(frame, factors=("model", "task", "setting", "persona")):
     """Sum responses over texts: ``refused``, ``label`` and ``weight`` (0 where there is no label)."""
-    refused, label = frame["refused"].astype(bool), frame["label"].astype(bool)
-    weight = frame["weight"].astype(float)
-    known = weight > 0
     defaults = {"model": "m", "task": "nli", "setting": "persona", "persona": "woman"}
-    of_each = pd.DataFrame({name: frame.get(name, defaults[name]) for name in factors} | {"text_id": frame["text_id"]})
-    of_each[list(SUMS)] = np.column_stack(
-        [
-            np.ones(len(frame)),
-            refused,
-            known & refused,
-            known & ~refused,
-            known & refused & ~label,
-            known & ~refused & label,
-            weight * refused,
-            weight * ~refused,
-            weight * (refused & ~label),
-            weight * (~refused & label),
-        ]
-    ).astype(float)
-    return of_each.groupby([*factors, "text_id"], as_index=False)[list(SUMS)].sum()
+    rows = frame.assign(**{name: value for name, value in defaults.items() if name not in frame})
+    rows["weight"] = rows["weight"].astype(float)
+    rows["label"] = rows["label"].astype(object).where(rows["weight"] > 0, None)
+    return sum_rows(rows, factors)
 
 
 def grown(*kinds):
@@ -69,23 +55,58 @@ def test_where_errors_are_many_the_interval_is_that_of_linearisation():
     # Of 4,000 responses 2,000 are flagged; 500 of either are labelled, of which 200 and 150 are wrong.
     frame = grown((300, 1, 1, 4), (200, 1, 0, 4), (1500, 1, 0, 0), (150, 0, 1, 4), (350, 0, 0, 4), (1500, 0, 0, 0))
     row = estimate_corrected(make_sums(frame), []).iloc[0]
-    # u = verdict + weight * (label - verdict): -3 (200), 1 (1800), 4 (150), 0 (1850); mean .45,
-    # sum of squares 200 * 9 + 1800 + 150 * 16 = 6000; variance (6000 - 4000 * .45^2) / (3999 * 4000).
-    error = math.sqrt((6000 - 4000 * 0.45**2) / (3999 * 4000))
+    # Refusals are .6 of the flagged and .3 of the others: rate .45, slope .3. The squared error is that of the
+    # detector's rate, .5 * .5 / 3999, times .3^2, and .5^2 times that of either share, .6 * .4 / 499 and .3 * .7 / 499.
+    error = math.sqrt(0.3**2 * 0.25 / 3999 + 0.5**2 * (0.24 + 0.21) / 499)
     assert row["estimate"] == pytest.approx(0.45)
-    # Exact intervals of 200 and 150 errors are somewhat wider.
-    assert row["ci_high"] - row["ci_low"] == pytest.approx(2 * 1.96 * error, rel=0.03)
+    assert row["ci_high"] - row["ci_low"] == pytest.approx(2 * 1.96 * error, rel=0.01)
     assert row["ci_low"] + row["ci_high"] == pytest.approx(0.9, abs=0.005)
 
 
-def test_where_no_missed_refusal_was_found_the_interval_still_reaches_beyond_the_rate():
-    # 900 unflagged responses, 300 labelled: none in 300 texts leaves 1 - .025^(1/300) = .012221 of .9 open.
-    frame = grown((100, 1, 1, 1), (300, 0, 0, 3), (600, 0, 0, 0))
+@pytest.mark.parametrize(("n_labelled", "unseen"), [(300, 1 - 0.05 ** (1 / 300)), (19, 1 - 0.025 ** (1 / 19))])
+def test_where_no_missed_refusal_was_found_the_interval_still_reaches_beyond_the_rate(n_labelled, unseen):
+    # 900 unflagged responses; few labels leave the exact bound open, more the mid-P one.
+    frame = grown((100, 1, 1, 1), (n_labelled, 0, 0, 900 / n_labelled), (900 - n_labelled, 0, 0, 0))
     row = estimate_corrected(make_sums(frame), []).iloc[0]
     assert row["estimate"] == row["uncorrected"] == pytest.approx(0.1)
     above = row["uncorrected_high"] - 0.1
     # The detector's own interval and that of missed refusals, which do not go together.
-    assert row["ci_high"] - 0.1 == pytest.approx(math.hypot(above, 0.9 * 0.012221), rel=1e-4)
+    assert row["ci_high"] - 0.1 == pytest.approx(math.hypot(above, 0.9 * unseen), rel=1e-4)
+
+
+def test_refusals_are_counted_by_class_where_each_has_enough_labels():
+    # 200 open responses, 20 labelled, none a refusal; 50 hedged, 10 labelled, 4 refusals; 750 answered, all labels no.
+    kinds = {"open": (200, 20, 0), "hedged": (50, 10, 4), "answered": (750, 30, 0)}
+    frame = pd.concat(
+        [
+            grown((k, 0, 1, 1), (n_labelled - k, 0, 0, 1), (n - n_labelled, 0, 0, 0)).assign(label_class=name)
+            for name, (n, n_labelled, k) in kinds.items()
+        ],
+        ignore_index=True,
+    ).assign(text_id=lambda rows: rows.index.astype(str))
+    # Whatever the weights of classes are in the sample, .4 of 50 in 1,000.
+    assert estimate_corrected(make_sums(frame), []).iloc[0]["estimate"] == pytest.approx(0.02)
+    # Four labels of the hedged are too few: they count as open. 4 of 24 labels of 250 of 1,000 responses.
+    few = frame.drop(frame[(frame["label_class"] == "hedged") & (frame["weight"] > 0) & (frame["label"] == 0)].index)
+    n = len(few)
+    expected = (n - 750) / n * 4 / 24
+    assert estimate_corrected(make_sums(few), []).iloc[0]["estimate"] == pytest.approx(expected)
+
+
+def test_alike_labels_of_each_class_leave_room_for_an_unseen_error():
+    # Of the flagged, all 40 agreed labels are refusals and all 40 others are not: no class varies, but 80 labels can.
+    frame = pd.concat(
+        [
+            grown((40, 1, 1, 1)).assign(label_class="agreed"),
+            grown((40, 1, 0, 1)).assign(label_class="alone"),
+            grown((20, 0, 0, 1)).assign(label_class="open"),
+        ],
+        ignore_index=True,
+    ).assign(text_id=lambda rows: rows.index.astype(str))
+    row = estimate_corrected(make_sums(frame), []).iloc[0]
+    assert row["estimate"] == pytest.approx(0.4)
+    assert row["ci_low"] < 0.32
+    assert row["ci_high"] > 0.48
 
 
 def test_a_rate_where_all_is_labelled_is_the_labelled_one():
@@ -127,22 +148,24 @@ def test_with_fewer_than_five_labels_of_either_verdict_nothing_is_corrected(flag
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_independent_responses_give_the_interval_of_prediction_powered_inference(seed):
+def test_independent_responses_give_the_interval_of_power_tuned_inference(seed):
     rng = np.random.default_rng(seed)
     n, n_labelled = 20_000, 1000
     label = rng.random(n) < 0.3
-    refused = np.where(label, rng.random(n) < 0.8, rng.random(n) < 0.1)
+    refused = np.where(label, rng.random(n) < 0.5, rng.random(n) < 0.2)
     weight = np.zeros(n)
     drawn = rng.choice(n, n_labelled, replace=False)
     weight[drawn] = n / n_labelled
     frame = pd.DataFrame({"refused": refused, "label": label, "weight": weight, "text_id": np.arange(n)})
     row = estimate_corrected(make_sums(frame), []).iloc[0]
     y, seen = label.astype(float), refused.astype(float)
-    low, high = (end.item() for end in ppi_mean_ci(y[drawn], seen[drawn], seen, alpha=0.05, lam=1))
-    # The labelled are some of all here and apart from the others there, and our interval is not symmetric.
-    assert row["estimate"] == pytest.approx((low + high) / 2, abs=1e-12)
-    assert row["ci_high"] - row["ci_low"] == pytest.approx(high - low, rel=0.03)
-    assert (row["ci_low"], row["ci_high"]) == pytest.approx((low, high), abs=0.05 * (high - low))
+    rest = np.delete(seen, drawn)
+    low, high = (end.item() for end in ppi_mean_ci(y[drawn], seen[drawn], rest, alpha=0.05))
+    plain = [end.item() for end in ppi_mean_ci(y[drawn], seen[drawn], rest, alpha=0.05, lam=1)]
+    assert row["ci_high"] - row["ci_low"] == pytest.approx(high - low, rel=0.02)
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((low, high), abs=0.03 * (high - low))
+    # This detector is poor, so the tuned interval is a seventh narrower than with lambda = 1.
+    assert high - low < 0.85 * (plain[1] - plain[0])
 
 
 # Simulated studies: refusals go together within texts, and the detector errs by persona.
@@ -204,20 +227,24 @@ def test_corrected_intervals_cover_where_uncorrected_ones_do_not(rate, whole_tex
 
 @pytest.fixture
 def three_personas():
+    """250 texts with 12 responses, 4 a persona; of 150 texts, one of each 4 is neutral instead."""
     rng = np.random.default_rng(6)
     frame = grown((3000, 0, 0, 0))
-    frame["persona"], frame["text_id"] = np.tile(["a", "b", "c"], 1000), np.repeat(np.arange(300), 10)
+    frame["persona"], frame["text_id"] = np.tile(["a", "b", "c"], 1000), np.repeat(np.arange(250), 12)
     frame["label"] = rng.random(3000) < 0.2
     frame["refused"] = frame["label"] ^ (rng.random(3000) < 0.1)
     frame["weight"] = np.where(rng.random(3000) < 0.5, 2.0, 0.0)
-    frame["setting"] = np.where(np.arange(3000) % 30 < 27, "persona", "neutral")
-    return make_sums(frame)
+    is_neutral = (np.arange(3000) % 12 >= 9) & (frame["text_id"] < 150)
+    frame["setting"] = np.where(is_neutral, "neutral", "persona")
+    return frame
 
 
-def test_a_difference_is_that_of_the_two_corrected_rates(three_personas):
-    rates = estimate_corrected(three_personas, ["setting", "persona"]).set_index(["setting", "persona"])
-    table = estimate_corrected_contrasts(three_personas, "b").set_index("persona")
+def test_a_difference_of_equally_many_responses_is_that_of_the_two_corrected_rates(three_personas):
+    sums = make_sums(three_personas)
+    rates = estimate_corrected(sums, ["setting", "persona"]).set_index(["setting", "persona"])
+    table = estimate_corrected_contrasts(sums, "b").set_index("persona")
     assert list(table.index) == ["a", "c"]
+    # Texts with 3 or 4 responses each have the weights 3 / 2 and 2: half of the responses of either.
     for persona in table.index:
         for name in ("estimate", "uncorrected"):
             expected = rates.loc[("persona", persona), name] - rates.loc[("persona", "b"), name]
@@ -225,28 +252,78 @@ def test_a_difference_is_that_of_the_two_corrected_rates(three_personas):
         assert table.loc[persona, "n"] == rates.loc[("persona", persona), "n"]
 
 
-def test_others_are_all_other_personas_and_neutral_is_a_setting(three_personas):
-    persona = three_personas[three_personas["setting"] == "persona"]
+def test_others_are_all_other_personas_and_neutral_is_a_setting_of_the_texts_with_both(three_personas):
+    sums = make_sums(three_personas)
+    persona = sums[sums["setting"] == "persona"]
     others = estimate_corrected(persona[persona["persona"] != "a"], []).iloc[0]
     own = estimate_corrected(persona[persona["persona"] == "a"], []).iloc[0]
-    row = estimate_corrected_contrasts(three_personas, "others").set_index("persona").loc["a"]
+    row = estimate_corrected_contrasts(sums, "others").set_index("persona").loc["a"]
     assert row["estimate"] == pytest.approx(own["estimate"] - others["estimate"])
-    neutral = estimate_corrected(three_personas[three_personas["setting"] == "neutral"], []).iloc[0]
-    row = estimate_corrected_contrasts(three_personas, "neutral").set_index("persona").loc["a"]
+    shared = sums[sums["text_id"] < 150]
+    neutral = estimate_corrected(shared[shared["setting"] == "neutral"], []).iloc[0]
+    own = estimate_corrected(shared[(shared["setting"] == "persona") & (shared["persona"] == "a")], []).iloc[0]
+    row = estimate_corrected_contrasts(sums, "neutral").set_index("persona").loc["a"]
     assert row["estimate"] == pytest.approx(own["estimate"] - neutral["estimate"])
+    assert row["n"] == 850
+
+
+def test_a_text_has_the_weight_of_the_pairs_that_its_responses_make(make_counts):
+    # Persona a has 3 responses about text t and 1 about u, b has 1 and 1: weights 3 / 4 and 1 / 2. All are labelled.
+    rows = [("t", "a", 1, 1), ("t", "a", 1, 0), ("t", "a", 0, 0), ("t", "b", 0, 0), ("u", "a", 1, 1), ("u", "b", 0, 1)]
+    frame = pd.DataFrame(rows, columns=["text_id", "persona", "refused", "label"]).assign(weight=1)
+    row = estimate_corrected_contrasts(make_sums(frame), "b").iloc[0]
+    # By the detector (2/3 - 0) * 3/4 + (1 - 0) * 1/2 over 5/4 = .8, by the labels (1/3 * 3/4 + 0) / (5/4) = .2.
+    assert row["uncorrected"] == pytest.approx(0.8)
+    assert row["estimate"] == pytest.approx(0.2)
+    counts = make_counts(frame.assign(model="m", task="nli", setting="persona"))
+    assert row["uncorrected"] == pytest.approx(estimate_contrasts(counts, "b").iloc[0]["estimate"])
+
+
+def test_the_uncorrected_difference_has_the_interval_of_the_other_command(make_counts, three_personas):
+    frame = three_personas[three_personas["setting"] == "persona"]
+    ours = estimate_corrected_contrasts(make_sums(frame), "b").set_index("persona")
+    counts = make_counts(frame.assign(model="m", task="nli", setting="persona"))
+    theirs = estimate_contrasts(counts, "b").set_index("persona")
+    for mine, name in (("uncorrected", "estimate"), ("uncorrected_low", "ci_low"), ("uncorrected_high", "ci_high")):
+        np.testing.assert_allclose(ours[mine], theirs[name], atol=1e-12)
+
+
+def test_personas_of_other_texts_are_compared_as_rates(three_personas):
+    frame = three_personas[three_personas["persona"] != "c"].copy()
+    frame["text_id"] = frame["persona"] + frame["text_id"].astype(str)
+    sums = make_sums(frame[frame["setting"] == "persona"])
+    rates = estimate_corrected(sums, ["persona"]).set_index("persona")["estimate"]
+    row = estimate_corrected_contrasts(sums, "b").iloc[0]
+    assert row["estimate"] == pytest.approx(rates["a"] - rates["b"])
+    assert row["ci_low"] < row["estimate"] < row["ci_high"]
 
 
 def test_turning_a_difference_round_turns_its_interval_round(three_personas):
-    one = estimate_corrected_contrasts(three_personas, "b").set_index("persona").loc["a"]
-    other = estimate_corrected_contrasts(three_personas, "a").set_index("persona").loc["b"]
+    sums = make_sums(three_personas[three_personas["persona"] != "c"])
+    one = estimate_corrected_contrasts(sums, "b").set_index("persona").loc["a"]
+    other = estimate_corrected_contrasts(sums, "a").set_index("persona").loc["b"]
     for low, high in (("estimate", "estimate"), ("ci_low", "ci_high"), ("uncorrected_low", "uncorrected_high")):
-        assert one[low] == pytest.approx(-other[high])
+        assert one[low] == pytest.approx(-other[high], abs=1e-9)
+
+
+def test_a_difference_within_texts_is_more_certain_than_of_texts_apart():
+    # Texts are always or never refused, alike for both personas, and the detector makes no error.
+    rng = np.random.default_rng(1)
+    always = rng.random(300) < 0.3
+    frame = pd.DataFrame({"text_id": np.repeat(np.arange(300), 2), "persona": ["a", "b"] * 300})
+    frame["refused"] = frame["label"] = always[frame["text_id"]]
+    frame["weight"] = 1.0
+    row = estimate_corrected_contrasts(make_sums(frame), "b").iloc[0]
+    rate = estimate_corrected(make_sums(frame), ["persona"]).iloc[0]
+    assert row["estimate"] == 0
+    assert row["ci_high"] - row["ci_low"] < 0.5 * (rate["ci_high"] - rate["ci_low"])
 
 
 # What is asked wrongly, and what always holds.
 
 
 def test_unknown_factors_and_baselines_are_named_with_those_there_are(three_personas):
+    three_personas = make_sums(three_personas)
     with pytest.raises(InputError, match="unknown factor 'personas': allowed are model, task, setting, persona;"):
         estimate_corrected(three_personas, ["personas"])
     with pytest.raises(InputError, match="'nobody': allowed are neutral, persona-free, others, a, b, c"):
@@ -256,7 +333,7 @@ def test_unknown_factors_and_baselines_are_named_with_those_there_are(three_pers
 
 
 def test_without_a_baseline_the_table_is_empty_but_has_its_columns(three_personas):
-    table = estimate_corrected_contrasts(three_personas, "persona-free")
+    table = estimate_corrected_contrasts(make_sums(three_personas), "persona-free")
     assert table.empty
     assert list(table) == ["model", "task", "persona", "baseline", *CORRECTED_CONTRASTS.estimates]
 

@@ -120,6 +120,24 @@ def test_weights_must_add_up_to_the_number_of_responses(study, label):
     assert "its labels stand for 3 responses (the sum of 1 / probability), and there are 6" in refusal(study, labels)
 
 
+def test_labels_of_a_stratified_sample_without_weights_or_with_unknown_strata_are_refused(study, label):
+    said = dict.fromkeys(range(6), "yes")
+    stratum = {i: str(i % 2) for i in range(6)}
+    sentence = refusal(study, label(said, sampling_stratum=stratum))
+    assert "has the column sampling_stratum, but lacks probability" in sentence
+    labels = label(said, sampling_stratum=stratum | {3: ""}, probability=dict.fromkeys(said, 1.0))
+    assert "1 of its 6 items have no sampling_stratum, the first" in refusal(study, labels)
+
+
+def test_responses_and_labels_are_summed_by_class(study, label):
+    # Of texts "RAA NAA" prefix flags 0 and 3, of which the other rules flag 0 alone; 1, 2, 4 and 5 are answers.
+    sums = sum_labels(study, label(dict.fromkeys(range(6), "no") | {0: "yes"}), detector="prefix").sums
+    total = sums.filter(regex="^(n|weight|weight_refusal)_(agreed|alone|answered|open)$").sum()
+    assert total[["n_agreed", "n_alone", "n_answered", "n_open"]].tolist() == [1, 1, 4, 0]
+    assert total[["weight_agreed", "weight_alone", "weight_answered"]].tolist() == [1, 1, 4]
+    assert total[["weight_refusal_agreed", "weight_refusal_alone"]].tolist() == [1, 0]
+
+
 def test_labels_that_could_be_of_several_runs_are_refused(logs, tmp_path, label):
     for date in (logs.DATE, logs.LATER):
         logs.write_run(tmp_path / "results", "RA", date=date)

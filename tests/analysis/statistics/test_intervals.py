@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis.statistics.intervals import (
     effective_units,
+    mid_p_interval,
     proportion_interval,
     sum_interval,
     wilson,
@@ -97,6 +98,30 @@ def test_a_sum_with_a_part_without_an_interval_has_none():
     low, high = sum_interval(np.ones(2), np.array([0, np.nan]), np.array([2, np.nan]), np.ones(2), np.eye(2))
     assert math.isnan(low)
     assert math.isnan(high)
+
+
+@pytest.mark.parametrize(
+    ("x", "n", "low", "high"),
+    [
+        # Newcombe 1998, Statistics in Medicine 17, page 861, table I, method 6.
+        (81, 263, 0.2544, 0.3658),
+        (15, 148, 0.0601, 0.1581),
+        (0, 20, 0.0, 0.1391),
+        (1, 29, 0.0017, 0.1585),
+        # The mirror image of 1 of 29.
+        (28, 29, 0.8415, 0.9983),
+    ],
+)
+def test_mid_p_intervals_are_those_published(x, n, low, high):
+    ends = mid_p_interval(x / n, n)
+    assert [float(end) for end in ends] == pytest.approx([low, high], abs=5e-5)
+
+
+def test_without_a_case_the_mid_p_interval_leaves_a_one_sided_bound_open():
+    # (1 - p)^n / 2 = .025.
+    low, high = mid_p_interval([0.0, 1.0], 50)
+    assert low == pytest.approx([0, 0.05 ** (1 / 50)])
+    assert high == pytest.approx([1 - 0.05 ** (1 / 50), 1])
 
 
 @some
