@@ -262,7 +262,7 @@ def _beyond(persona: _Component, wording: _Component) -> _Component:
 
 
 def _why_none(total: HalfDifference) -> str:
-    """Say why there is no variance to divide."""
+    """Explain why there is no variance to divide."""
     if total.whole > 0:
         return ""
     return "all responses are alike" if total.whole == 0 else "no pairs that share neither text, persona nor template"
