@@ -307,6 +307,7 @@ NEEDS = {
     "annotate import doccano": "answers of another tool",
     "detect answers.csv": "a file of answers",
     "trend": "three models or more",
+    "pool": "two models or more",
 }
 """The beginnings of examples that cannot be run on the quickstart's results alone, and what they need."""
 

@@ -198,6 +198,11 @@ class Selection:
                 )
         return added
 
+    def _told(self, table: pd.DataFrame, detector: str | None, notes: Sequence[str] = ()) -> pd.DataFrame:
+        """Store the notes about a table in its attributes."""
+        table.attrs |= {"detector": self._responses.rule(detector), "notes": tuple(notes)}
+        return table
+
     def _run_factors(self, by: object, comparing: str) -> list[str]:
         """Read run factors; other factors are errors, because personas cannot be compared within them."""
         factors = names_of(by, "by")

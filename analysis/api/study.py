@@ -19,8 +19,9 @@ from ..manifest import list_ours
 from ..report import ReportOptions, find_report, write_report
 from ..responses import note_unusable
 from .arguments import AnyPath, Names, as_file, label_map, names_of
+from .pooled import AnyTable
 from .results import DetectorValidation, RegressionFit, SensitivityIndices
-from .tables import AnyMap, AnyTable, Tables
+from .tables import AnyMap, Tables
 
 if TYPE_CHECKING:
     import altair as alt

@@ -1,6 +1,6 @@
 """Estimates of a study in a notebook, as one table each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TypeAlias
 
@@ -24,15 +24,14 @@ from ..estimates import (
     estimate_variance_components,
 )
 from ..responses import count_responses
-from .arguments import AnyPath, Names, as_file, label_map, list_of, names_of
+from .arguments import Names, as_file, label_map, list_of, names_of
 from .corrected import corrected_contrasts, corrected_rates
-from .selection import Selection
+from .pooled import AnyTable, Pooled
 
-AnyTable: TypeAlias = AnyPath | pd.DataFrame
 AnyMap: TypeAlias = str | Mapping[str, str]
 
 
-class Tables(Selection):
+class Tables(Pooled):
     """Responses, and the estimates that are one table each."""
 
     def rates(
@@ -299,11 +298,6 @@ class Tables(Selection):
         factors = self._run_factors(by, "variance_components compares")
         table = estimate_variance_components(self._counts([*factors, "persona"], detector), factors)
         return self._told(table, detector, describe_detectors(count_responses(self._responses)))
-
-    def _told(self, table: pd.DataFrame, detector: str | None, notes: Sequence[str] = ()) -> pd.DataFrame:
-        """Store the notes about a table in its attributes."""
-        table.attrs |= {"detector": self._responses.rule(detector), "notes": tuple(notes)}
-        return table
 
 
 def _check_labels(labels: object, *, undetermined: bool) -> None:

@@ -12,6 +12,7 @@ from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
     from .contract import HEADINGS, INTERVALS, Contract
+    from .pooling import POOLED, POOLED_MODELS, POOLED_SPREAD
     from .reserved import RESERVED, check_run_factors, free_name, is_reserved, name_settings
     from .tables import (
         CHANGES,
@@ -48,6 +49,7 @@ else:
         __name__,
         {
             "contract": ["HEADINGS", "INTERVALS", "Contract"],
+            "pooling": ["POOLED", "POOLED_MODELS", "POOLED_SPREAD"],
             "reserved": ["RESERVED", "check_run_factors", "free_name", "is_reserved", "name_settings"],
             "tables": [
                 "CHANGES",
@@ -98,6 +100,9 @@ __all__ = [
     "OTHER_TABLES",
     "OUTCOMES",
     "PLAIN",
+    "POOLED",
+    "POOLED_MODELS",
+    "POOLED_SPREAD",
     "PUBLISHED",
     "RATES",
     "REGRESSION",

@@ -78,6 +78,7 @@ INTERVALS = {
     "ci_low_named": ("ci_high_named", "95% CI, adjusted for selection"),
     "uncorrected_low": ("uncorrected_high", "uncorrected 95% CI"),
     "spread_low": ("spread_high", "95% CI of spread"),
+    "unpooled_low": ("unpooled_high", "unpooled 95% CI"),
     "or_low": ("or_high", "95% CI of odds ratio"),
     "equiv_low": ("equiv_high", "90% CI"),
     "answered_low": ("answered_high", "95% CI of answered"),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from ..columns import FACTORS, NAMED, STANDARDISED, STATES, STUDY_COLUMNS, UNDETERMINED
 from .contract import Contract
+from .pooling import POOLED_TABLES
 
 _CI = ("estimate", "ci_low", "ci_high")
 _SIZES = ("n", "n_texts", "n_refused")
@@ -185,5 +186,8 @@ TABLES: Mapping[str, Contract] = {
 }
 """The tables of a report by the names of their files."""
 
-OTHER_TABLES = (LEADERBOARD, RUN_COMPARISON, CHANGES, CORRECTED, CORRECTED_CONTRASTS, LABEL_PLAN)
+OTHER_TABLES = (
+    *(LEADERBOARD, RUN_COMPARISON, CHANGES, CORRECTED, CORRECTED_CONTRASTS, LABEL_PLAN),
+    *POOLED_TABLES,
+)
 """The contracts of other commands' tables."""

@@ -11,7 +11,9 @@ from refusal_metrics.faces import lazy
 if TYPE_CHECKING:
     from .contrasts import describe_missing, estimate_contrasts, estimate_setting_contrasts
     from .interactions import describe_no_interactions, estimate_interactions
-    from .model_properties import look_up, read_properties
+    from .model_properties import look_up, look_up_families, read_properties
+    from .pooling.export import TOOLS, count_for_hibayes
+    from .pooling.pool import Pool, estimate_pool
     from .rates import estimate_rates
     from .regression.design_matrix import parse_formula
     from .regression.fit import Fit, fit
@@ -26,7 +28,9 @@ else:
         {
             "contrasts": ["describe_missing", "estimate_contrasts", "estimate_setting_contrasts"],
             "interactions": ["describe_no_interactions", "estimate_interactions"],
-            "model_properties": ["look_up", "read_properties"],
+            "model_properties": ["look_up", "look_up_families", "read_properties"],
+            "pooling.export": ["TOOLS", "count_for_hibayes"],
+            "pooling.pool": ["Pool", "estimate_pool"],
             "rates": ["estimate_rates"],
             "regression.design_matrix": ["parse_formula"],
             "regression.fit": ["Fit", "fit"],
@@ -42,13 +46,17 @@ __all__ = [
     "COMPONENTS",
     "N_THREADS",
     "REPEAT",
+    "TOOLS",
     "Fit",
+    "Pool",
     "Sensitivity",
+    "count_for_hibayes",
     "describe_detectors",
     "describe_missing",
     "describe_no_interactions",
     "estimate_contrasts",
     "estimate_interactions",
+    "estimate_pool",
     "estimate_rates",
     "estimate_sensitivity",
     "estimate_setting_contrasts",
@@ -59,6 +67,7 @@ __all__ = [
     "estimate_variance_components",
     "fit",
     "look_up",
+    "look_up_families",
     "parse_formula",
     "read_properties",
 ]

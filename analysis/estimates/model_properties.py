@@ -88,6 +88,36 @@ def look_up(
     return found, [f"{named} {unknown}; give --models FILE."] if missing else []
 
 
+def look_up_families(models: Sequence[str], file: Path | None = None) -> dict[str, str]:
+    """Look up models' families.
+
+    Parameters
+    ----------
+    models : sequence of str
+        As the results name them.
+    file : Path, optional
+        A CSV file with the columns ``model, family``. By default the paper's models.
+
+    Returns
+    -------
+    dict of str to str
+        Of the models whose family is known.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    table = load_published("models") if file is None else _read(file)
+    for name in ("model", "family"):
+        if name not in table:
+            raise unknown_name(f"column in {_describe(file)}", name, map(str, table.columns))
+    named = table.dropna(subset="family").astype({"model": str, "family": str})
+    families = dict(zip(named["model"], named["family"], strict=True))
+    found = {model: families.get((match_model(model) or "") if file is None else model) for model in models}
+    return {model: family for model, family in found.items() if family is not None}
+
+
 def _describe(file: Path | None) -> str:
     return "the table of the paper's models" if file is None else str(file)
 

@@ -10,6 +10,7 @@ maximise the restricted likelihood, whose deviance is
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from scipy import linalg, optimize, stats
@@ -207,11 +208,11 @@ def _parts(
     inverse = linalg.cho_solve((factor, True), np.eye(len(y)))
     solved = inverse @ x
     information = x.T @ solved
-    covariance = np.linalg.inv(information)
+    covariance = np.asarray(np.linalg.inv(information), dtype=np.float64)
     p = inverse - solved @ covariance @ solved.T
     left = p @ y
     deviance = float(2 * np.sum(np.log(np.diag(factor))) + np.linalg.slogdet(information)[1] + y @ left)
-    gradient = np.array([np.sum(p[kernel]) - left @ (kernel @ left) for kernel in kernels])
+    gradient = np.array([np.sum(p[kernel]) - left @ (kernel @ left) for kernel in kernels], dtype=np.float64)
     return deviance, gradient, p, covariance @ (solved.T @ y), covariance
 
 
@@ -227,7 +228,7 @@ def _search(y: Floats, x: Floats, known: Floats, groups: Sequence[Integers], uni
     """Find the components that minimise the restricted deviance, from a start in units."""
     if not groups:
         return np.zeros(0)
-    found = optimize.minimize(
+    found: Any = optimize.minimize(  # type: ignore[call-overload]  # the stubs lack an objective with its gradient
         lambda components: _deviance(y, x, known, groups, components * unit, unit),
         start,
         jac=True,

@@ -6,6 +6,9 @@ from refusal_metrics.analysis.columns import FACTORS, STUDY_COLUMNS, run_factors
 from refusal_metrics.analysis.contracts import (
     INTERVALS,
     LEADERBOARD,
+    POOLED,
+    POOLED_MODELS,
+    POOLED_SPREAD,
     REGRESSION,
     RESERVED,
     RUN_COMPARISON,
@@ -28,7 +31,14 @@ from refusal_metrics.analysis.responses import load_responses
 
 from refusal_metrics.errors import InputError
 
-ALL = {**TABLES, "leaderboard": LEADERBOARD, "leaderboard --baseline": RUN_COMPARISON}
+ALL = {
+    **TABLES,
+    "leaderboard": LEADERBOARD,
+    "leaderboard --baseline": RUN_COMPARISON,
+    "pool": POOLED,
+    "pool --each": POOLED_MODELS,
+    "pool --spread": POOLED_SPREAD,
+}
 
 
 @pytest.mark.parametrize("contract", ALL.values(), ids=ALL)

@@ -1,0 +1,1 @@
+"""The meta-analysis of persona effects over models and tasks."""
