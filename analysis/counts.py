@@ -51,6 +51,9 @@ class Counts:
     block : (n_entries,) array of int, optional
         The block of each entry, see `refusal_metrics.prompts.blocks`, numbered from 0 through the whole study; a text
         with prompts in no block is one block. None if no text has several.
+    looks : mapping of (str, str) to (tuple of float, tuple of float)
+        By model and task, the planned shares and the information at the looks of a group sequential study so far, see
+        `refusal_metrics.analysis.statistics.sequential.Looks`.
     """
 
     levels: Mapping[str, tuple[str, ...]]
@@ -65,6 +68,7 @@ class Counts:
     states: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict, repr=False)
     unit: Integers | None = field(default=None, repr=False)
     block: Integers | None = field(default=None, repr=False)
+    looks: Mapping[tuple[str, str], tuple[tuple[float, ...], tuple[float, ...]]] = field(default_factory=dict)
 
     def check_factors(self, factors: Sequence[str]) -> None:
         """Check the names of factors.

@@ -21,6 +21,7 @@ from refusal_metrics.prompts import (
     KINDS,
     LANGUAGE,
     N_OPTIONS,
+    ORDERS,
     PLACEMENTS,
     SETTINGS,
     TEXT_FIELDS,
@@ -40,6 +41,7 @@ from refusal_metrics.prompts import (
     sample_iid,
     sample_rows,
     shard_bounds,
+    shuffle_texts,
 )
 
 SYSTEM = "system"
@@ -231,7 +233,10 @@ def _sample(
     fewer = [f"{count} in class {name}" for name, count in counts if count < settings.rows_per_class]
     short = [f"only {', '.join(fewer)} of {settings.rows_per_class} rows per class"] if fewer else []
     rows = sample_rows(stratum, settings.rows_per_class, rows_rng)
-    rows = rows[order_texts(text[rows], stratum[rows], order_rng)]
+    is_shuffled = settings.order == ORDERS[1]
+    rows = rows[
+        shuffle_texts(text[rows], order_rng) if is_shuffled else order_texts(text[rows], stratum[rows], order_rng)
+    ]
     pool = n_personas * n_templates
     variations = (settings.neutral_variations if setting == "neutral" else None) or settings.variations
     if settings.design == "iid":
@@ -301,6 +306,8 @@ def _design_id(
         "texts": [task["kind"], checksum, dict(settings.columns or {})],
         "sample": [settings.rows_per_class, settings.variations, settings.design, settings.design_seed],
         "templates": [t.id for t in templates],
+        # Studies in the default order keep the ids that they had before there was another one.
+        **({"order": settings.order} if settings.order != ORDERS[0] else {}),
     }
     asked: dict[str, Any] = {
         "task": task,

@@ -44,6 +44,7 @@ ANALYSIS = {
         *("arrays", "columns", "contracts", "files", "display", "counts"),
         *("evaluation.reading", "evaluation.prompts", "evaluation.detection", "evaluation.studies"),
     ),
+    "stopping": ("arrays", "counts", "statistics", "estimates", "responses"),
     "judging": ("columns", "files", "display", "responses", "evaluation.reading", "evaluation.detection"),
     "leaderboard": (
         *("arrays", "columns", "contracts", "display", "counts", "statistics", "estimates", "figures", "responses"),
@@ -64,7 +65,7 @@ ANALYSIS = {
     ),
     "cli": (
         *("columns", "contracts", "files", "display", "counts", "estimates", "figures", "responses"),
-        *("judging", "leaderboard", "labels", "annotation", "report"),
+        *("stopping", "judging", "leaderboard", "labels", "annotation", "report"),
         *(f"evaluation.{room}" for room in ("prompts", "detection", "register", "studies")),
     ),
 }

@@ -117,6 +117,14 @@ def test_the_shards_of_blocks_join_to_the_whole():
     assert all(not a & b for a, b in pairwise(texts))
 
 
+def test_a_random_order_has_the_same_texts_and_is_another_design():
+    usual, shuffled = docs(), docs(order="random")
+    texts = [list(dict.fromkeys(doc["text_id"] for doc in built)) for built in (usual, shuffled)]
+    assert set(texts[0]) == set(texts[1])
+    assert texts[0] != texts[1]
+    assert usual[0]["design_id"].split("-")[0] != shuffled[0]["design_id"].split("-")[0]
+
+
 def test_a_persona_in_a_system_message_leaves_a_block_with_a_persona_free_question():
     built = docs(study_placement="system", rows_per_class=1)
     assert {doc["system"].startswith("You are a") for doc in built} == {True}

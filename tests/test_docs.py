@@ -252,6 +252,26 @@ def test_the_three_settings_of_a_seed_ask_the_same_rows_in_the_same_order():
     assert rows[0] == rows[1] == rows[2]
 
 
+def test_a_random_order_has_the_rows_of_the_default_one_and_is_another_design():
+    usual, shuffled = docs("nli", rows_per_class=6), docs("nli", rows_per_class=6, order="random")
+    assert set(shuffled["row_id"]) == set(usual["row_id"])
+    assert shuffled["row_id"] != usual["row_id"]
+    # Not even the samples, whose marks are before the hyphen, may be pooled.
+    marks = [built[0]["design_id"].split("-")[0] for built in (usual, shuffled)]
+    assert marks[0] != marks[1]
+    assert docs("nli", "neutral", rows_per_class=6, order="random")[0]["design_id"].startswith(marks[1])
+
+
+def test_a_random_order_is_the_same_in_all_settings_and_keeps_personas_and_templates_even(real):
+    built = [real(setting, rows_per_class=100, order="random") for setting in ("persona", "neutral", "persona-free")]
+    assert len({tuple(dict.fromkeys(of["text_id"])) for of in built}) == 1
+    prompts = columns(built[0])
+    for stratum, factor in itertools.product("12345", ("persona", "template")):
+        levels = number_labels(prompts.loc[prompts["stratum"] == stratum, factor])
+        counts = np.cumsum(levels[:, None] == np.arange(levels.max() + 1), axis=0)
+        assert np.ptp(counts, axis=1).max() <= 2
+
+
 def test_the_design_id_distinguishes_studies_and_shards_not():
     def of(**kwargs):
         return docs(**kwargs)[0]["design_id"]
@@ -360,6 +380,7 @@ def test_the_settings_in_effect_are_logged(caplog):
         "variations": 3,
         "design": "balanced",
         "design_seed": 0,
+        "order": "proportional",
         "source": "sample",
         "shard": "1/2",
     }

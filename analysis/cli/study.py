@@ -18,10 +18,11 @@ from refusal_metrics.errors import InputError, quoted, unknown_name
 from ..display import Format
 from .console import busy, say
 from .options import Form, names, optional
+from .stopping import UntilDecided, UntilWidth, describe_stages, list_stopped, read_rule
 from .study_progress import ProgressBars
 
 if TYPE_CHECKING:
-    from refusal_metrics.studies import Ended, Plan, Shard, Study, StudyModel
+    from refusal_metrics.studies import Ended, Plan, Shard, StoppingRule, Study, StudyModel
 
 app = typer.Typer()
 
@@ -56,17 +57,22 @@ def run(
             help="Resume even if software, weights or hardware have changed since the start of the study.",
         ),
     ] = False,
+    until_width: UntilWidth = None,
+    until_decided: UntilDecided = False,
     form: Form = Format.TABLE,
 ) -> None:
     """Run a study, resuming if interrupted.
 
-    Each shard is saved before the next one starts. Re-run the same command to resume. Exit code 1: a model failed or
+    Each shard is saved before the next one starts. Re-run the same command to resume. --until-width and --until-decided
+    are rules to stop early, which look at the results after whole shards. Exit code 1: a model failed or
     prompts are missing; the other models were run. 130: interrupted (Ctrl-C). 143: terminated.
 
     Example: `persona-refusal run scripts/studies/quick.yaml`
     """
     with raising_interrupts():
-        _begin(study, out, names(only), _read_part(array_task), repeat_check, form, dry_run, allow_mixed)
+        others = {"--array-task": array_task, "--repeat-check": repeat_check}
+        rule = read_rule(until_width, others, until_decided=until_decided)
+        _begin(study, out, names(only), _read_part(array_task), repeat_check, form, dry_run, allow_mixed, rule)
 
 
 @contextmanager
@@ -92,10 +98,11 @@ def _begin(
     form: Format,
     dry_run: bool,
     allow_mixed: bool,
+    rule: "StoppingRule | None",
 ) -> None:
     from refusal_metrics.studies import load_study
 
-    given = replace(load_study(study, out), allow_mixed=allow_mixed)
+    given = replace(load_study(study, out), allow_mixed=allow_mixed, stopping=rule)
     for name in chosen:
         if name not in (known := [model.name for model in given.models]):
             raise unknown_name("model", name, known)
@@ -138,22 +145,37 @@ def run_missing(study: "Study", plan: "Plan", shards: "Sequence[Shard]") -> "tup
     n_todo : int
         How many shards were missing.
     """
-    from refusal_metrics.studies import StudyFolder, check_resumed, installed_versions, missing_shards, run_study
+    from refusal_metrics.studies import (
+        StudyFolder,
+        check_resumed,
+        check_same_rule,
+        installed_versions,
+        missing_shards,
+        run_study,
+        take_pending,
+        wanted_shards,
+    )
 
     folder = StudyFolder(study.out)
     if before := folder.record():
         # Before this run writes anything.
+        check_same_rule(study.out, before, study.stopping)
         left = {shard.model for shard in missing_shards(study, shards, before["began"])}
         models = [model for model in study.models if model.name in left]
         say(check_resumed(study, models, plan.describe_tasks(), before, installed_versions()))
     began = folder.open(study.asked() | {"designs": plan.designs}, plan.describe_tasks())["began"]
+    asked = {shard.model for shard in shards}
+    stages = [stage for stage in plan.stages if stage.model in asked]
     with busy("Checking completed shards"):
-        todo = missing_shards(study, shards, began)
-    if len(todo) < len(shards):
-        say([f"{len(shards) - len(todo):,} of {len(shards):,} shards are already complete."])
+        if study.stopping:
+            take_pending(folder, stages, began, study.stopping)
+        wanted = wanted_shards(study, shards)
+        todo = missing_shards(study, wanted, began)
+    if len(todo) < len(wanted):
+        say([f"{len(wanted) - len(todo):,} of {len(wanted):,} shards are already complete."])
     with ProgressBars() as bars:
-        ended = run_study(study, todo, began, bars.show)
-    return ended, len(todo)
+        ended = run_study(study, todo, began, bars.show, stages)
+    return ended, len(wanted_shards(study, todo))
 
 
 def _say_end(study: "Study", ended: "Ended", n_todo: int, *, is_whole: bool) -> None:
@@ -161,7 +183,7 @@ def _say_end(study: "Study", ended: "Ended", n_todo: int, *, is_whole: bool) -> 
 
     lines = [f"{model} failed: {why}" for model, why in ended.failed.items()]
     lines += [f"{server} failed; the other servers took over its shards: {why}" for server, why in ended.lost.items()]
-    lines += [*_count_refusals(study), *_list_other_models(study)]
+    lines += [*_count_refusals(study), *_list_other_models(study), *list_stopped(study)]
     if ended.stopped:
         lines.append(f"Interrupted ({name_of(ended.signal)}).")
     if ended.others:
@@ -263,6 +285,7 @@ def _say_plan(study: "Study", plan: "Plan", shards: "list[Shard]") -> None:
         n_shards = sum(shard.model == model.name for shard in shards)
         size = f"{n:,} prompts in {n_shards:,} shards, about {n * tokens:,.0f} tokens"
         say([f"{model.name}: {size}, and responses of at most {longest} tokens; {time}"])
+    say(describe_stages(plan, {shard.model for shard in shards}))
 
 
 def _duration(seconds: float) -> str:

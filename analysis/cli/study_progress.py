@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..display import plain
 from .console import say
+from .stopping import describe_look
 
 if TYPE_CHECKING:
     from refusal_metrics.studies import StudyModel
@@ -49,7 +50,9 @@ class ProgressBars:
 
     def show(self, model: "StudyModel", kind: str, what: Mapping[str, Any]) -> None:
         """Show an event."""
-        if kind == "begins":
+        if kind == "look":
+            say([describe_look(model.name, what)])
+        elif kind == "begins":
             self._bars[model.name] = self._progress.add_task(plain(model.name), total=what["n_shards"], rate="loading")
         elif kind == "loaded":
             self._progress.update(self._bars[model.name], rate=f"loaded in {what['seconds']:.0f} s")

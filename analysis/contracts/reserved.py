@@ -9,7 +9,18 @@ from ..columns import FACTORS, FLAGS, STUDY_COLUMNS
 from .tables import OTHER_TABLES, TABLES
 
 _IDS = ("text_id", "row_id", "item_id", "index", "design_id", "block")
-_OF_RESPONSES = ("refused_by", "cause", "rules", "answer", "label", "label_class", "weight", "outcome_before", *FLAGS)
+_OF_RESPONSES = (
+    "looks",
+    "refused_by",
+    "cause",
+    "rules",
+    "answer",
+    "label",
+    "label_class",
+    "weight",
+    "outcome_before",
+    *FLAGS,
+)
 _OF_FIGURES_AND_PAGES = ("drawn", "other", "others", "texts", "cell", "refused")
 _COLUMNS_OF_RESULTS = {
     name for contract in (*TABLES.values(), *OTHER_TABLES) for name in (*contract.keys, *contract.estimates)

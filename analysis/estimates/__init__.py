@@ -11,6 +11,7 @@ from refusal_metrics.faces import lazy
 if TYPE_CHECKING:
     from .contrasts import describe_missing, estimate_contrasts, estimate_setting_contrasts
     from .interactions import describe_no_interactions, estimate_interactions
+    from .looks import look_at_contrasts, look_at_strata
     from .model_properties import look_up, look_up_families, read_properties
     from .pooling.export import TOOLS, count_for_hibayes
     from .pooling.pool import Pool, estimate_pool
@@ -31,6 +32,7 @@ else:
             "model_properties": ["look_up", "look_up_families", "read_properties"],
             "pooling.export": ["TOOLS", "count_for_hibayes"],
             "pooling.pool": ["Pool", "estimate_pool"],
+            "looks": ["look_at_contrasts", "look_at_strata"],
             "rates": ["estimate_rates"],
             "regression.design_matrix": ["parse_formula"],
             "regression.fit": ["Fit", "fit"],
@@ -66,6 +68,8 @@ __all__ = [
     "estimate_undetermined_contrasts",
     "estimate_variance_components",
     "fit",
+    "look_at_contrasts",
+    "look_at_strata",
     "look_up",
     "look_up_families",
     "parse_formula",

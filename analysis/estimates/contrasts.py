@@ -16,6 +16,9 @@ own estimate is larger. The confidence interval contains the differences that th
 
 If prompts were asked in blocks (texts with a template), all of this is within blocks, and scores are added up by text.
 If no text has both, the two rates are compared as rates of independent texts.
+
+A study with the stopping rule of `run --until-decided` has repeated p-values and confidence intervals in their place,
+`refusal_metrics.analysis.statistics.sequential`.
 """
 
 from collections import Counter
@@ -34,7 +37,6 @@ from ..contracts import CONTRASTS
 from ..counts import Counts, TextCounts, count_units_by_text
 from ..statistics import (
     Difference,
-    Strata,
     adjust,
     compare_between,
     compare_within,
@@ -47,13 +49,13 @@ from ..statistics import (
     student,
     text_scores,
 )
+from .arms import list_entries, take_cells
 from .blocks import split_texts
+from .repeated import LooksOfStudies, Repeated
 from .selected import estimate_selected
 
 POWER = 0.8
 """Of a test at the minimum detectable effects."""
-_DIGITS = 12
-"""Digits after the point that are no rounding errors of means of verdicts."""
 
 
 def estimate_contrasts(
@@ -134,6 +136,7 @@ def estimate_contrasts(
         arms.append((split, own, count_units_by_text(own, [*study, "persona"]), text))
     personas = dict.fromkeys(name for _, _, cells, _ in arms for name in cells.cells["persona"])
     allowed = [*BASELINES, OTHERS, *personas]
+    looks = {name: of for design in designs for name, of in design.looks.items()}
     tables = []
     for baseline in baselines:
         if baseline not in allowed:
@@ -146,8 +149,8 @@ def estimate_contrasts(
                 compared.append((cells, count_units_by_text(own, study), text))
             else:
                 reference = count_units_by_text(own.where(persona=baseline), study)
-                compared.append((_take(cells, (cells.cells["persona"] != baseline).to_numpy()), reference, text))
-        tables.append(_compare(compared, study, ["persona"], baseline))
+                compared.append((take_cells(cells, (cells.cells["persona"] != baseline).to_numpy()), reference, text))
+        tables.append(_compare(compared, study, ["persona"], baseline, looks))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -178,7 +181,13 @@ def estimate_setting_contrasts(counts: Counts, *baselines: str, run_factors: Seq
     counts, text = split_texts(counts)
     cells = count_units_by_text(counts.where(setting="persona"), study)
     tables = [
-        _compare([(cells, count_units_by_text(counts.where(setting=baseline), study), text)], study, [], baseline)
+        _compare(
+            [(cells, count_units_by_text(counts.where(setting=baseline), study), text)],
+            study,
+            [],
+            baseline,
+            counts.looks,
+        )
         for baseline in baselines
     ]
     return pd.concat(tables, ignore_index=True)
@@ -191,25 +200,21 @@ def personas_only(counts: Counts) -> Counts:
     return asked if is_one.all() else asked.take(is_one)
 
 
-def _take(texts: TextCounts, keep: NDArray[np.bool_]) -> TextCounts:
-    """Select the marked cells."""
-    at = np.flatnonzero(keep)
-    squares = None if texts.squares is None else texts.squares[:, at]
-    return TextCounts(texts.cells.iloc[at].reset_index(drop=True), texts.n[:, at], texts.n_refused[:, at], squares)
-
-
 def _compare(
     arms: Sequence[tuple[TextCounts, TextCounts, Integers | None]],
     study: Sequence[str],
     levels: Sequence[str],
     baseline: str,
+    looks: LooksOfStudies,
 ) -> pd.DataFrame:
     """Compare each cell of each design with the reference of the same model, task, ...; these form a family.
 
     With each cell and its reference comes the text of each block, if rows of the counts are blocks.
     """
     factors = [*study, *levels]
-    parts = [_entries(cells, reference, study, text, minus_own=baseline == OTHERS) for cells, reference, text in arms]
+    parts = [
+        list_entries(cells, reference, study, text, minus_own=baseline == OTHERS) for cells, reference, text in arms
+    ]
     entries, named = join_strata([part for part, _, _ in parts]), pd.concat([names for *_, names in parts])
     starts = np.cumsum([0, *(cells.n.shape[0] for cells, *_ in arms)])
     text = np.concatenate([texts + start for (_, texts, _), start in zip(parts, starts, strict=False)])
@@ -230,68 +235,42 @@ def _compare(
         scores = sparse.coo_array(of_texts, shape=(int(starts[-1]), entries.n_contrasts))
         return scores.tocsc()[:, np.flatnonzero(there)]
 
-    columns = _columns(differences, family, within, by_text)
+    columns = _columns(differences, family, within, by_text, Repeated(family, looks))
     table = pd.concat([named.assign(baseline=baseline), columns], axis=1).assign(within_texts=within)
     return table[[*factors, "baseline", *CONTRASTS.estimates]]
 
 
-def _entries(
-    cells: TextCounts, reference: TextCounts, study: Sequence[str], text: Integers | None, *, minus_own: bool
-) -> tuple[Strata, Integers, pd.DataFrame]:
-    """List the texts of each contrast that have either arm, their numbers, and the cells that have a reference."""
-    on = list(study)
-    places = reference.cells[on].assign(place=np.arange(len(reference.cells)))
-    place = cells.cells[on].merge(places, on=on, how="left")["place"].to_numpy(dtype=np.float64)
-    found = ~np.isnan(place)
-    cells, at = _take(cells, found), place[found].astype(np.int64)
-    either = cells.n + reference.n[:, at]
-    n, k, n0, k0 = (
-        _fill_in(arm, either) for arm in (cells.n, cells.n_refused, reference.n[:, at], reference.n_refused[:, at])
-    )
-    squares = None
-    if cells.squares is not None or reference.squares is not None:
-        of_cells, of_reference = (arm.n_refused if arm.squares is None else arm.squares for arm in (cells, reference))
-        squares = _fill_in(of_reference[:, at], either)
-        # All others together with the persona are the reference.
-        squares = squares if minus_own else squares + _fill_in(of_cells, either)
-    own = (n, k) if minus_own else (0.0, 0.0)
-    row, contrast = either.tocoo().coords
-    arms = (n, k, n0 - own[0], np.round(k0 - own[1], _DIGITS))
-    texts = row if text is None else text[row]
-    of_block = None if text is None else texts
-    strata = Strata(contrast, *arms, n_contrasts=len(cells.cells), squares=squares, text=of_block)
-    return strata, texts, cells.cells
-
-
-def _fill_in(counted: sparse.csr_array, either: sparse.csr_array) -> Floats:
-    """Read an array at the nonzero positions of another, 0 if it has no value there: (n_filled,) float."""
-    # A sum has the same positions in the same order, and is exact for whole numbers.
-    return np.asarray(np.round((counted + either).data - either.data, _DIGITS), dtype=np.float64)
-
-
 def _columns(
-    d: Difference, family: list[tuple[str, ...]], within: NDArray[np.bool_], by_text: Callable[[], sparse.csc_array]
+    d: Difference,
+    family: list[tuple[str, ...]],
+    within: NDArray[np.bool_],
+    by_text: Callable[[], sparse.csc_array],
+    repeated: Repeated,
 ) -> pd.DataFrame:
     score = d.score
     kinds = pd.Series(list(zip(family, within, strict=True)), dtype=object)
     # Texts that both arms share, and texts that they do not share, have different overdispersion.
     phi = overdispersion(score, pd.factorize(kinds)[0])
-    p = score_p(score, phi)
+    p = repeated.p_values(score_p(score, phi))
     n_selected, n_families = count_selected(p, family)
     size = Counter(family)
     n_tests = np.array([n_families * size[name] for name in family], dtype=np.float64)
     has_error = d.freedom > 0
     increase, decrease = (
         np.where(has_error, found, np.nan)
-        for found in detectable(score, phi, ALPHA * max(n_selected, 1) / n_tests, POWER)
+        for found in detectable(score, phi, repeated.levels(ALPHA * max(n_selected, 1) / n_tests), POWER)
     )
     ends: dict[str, Floats] = {}
-    for names, level in ((("ci_low", "ci_high"), CONFIDENCE), (("equiv_low", "equiv_high"), 1 - 2 * ALPHA)):
+    confidence = 1 - repeated.levels(1 - CONFIDENCE)
+    for names, level in (
+        (("ci_low", "ci_high"), confidence),
+        (("equiv_low", "equiv_high"), 1 - repeated.levels(2 * ALPHA)),
+    ):
         ends |= zip(names, interval_of_difference(d, phi, level), strict=True)
     with np.errstate(divide="ignore", invalid="ignore"):
-        odds = np.exp(d.log_odds + student(CONFIDENCE, d.freedom) * d.log_odds_error * np.array([[-1], [0], [1]]))
+        odds = np.exp(d.log_odds + student(confidence, d.freedom) * d.log_odds_error * np.array([[-1], [0], [1]]))
     adjusted = adjust(p, family)
-    selected = estimate_selected(score, phi, adjusted, family, within & has_error, by_text)
+    selected = estimate_selected(score, phi, adjusted, family, within & has_error, by_text, repeated)
     ends |= {name: np.where(has_error, values, np.nan) for name, values in selected.items()}
     columns = {
         "estimate": score.estimate,

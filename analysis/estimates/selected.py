@@ -20,6 +20,7 @@ from scipy import sparse
 from ..arrays import Floats
 from ..columns import NAMED
 from ..statistics import Score, score_interval, selection_levels, shrink
+from .repeated import Repeated
 
 
 def estimate_selected(
@@ -29,6 +30,7 @@ def estimate_selected(
     family: Sequence[Hashable],
     known: NDArray[np.bool_],
     by_text: Callable[[], sparse.csc_array],
+    repeated: Repeated,
 ) -> dict[str, Floats]:
     """Estimate the differences that are significant.
 
@@ -45,13 +47,15 @@ def estimate_selected(
         Whether `by_text` has the scores of a difference.
     by_text : callable
         Returns what each text adds to the error of each difference, with the finite-sample factor: (n_texts, n).
+    repeated : Repeated
+        The levels of differences in studies that were looked at several times.
 
     Returns
     -------
     dict of str to (n,) array of float
         ``estimate_shrunken, ci_low_named, ci_high_named``; nan for the other differences.
     """
-    alpha = selection_levels(p_adjusted, family)
+    alpha = repeated.levels(selection_levels(p_adjusted, family))
     selected = ~np.isnan(alpha)
     shrunken, low, high = np.full((3, len(alpha)), np.nan)
     # Few are selected, and an interval takes much longer than a p-value.

@@ -11,6 +11,7 @@ from ..arrays import Integers, count_before, first_entries, from_zero, number_co
 from ..columns import FACTORS, ONE_TEXT, STUDY_COLUMNS, states_of
 from ..contracts import check_run_factors
 from ..counts import Counts
+from .looks import looks_by_study
 from .sql import identifier
 from .table import Responses
 
@@ -75,6 +76,7 @@ def count_responses(responses: Responses, run_factors: Sequence[str] = ()) -> di
         n=np.ones(len(text), dtype=np.uint8),
         n_refused=np.zeros(0, dtype=np.uint8),
         n_texts=int(text.max(initial=-1)) + 1,
+        looks=looks_by_study(responses.looks),
         states={name: marks for name in states if (marks := np.asarray(columns[name], dtype=bool)).any()},
         unit=_number_units(prompt, code, levels["task"], text, row, by_run),
         block=block,

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -12,6 +12,7 @@ from refusal_metrics.errors import InputError, unknown_name
 
 from ..columns import FLAGS, REQUIRED, is_verdict
 from ..files import check_new, reason, replace_file
+from .looks import LOOKS, StudyLooks, find_looks
 from .runs import Log, is_remote
 from .sql import Folder, check_verdicts, connect, count_rows, for_spreadsheets, identifier, quoted
 from .tables.checks import check_header, check_verdict_words
@@ -63,6 +64,11 @@ class Responses:
     def columns(self) -> tuple[str, ...]:
         """The columns of ``responses``."""
         return tuple(name for name, *_ in self.query("DESCRIBE responses").fetchall())
+
+    @property
+    def looks(self) -> list[StudyLooks]:
+        """The looks of stopping rules at the studies."""
+        return find_looks(self.connection) if LOOKS in self.columns else []
 
     @property
     def n(self) -> int:
@@ -205,7 +211,7 @@ def read_responses(files: Sequence[Path | str], *, all_runs: bool = False, trust
     responses = Responses(connection, tuple(files), tuple(notes), keep=folder)
     if "design_id" in responses.columns:
         _refuse_mixed_designs(responses)
-    return responses
+    return replace(responses, notes=(*responses.notes, *(of.describe() for of in responses.looks)))
 
 
 def _types(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:

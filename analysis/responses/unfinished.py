@@ -53,12 +53,14 @@ def _of_study(folder: Path, responses: Responses, places: Mapping[Path, Log], pa
     found = _count(responses, mapping(asked.get("designs"))) if n_repeats == 1 else _count_repeats(places, folder)
     lacking = []
     for model in models:
-        wanted = {
-            task: told["n_docs"] * n_repeats
+        planned = {
+            task: told["n_docs"]
             for task, told in tasks.items()
             if isinstance(told, dict) and isinstance(told.get("n_docs"), int)
             if any(_overlap(folder / model / task, path) for path in paths)
         }
+        stopped = _stopped_at(mapping(mapping(record.get("looks")).get(model)))
+        wanted = {task: stopped.get(task, n) * n_repeats for task, n in planned.items()}
         if len(wanted) > 1 and not any(found.get((model, task)) for task in wanted):
             lacking.append(f"{model}: 0 of {sum(wanted.values()):,} prompts of {len(wanted)} tasks")
             continue
@@ -72,6 +74,16 @@ def _of_study(folder: Path, responses: Responses, places: Mapping[Path, Log], pa
         more = f"; and {len(lacking) - _MOST:,} more" if len(lacking) > _MOST else ""
         listed = "; ".join(lacking[:_MOST]) + more
         yield f"The study is unfinished{of_repeats}: {listed}. Resume it with persona-refusal run."
+
+
+def _stopped_at(looks: Mapping[str, Any]) -> dict[str, int]:
+    """Return the number of prompts of each task of a model at which a stopping rule ended it."""
+    ends: dict[str, int] = {}
+    for of_kind in looks.values():
+        last = mapping(of_kind[-1]) if isinstance(of_kind, list) and of_kind else {}
+        if last.get("stops") is True:
+            ends |= {task: n for task, n in mapping(last.get("n_docs")).items() if isinstance(n, int)}
+    return ends
 
 
 def _overlap(place: Path, path: Path) -> bool:

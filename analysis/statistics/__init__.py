@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .scatter import scatter_interval
     from .score import Score, detectable, overdispersion, score_interval, score_p
     from .separation import Separation, find_separation
+    from .sequential import Looks, find_bounds, spend
     from .sign_flips import draw_signs, flip_texts, monte_carlo_p
     from .strata import Strata, join_strata
     from .text_rates import clustered_interval, shrink_design_effect
@@ -60,6 +61,7 @@ else:
             "scatter": ["scatter_interval"],
             "score": ["Score", "detectable", "overdispersion", "score_interval", "score_p"],
             "separation": ["Separation", "find_separation"],
+            "sequential": ["Looks", "find_bounds", "spend"],
             "sign_flips": ["draw_signs", "flip_texts", "monte_carlo_p"],
             "strata": ["Strata", "join_strata"],
             "text_rates": ["clustered_interval", "shrink_design_effect"],
@@ -73,6 +75,7 @@ __all__ = [
     "Difference",
     "Estimator",
     "HalfDifference",
+    "Looks",
     "Pairs",
     "RandomEffects",
     "Score",
@@ -94,6 +97,7 @@ __all__ = [
     "estimate_ranks",
     "estimate_share",
     "explain_variance",
+    "find_bounds",
     "find_separation",
     "fit_random_effects",
     "flip_texts",
@@ -116,6 +120,7 @@ __all__ = [
     "selection_levels",
     "shrink",
     "shrink_design_effect",
+    "spend",
     "split_shares",
     "student",
     "sum_interval",

@@ -51,7 +51,7 @@ class Difference:
 _NUMBERS = [field.name for field in fields(Difference) if field.name != "score"]
 
 
-def interval_of_difference(difference: Difference, phi: Floats, level: float) -> tuple[Floats, Floats]:
+def interval_of_difference(difference: Difference, phi: Floats, level: float | Floats) -> tuple[Floats, Floats]:
     """Compute the confidence interval of each difference.
 
     Parameters
@@ -59,7 +59,7 @@ def interval_of_difference(difference: Difference, phi: Floats, level: float) ->
     difference : Difference
     phi : (n_contrasts,) array of float
         As of `refusal_metrics.analysis.statistics.score.overdispersion`.
-    level : float
+    level : float or (n_contrasts,) array of float
         Confidence level.
 
     Returns

@@ -124,7 +124,7 @@ def effective_units(weights: Floats) -> float:
     return float(np.sum(weights)) ** 2 / squares if squares > 0 else 0.0
 
 
-def zero_count_bound(n_units: ArrayLike, tail: float) -> Floats:
+def zero_count_bound(n_units: ArrayLike, tail: float | Floats) -> Floats:
     r"""Return the upper bound :math:`1 - \alpha^{1/n}` of a proportion without an observed case.
 
     At this proportion, n independent units have no case with probability :math:`\alpha`. It is the end of
@@ -135,7 +135,7 @@ def zero_count_bound(n_units: ArrayLike, tail: float) -> Floats:
     ----------
     n_units : array of float
         Independent units, e.g. texts; may be an effective number.
-    tail : float
+    tail : float or array of float
         :math:`\alpha`: 1 - confidence of a one-sided interval, half of it of a two-sided one.
 
     Returns

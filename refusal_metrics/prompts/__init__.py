@@ -24,8 +24,17 @@ if TYPE_CHECKING:
         fold_name,
     )
     from .design_files import load_design
-    from .sampler import Ints, number_labels, order_texts, sample_balanced, sample_iid, sample_rows, shard_bounds
-    from .settings import NAMES, PLACEMENT_OF_STUDY, PLACEMENTS, Settings, parse_settings
+    from .sampler import (
+        Ints,
+        number_labels,
+        order_texts,
+        sample_balanced,
+        sample_iid,
+        sample_rows,
+        shard_bounds,
+        shuffle_texts,
+    )
+    from .settings import NAMES, ORDERS, PLACEMENT_OF_STUDY, PLACEMENTS, Settings, parse_settings
     from .texts import CLASSES, Texts, fetch_texts, load_texts
 else:
     __getattr__, __dir__ = lazy(
@@ -54,8 +63,9 @@ else:
                 "sample_iid",
                 "sample_rows",
                 "shard_bounds",
+                "shuffle_texts",
             ],
-            "settings": ["NAMES", "PLACEMENTS", "PLACEMENT_OF_STUDY", "Settings", "parse_settings"],
+            "settings": ["NAMES", "ORDERS", "PLACEMENTS", "PLACEMENT_OF_STUDY", "Settings", "parse_settings"],
             "texts": ["CLASSES", "Texts", "fetch_texts", "load_texts"],
         },
     )
@@ -67,6 +77,7 @@ __all__ = [
     "LANGUAGE",
     "NAMES",
     "N_OPTIONS",
+    "ORDERS",
     "PLACEMENTS",
     "PLACEMENT_OF_STUDY",
     "RESPONSE_TYPES",
@@ -91,4 +102,5 @@ __all__ = [
     "sample_iid",
     "sample_rows",
     "shard_bounds",
+    "shuffle_texts",
 ]

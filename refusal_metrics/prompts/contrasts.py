@@ -7,8 +7,8 @@ import numpy as np
 
 from refusal_metrics.prompts.blocks import Blocks, plan_blocks, sample_blocks, sample_texts
 from refusal_metrics.prompts.design import Persona, Template
-from refusal_metrics.prompts.sampler import Ints, number_labels, order_texts
-from refusal_metrics.prompts.settings import Settings
+from refusal_metrics.prompts.sampler import Ints, number_labels, order_texts, shuffle_texts
+from refusal_metrics.prompts.settings import ORDERS, Settings
 from refusal_metrics.prompts.texts import CLASSES, Texts
 
 
@@ -69,7 +69,10 @@ def draw_contrasts(settings: Settings, texts: Texts, blocks: Blocks) -> tuple[In
     classes = CLASSES[texts.kind]
     text, stratum = number_labels(texts.text_ids), np.array([classes.index(s) for s in texts.strata])
     rows = sample_texts(text, stratum, settings.rows_per_class, rows_rng)
-    rows = rows[order_texts(text[rows], stratum[rows], order_rng)]
+    is_shuffled = settings.order == ORDERS[1]
+    rows = rows[
+        shuffle_texts(text[rows], order_rng) if is_shuffled else order_texts(text[rows], stratum[rows], order_rng)
+    ]
     there = sorted(set(stratum.tolist()))
     n_drawn = np.bincount(stratum[rows], minlength=len(classes))
     fewer = [f"{n_drawn[s]} in class {classes[s]}" for s in there if n_drawn[s] < settings.rows_per_class]

@@ -110,6 +110,24 @@ def order_texts(texts: Ints, strata: Ints, rng: np.random.Generator) -> Ints:
     return np.argsort(position[text], kind="stable")
 
 
+def shuffle_texts(texts: Ints, rng: np.random.Generator) -> Ints:
+    """Order rows so that texts come in a random order: every prefix of whole texts is a random sample of them.
+
+    Parameters
+    ----------
+    texts : (n_rows,) int
+        Text of each row.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    (n_rows,) int
+        A permutation of the rows: those of one text are adjacent, in their given order.
+    """
+    ids, text = np.unique(texts, return_inverse=True)
+    return np.argsort(rng.permutation(len(ids))[text], kind="stable")
+
+
 def sample_iid(n_rows: int, variations: int, n_pairs: int, rng: np.random.Generator) -> Ints:
     """Draw independent uniform pairs for each row, as the paper does.
 

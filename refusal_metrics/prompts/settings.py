@@ -11,6 +11,8 @@ from refusal_metrics.prompts.design import CONTRAST, KINDS
 from refusal_metrics.prompts.texts import PUBLIC, SAMPLE
 
 DESIGNS = ("balanced", "iid")
+ORDERS = ("proportional", "random")
+"""Orders of texts: every prefix contains the classes in proportion, or is a random sample of the texts."""
 _MOST = 10**18 - 1
 """What fits into the integers that designs are drawn with."""
 PLACEMENTS = ("user", "system")
@@ -33,6 +35,7 @@ class Settings:
     design : {"balanced", "iid", "anchored", "paired", "factorial"}
         The last three are those of contrast tasks.
     design_seed : int
+    order : {"proportional", "random"}
     personas, templates : list of str or None
         Ids or groups (response types for templates); None for all.
     personas_file, templates_file : Path or None
@@ -53,6 +56,7 @@ class Settings:
     variations: int = 10
     design: str = "balanced"
     design_seed: int = 0
+    order: str = ORDERS[0]
     personas: list[str] | None = None
     personas_file: Path | None = None
     templates: list[str] | None = None
@@ -72,6 +76,7 @@ class Settings:
             "neutral_variations": self.neutral_variations,
             "design": self.design,
             "design_seed": self.design_seed,
+            "order": self.order,
             "personas": str(self.personas_file) if self.personas_file else self.personas,
             "templates": str(self.templates_file) if self.templates_file else self.templates,
             "source": self.source,
@@ -89,6 +94,7 @@ NAMES = (
     "neutral_variations",
     "design",
     "design_seed",
+    "order",
     "personas",
     "templates",
     "source",
@@ -147,6 +153,9 @@ def parse_settings(kind: str, given: Mapping[str, object], setting: str = "perso
     design = _design(kind, given.get("design"), setting)
     variations = 10 if design in (*DESIGNS, ANCHORED) else 0
     phrases = NEUTRAL_PHRASES if setting == CONTRAST else None
+    order = given.get("order", ORDERS[0])
+    if order not in ORDERS:
+        raise unknown_name("order", order, ORDERS)
     return Settings(
         rows_per_class=_integer("rows_per_class", given.get("rows_per_class", 1000), least=1),
         variations=_integer("variations", given["variations"], least=1) if "variations" in given else variations,
@@ -155,6 +164,7 @@ def parse_settings(kind: str, given: Mapping[str, object], setting: str = "perso
         else phrases,
         design=design,
         design_seed=_integer("design_seed", given.get("design_seed", 0), least=0),
+        order=order,
         personas=personas,
         personas_file=personas_file,
         templates=templates,

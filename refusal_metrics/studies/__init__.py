@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from .plan import Plan, plan_study
     from .record import RECORD, read_record
     from .resumed import check_resumed
-    from .run import Ended, deal_shards, missing_shards, run_checks, run_study
+    from .run import Ended, deal_shards, missing_shards, run_checks, run_study, wanted_shards
     from .signals import Interruptions, name_of, raise_interrupt
     from .spec import Study, StudyModel, load_study
+    from .stages import StoppingRule, check_same_rule, take_pending
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -31,9 +32,10 @@ else:
             "plan": ["Plan", "plan_study"],
             "record": ["RECORD", "read_record"],
             "resumed": ["check_resumed"],
-            "run": ["Ended", "deal_shards", "missing_shards", "run_checks", "run_study"],
+            "run": ["Ended", "deal_shards", "missing_shards", "run_checks", "run_study", "wanted_shards"],
             "signals": ["Interruptions", "name_of", "raise_interrupt"],
             "spec": ["Study", "StudyModel", "load_study"],
+            "stages": ["StoppingRule", "check_same_rule", "take_pending"],
         },
     )
 
@@ -47,10 +49,12 @@ __all__ = [
     "Interruptions",
     "Plan",
     "Shard",
+    "StoppingRule",
     "Study",
     "StudyFolder",
     "StudyModel",
     "check_resumed",
+    "check_same_rule",
     "control_studies",
     "deal_shards",
     "installed_versions",
@@ -63,4 +67,6 @@ __all__ = [
     "read_record",
     "run_checks",
     "run_study",
+    "take_pending",
+    "wanted_shards",
 ]

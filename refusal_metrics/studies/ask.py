@@ -22,10 +22,11 @@ from refusal_metrics.studies.plan import load_tasks, quiet
 from refusal_metrics.studies.replies import FailedCallError
 from refusal_metrics.studies.resumed import join_runs
 from refusal_metrics.studies.spec import Study, StudyModel
+from refusal_metrics.studies.stages import Stage, run_in_stages
 from refusal_metrics.studies.versions import answers_depend_on, shard_versions
 
 Tell: TypeAlias = Callable[[str, Mapping[str, Any]], object]
-"""Told what happens, with the numbers of it: ``loaded, shard, busy, others, damaged, journal``."""
+"""Told what happens, with the numbers of it: ``loaded, shard, busy, others, damaged, journal, look``."""
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 _PATIENCE = 2
@@ -33,7 +34,14 @@ _PATIENCE = 2
 
 
 def run_model(
-    study: Study, model: StudyModel, shards: Sequence[Shard], began: str, tell: Tell, *, is_shared: bool = False
+    study: Study,
+    model: StudyModel,
+    shards: Sequence[Shard],
+    began: str,
+    tell: Tell,
+    *,
+    is_shared: bool = False,
+    stages: Sequence[Stage] = (),
 ) -> None:
     """Run a model on the shards that have not been written yet.
 
@@ -49,6 +57,8 @@ def run_model(
     is_shared : bool
         Whether other processes of this run have the same shards to write, with servers of their own:
         then what another one is writing is waited for, and taken over where that one gives up.
+    stages : sequence of Stage
+        All of the model, if the study has a stopping rule: they are run instead of `shards`, until it stops.
 
     Raises
     ------
@@ -57,9 +67,15 @@ def run_model(
         some calls of an API kept failing. Whatever else the model raises passes.
     """
     asker = _Asker(study, model, began, tell)
-    if not is_shared:
-        _write_all(asker, shards)
-        return
+    write = partial(_write_shared if is_shared else _write_all, asker)
+    if study.stopping is None:
+        write(shards)
+    else:
+        run_in_stages(StudyFolder(study.out), stages, began, study.stopping, write, tell)
+
+
+def _write_shared(asker: "_Asker", shards: Sequence[Shard]) -> None:
+    """Write shards together with other processes, until all are there."""
     try:
         while left := [shard for shard in shards if not asker.write(shard, is_shared=True)]:
             shards = left

@@ -152,6 +152,27 @@ class StudyFolder:
             known.update(describe(known))
             self._put(RECORD, strict_json(record, indent=2) + "\n")
 
+    def looks(self, model: str, kind: str) -> list[dict[str, Any]]:
+        """Return the looks of a stopping rule at a model's responses to a kind of task, in their order."""
+        found: list[dict[str, Any]] = self.record().get("looks", {}).get(model, {}).get(kind, [])
+        return found
+
+    def look(
+        self, model: str, kind: str, number: int, take: Callable[[Sequence[Mapping[str, Any]]], Mapping[str, Any]]
+    ) -> tuple[dict[str, Any], bool]:
+        """Return a look, from 1, and whether it is new: one that has not been taken is taken and recorded.
+
+        `take` is given the earlier looks.
+        """
+        with self._writing(), self._locked(_WHOLE_STUDY, wait=True):
+            record = self.record()
+            looks: list[dict[str, Any]] = record.setdefault("looks", {}).setdefault(model, {}).setdefault(kind, [])
+            is_new = len(looks) < number
+            if is_new:
+                looks.append(dict(take(looks)))
+                self._put(RECORD, strict_json(record, indent=2) + "\n")
+            return looks[number - 1], is_new
+
     @contextmanager
     def claim(self, shard: Shard) -> Iterator[bool]:
         """Lock a shard; return False if another run has locked it."""
@@ -163,6 +184,10 @@ class StudyFolder:
     def has(self, shard: Shard, began: str) -> bool:
         """Return whether a shard has been written and is still what was written."""
         return _is_whole(*self._files(shard, began))
+
+    def samples(self, shard: Shard, began: str) -> Path:
+        """Return the file of a shard's samples."""
+        return self._files(shard, began)[0]
 
     def is_damaged(self, shard: Shard, began: str) -> bool:
         """Return whether a shard's samples are there and not what was written."""

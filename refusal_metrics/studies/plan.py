@@ -1,17 +1,20 @@
 """What a study will ask: its tasks built, its prompts counted."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from refusal_metrics.docs import SYSTEM, describe_texts
 from refusal_metrics.errors import InputError
-from refusal_metrics.prompts import PLACEMENT_OF_STUDY, PLACEMENTS, number_labels, shard_bounds
+from refusal_metrics.prompts import ORDERS, PLACEMENT_OF_STUDY, PLACEMENTS, number_labels, shard_bounds
 from refusal_metrics.register import tasks_folder
 from refusal_metrics.studies.folder import Shard
 from refusal_metrics.studies.spec import Study
+from refusal_metrics.studies.stages import Stage, check_stoppable, cut_texts, make_stages
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,15 @@ class Plan:
         With all of their docs.
     shards : tuple of Shard
         Of all models, in the order in which they are asked.
+    stages : tuple of Stage
+        What is asked between the looks of a stopping rule; empty without one.
     """
 
     designs: dict[str, str]
     n_docs: dict[str, int]
     tasks: dict[str, Any]
     shards: tuple[Shard, ...]
+    stages: tuple[Stage, ...] = ()
 
     def describe_tasks(self) -> dict[str, dict[str, Any]]:
         """Return each task's version, number of prompts and texts, for the record of the study."""
@@ -71,6 +77,21 @@ def plan_study(study: Study) -> Plan:
         text = number_labels(list(docs["text_id"]))
         n_shards = min(-(-len(docs) // study.shard_docs), int(text.max()) + 1)
         cuts[name] = [shard_bounds(text, k, n_shards) for k in range(1, n_shards + 1)]
+    kinds = {name: task.dataset["test"][0]["kind"] for name, task in tasks.items()}
+    n_texts: dict[str, int] = {}
+    if study.settings.get("order") == ORDERS[1]:
+        for kind in dict.fromkeys(kinds.values()):
+            own = [name for name in tasks if kinds[name] == kind]
+            ids = {name: list(tasks[name].dataset["test"]["text_id"]) for name in own}
+            if study.stopping and len({tuple(dict.fromkeys(texts)) for texts in ids.values()}) > 1:
+                raise InputError(
+                    f"{study.path}: tasks: {', '.join(own)} have different texts, so {study.stopping.option} cannot "
+                    "look at them together; give only tasks with the same texts"
+                )
+            places = {name: _find_texts(texts) for name, texts in ids.items()}
+            n_texts[kind] = min(len(found) - 1 for found in places.values())
+            n_cuts = min(max(len(cuts[name]) for name in own), n_texts[kind])
+            cuts |= {name: cut_texts(places[name], n_cuts) for name in own}
     shards = tuple(
         Shard(model.name, name, repeat, (repeat - 1) * len(bounds) + k, *bound)
         for model in study.models
@@ -78,7 +99,21 @@ def plan_study(study: Study) -> Plan:
         for repeat in range(1, study.repeats + 1)
         for k, bound in enumerate(bounds, start=1)
     )
-    return Plan(designs, n_docs, tasks, shards)
+    if study.stopping is None:
+        return Plan(designs, n_docs, tasks, shards)
+    asked: dict[str, set[str]] = {kind: set() for kind in kinds.values()}
+    for name, task in tasks.items():
+        asked[kinds[name]] |= {*task.dataset["test"]["setting"]}
+    n_cuts_of = {kinds[name]: len(bounds) for name, bounds in cuts.items()}
+    stages = make_stages(shards, kinds, n_cuts_of, n_texts) if n_texts else ()
+    check_stoppable(study.path, study.settings, study.stopping, asked, stages)
+    return Plan(designs, n_docs, tasks, shards, stages)
+
+
+def _find_texts(text_ids: Sequence[str]) -> list[int]:
+    """Find where the docs of each text begin, and the number of docs; docs of one text are adjacent."""
+    text = number_labels(text_ids)
+    return [0, *(np.flatnonzero(np.diff(text)) + 1).tolist(), len(text)]
 
 
 def load_tasks(study: Study, generation: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from refusal_metrics.studies.output import OutputLog
 from refusal_metrics.studies.secrets import redactor_of
 from refusal_metrics.studies.signals import ENDING
 from refusal_metrics.studies.spec import Study, StudyModel
+from refusal_metrics.studies.stages import Stage
 
 LOG = "run.log"
 """What engines say while a model is asked, in its folder."""
@@ -48,12 +49,15 @@ class Job:
         Whether processes beside it have the same shards to write.
     n_prompts : int
         To be asked twice.
+    stages : sequence of Stage
+        All of the model, if the study has a stopping rule.
     """
 
     shards: Sequence[Shard] = ()
     began: str = ""
     is_shared: bool = False
     n_prompts: int = 0
+    stages: Sequence[Stage] = ()
 
 
 class ModelProcess:
@@ -218,7 +222,7 @@ def _work(study: Study, model: StudyModel, job: Job, events: Connection, prints:
         if job.n_prompts:
             tell("checked", check_repeats(study, model, job.n_prompts).as_dict())
         else:
-            run_model(study, model, job.shards, job.began, tell, is_shared=job.is_shared)
+            run_model(study, model, job.shards, job.began, tell, is_shared=job.is_shared, stages=job.stages)
         tell("ended", {})
     except KeyboardInterrupt:
         tell("stopped", {"signal": stopping.signal or signal.SIGINT})

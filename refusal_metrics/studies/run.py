@@ -16,6 +16,7 @@ from refusal_metrics.studies.model_args import place_of
 from refusal_metrics.studies.process import LOG, Job, ModelProcess
 from refusal_metrics.studies.signals import Interruptions
 from refusal_metrics.studies.spec import Study, StudyModel
+from refusal_metrics.studies.stages import Stage, list_wanted
 
 Show: TypeAlias = Callable[[StudyModel, str, Mapping[str, Any]], object]
 """Told of which model what happened, see `refusal_metrics.studies.ask.Tell`; also ``begins``."""
@@ -91,10 +92,25 @@ def missing_shards(study: Study, shards: Sequence[Shard], began: str) -> tuple[S
     tuple of Shard
     """
     folder = StudyFolder(study.out)
-    return tuple(shard for shard in shards if not folder.has(shard, began))
+    return tuple(shard for shard in wanted_shards(study, shards) if not folder.has(shard, began))
 
 
-def run_study(study: Study, shards: Sequence[Shard], began: str, show: Show) -> Ended:
+def wanted_shards(study: Study, shards: Sequence[Shard]) -> Sequence[Shard]:
+    """List the shards that a stopping rule has not made superfluous: all of them without a rule.
+
+    Parameters
+    ----------
+    study : Study
+    shards : sequence of Shard
+
+    Returns
+    -------
+    sequence of Shard
+    """
+    return shards if study.stopping is None else list_wanted(shards, StudyFolder(study.out).record())
+
+
+def run_study(study: Study, shards: Sequence[Shard], began: str, show: Show, stages: Sequence[Stage] = ()) -> Ended:
     """Run the models of a study, one after the other.
 
     Parameters
@@ -105,6 +121,8 @@ def run_study(study: Study, shards: Sequence[Shard], began: str, show: Show) -> 
     began : str
         The study's date, from `StudyFolder.open`.
     show : callable
+    stages : sequence of Stage
+        Of the plan, if the study has a stopping rule.
 
     Returns
     -------
@@ -117,7 +135,8 @@ def run_study(study: Study, shards: Sequence[Shard], began: str, show: Show) -> 
             mine = [shard for shard in shards if shard.model == model.name]
             if mine and not ended.stopped:
                 show(model, "begins", {"n_shards": len(mine)})
-                _run_apart(study, model, Job(mine, began), show, ended, interruptions)
+                own = [stage for stage in stages if stage.model == model.name]
+                _run_apart(study, model, Job(mine, began, stages=own), show, ended, interruptions)
     # What another run was writing may be there by now.
     ended.busy = len(missing_shards(study, ended.left, began))
     ended.others += len(ended.left) - ended.busy
@@ -179,7 +198,7 @@ def _run_apart(
     if job.is_shared and not ended.stopped:
         # What no process of this run wrote, another run did, or nobody.
         left = missing_shards(study, [shard for shard in job.shards if shard not in written], job.began)
-        ended.others += len(job.shards) - len(written) - len(left)
+        ended.others += len(wanted_shards(study, job.shards)) - len(written) - len(left)
         if not left:
             ended.lost |= why
             return

@@ -12,6 +12,7 @@ from refusal_metrics.reading import load_yaml
 from refusal_metrics.studies.arguments import wrong_argument, wrong_generation
 from refusal_metrics.studies.model_args import MACHINERY, harmless, is_secret, left_out
 from refusal_metrics.studies.names import check_folder, check_names
+from refusal_metrics.studies.stages import StoppingRule
 
 ENOUGH = {"prefix": 16, "answer_aware": 64}
 """The number of new tokens that is as informative for a rule as 256, for models that do not think first.
@@ -90,6 +91,8 @@ class Study:
     models : tuple of StudyModel
     allow_mixed : bool
         Whether a study may be resumed with other software, weights or hardware than it was begun with.
+    stopping : StoppingRule, optional
+        Which decides after each stage whether a model needs no more prompts.
     """
 
     path: Path
@@ -102,6 +105,7 @@ class Study:
     shard_docs: int
     models: tuple[StudyModel, ...]
     allow_mixed: bool = False
+    stopping: StoppingRule | None = None
 
     def asked(self) -> dict[str, Any]:
         """Return all that answers depend on, for the record of the study: values that JSON has, and no secrets."""
@@ -112,6 +116,7 @@ class Study:
             "system_prompt": self.system_prompt,
             "shard_docs": self.shard_docs,
             "models": {model.name: _asked_of(model) for model in self.models},
+            **({"stopping": dict(self.stopping.describe())} if self.stopping else {}),
         }
 
 

@@ -1,5 +1,6 @@
 """The sampling designs, on POPQUORN's own text structure and on random ones."""
 
+from collections import Counter
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from refusal_metrics.prompts.sampler import order_texts, sample_balanced, sample_iid, sample_rows, shard_bounds
+from refusal_metrics.prompts.sampler import (
+    order_texts,
+    sample_balanced,
+    sample_iid,
+    sample_rows,
+    shard_bounds,
+    shuffle_texts,
+)
 from refusal_metrics.prompts.texts import RATINGS, load_texts
 
 N_PERSONAS, N_TEMPLATES = 15, 9
@@ -158,10 +166,22 @@ def test_the_order_of_texts_is_nearly_random(popquorn):
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), min_size=1, max_size=80), st.integers(0, 5))
 def test_ordering_keeps_the_rows_of_a_text_together_and_in_their_order(rows, seed):
     text, stratum = np.array(rows).T
-    order = order_texts(text, stratum, np.random.default_rng(seed))
-    assert sorted(order.tolist()) == list(range(len(rows)))
-    assert len(np.flatnonzero(np.diff(text[order]))) + 1 == len(set(text.tolist()))
-    assert all(np.all(np.diff(order[text[order] == t]) > 0) for t in set(text.tolist()))
+    for order in (
+        order_texts(text, stratum, np.random.default_rng(seed)),
+        shuffle_texts(text, np.random.default_rng(seed)),
+    ):
+        assert sorted(order.tolist()) == list(range(len(rows)))
+        assert len(np.flatnonzero(np.diff(text[order]))) + 1 == len(set(text.tolist()))
+        assert all(np.all(np.diff(order[text[order] == t]) > 0) for t in set(text.tolist()))
+
+
+def test_each_text_is_equally_likely_at_each_place_of_a_random_order():
+    # 3 texts of 1, 2 and 3 rows have 6 orders: of 1,200 each 200, with a standard deviation of 13.
+    text = np.array([5, 7, 7, 9, 9, 9])
+    rng = np.random.default_rng(0)
+    orders = Counter(tuple(dict.fromkeys(text[shuffle_texts(text, rng)].tolist())) for _ in range(1200))
+    assert len(orders) == 6
+    assert stats.chisquare(list(orders.values())).pvalue > 0.001
 
 
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=30), st.data())

@@ -54,6 +54,7 @@ def test_the_defaults_are_the_documented_ones(kind):
         "variations": 10,
         "design": "balanced",
         "design_seed": 0,
+        "order": "proportional",
         "personas": None,
         "personas_file": None,
         "templates": None,
@@ -111,6 +112,7 @@ def test_every_setting_can_be_set(tmp_path):
         neutral_variations=2,
         design="iid",
         design_seed=7,
+        order="random",
         personas=["man"],
         templates=["p1", "forced"],
         source="mine.csv",
@@ -118,7 +120,7 @@ def test_every_setting_can_be_set(tmp_path):
         shard="2/4",
     )
     assert chosen == Settings(
-        5, 3, "iid", 7, personas=["man"], templates=["p1", "forced"], source="mine.csv",
+        5, 3, "iid", 7, "random", personas=["man"], templates=["p1", "forced"], source="mine.csv",
         columns={"text": "comment"}, shard=(2, 4), neutral_variations=2,
     )  # fmt: skip
     assert settings(data_dir=str(tmp_path)).data_dir == tmp_path

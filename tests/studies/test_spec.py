@@ -16,7 +16,10 @@ STUDY = {"out": "results", "tasks": ["persona_refusal"], "models": {"parrot": {"
 SAMPLED = {"do_sample": True, "temperature": 0.7}
 KEYS = "out, tasks, models, settings, generation, verdict_only, repeats, placement, system_prompt, shard_docs"
 MODEL_KEYS = "backend, args, batch_size, chat_template, think_end_token, generation"
-SETTINGS = "rows_per_class, variations, design, design_seed, personas, templates, source, columns, data_dir"
+SETTINGS = (
+    "rows_per_class, variations, neutral_variations, design, design_seed, order, personas, templates, source, columns, "
+    "data_dir"
+)
 
 
 def save(tmp_path, **changed):

@@ -16,6 +16,7 @@ from refusal_metrics.errors import InputError, unknown_name
 
 from ...columns import FACTORS, FLAGS, STUDY_COLUMNS
 from ...contracts import check_run_factors, name_settings
+from ..looks import LOOKS, looks_column, read_looks
 from ..run_results import settings_in_effect
 from ..runs import Log, differing_settings, find_logs, is_remote
 from ..sql import Folder, connect, count_rows, literal, quoted
@@ -52,7 +53,7 @@ _WORKING = (
 _COLUMNS = frozenset(
     {
         *(*DOC_FIELDS, *_TEXTS, *_TOLD, *_WORKING),
-        *("model", "task", "run", "log", "file", "line", "filter", "outcome", "file_row_number", "place"),
+        *(LOOKS, "model", "task", "run", "log", "file", "line", "filter", "outcome", "file_row_number", "place"),
         *(*FLAGS, "provider_reason", "doc", "told", "found", "escaped", "content", "rule", "answer"),
     }
 )
@@ -283,6 +284,8 @@ class _Reader:
             for name in self._connection.execute("SELECT * FROM usable LIMIT 0").df().columns
             if name not in left
         )
+        if looks := read_looks(self._logs):
+            columns += f", {looks_column(looks)}"
         self._connection.execute(
             f"COPY (SELECT {columns} FROM usable {joined} {newest}) "
             f"TO {quoted(kept)} (FORMAT parquet, COMPRESSION zstd)",
