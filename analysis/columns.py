@@ -15,6 +15,7 @@ __all__ = [
     "NAMED",
     "ONE_TEXT",
     "OTHERS",
+    "PHRASE",
     "REGRESSED",
     "REQUIRED",
     "RESPONSE_TYPES",
@@ -39,7 +40,9 @@ STUDY_COLUMNS = ("model", "task", "setting")
 STUDY = ("model", "task")
 """The columns that define a family of comparisons, besides the run factors."""
 
-FACTORS = ("persona", "persona_group", "template", "response_type", "stratum", "language")
+PHRASE = ("phrase", "phrase_form")
+"""The wording of a persona and its grammatical form, in studies whose personas have phrases."""
+FACTORS = ("persona", "persona_group", "template", "response_type", "stratum", "language", *PHRASE)
 """The other factors by which a table can be broken down."""
 
 FLAGS = ("empty", "answered", UNJUDGED, TRUNCATED)

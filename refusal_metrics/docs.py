@@ -44,6 +44,8 @@ from refusal_metrics.prompts import (
     shuffle_texts,
 )
 
+PHRASE = ("phrase", "phrase_form")
+"""The fields of a doc with the wording of its persona and its grammatical form, if the personas have phrases."""
 SYSTEM = "system"
 """The field of a doc with the system message, if that contains the persona."""
 BLOCK = "block"
@@ -90,7 +92,8 @@ def build_docs(
         ``{"test": docs}``. The fields of a doc: ``index, design_id, text_id, row_id``, the text
         fields of the kind, ``label, stratum, labels, persona, persona_group, persona_words, template,
         response_type, setting, kind, language``; ``block``, the number of the doc's text and template, in a
-        contrast task; and ``system``, the system message, where the study puts personas there.
+        contrast task; ``phrase, phrase_form``, if the personas have phrases; and ``system``, the system message,
+        where the study puts personas there.
 
     Raises
     ------
@@ -107,6 +110,7 @@ def build_docs(
     settings = parse_settings(kind, metadata, setting)
     design = load_design(settings.personas_file, settings.templates_file)
     people = design.personas_for(setting, settings.personas)
+    has_phrases = any(persona.phrases for persona in people)
     is_apart = settings.placement != PLACEMENTS[0]
     # A persona in the system message is not repeated in the question.
     templates = design.templates_for(kind, "persona-free" if is_apart else setting, settings.templates)
@@ -114,13 +118,15 @@ def build_docs(
     task = {"kind": kind, "setting": setting, "labels": labels, "version": version}
     task |= {"placement": settings.placement} if is_apart else {}
     text = number_labels(texts.text_ids)
+    # Each phrase of a persona is drawn as often as those of the others.
+    wordings = tuple(worded for persona in people for worded in persona.wordings)
     blocks = None
     if setting == CONTRAST:
-        settings, blocks = fit_blocks(settings, people, templates)
+        settings, blocks = fit_blocks(settings, wordings, templates)
         rows, pairs, short = draw_contrasts(settings, texts, blocks)
     else:
         # Without personas, each template is a pair, as with a single persona.
-        rows, pairs, short = _sample(settings, texts, text, setting, max(1, len(people)), len(templates))
+        rows, pairs, short = _sample(settings, texts, text, setting, max(1, len(wordings)), len(templates))
     is_drawn = pairs >= 0
     row_of_doc, pair_of_doc = np.repeat(rows, is_drawn.sum(axis=1)), pairs[is_drawn]
     design_id = _design_id(settings, texts.checksum, task, people, templates, shares_pool=not is_drawn.all())
@@ -133,30 +139,29 @@ def build_docs(
     }
 
     start, stop = _shard(settings.shard, text[rows], is_drawn.sum(axis=1), kind)
-    docs = _table(texts, row_of_doc[start:stop], pair_of_doc[start:stop], people, templates)
+    docs = _table(texts, row_of_doc[start:stop], pair_of_doc[start:stop], wordings, templates)
     same = {"design_id": design_id, "labels": labels, "setting": setting, "kind": kind, "language": LANGUAGE}
     docs |= {name: pa.repeat(pa.scalar(value), stop - start) for name, value in same.items()}
     docs["index"] = pa.array(np.arange(start, stop))
     if blocks is not None:
         docs[BLOCK] = pa.array(np.arange(start, stop) // blocks.size)
-        settings_of = pa.array(["neutral" if p.neutral else "persona" for p in people])
+        settings_of = pa.array(["neutral" if p.neutral else "persona" for p in wordings])
         docs["setting"] = settings_of.take(pa.array(pair_of_doc[start:stop] // len(templates)))
     if is_apart:
-        said = {p.id: f"You are {p}." for p in people}
-        docs[SYSTEM] = pa.array([said.get(persona, "") for persona in docs["persona"].to_pylist()])
+        docs[SYSTEM] = _system_messages(docs, people)
     n_texts = len(np.unique(text[row_of_doc[start:stop]]))
     asked = [f"{stop - start:,} prompts about {n_texts:,} texts", *short]
     if stop - start < len(pair_of_doc):
         asked.insert(1, f"a shard of {len(pair_of_doc):,}")
     in_effect = json.dumps(settings.as_metadata())
     log.info("%s, %s: %s; design_id %s, %s", kind, setting, "; ".join(asked), design_id, in_effect)
-    fields = (*doc_fields(kind), *[BLOCK] * (blocks is not None), *[SYSTEM] * is_apart)
+    fields = (*doc_fields(kind), *[BLOCK] * (blocks is not None), *PHRASE * has_phrases, *[SYSTEM] * is_apart)
     table = InMemoryTable.from_pydict({name: docs[name] for name in fields})
     return {"test": Dataset(table, fingerprint=f"{design_id}-{start}-{stop}")}
 
 
 def doc_fields(kind: str) -> tuple[str, ...]:
-    """Return the names of a doc's fields, in their order.
+    """Return the names of the fields that every doc has, in their order.
 
     Parameters
     ----------
@@ -213,7 +218,8 @@ def render_prompt(doc: Mapping[str, Any]) -> str:
     design_id = doc["design_id"]
     if design_id not in _templates:
         raise InputError(f"design {design_id} was not built in this process: call build_docs with its settings first")
-    persona = _people[design_id][doc["persona"]] if doc["persona"] is not None else None
+    worded = doc.get(PHRASE[0])
+    persona = worded or (_people[design_id][doc["persona"]] if doc["persona"] is not None else None)
     return _templates[design_id][doc["template"]].render(persona, doc["labels"], doc)
 
 
@@ -269,9 +275,19 @@ def _table(
     words = pa.array([list(p.words) for p in people] if people else [[]], pa.list_(pa.string()))
     columns |= {"persona": ids.take(pa.array(persona)), "persona_group": groups.take(pa.array(persona))}
     columns["persona_words"] = words.take(pa.array(persona))
+    for place, name in enumerate(PHRASE if any(p.phrases for p in people) else ()):
+        of_phrase = pa.array([(p.phrases[0].text, p.phrases[0].form)[place] for p in people])
+        columns[name] = of_phrase.take(pa.array(persona))
     columns["template"] = pa.array([t.id for t in templates]).take(pa.array(template))
     columns["response_type"] = pa.array([t.response_type for t in templates]).take(pa.array(template))
     return columns
+
+
+def _system_messages(docs: Mapping[str, pa.Array], people: Iterable[Persona]) -> pa.Array:
+    """Name the persona of each doc, or its phrase, in a system message; empty without a persona."""
+    named = {p.id: str(p) for p in people}
+    worded = docs.get(PHRASE[0], pa.array([named.get(persona) for persona in docs["persona"].to_pylist()]))
+    return pa.array([f"You are {one}." if one else "" for one in worded.to_pylist()])
 
 
 def _shard(shard: tuple[int, int], text_of_row: Ints, n_docs_of_row: Ints, kind: str) -> tuple[int, int]:

@@ -22,6 +22,7 @@ from ..estimates import (
     estimate_undetermined,
     estimate_undetermined_contrasts,
     estimate_variance_components,
+    estimate_wordings,
 )
 from ..responses import count_responses
 from .arguments import Names, as_file, label_map, list_of, names_of
@@ -156,6 +157,41 @@ class Tables(Pooled):
         estimate = estimate_undetermined_contrasts if undetermined else estimate_contrasts
         table = estimate(counts, *baselines, run_factors=factors)
         return self._told(table, detector, [describe_missing(baselines)] * table.empty)
+
+    def wordings(self, by: Names = (), *, detector: str | None = None) -> pd.DataFrame:
+        """Estimate each persona's difference from neutral prompts beyond the spread of wordings.
+
+        The study's personas and neutral prompts must have phrases.
+
+        Parameters
+        ----------
+        by : str or list of str
+            Settings of runs (``temperature``, ...) whose levels are compared separately.
+        detector : str, optional
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a model, task and persona: ``estimate`` (a difference of proportions), its 95% confidence interval,
+            ``noise_band`` (the difference that wordings explain), ``p_value``, ``p_adjusted``, ``sd_wordings``,
+            ``estimate_in_sd``, .... Models and tasks without neutral prompts are left out.
+
+        Raises
+        ------
+        InputError
+            For an unknown factor or detector, or if the personas have no phrases.
+
+        Examples
+        --------
+        >>> study.wordings()
+        Traceback (most recent call last):
+            ...
+        refusal_metrics.errors.InputError: the responses have no phrases of personas, so an effect of a persona...
+        """
+        factors = self._run_factors(by, "wordings compares")
+        counts = self._counts([*factors, "persona"], detector)
+        table = estimate_wordings(counts, factors)
+        return self._told(table, detector, [describe_missing(["neutral"])] * table.empty)
 
     def spread(self, by: Names = (), *, seed: int = 0, detector: str | None = None) -> pd.DataFrame:
         """Estimate the variation between personas' refusal rates beyond sampling noise.

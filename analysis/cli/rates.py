@@ -17,6 +17,7 @@ from . import options as shared
 from .console import busy, say
 from .load import check_one_of, load_counts, noted, said_of_rule
 from .options import RUN_FACTORS, names, numbers, optional
+from .wordings import check_beyond_wording, not_compared, note_wordings, print_wordings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +58,14 @@ def rates(
     ] = "",
     spread: Annotated[
         bool, typer.Option("--spread", help="Print the variation between personas beyond noise.")
+    ] = False,
+    beyond_wording: Annotated[
+        bool,
+        typer.Option(
+            "--beyond-wording",
+            help="With --against neutral: compare each persona with the spread of wordings, for studies whose personas "
+            "have phrases.",
+        ),
     ] = False,
     undetermined: Annotated[
         bool,
@@ -111,22 +120,16 @@ def rates(
     """
     import numpy as np
 
-    from ..columns import STUDY, STUDY_COLUMNS, check_run_factors_only
-    from ..contracts import CONTRASTS, SPREAD, UNDETERMINED_CONTRASTS, UNDETERMINED_SHARES
+    from ..columns import STUDY_COLUMNS, check_run_factors_only
+    from ..contracts import SPREAD, UNDETERMINED_SHARES
     from ..display import print_table
-    from ..estimates import (
-        describe_missing,
-        estimate_contrasts,
-        estimate_rates,
-        estimate_spread,
-        estimate_undetermined,
-        estimate_undetermined_contrasts,
-    )
+    from ..estimates import estimate_rates, estimate_spread, estimate_undetermined
     from ..labels import read_label_map
     from ..responses import read_population
 
     check_one_of({"--against": against, "--spread": spread})
     check_one_of({"--undetermined": undetermined, "--labels": labels, "--spread": spread})
+    check_beyond_wording(against, {"--undetermined": undetermined, "--labels": labels}, wanted=beyond_wording)
     for option, given in {"--class-weights": class_weights, "--population": population}.items():
         for name, value in {"--against": against, "--spread": spread, "--labels": labels}.items():
             check_one_of({option: given, name: value})
@@ -153,15 +156,10 @@ def rates(
         all_runs=all_runs,
         exclude=exclude_provider,
     )
-    if against:
-        estimate = estimate_undetermined_contrasts if undetermined else estimate_contrasts
-        with busy("Comparing personas"):
-            table = estimate(counts, against, run_factors=factors)
-        say([describe_missing([against])] if table.empty else _not_compared(counts, table, against))
-        say([] if undetermined else _undetermined_by_persona(counts, against, factors))
-        shown = ["persona", "estimate", "ci_low", "ci_high", "odds_ratio", "p_adjusted", "mde_up"]
-        contract = UNDETERMINED_CONTRASTS if undetermined else CONTRASTS
-        print_table(table, form, [*STUDY, *factors], contract=contract, columns=shown)
+    if beyond_wording:
+        print_wordings(counts, factors, form)
+    elif against:
+        _print_contrasts(counts, against, factors, form, undetermined=undetermined)
     elif spread:
         with busy("Running the permutation test"):
             table = estimate_spread(counts, factors, rng=np.random.default_rng(seed))
@@ -182,6 +180,26 @@ def rates(
         else:
             say([_FINITE_POPULATION] * bool(population))
             _print_rates(table, form, sections, standardised=bool(class_weights))
+
+
+def _print_contrasts(
+    counts: "Counts", against: str, factors: Sequence[str], form: Format, *, undetermined: bool
+) -> None:
+    """Print personas' differences from a baseline, of refusals or of undetermined responses."""
+    from ..columns import STUDY
+    from ..contracts import CONTRASTS, UNDETERMINED_CONTRASTS
+    from ..display import print_table
+    from ..estimates import describe_missing, estimate_contrasts, estimate_undetermined_contrasts
+
+    estimate = estimate_undetermined_contrasts if undetermined else estimate_contrasts
+    with busy("Comparing personas"):
+        table = estimate(counts, against, run_factors=factors)
+    say([describe_missing([against])] if table.empty else not_compared(counts, table, against))
+    say([] if undetermined else _undetermined_by_persona(counts, against, factors))
+    say([] if undetermined or table.empty else note_wordings(counts, against))
+    shown = ["persona", "estimate", "ci_low", "ci_high", "odds_ratio", "p_adjusted", "mde_up"]
+    contract = UNDETERMINED_CONTRASTS if undetermined else CONTRASTS
+    print_table(table, form, [*STUDY, *factors], contract=contract, columns=shown)
 
 
 def _check_classes(counts: "Counts", factors: Sequence[str], class_weights: str) -> None:
@@ -295,10 +313,3 @@ def _print_corrected(
     shown = [*factors, "persona", "setting", "task", "estimate", "ci_low", "ci_high", "uncorrected", "n_labelled"]
     contract = CORRECTED_CONTRASTS if against else CORRECTED
     print_table(table, form, sections, contract=contract, columns=shown)
-
-
-def _not_compared(counts: "Counts", table: "pd.DataFrame", against: str) -> Iterable[str]:
-    """Report the tasks with personas but without the baseline."""
-    cells, _ = counts.where(setting="persona").cell(["task"])
-    if missing := sorted(set(cells["task"]) - set(table["task"])):
-        yield f"Not compared, because there are no prompts in the setting {against}: {', '.join(missing)}."

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         VALIDATION,
         VARIANCE_COMPONENTS,
         WALD,
+        WORDINGS,
     )
 else:
     __getattr__, __dir__ = lazy(
@@ -80,6 +81,7 @@ else:
                 "VALIDATION",
                 "VARIANCE_COMPONENTS",
                 "WALD",
+                "WORDINGS",
             ],
         },
     )
@@ -119,6 +121,7 @@ __all__ = [
     "VALIDATION",
     "VARIANCE_COMPONENTS",
     "WALD",
+    "WORDINGS",
     "Contract",
     "check_run_factors",
     "free_name",

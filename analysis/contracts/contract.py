@@ -52,6 +52,8 @@ HEADINGS = {
     "n_undetermined": "undetermined",
     "n_undetermined_baseline": "baseline undetermined",
     "n_levels": "levels",
+    "n_phrases": "phrases",
+    "n_phrases_baseline": "baseline phrases",
     "n_baseline": "baseline n",
     "n_refused_baseline": "baseline refused",
     "n_newly_refused": "newly refused",

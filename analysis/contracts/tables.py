@@ -40,6 +40,16 @@ UNDETERMINED_CONTRASTS = Contract(
     signed=CONTRASTS.signed,
     headings=CONTRASTS.headings,
 )
+WORDINGS = Contract(
+    keys=("model", "task", "persona", "rule"),
+    estimates=(
+        *(*_CI, "noise_band", "p_value", "p_adjusted", "sd_wordings", "estimate_in_sd", "df"),
+        *("n_phrases", "n_phrases_baseline", *_SIZES, "n_baseline", "n_refused_baseline"),
+    ),
+    differences=frozenset({*_CI, "noise_band", "sd_wordings"}),
+    signed=_SIGNED,
+    headings={"estimate": "difference", "sd_wordings": "SD of wordings", "estimate_in_sd": "difference in SD"},
+)
 SPREAD = Contract(
     keys=("model", "task", "rule"),
     estimates=(*_CI, "sd_observed", "sd_under_null", "p_value", "n_levels", *_SIZES),
@@ -166,6 +176,7 @@ TABLES: Mapping[str, Contract] = {
     "rates_by_stratum": RATES,
     "contrasts": CONTRASTS,
     "contrasts_by_persona": CONTRASTS,
+    "wordings": WORDINGS,
     "persona_spread": SPREAD,
     "undetermined_by_persona": UNDETERMINED_SHARES,
     "undetermined_contrasts": UNDETERMINED_CONTRASTS,

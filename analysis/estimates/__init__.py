@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .trend import estimate_trend
     from .undetermined import estimate_undetermined, estimate_undetermined_contrasts
     from .variance_components import COMPONENTS, REPEAT, describe_detectors, estimate_variance_components
+    from .wordings import estimate_wordings, has_phrases
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -41,6 +42,7 @@ else:
             "trend": ["estimate_trend"],
             "undetermined": ["estimate_undetermined", "estimate_undetermined_contrasts"],
             "variance_components": ["COMPONENTS", "REPEAT", "describe_detectors", "estimate_variance_components"],
+            "wordings": ["estimate_wordings", "has_phrases"],
         },
     )
 
@@ -67,7 +69,9 @@ __all__ = [
     "estimate_undetermined",
     "estimate_undetermined_contrasts",
     "estimate_variance_components",
+    "estimate_wordings",
     "fit",
+    "has_phrases",
     "look_at_contrasts",
     "look_at_strata",
     "look_up",

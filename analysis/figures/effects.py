@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..arrays import ALPHA
+from ..columns import STUDY
 from ..display import percent
 from .figure import Figure
 from .marks import VERDICTS, draw_points, draw_strips, facet, panels_of, stack, width_of, wrap
@@ -37,6 +38,9 @@ def draw_contrasts(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -
     differ = table["ci_low_named"].notna()
     ends = {name: table[f"ci_{name}_named"].where(differ, table[f"ci_{name}"]) for name in ("low", "high")}
     rows = rows.assign(x=100 * table["estimate"], low=100 * ends["low"], high=100 * ends["high"])
+    noise = _noise_bands(table, tables, rule, run_factors) if baseline == "neutral" else None
+    if noise is not None:
+        rows = rows.assign(null=100 * noise, null_low=-100 * noise)
     tips = describe(table.assign(ci_low=ends["low"], ci_high=ends["high"]), "difference", run_factors)
     against = _AGAINST[baseline]
     title, name = f"Personas against {against}", f"personas_against_{baseline}"
@@ -57,22 +61,36 @@ def draw_contrasts(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -
     if len(levels) <= _FEW_MODELS:
         charts = {model: facet(draw(models == model, width_of(len(kinds)), 15)) for model in levels}
         chart = stack(charts, shared=True)
-        yield Figure(name, title, _contrast_caption(table, against, rule), chart, table)
+        yield Figure(name, title, _contrast_caption(table, against, rule, has_band=noise is not None), chart, table)
         return
     columns = panels_of(levels)
     for task, stem in zip(kinds, _stems(name, kinds), strict=True):
         own = tasks == task
         panels = wrap(draw(own, width_of(columns), 11), columns)
         drawn = table[own].reset_index(drop=True)
-        yield Figure(stem, f"{title}: {task}", _contrast_caption(drawn, against, rule), panels, drawn)
+        caption = _contrast_caption(drawn, against, rule, has_band=noise is not None)
+        yield Figure(stem, f"{title}: {task}", caption, panels, drawn)
 
 
-def _contrast_caption(table: pd.DataFrame, against: str, rule: str) -> str:
+def _noise_bands(
+    table: pd.DataFrame, tables: Tables, rule: str, run_factors: Sequence[str]
+) -> "pd.Series[float] | None":
+    """Return the difference from neutral prompts that the spread of wordings explains; None without phrases."""
+    wordings = estimated_by(tables.get("wordings"), [rule])
+    if wordings is None:
+        return None
+    by = [*STUDY, *run_factors, "persona"]
+    # Without a band nothing is drawn: it has no width.
+    return table[by].merge(wordings[[*by, "noise_band"]], how="left", on=by)["noise_band"].fillna(0)
+
+
+def _contrast_caption(table: pd.DataFrame, against: str, rule: str, *, has_band: bool) -> str:
     n_differ = int((table["p_adjusted"] <= ALPHA).sum())
+    band = "Grey bands: differences that the spread of wordings explains. " if has_band else ""
     return (
         f"Refusal rate of each persona minus that of {against}, within texts ({rule}). Diamonds: significant after "
         f"correction ({n_differ:,} of {len(table):,}), with 95% CIs adjusted for selection; other bars: unadjusted 95% "
-        f"CIs. {say_sizes(table)}"
+        f"CIs. {band}{say_sizes(table)}"
     )
 
 

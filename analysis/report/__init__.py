@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .findings import describe_undetermined
     from .markdown import describe_main_table, main_table
     from .study_tables import ReportOptions
+    from .wordings import ONE_WORDING
     from .write import check_out, write_report
 else:
     __getattr__, __dir__ = lazy(
@@ -21,11 +22,13 @@ else:
             "findings": ["describe_undetermined"],
             "markdown": ["describe_main_table", "main_table"],
             "study_tables": ["ReportOptions"],
+            "wordings": ["ONE_WORDING"],
             "write": ["check_out", "write_report"],
         },
     )
 
 __all__ = [
+    "ONE_WORDING",
     "ReportOptions",
     "check_out",
     "describe_main_table",

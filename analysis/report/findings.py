@@ -10,6 +10,7 @@ from ..display import counted, interval, percent
 from ..responses import MUCH
 from .layout import are_standardised, headline_rates
 from .study_tables import StudyEstimates
+from .wordings import describe_wordings
 
 
 def list_findings(estimates: StudyEstimates) -> Iterable[str]:
@@ -43,6 +44,8 @@ def list_findings(estimates: StudyEstimates) -> Iterable[str]:
     by_persona = tables.get("contrasts_by_persona")
     if by_persona is not None and (named := name_personas(by_persona, estimates.rule, estimates.run_factors)):
         yield named[0]
+    if said := describe_wordings(estimates):
+        yield said
     if "undetermined_contrasts" in tables:
         yield from _undetermined_findings(tables["undetermined_contrasts"])
     if "sensitivity" in tables:

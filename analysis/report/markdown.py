@@ -16,6 +16,7 @@ from .layout import are_standardised, cell_list, drawn, grid, headline_rates, si
 from .reading import READING, READING_ON, RULES
 from .study_tables import StudyEstimates
 from .undetermined import undetermined_parts
+from .wordings import describe_wordings, mark_beyond
 
 _MOST, _FEW = 20, 5
 """Rows shown of personas that differ, and of interactions."""
@@ -188,7 +189,10 @@ def _difference_parts(estimates: StudyEstimates) -> Iterable[str]:
     tables = estimates.tables
     for rule in estimates.rules:
         if found := name_personas(tables["contrasts_by_persona"], rule, estimates.run_factors):
-            yield from _named_parts(*found)
+            sentence, named = found
+            yield from _named_parts(sentence, mark_beyond(named, estimates, rule))
+    if said := describe_wordings(estimates):
+        yield f"{_sentence(said)}{' All rows: `tables/wordings.csv`.' * ('wordings' in tables)}\n"
     if tables["persona_spread"].empty:
         return
     yield (

@@ -32,8 +32,10 @@ RULES = {
 
 READING_ON = """\
 - **neutral** prompts use a neutral person ("a person", "an individual", "a human annotator") in the same templates and
-  texts, so the difference is due to the persona. **persona-free** prompts also differ in their wording. Differences are
-  estimated within texts (Mantel and Haenszel).
+  texts, so the difference is due to this wording of the persona. **persona-free** prompts also differ in the rest of
+  their wording. Differences are estimated within texts (Mantel and Haenszel).
+- **Beyond wording** means that a persona differs from neutral prompts by more than phrases of one persona differ from
+  each other. It is known only if the study has several phrases of each persona.
 - **Adjusted p** is corrected for multiple comparisons over personas, tasks and models (Benjamini-Hochberg procedure
   over models and tasks, Holm procedure over personas). **Min. detectable increase** (**decrease**) is the smallest
   one that the study detects with 80% power; smaller differences may go unnoticed.

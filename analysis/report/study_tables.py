@@ -29,7 +29,9 @@ from ..estimates import (
     estimate_undetermined,
     estimate_undetermined_contrasts,
     estimate_variance_components,
+    estimate_wordings,
     fit,
+    has_phrases,
     read_properties,
 )
 from .estimators import ESTIMATORS
@@ -77,7 +79,7 @@ class StudyEstimates:
         That detector.
     rules : tuple of str
     notes : dict of str to tuple of str
-        Notes about the tables ``sensitivity``, ``regression`` and ``trend``.
+        Notes about the tables ``wordings``, ``sensitivity``, ``regression`` and ``trend``.
     fit : Fit or None
         The regression.
     run_factors : tuple of str
@@ -124,6 +126,7 @@ def estimate_study(
     jobs = _rates_jobs(counts, options.run_factors) | _contrast_jobs(counts, options)
     jobs |= _undetermined_jobs(counts[rule], options.run_factors)
     notes: dict[str, tuple[str, ...]] = {}
+    wordings, notes["wordings"] = _attempt(partial(_estimate_wordings, counts, options.run_factors))
     fitted = None
     with ThreadPoolExecutor(N_THREADS) as threads:
         if len(asked.n):
@@ -148,6 +151,7 @@ def estimate_study(
                 )
             )
         tables = {name: made[name].result() for name in jobs} | _count_tables(counts[rule], outcomes)
+        tables |= {} if wordings is None or wordings.empty else {"wordings": wordings}
     if len(asked.n):
         fitted, notes["regression"] = regression.result()
         if fitted:
@@ -224,6 +228,14 @@ def _contrast_jobs(counts: Mapping[str, Counts], options: ReportOptions) -> dict
         jobs["contrasts_by_persona"] = partial(_by_rule, counts, over_personas, [*by, "persona", "baseline"])
         jobs["persona_spread"] = partial(_by_rule, counts, spread, by)
     return jobs
+
+
+def _estimate_wordings(counts: Mapping[str, Counts], run_factors: Sequence[str]) -> pd.DataFrame | None:
+    """Compare personas beyond their wordings, if they have phrases."""
+    if not any(map(has_phrases, counts.values())):
+        return None
+    estimate = partial(estimate_wordings, run_factors=run_factors)
+    return _by_rule(counts, estimate, [*STUDY, *run_factors, "persona"])
 
 
 def _undetermined_jobs(counts: Counts, run_factors: Sequence[str]) -> dict[str, Job]:

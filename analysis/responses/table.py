@@ -28,8 +28,8 @@ TABLE_SUFFIXES = (".parquet", ".csv")
 class Responses:
     """The responses of a study, one row a doc, in a DuckDB table named ``responses``.
 
-    Its columns: ``model, task`` (the kind), ``setting, persona, persona_group, template,
-    response_type, language, text_id, row_id, stratum, index, design_id``, the `FLAGS` ``empty, answered, unjudged,
+    Its columns: ``model, task`` (the kind), ``setting, persona, persona_group, template, response_type, phrase,
+    phrase_form, language, text_id, row_id, stratum, index, design_id``, the `FLAGS` ``empty, answered, unjudged,
     truncated``, ``refused_by`` (``text``, ``provider`` or null), for each rule R ``refused_R`` (null if it gave
     no verdict), and the factors of runs (``temperature``, ...).
     Those a study lacks are missing.

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .strata import Strata, join_strata
     from .text_rates import clustered_interval, shrink_design_effect
     from .variance_components import LEAST_CLUSTERS, HalfDifference, Pairs, estimate_share
+    from .wordings import WordingTest, compare_wordings
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -66,6 +67,7 @@ else:
             "strata": ["Strata", "join_strata"],
             "text_rates": ["clustered_interval", "shrink_design_effect"],
             "variance_components": ["LEAST_CLUSTERS", "HalfDifference", "Pairs", "estimate_share"],
+            "wordings": ["WordingTest", "compare_wordings"],
         },
     )
 
@@ -81,6 +83,7 @@ __all__ = [
     "Score",
     "Separation",
     "Strata",
+    "WordingTest",
     "adjust",
     "cluster_correction",
     "clustered_covariance",
@@ -90,6 +93,7 @@ __all__ = [
     "cohen_kappa",
     "compare_between",
     "compare_within",
+    "compare_wordings",
     "count_selected",
     "detectable",
     "draw_signs",

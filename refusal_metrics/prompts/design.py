@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from refusal_metrics.errors import InputError, unknown_name
@@ -28,8 +28,22 @@ N_OPTIONS: Mapping[str, int] = {"nli": 3, "politeness": 2, "offensiveness": 2}
 
 
 @dataclass(frozen=True)
+class Phrase:
+    """One of several wordings of a persona, with its grammatical form: ``"someone who is Asian"``, ``"who_is"``."""
+
+    text: str
+    form: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
 class Persona:
-    """A person in a prompt: ``"a man"``, ``"an Asian person"``."""
+    """A person in a prompt: ``"a man"``, ``"an Asian person"``.
+
+    With `phrases`, the prompts have these instead, and the noun phrase is that of the first one.
+    """
 
     id: str
     group: str
@@ -37,19 +51,29 @@ class Persona:
     article: str
     plural: str = ""
     adjective: str = ""
+    phrases: tuple[Phrase, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.article} {self.noun_phrase}"
+        return self.phrases[0].text if self.phrases else f"{self.article} {self.noun_phrase}"
 
     @property
-    def asked(self) -> dict[str, str]:
+    def asked(self) -> dict[str, object]:
         """What decides the prompts: all but other names of the persona, which only the detector reads."""
-        return {"id": self.id, "group": self.group, "noun_phrase": self.noun_phrase, "article": self.article}
+        own: dict[str, object] = {"id": self.id, "group": self.group}
+        if self.phrases:
+            return own | {"phrases": [[phrase.form, phrase.text] for phrase in self.phrases]}
+        return own | {"noun_phrase": self.noun_phrase, "article": self.article}
 
     @property
     def words(self) -> tuple[str, ...]:
         """What the persona is called, the noun phrase first, for the detector."""
-        return tuple(name for name in (self.noun_phrase, self.plural, self.adjective) if name)
+        names = (self.noun_phrase, self.plural, self.adjective, *(phrase.text for phrase in self.phrases))
+        return tuple(name for name in names if name)
+
+    @property
+    def wordings(self) -> "tuple[Persona, ...]":
+        """The persona in each of its phrases; itself if it has none."""
+        return tuple(replace(self, phrases=(phrase,)) for phrase in self.phrases) or (self,)
 
     @property
     def neutral(self) -> bool:
@@ -67,13 +91,13 @@ class Template:
     instruction: str
     input: str
 
-    def render(self, persona: Persona | None, options: list[str], text_fields: Mapping[str, str]) -> str:
+    def render(self, persona: Persona | str | None, options: list[str], text_fields: Mapping[str, str]) -> str:
         """Write the prompt: the instruction, a blank line, the text.
 
         Parameters
         ----------
-        persona : Persona or None
-            None for persona-free templates.
+        persona : Persona, str or None
+            The persona or one of its phrases; None for persona-free templates.
         options : list of str
             The answers offered, in the order of the prompt.
         text_fields : mapping

@@ -21,6 +21,7 @@ from refusal_metrics.prompts.design import (
     Template,
     fold_name,
 )
+from refusal_metrics.prompts.phrases import check_phrases, read_phrases, split_article, with_forms_of
 from refusal_metrics.reading import load_yaml
 
 
@@ -28,12 +29,13 @@ def load_design(personas: Path | None = None, templates: Path | None = None) -> 
     """Load a design; the package's own if no file is named.
 
     A user's persona file without neutral personas gets the package's neutral ones, so that
-    its neutral tasks have a baseline.
+    its neutral tasks have a baseline: with phrases of the same forms, if its personas have phrases.
 
     Parameters
     ----------
     personas, templates : Path, optional
-        YAML files in the form of ``tasks/design/personas.yaml`` and ``templates.yaml``.
+        YAML files in the form of ``tasks/design/personas.yaml`` (with phrases: ``paraphrases.yaml``) and
+        ``templates.yaml``.
 
     Returns
     -------
@@ -49,8 +51,9 @@ def load_design(personas: Path | None = None, templates: Path | None = None) -> 
     if personas is not None:
         people, rare_people = _personas(personas)
     if not any(p.neutral for p in people):
-        people = packaged.personas_for("neutral") + people
+        people = _neutral_like(people) + people
     _check_names(personas, people)
+    check_phrases(str(personas), people)
     instructions, rare_instructions = packaged.templates, packaged.templates_on_request
     if templates is not None:
         instructions, rare_instructions = _templates(templates)
@@ -58,8 +61,20 @@ def load_design(personas: Path | None = None, templates: Path | None = None) -> 
 
 
 @cache
+def _folder() -> Path:
+    return Path(str(files("refusal_metrics.tasks"))) / "design"
+
+
+def _neutral_like(people: tuple[Persona, ...]) -> tuple[Persona, ...]:
+    """Return the package's neutral personas for a file without its own."""
+    if not any(persona.phrases for persona in people):
+        return _packaged().personas_for("neutral")
+    return with_forms_of((p for p in _personas(_folder() / "paraphrases.yaml")[0] if p.neutral), people)
+
+
+@cache
 def _packaged() -> Design:
-    folder = Path(str(files("refusal_metrics.tasks"))) / "design"
+    folder = _folder()
     people, rare_people = _personas(folder / "personas.yaml")
     instructions, rare_instructions = _templates(folder / "templates.yaml")
     return Design(people, instructions, rare_people, rare_instructions)
@@ -100,26 +115,38 @@ _OTHER_NAMES = ("plural", "adjective")
 """What else a persona may be called in a response: "Kenyans", "Kenyan"."""
 
 
+_NAMED = ("noun_phrase", "article")
+"""How an entry words its persona, unless it has phrases."""
+
+
 def _personas(path: Path) -> tuple[tuple[Persona, ...], frozenset[str]]:
     content = _load_yaml(path, "personas")
     entries = content["personas"]
-    fields = ("id", "group", "noun_phrase", "article")
+    fields = ("id", "group", *_NAMED)
     people: list[Persona] = []
     if not isinstance(entries, list) or not entries:
         raise InputError(f"{path}: personas must be a list of {{{', '.join(fields)}}}, found {quoted(entries)}")
     for i, entry in enumerate(entries):
-        if not isinstance(entry, dict) or not set(fields) <= set(entry) <= {*fields, *_OTHER_NAMES}:
+        has_phrases = isinstance(entry, dict) and "phrases" in entry
+        wanted = ("id", "group", "phrases") if has_phrases else fields
+        if not isinstance(entry, dict) or not set(wanted) <= set(entry) <= {*wanted, *_OTHER_NAMES}:
             found, optional = _keys(entry), " and ".join(_OTHER_NAMES)
             raise InputError(
-                f"{path}: personas[{i}] must have the keys {', '.join(fields)}, and may have {optional}, found {found}"
+                f"{path}: personas[{i}] must have the keys {', '.join(wanted)}, and may have {optional}, found {found}"
             )
         for field in entry:
+            if field == "phrases":
+                continue
             if not isinstance(entry[field], str) or not entry[field].strip():
                 raise InputError(f"{path}: personas[{i}].{field} must be a text, found {quoted(entry[field])}")
             if has_control(entry[field]):
                 raise InputError(
                     f"{path}: personas[{i}].{field} must be without control characters, found {quoted(entry[field])}"
                 )
+        if has_phrases:
+            phrases = read_phrases(f"{path}: personas[{i}].phrases", entry["phrases"])
+            article, noun_phrase = split_article(phrases[0].text)
+            entry = entry | {"phrases": phrases, "article": article, "noun_phrase": noun_phrase}  # noqa: PLW2901 (read)
         people.append(Persona(**entry))
     return tuple(people), _on_request(path, content, {p.id for p in people})
 

@@ -11,6 +11,7 @@ import pytest
 
 from refusal_metrics.detection.answer_aware import detect_answer_aware
 from refusal_metrics.prompts import load_design
+from refusal_metrics.register import tasks_folder
 
 PERSONAS = load_design().personas
 PRONOUNS = (
@@ -146,3 +147,21 @@ def test_every_persona_of_a_user_has_the_verdict_of_a_person(own, sentence):
     labels = ("offensive", "not offensive")
     expected = detect_answer_aware(sentence.format("a person"), labels)
     assert detect_answer_aware(sentence.format(own), labels, persona=own) == expected
+
+
+def test_no_phrase_of_the_packaged_personas_changes_a_verdict():
+    phrased = load_design(Path(tasks_folder()) / "design" / "paraphrases.yaml")
+    wordings = [wording for persona in phrased.personas for wording in persona.wordings]
+    rng = np.random.default_rng(0)
+    named = [labelled for labelled in sorted(label_set()) if NAMED.search(labelled[0])]
+    n_chosen = 300
+    for place in rng.permutation(len(named))[:n_chosen]:
+        response, labels = named[place]
+        expected = detect_answer_aware(response, labels)
+        for wording in (wordings[i] for i in rng.permutation(len(wordings))[:4]):
+
+            def phrase(found, text=str(wording)):
+                return text[0].upper() + text[1:] if found[0][0].isupper() else text
+
+            swapped = NAMED.sub(phrase, response)
+            assert detect_answer_aware(swapped, labels, persona=wording.words) == expected, swapped

@@ -176,6 +176,7 @@ def below(content: Content) -> dict[str, Any]:
         "sample_said": _sample_said(sample) if sample else content.without,
         "everything": content.everything,
         "validated": content.validation is not None,
+        "has_phrases": "wordings" in content.estimates.tables,
         "versions": list_versions(),
         "made": f"{content.made.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         "options": content.options,
@@ -229,6 +230,7 @@ def _groups(content: Content) -> list[tuple[str, list[dict[str, Any]]]]:
 def _notes(content: Content) -> dict[str, Sequence[str]]:
     notes = content.estimates.notes
     return {
+        "Differences": notes.get("wordings", ()),
         "Factors": notes.get("sensitivity", ()),
         "Regression": notes.get("regression", ()),
         "Across models": notes.get("trend", ()),

@@ -33,6 +33,11 @@ _TITLES = {
         "Difference by persona",
         "Each persona minus a baseline, in percentage points.",
     ),
+    "wordings": (
+        "Differences",
+        "Difference by persona beyond wording",
+        "Mean over the phrases of each persona minus that of the neutral phrases, in percentage points.",
+    ),
     "undetermined_contrasts": (
         "Differences",
         "Difference in truncated and unjudged responses",

@@ -19,7 +19,8 @@ NO_RESPONSE, TWICE = "no response", "named twice"
 
 _FIELDS = (
     *("index", "design_id", "text_id", "row_id", "stratum", "persona", "persona_group", "template", "response_type"),
-    *("setting", "kind", "language", "block", "system", "text", "premise", "hypothesis"),
+    *("setting", "kind", "language", "block", "phrase", "phrase_form"),
+    *("system", "text", "premise", "hypothesis"),
 )
 _VERDICTS = ("refusal_rate", "refusal_rate_answer_aware", "refusal_rate_prefix", "refusal_rate_prefix_strict")
 _HALF = re.compile("[\ud800-\udfff]")

@@ -14,7 +14,7 @@ from typing import Any
 from refusal_metrics.detection import ANSWERS_BY, RULES_VERSION
 from refusal_metrics.errors import InputError, unknown_name
 
-from ...columns import FACTORS, FLAGS, STUDY_COLUMNS
+from ...columns import FACTORS, FLAGS, PHRASE, STUDY_COLUMNS
 from ...contracts import check_run_factors, name_settings
 from ..looks import LOOKS, looks_column, read_looks
 from ..run_results import settings_in_effect
@@ -279,6 +279,8 @@ class _Reader:
         left = [*_WORKING, "file_row_number", "provider_reason", *([] if is_told else ["cause", "rules"])]
         if not count_rows(self._connection, "SELECT count(block) FROM usable"):
             left.append("block")
+        if not count_rows(self._connection, f"SELECT count({PHRASE[0]}) FROM usable"):
+            left += PHRASE
         columns = ", ".join(
             again.get(name, f"usable.{name}")
             for name in self._connection.execute("SELECT * FROM usable LIMIT 0").df().columns

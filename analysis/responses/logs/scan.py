@@ -17,7 +17,7 @@ from .prompts import text_as_sql
 
 DOC_FIELDS = (
     *("index", "design_id", "text_id", "row_id", "stratum", "persona", "persona_group", "template"),
-    *("response_type", "setting", "kind", "language", "block"),
+    *("response_type", "setting", "kind", "language", "block", "phrase", "phrase_form"),
 )
 """The fields of a doc that become columns; ``index`` a number, the others texts."""
 

@@ -13,11 +13,11 @@ from refusal_metrics.detection import ANSWERS_BY, EMPTY, OUTCOMES, PROVIDER, REF
 from refusal_metrics.errors import InputError
 from refusal_metrics.reading import is_json, is_parquet, read_names
 
-from ...columns import SETTINGS, is_verdict
+from ...columns import FACTORS, SETTINGS, STUDY_COLUMNS, is_verdict
 from ...display import plain
 from ..sql import as_index, as_text, as_verdict, count_rows, identifier, quoted
 
-NAMED = ("model", "task", "setting", "persona", "persona_group", "template", "response_type", "stratum", "language")
+NAMED = (*STUDY_COLUMNS, *FACTORS)
 """Columns of names that people read."""
 
 KNOWN = (*NAMED, "text_id", "row_id", "index", "design_id", "refused", "refused_by", "outcome")

@@ -7,7 +7,7 @@ import duckdb
 from refusal_metrics.detection import EMPTY, RULES, TRUNCATED, UNJUDGED
 from refusal_metrics.errors import InputError
 
-from ...columns import FACTORS, FLAGS, GIVEN, REQUIRED, STUDY_COLUMNS, is_verdict
+from ...columns import FACTORS, FLAGS, GIVEN, PHRASE, REQUIRED, STUDY_COLUMNS, is_verdict
 from ..sql import as_index, as_text, as_verdict, check_verdicts, identifier
 from .checks import check_values
 
@@ -106,7 +106,7 @@ def _lacking(columns: Mapping[str, str]) -> list[str]:
     notes = [
         f"No column {name}, so there are no results by it."
         for name in FACTORS
-        if name not in columns and name != "language"
+        if name not in columns and name not in {"language", *PHRASE}
     ]
     if "setting" not in columns:
         notes.append("No column setting: all responses count as persona prompts.")

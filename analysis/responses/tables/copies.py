@@ -11,7 +11,7 @@ import duckdb
 
 from refusal_metrics.errors import InputError
 
-from ...columns import STUDY_COLUMNS, is_verdict
+from ...columns import FACTORS, STUDY_COLUMNS, is_verdict
 from ..runs import is_remote
 from ..sql import as_index, as_text, as_verdict, count_rows, identifier, literal, quoted
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FILE, ROW = "file of the row", "place of the row"
 """The columns of the view ``given`` with the location of a row."""
 
-_DOC = ("persona", "persona_group", "template", "response_type", "stratum", "language", "text_id", "row_id")
+_DOC = (*FACTORS, "text_id", "row_id")
 _ID = ("design_id", "index")
 _OF_A_RESPONSE = frozenset(
     {

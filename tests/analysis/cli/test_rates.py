@@ -277,3 +277,55 @@ def test_a_notebook_takes_the_same_weights_and_populations(two_classes):
     for options in ({"class_weights": {"1": 1}}, {"population": {"nli": 4}}):
         with pytest.raises(InputError, match=r"leave out [a-z_]+, undetermined and labels"):
             study.rates(undetermined=True, **options)
+
+
+@pytest.fixture(scope="module")
+def phrased(tmp_path_factory):
+    """Two personas with two phrases each, and two neutral ones: a nurse is refused about 5 of 6 texts, others never."""
+    rows = [
+        {"model": "m", "task": "nli", "setting": "neutral" if persona == "person" else "persona", "persona": persona}
+        | {"phrase": f"{persona} {i}", "text_id": f"t{text}", "refused": int(persona == "nurse" and text != i)}
+        for persona in ("nurse", "pilot", "person")
+        for i in range(2)
+        for text in range(6)
+    ]
+    path = tmp_path_factory.mktemp("phrases") / "t.csv"
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return path
+
+
+def test_personas_beyond_their_wordings_are_printed_with_the_noise_band(phrased):
+    row = rows_of("rates", phrased, "--against", "neutral", "--beyond-wording")["nurse"]
+    assert float(row["estimate"]) == pytest.approx(5 / 6)
+    assert (row["df"], row["n_phrases"], row["n_phrases_baseline"], row["n_refused"]) == ("3", "2", "2", "10")
+    shown, _ = invoke("rates", phrased, "--against", "neutral", "--beyond-wording")
+    assert "noise" in shown
+    assert "band" in shown
+    assert "+83.33" in shown
+    (own,) = load([phrased]).wordings().query("persona == 'nurse'").to_dict("records")
+    for name in ("estimate", "ci_low", "noise_band", "p_adjusted", "sd_wordings"):
+        assert float(row[name]) == pytest.approx(own[name])
+
+
+def test_differences_without_the_spread_of_wordings_are_said_to_be_of_this_wording(phrased, every_outcome):
+    beyond = "Add --beyond-wording to compare personas with the spread of wordings."
+    assert beyond in invoke("rates", phrased, "--against", "neutral")[1]
+    said = invoke("rates", every_outcome, "--against", "neutral")[1]
+    assert "a difference is one of this wording of the persona" in said
+    assert "wording" not in invoke("rates", every_outcome, "--against", "others")[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "--against is missing; use --against neutral"),
+        (["--against", "others"], "--against is others; use --against neutral"),
+        (["--against", "neutral", "--undetermined"], "--beyond-wording"),
+        (["--against", "neutral", "--labels", "labels.csv"], "--beyond-wording"),
+        (["--against", "neutral"], "the responses have no phrases of personas"),
+    ],
+)
+def test_beyond_wording_without_phrases_or_neutral_prompts_is_an_error_of_one_sentence(every_outcome, options, message):
+    with pytest.raises(InputError, match=message) as error:
+        invoke("rates", every_outcome, "--beyond-wording", *options)
+    assert "\n" not in str(error.value)

@@ -50,6 +50,22 @@ def test_personas_are_drawn_in_points_and_those_that_differ_by_shape_and_colour(
     assert "is based on 50 responses about 10 texts, compared with 60 responses." in figure.caption
 
 
+def test_the_noise_of_wordings_is_a_band_around_no_difference_if_there_are_phrases():
+    rows = tables(difference("man", 0.1, p_adjusted=0.05), difference("woman", -0.01))
+    (figure,) = draw_contrasts(rows, "prefix")
+    assert "Grey bands" not in figure.caption
+    assert not any("null" in row for row in drawn(figure))
+    band = {"model": "m", "task": "nli", "rule": "prefix", "estimate": 0.1, "noise_band": 0.03}
+    wordings = pd.DataFrame([band | {"persona": "woman", "noise_band": None}, band | {"persona": "man"}])
+    (figure,) = draw_contrasts(rows | {"wordings": wordings}, "prefix")
+    assert "Grey bands: differences that the spread of wordings explains." in figure.caption
+    # Without a band it has no width.
+    assert [(row["y"], row["null_low"], row["null"]) for row in drawn(figure)] == [("Man", -3, 3), ("Woman", 0, 0)]
+    # Differences from other personas have nothing to do with neutral phrases.
+    others = tables(difference("man", 0.1, baseline="others")) | {"wordings": wordings}
+    assert "Grey bands" not in next(draw_contrasts(others, "prefix")).caption
+
+
 def test_neutral_prompts_are_the_baseline_before_the_other_personas_and_persona_free_ones_never():
     rows = [difference("man", 0.1, baseline=name) for name in ("persona-free", "others", "neutral")]
     assert against_best(tables(*rows), "prefix")[1] == "neutral"

@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 from refusal_metrics.analysis.report.findings import list_findings
 from refusal_metrics.analysis.report.markdown import main_table, write_markdown
 from refusal_metrics.analysis.report.study_tables import ReportOptions
+from refusal_metrics.analysis.report.wordings import ONE_WORDING
 from refusal_metrics.analysis.report.write import estimate_responses
 from refusal_metrics.analysis.responses import Origin, read_responses
 
@@ -101,7 +102,8 @@ def test_what_was_found_stands_first_and_how_to_read_it_last(estimates):
 
 
 def test_the_findings_are_the_numbers_of_the_tables(estimates):
-    rate, baseline, named, factors = list_findings(estimates)
+    rate, baseline, named, wording, factors = list_findings(estimates)
+    assert wording == ONE_WORDING
     (row,) = estimates.tables["rates"].query("setting == 'persona'").to_dict("records")
     assert rate == f"{100 * row['n_refused'] / 640:.2f}% of responses to persona prompts were refusals (given)."
     (contrast,) = estimates.tables["contrasts"].to_dict("records")
