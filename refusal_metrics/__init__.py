@@ -15,8 +15,10 @@ if TYPE_CHECKING:
         RegressionFit,
         SensitivityIndices,
         Study,
+        StudyPlan,
         detect,
         load,
+        plan,
     )
 else:
     __getattr__, __dir__ = lazy(
@@ -28,8 +30,10 @@ else:
                 "RegressionFit",
                 "SensitivityIndices",
                 "Study",
+                "StudyPlan",
                 "detect",
                 "load",
+                "plan",
             ]
         },
     )
@@ -42,7 +46,9 @@ __all__ = [
     "RegressionFit",
     "SensitivityIndices",
     "Study",
+    "StudyPlan",
     "__version__",
     "detect",
     "load",
+    "plan",
 ]

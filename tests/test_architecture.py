@@ -39,6 +39,10 @@ ANALYSIS = {
     "statistics": ("arrays",),
     "paper": ("columns", "display"),
     "estimates": ("arrays", "columns", "contracts", "files", "counts", "statistics", "paper", "evaluation.prompts"),
+    "planning": (
+        *("arrays", "columns", "contracts", "counts", "statistics", "estimates"),
+        *("evaluation.reading", "evaluation.prompts"),
+    ),
     "figures": ("arrays", "columns", "contracts", "files", "display", "statistics"),
     "responses": (
         *("arrays", "columns", "contracts", "files", "display", "counts"),
@@ -60,11 +64,12 @@ ANALYSIS = {
         *("figures", "responses", "judging", "labels", "evaluation.detection"),
     ),
     "api": (
-        *("arrays", "columns", "manifest", "files", "display", "counts", "statistics", "paper", "estimates", "figures"),
-        *("responses", "judging", "leaderboard", "labels", "annotation", "report", "evaluation.detection"),
+        *("arrays", "columns", "manifest", "files", "display", "counts", "statistics", "paper", "estimates"),
+        *("planning", "figures", "responses", "judging", "leaderboard", "labels", "annotation", "report"),
+        "evaluation.detection",
     ),
     "cli": (
-        *("columns", "contracts", "files", "display", "counts", "estimates", "figures", "responses"),
+        *("columns", "contracts", "files", "display", "counts", "estimates", "planning", "figures", "responses"),
         *("stopping", "judging", "leaderboard", "labels", "annotation", "report"),
         *(f"evaluation.{room}" for room in ("prompts", "detection", "register", "studies")),
     ),

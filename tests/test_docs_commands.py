@@ -299,6 +299,7 @@ NEEDS = {
     "unregister": "the harness that is installed",
     "run": "a model",
     "fetch-data": "a network",
+    "plan": "the public texts",
     "lm_eval": "a model",
     "detect results --out judged.parquet --detector judge": "a server",
     "validate --controls": "a model",

@@ -4,7 +4,18 @@ from refusal_metrics.errors import InputError
 
 from .judged import detect
 from .loading import load
+from .planned import StudyPlan, plan
 from .results import DetectorValidation, RegressionFit, SensitivityIndices
 from .study import Study
 
-__all__ = ["DetectorValidation", "InputError", "RegressionFit", "SensitivityIndices", "Study", "detect", "load"]
+__all__ = [
+    "DetectorValidation",
+    "InputError",
+    "RegressionFit",
+    "SensitivityIndices",
+    "Study",
+    "StudyPlan",
+    "detect",
+    "load",
+    "plan",
+]

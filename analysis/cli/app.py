@@ -20,6 +20,7 @@ from refusal_metrics.errors import InputError
 from . import estimates as cli_estimates
 from . import labels as cli_labels
 from . import leaderboard as cli_leaderboard
+from . import plan as cli_plan
 from . import pool as cli_pool
 from . import rates as cli_rates
 from . import report as cli_report
@@ -125,6 +126,7 @@ def ingest(
 
 
 app.add_typer(cli_study.app)
+app.add_typer(cli_plan.app)
 app.add_typer(cli_rates.app)
 app.add_typer(cli_estimates.app)
 app.add_typer(cli_pool.app)

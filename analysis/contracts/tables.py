@@ -165,6 +165,32 @@ PUBLISHED = Contract(
     headings={"estimate": "measured rate", "published": "published rate"},
 )
 REPEAT_CHECK = Contract(shares=frozenset({"texts_changed", "refusals_changed"}))
+_PLANNED = ("mde_up", "mde_down", "rate_width", "persona_width")
+PLAN = Contract(
+    keys=("task",),
+    estimates=("rate", "n_texts", "n_persona", "n_neutral", "difference", "power", "power_error", *_PLANNED),
+    shares=frozenset({"rate", "power", "power_error"}),
+    differences=frozenset({"difference", *_PLANNED}),
+    signed=frozenset({"difference"}),
+    headings={
+        "rate": "assumed rate",
+        "n_persona": "persona prompts",
+        "n_neutral": "neutral prompts",
+        "power_error": "MC error",
+        "mde_up": "min. detectable increase",
+        "mde_down": "min. detectable decrease",
+        "rate_width": "rate CI width",
+        "persona_width": "persona CI width",
+    },
+)
+POWER_CURVE = Contract(
+    keys=("task",),
+    estimates=("difference", "power", "power_error"),
+    shares=frozenset({"power", "power_error"}),
+    differences=frozenset({"difference"}),
+    signed=frozenset({"difference"}),
+    headings={"power_error": "MC error"},
+)
 PLAIN = Contract()
 """The contract of any other table: all columns are shown as they are."""
 

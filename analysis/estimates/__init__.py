@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
-    from .contrasts import describe_missing, estimate_contrasts, estimate_setting_contrasts
+    from .contrasts import describe_missing, estimate_contrasts, estimate_setting_contrasts, personas_only
     from .interactions import describe_no_interactions, estimate_interactions
     from .looks import look_at_contrasts, look_at_strata
     from .model_properties import look_up, look_up_families, read_properties
@@ -28,7 +28,7 @@ else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
-            "contrasts": ["describe_missing", "estimate_contrasts", "estimate_setting_contrasts"],
+            "contrasts": ["describe_missing", "estimate_contrasts", "estimate_setting_contrasts", "personas_only"],
             "interactions": ["describe_no_interactions", "estimate_interactions"],
             "model_properties": ["look_up", "look_up_families", "read_properties"],
             "pooling.export": ["TOOLS", "count_for_hibayes"],
@@ -77,5 +77,6 @@ __all__ = [
     "look_up",
     "look_up_families",
     "parse_formula",
+    "personas_only",
     "read_properties",
 ]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .factors import draw_effects, draw_regression
     from .figure import Figure, check_formats, theme
     from .marks import legend_of, make_data, tooltips
+    from .power import draw_power
     from .rates import draw_personas, draw_rates, draw_settings
     from .rows import count_range, label_levels, label_tasks, short_names
     from .sensitivity import draw_sensitivity
@@ -28,6 +29,7 @@ else:
             "factors": ["draw_effects", "draw_regression"],
             "figure": ["Figure", "check_formats", "theme"],
             "marks": ["legend_of", "make_data", "tooltips"],
+            "power": ["draw_power"],
             "rates": ["draw_personas", "draw_rates", "draw_settings"],
             "rows": ["count_range", "label_levels", "label_tasks", "short_names"],
             "sensitivity": ["draw_sensitivity"],
@@ -44,6 +46,7 @@ __all__ = [
     "draw_effects",
     "draw_figures",
     "draw_personas",
+    "draw_power",
     "draw_rates",
     "draw_regression",
     "draw_sensitivity",

@@ -228,19 +228,34 @@ def detectable(score: Score, phi: Floats, alpha: Floats, power: float) -> tuple[
     """
     direction = np.array([[1.0], [-1.0]])
     room = np.stack([1 - score.rate, score.rate])
-    is_possible = _is_detected(score, phi, direction * room * (1 - 1e-9), alpha, power)
+    is_possible = detection_power(score, phi, direction * room * (1 - 1e-9), alpha) >= power
     low, high = np.zeros_like(room), room.copy()
     for _ in range(_STEPS_DETECTABLE):
         middle = (low + high) / 2
-        is_enough = _is_detected(score, phi, direction * middle, alpha, power)
+        is_enough = detection_power(score, phi, direction * middle, alpha) >= power
         low, high = np.where(is_enough, low, middle), np.where(is_enough, middle, high)
     found = np.where(is_possible, high, np.array([[1.0], [np.nan]]))
     increase, decrease = np.where(score.variance > 0, found, np.nan)
     return increase, decrease
 
 
-def _is_detected(score: Score, phi: Floats, difference: Floats, alpha: Floats, power: float) -> NDArray[np.bool_]:
-    """Return whether a difference is detected with at least this power."""
+def detection_power(score: Score, phi: Floats, difference: Floats, alpha: Floats) -> Floats:
+    """Compute the probability that the test detects a difference, in its direction, under the model of `detectable`.
+
+    Parameters
+    ----------
+    score : Score
+    phi : (n_contrasts,) array of float
+        As of `overdispersion`.
+    difference : (..., n_contrasts) array of float
+        The rate of both arms together plus the difference is in [0, 1].
+    alpha : (n_contrasts,) array of float
+        The level of the two-sided test.
+
+    Returns
+    -------
+    (..., n_contrasts) array of float
+    """
     sign = np.sign(difference)
     share = score.n / (score.n + score.n_baseline)
     common = score.rate + share * difference
@@ -249,7 +264,7 @@ def _is_detected(score: Score, phi: Floats, difference: Floats, alpha: Floats, p
     with np.errstate(divide="ignore", invalid="ignore"):
         critical = _student_deviate(quantile(alpha / 2, sign * null_skewness), score.freedom)
         shortfall = critical * np.sqrt(phi * null) - score.weight * np.abs(difference)
-        return np.asarray(upper_tail(shortfall / np.sqrt(phi * variance), sign * skewness) >= power)
+        return upper_tail(shortfall / np.sqrt(phi * variance), sign * skewness)
 
 
 def _cumulants(rate: ArrayLike, rate0: ArrayLike, n: Floats, n0: Floats) -> tuple[Floats, Floats]:
