@@ -1,11 +1,9 @@
 """From settings to the harness's docs, and from a doc to its prompt."""
 
-import hashlib
 import json
 import logging
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +30,7 @@ from refusal_metrics.prompts import (
     Texts,
     draw_contrasts,
     fit_blocks,
+    hash_design,
     load_design,
     load_texts,
     number_labels,
@@ -129,7 +128,7 @@ def build_docs(
         rows, pairs, short = _sample(settings, texts, text, setting, max(1, len(wordings)), len(templates))
     is_drawn = pairs >= 0
     row_of_doc, pair_of_doc = np.repeat(rows, is_drawn.sum(axis=1)), pairs[is_drawn]
-    design_id = _design_id(settings, texts.checksum, task, people, templates, shares_pool=not is_drawn.all())
+    design_id = hash_design(settings, texts.checksum, task, people, templates, shares_pool=not is_drawn.all())
     _people[design_id] = {p.id: p for p in people}
     _templates[design_id] = {t.id: t for t in templates}
     _texts[design_id] = {
@@ -301,45 +300,6 @@ def _shard(shard: tuple[int, int], text_of_row: Ints, n_docs_of_row: Ints, kind:
         ) from error
     n_docs_before = np.concatenate([[0], np.cumsum(n_docs_of_row)])
     return int(n_docs_before[bounds[0]]), int(n_docs_before[bounds[1]])
-
-
-def _design_id(
-    settings: Settings,
-    checksum: str,
-    task: Mapping[str, Any],
-    people: Iterable[Persona],
-    templates: Iterable[Template],
-    *,
-    shares_pool: bool,
-) -> str:
-    """Return the id of a study: a hash of everything that determines its docs, but not of paths or shards.
-
-    The half before the hyphen is of the sample alone, which the settings of one study share: the
-    analysis compares them only where it is the same. Rows that share the pool of their text were given
-    prompts that the text already had, in earlier versions: the other half distinguishes the two designs.
-    """
-    sample = {
-        "texts": [task["kind"], checksum, dict(settings.columns or {})],
-        "sample": [settings.rows_per_class, settings.variations, settings.design, settings.design_seed],
-        "templates": [t.id for t in templates],
-        # Studies in the default order keep the ids that they had before there was another one.
-        **({"order": settings.order} if settings.order != ORDERS[0] else {}),
-    }
-    asked: dict[str, Any] = {
-        "task": task,
-        "personas": [p.asked for p in people],
-        "templates": [asdict(t) for t in templates],
-    }
-    if shares_pool:
-        asked["rows_share_pool"] = True
-    if task["setting"] in ("neutral", CONTRAST) and settings.neutral_variations not in (None, settings.variations):
-        # Not of the sample: persona prompts do not depend on it, and both settings have the same texts.
-        asked["neutral_variations"] = settings.neutral_variations
-    return f"{_digest(sample)}-{_digest(sample | asked)}"
-
-
-def _digest(what: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def _check_setting(setting: str, config_source: str) -> None:

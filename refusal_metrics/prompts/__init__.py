@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         fold_name,
     )
     from .design_files import load_design
+    from .design_id import hash_design
     from .sampler import (
         Ints,
         number_labels,
@@ -55,6 +56,7 @@ else:
                 "fold_name",
             ],
             "design_files": ["load_design"],
+            "design_id": ["hash_design"],
             "sampler": [
                 "Ints",
                 "number_labels",
@@ -93,6 +95,7 @@ __all__ = [
     "fetch_texts",
     "fit_blocks",
     "fold_name",
+    "hash_design",
     "load_design",
     "load_texts",
     "number_labels",
