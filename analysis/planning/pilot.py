@@ -22,7 +22,7 @@ from ..statistics import Strata, compare_within, overdispersion
 from .truth import OVERDISPERSION, TEXT_SD, Truth, text_sd_of
 
 CONFIDENCE_OF_LIMIT = 0.8
-"""Of the one-sided limits, after Browne 1995, doi:10.1002/sim.4780141709."""
+"""Of the one-sided limits: doi:10.1002/sim.4780141709 of Browne 1995."""
 
 _PRIOR_TEXTS = 200.0
 """The overdispersion that is assumed without a pilot counts as much as this many informative texts, as in the test."""
