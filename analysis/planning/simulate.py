@@ -177,7 +177,7 @@ def _simulate_some(
         persona_width = _width(totals[:, :, 0], layout.n[:, 0])
     return _Part(
         found=(is_found[:, :, 0] & right).T,
-        named=is_found[0, :, 1:].any(axis=1),
+        named=np.asarray(is_found[0, :, 1:].any(axis=1), dtype=np.bool_),
         mde=mde,
         rate_width=rate_width,
         persona_width=persona_width,
