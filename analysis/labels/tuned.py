@@ -8,8 +8,8 @@ labels of a class, weighted by 1 / probability, the corrected rate is
 
 with :math:`W_c` the share of class c in all N responses. For two classes this is prediction-powered inference with the
 power-tuned :math:`\lambda = \hat m_1 - \hat m_0`, the slope of the label on the verdict:
-:math:`\hat\theta = \lambda R + \bar y - \lambda \bar{\hat y}`, with R the detector's rate over all responses and means over
-the labelled ones. More classes are a finer prediction.
+:math:`\hat\theta = \lambda R + \bar y - \lambda \bar{\hat y}`, with R the detector's rate over all responses and means
+over the labelled ones. More classes are a finer prediction.
 
 Its error has two parts, both clustered by text. The prediction varies between texts like the detector's rate, so its
 interval is that of the detector's rate, scaled by the ratio of their standard errors. The shares :math:`\hat m_c` vary
