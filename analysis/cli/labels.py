@@ -200,7 +200,7 @@ def annotate_plan(
     """Print the width of a corrected rate's confidence interval to expect, before anyone labels.
 
     The width is that of all responses together, if they are drawn with `annotate export --aim rate`, and the detector
-    errs about as often as in its validation.
+    errs somewhat more often than in its validation.
 
     Example: `persona-refusal annotate plan results --n 100 --n 300`
     """
