@@ -23,6 +23,7 @@ A study with the stopping rule of `run --until-decided` has repeated p-values an
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -112,8 +113,7 @@ def estimate_contrasts(
         ``within_texts``
             Whether the comparison is within texts; then only texts with both arms count.
 
-        One text gives an estimate and a p-value, and no interval. Without common texts, an arm of one text gives only
-        an estimate.
+        One text gives an estimate only, and so does an arm of one text without common texts.
 
     Raises
     ------
@@ -247,15 +247,19 @@ def _columns(
     by_text: Callable[[], sparse.csc_array],
     repeated: Repeated,
 ) -> pd.DataFrame:
-    score = d.score
+    has_error = d.freedom > 0
     kinds = pd.Series(list(zip(family, within, strict=True)), dtype=object)
     # Texts that both arms share, and texts that they do not share, have different overdispersion.
-    phi = overdispersion(score, pd.factorize(kinds)[0])
-    p = repeated.p_values(score_p(score, phi))
+    of_kind = pd.factorize(kinds)[0]
+    # That of a lone contrast is estimated from its own texts, and not pooled.
+    is_alone = within & (np.bincount(of_kind)[of_kind] == 1)
+    score = replace(d.score, freedom=np.where(is_alone & has_error, d.freedom, d.score.freedom))
+    d = replace(d, score=score)
+    phi = overdispersion(score, of_kind)
+    p = repeated.p_values(np.where(has_error, score_p(score, phi), np.nan))
     n_selected, n_families = count_selected(p, family)
-    size = Counter(family)
+    size = Counter(name for name, is_tested in zip(family, ~np.isnan(p), strict=True) if is_tested)
     n_tests = np.array([n_families * size[name] for name in family], dtype=np.float64)
-    has_error = d.freedom > 0
     increase, decrease = (
         np.where(has_error, found, np.nan)
         for found in detectable(score, phi, repeated.levels(ALPHA * max(n_selected, 1) / n_tests), POWER)

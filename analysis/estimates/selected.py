@@ -72,6 +72,8 @@ def estimate_selected(
 def _shrink(score: Score, phi: Floats, members: NDArray[np.integer], scores: Floats) -> Floats:
     """Shrink the differences of one family."""
     weight, variance = score.weight[members], score.variance[members]
+    if not (variance > 0).any():
+        return np.full(len(members), np.nan)
     # Without different verdicts about a text, the variance under no difference is taken from the family.
     common = variance.sum() / weight.sum() * weight if len(members) else variance
     least = phi[members] * np.where(variance > 0, variance, common) / weight**2

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from refusal_metrics.errors import InputError, unknown_name
 
-from ..arrays import CONFIDENCE, Bools, Floats, Integers
+from ..arrays import CONFIDENCE, Floats, Integers
 from ..columns import STANDARDISED
 from ..counts import Counts, TextCounts, count_by_text
 from ..statistics import (
@@ -68,9 +68,9 @@ def standardise(
         `STANDARDISED`, in [0, 1]. nan if the class of a response in the cell is unknown, if the cell has no response of
         some class of its task in `counts`, if it has several tasks, or if the cells are broken down by class. The
         interval is also nan if a class has a single text, whose deviation from the rate of its class is always 0.
-        Without refusals the interval is 0 to :math:`1 - .025^{1/G^*}`, with the effective number of
-        texts :math:`G^* = \min_c G_c / \pi_c`; here a text counts in the :math:`G_c` of its classes by its share of
-        responses.
+        Without refusals the interval is 0 to :math:`1 - .025^{1/G^*}`, which more refusals do not lower, with the
+        effective number of texts :math:`G^* = \min_c G_c / \pi_c`; here a text counts in the :math:`G_c` of its classes
+        by its share of responses.
 
     Raises
     ------
@@ -109,10 +109,10 @@ def standardise(
     variance = independent * shrink_design_effect(estimated, worst, _texts_with(texts), most, freedom)
     if shares is not None:
         variance = finite_variance(variance, totals(cell, within_variance(fine, weight / n), n_cells), shares)
-    unseen = zero_count_bound(
-        _effective_texts(fine, weight, cell, (all_k == 0) | (all_k == all_n)), (1 - CONFIDENCE) / 2
-    )
+    unseen = zero_count_bound(_effective_texts(fine, weight, cell, n_cells), (1 - CONFIDENCE) / 2)
     low, high = proportion_interval(rate, variance, most, unseen)
+    # More refusals do not lower the upper limit, nor fewer raise the lower one.
+    low, high = np.minimum(low, 1 - unseen), np.maximum(high, unseen)
     return {name: np.where(is_known, end, np.nan) for name, end in zip(STANDARDISED, (rate, low, high), strict=True)}
 
 
@@ -155,8 +155,7 @@ def _scores(fine: TextCounts, weight: Floats, n: Floats, k: Floats, cell: Intege
     """Compute what each text adds to the error of each cell's rate: (n_texts, n_cells)."""
     weight = weight * np.sqrt(np.nan_to_num(cluster_correction(fine.cells["n_texts"])))
     by_class = fine.n_refused @ sparse.diags_array(weight / n) - fine.n @ sparse.diags_array(weight * k / n**2)
-    into_cells = sparse.csr_array((np.ones(len(cell)), (np.arange(len(cell)), cell)), shape=(len(cell), n_cells))
-    return sparse.csr_array(by_class @ into_cells)
+    return sparse.csr_array(by_class @ _into_cells(cell, n_cells))
 
 
 def _texts_with(texts: TextCounts) -> Floats:
@@ -168,27 +167,26 @@ def _texts_with(texts: TextCounts) -> Floats:
     return np.minimum(with_refusal, with_other).astype(np.float64)
 
 
-def _effective_texts(fine: TextCounts, weight: Floats, cell: Integers, wanted: Bools) -> Floats:
-    """Compute the effective number of texts of the wanted cells: the fewest texts of a class for its weight.
+def _effective_texts(fine: TextCounts, weight: Floats, cell: Integers, n_cells: int) -> Floats:
+    """Compute the effective number of texts of each cell: the fewest texts of a class for its weight.
 
     If a share x_c of the texts of class c is refused, no refusal has at most the probability
     prod_c (1 - x_c)^G_c <= (1 - sum_c pi_c x_c)^G* for G* = min_c G_c / pi_c, because the logarithm is concave.
     """
-    found = np.ones(len(wanted))
-    kept = np.flatnonzero(wanted[cell])
-    if not len(kept):
-        return found
-    n = fine.n[:, kept]
-    into_cells = sparse.csr_array(
-        (np.ones(len(kept)), (np.arange(len(kept)), cell[kept])), shape=(len(kept), len(wanted))
-    )
+    n = fine.n
+    into_cells = _into_cells(cell, n_cells)
     # The responses of each text in the whole cell, at the positions of its classes.
     whole = (n @ into_cells) @ into_cells.T
     rows = np.repeat(np.arange(n.shape[0]), np.diff(n.indptr))
     at = np.asarray(whole[rows, n.indices]).ravel()
-    of_class = np.bincount(n.indices, n.data / at, len(kept))
+    of_class = np.bincount(n.indices, n.data / at, len(cell))
     with np.errstate(divide="ignore"):
-        ratio = np.where(weight[kept] > 0, of_class / weight[kept], np.inf)
-    fewest = np.full(len(wanted), np.inf)
-    np.minimum.at(fewest, cell[kept], ratio)
-    return np.where(wanted & np.isfinite(fewest), fewest, found)
+        ratio = np.where(weight > 0, of_class / weight, np.inf)
+    fewest = np.full(n_cells, np.inf)
+    np.minimum.at(fewest, cell, ratio)
+    return np.where(np.isfinite(fewest), fewest, 1.0)
+
+
+def _into_cells(cell: Integers, n_cells: int) -> sparse.csr_array:
+    """Make the array that adds up the classes of each cell: (n_classes_of_cells, n_cells)."""
+    return sparse.csr_array((np.ones(len(cell)), (np.arange(len(cell)), cell)), shape=(len(cell), n_cells))

@@ -31,6 +31,8 @@ class Source:
     n_personas, n_neutral : int
         Personas, and neutral phrases.
     n_templates : int
+    n_phrases, n_neutral_phrases : int
+        Phrases of all personas, and of the neutral ones; 0 if each has one.
     """
 
     kind: str
@@ -40,6 +42,18 @@ class Source:
     n_personas: int
     n_neutral: int
     n_templates: int
+    n_phrases: int = 0
+    n_neutral_phrases: int = 0
+
+    @property
+    def pool(self) -> int:
+        """The number of distinct prompts of a row with a persona."""
+        return (self.n_phrases or self.n_personas) * self.n_templates
+
+    @property
+    def neutral_pool(self) -> int:
+        """The number of distinct neutral prompts of a row."""
+        return (self.n_neutral_phrases or self.n_neutral) * self.n_templates
 
     @property
     def most_rows(self) -> int:
@@ -125,14 +139,17 @@ def load_source(kind: str, settings: Mapping[str, object]) -> Source:
     if text.max() < 1:
         raise InputError(f"source={parsed.source}: has only one text; a plan needs at least two")
     classes = CLASSES[kind]
+    people, neutral = (design.personas_for(setting, parsed.personas) for setting in ("persona", "neutral"))
     return Source(
         kind=kind,
         text=text,
         block=np.arange(len(text), dtype=np.int64) if kind == "nli" else text,
         stratum=np.unique([classes.index(name) for name in texts.strata], return_inverse=True)[1].astype(np.int64),
-        n_personas=len(design.personas_for("persona", parsed.personas)),
-        n_neutral=len(design.personas_for("neutral", parsed.personas)),
+        n_personas=len(people),
+        n_neutral=len(neutral),
         n_templates=len(design.templates_for(kind, "persona", parsed.templates)),
+        n_phrases=sum(len(persona.wordings) for persona in people),
+        n_neutral_phrases=sum(len(persona.wordings) for persona in neutral),
     )
 
 
@@ -168,10 +185,8 @@ def _balanced(source: Source, size: Size, rng: np.random.Generator) -> Layout:
     rows = rows[np.argsort(rng.permutation(source.text.max() + 1)[source.text[rows]], kind="stable")]
     text = number_labels(source.text[rows].tolist())
     n_texts = int(text.max()) + 1
-    persona = _share_pool(source.block[rows], size.variations, source.n_personas * source.n_templates)
-    neutral = _share_pool(
-        source.block[rows], size.neutral_variations or size.variations, source.n_neutral * source.n_templates
-    )
+    persona = _share_pool(source.block[rows], size.variations, source.pool)
+    neutral = _share_pool(source.block[rows], size.neutral_variations or size.variations, source.neutral_pool)
     n = np.zeros((n_texts, source.n_personas))
     for stratum in np.unique(source.stratum):
         here = source.stratum[rows] == stratum

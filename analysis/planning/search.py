@@ -142,7 +142,7 @@ def find_size(sources: Mapping[str, Source], wish: Wish, seed: int, progress: Pr
         lacking = found.power < wish.power - BELOW
         if at == top and lacking:
             raise search.too_small(found, wish.difference)
-        # The first sizes are trials: what is reported was not chosen by its own result.
+        # The first sizes are trials, which correct the formula.
         is_confirmed = tried >= _TRIALS and not lacking
         if is_confirmed and (at == 0 or found.power <= wish.power + ABOVE):
             return found

@@ -192,7 +192,8 @@ def score_interval(score: Score, phi: Floats, level: float | Floats) -> tuple[Fl
     outside = np.where(is_between & ~keeps_zero, 0.0, bound)
     for _ in range(_STEPS):
         middle = (inside + outside) / 2
-        is_kept = 2 * _tail_of(score, phi, middle) > alpha
+        # At a level of 0 nothing is rejected, also beyond the distribution's end.
+        is_kept = (2 * _tail_of(score, phi, middle) > alpha) | (np.asarray(alpha) <= 0)
         inside, outside = np.where(is_kept, middle, inside), np.where(is_kept, outside, middle)
     # A bound itself is never tested.
     ends = np.where(np.abs(inside - bound) < 2.0 ** (2 - _STEPS), bound, inside)
@@ -264,7 +265,9 @@ def detection_power(score: Score, phi: Floats, difference: Floats, alpha: Floats
     with np.errstate(divide="ignore", invalid="ignore"):
         critical = _student_deviate(quantile(alpha / 2, sign * null_skewness), score.freedom)
         shortfall = critical * np.sqrt(phi * null) - score.weight * np.abs(difference)
-        return upper_tail(shortfall / np.sqrt(phi * variance), sign * skewness)
+        power = upper_tail(shortfall / np.sqrt(phi * variance), sign * skewness)
+    # At a level of 0 nothing is detected, also where the distribution ends before.
+    return np.where(alpha > 0, power, 0.0)
 
 
 def _cumulants(rate: ArrayLike, rate0: ArrayLike, n: Floats, n0: Floats) -> tuple[Floats, Floats]:

@@ -58,7 +58,7 @@ class Effects:
 
     @property
     def n_texts(self) -> int:
-        """The number of texts that were asked about."""
+        """The number of texts that add to the error of an effect."""
         return int(np.count_nonzero(np.any(self.scores, axis=1)))
 
     def take(self, keep: Bools) -> "Effects":
