@@ -63,7 +63,7 @@ class Source:
     @property
     def most_variations(self) -> int:
         """The number of distinct prompts of a row with a persona."""
-        return self.n_personas * self.n_templates
+        return self.pool
 
 
 @dataclass(frozen=True)
