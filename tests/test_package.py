@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import requires, version
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +20,18 @@ def test_the_tests_run_against_the_wheel():
     assert Path(refusal_metrics.__file__).is_relative_to(site)
     top_level = {path.name for path in site.iterdir() if path.suffix != ".dist-info"}
     assert top_level - {"bin"} == {"refusal_metrics"}
+
+
+def test_every_folder_of_the_code_is_a_package_of_the_wheel():
+    root = Path(__file__).resolve().parents[1]
+    named = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    folders = {"refusal_metrics": "refusal_metrics", "analysis": "refusal_metrics.analysis"}
+    found = {
+        ".".join([package, *init.parent.relative_to(root / folder).parts])
+        for folder, package in folders.items()
+        for init in (root / folder).rglob("__init__.py")
+    }
+    assert found <= set(named)
 
 
 def test_the_package_carries_its_data_and_its_types():

@@ -259,7 +259,7 @@ def _columns(
     p = repeated.p_values(np.where(has_error, score_p(score, phi), np.nan))
     n_selected, n_families = count_selected(p, family)
     size = Counter(name for name, is_tested in zip(family, ~np.isnan(p), strict=True) if is_tested)
-    n_tests = np.array([n_families * size[name] for name in family], dtype=np.float64)
+    n_tests = np.array([max(n_families * size[name], 1) for name in family], dtype=np.float64)
     increase, decrease = (
         np.where(has_error, found, np.nan)
         for found in detectable(score, phi, repeated.levels(ALPHA * max(n_selected, 1) / n_tests), POWER)

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis import contracts
+from refusal_metrics.analysis.columns import NAMED
 from refusal_metrics.analysis.estimates.contrasts import estimate_contrasts, estimate_setting_contrasts
 from refusal_metrics.analysis.estimates.rates import estimate_rates
 from refusal_metrics.analysis.responses import count_responses, read_responses
 from refusal_metrics.analysis.statistics import adjust, shrink
+from scipy import special, stats
 from statsmodels.stats.proportion import power_proportions_2indep
 
 from refusal_metrics.errors import InputError
@@ -38,8 +40,9 @@ def test_a_difference_within_texts_equals_the_hand_worked_example(make_counts):
     # Texts a and b have both arms, each with w = 4 * 4 / 8 = 2: d = (2 * 1/4 + 0) / 4 = 1/8.
     assert row["estimate"] == pytest.approx(0.125)
     # T = 4/8. Variance: 4 * 4 * 3 * 5 / (64 * 7) and 4 * 4 * 2 * 6 / (64 * 7) add up to 27/28; arms of equal size
-    # have no skewness. Texts scatter less, (.5 - .25)^2 + (0 - .25)^2: no overdispersion.
-    assert row["p_value"] == pytest.approx(math.erfc(0.5 / math.sqrt(27 / 28) / math.sqrt(2)))
+    # have no skewness. Texts scatter less, (.5 - .25)^2 + (0 - .25)^2: no overdispersion. A lone difference has
+    # Student's t with 1 degree of freedom, whose tails are arctangents.
+    assert row["p_value"] == pytest.approx(1 - 2 / math.pi * math.atan(0.5 / math.sqrt(27 / 28)))
     # Odds: see test_differences; 9/5 with an error of 8/15.
     assert row["odds_ratio"] == pytest.approx(9 / 5)
     assert row["or_high"] == pytest.approx(9 / 5 * math.exp(T1 * 8 / 15), rel=1e-5)
@@ -102,7 +105,7 @@ def test_a_persona_that_is_never_refused_has_an_odds_ratio_of_0_without_an_inter
     assert math.isnan(row["or_low"])
     assert math.isnan(row["or_high"])
     # Six tosses of a coin all fell one way: 3 from their expectation, with a variance of 6/4.
-    assert row["p_value"] == pytest.approx(math.erfc(3 / math.sqrt(6 / 4) / math.sqrt(2)))
+    assert row["p_value"] == pytest.approx(2 * stats.t.sf(3 / math.sqrt(6 / 4), 39))
     flipped = [r | {"refused": not r["refused"]} for r in rows]
     assert only_row(estimate_contrasts(make_counts(flipped), "neutral"))["odds_ratio"] == math.inf
 
@@ -120,13 +123,37 @@ def test_where_no_text_has_different_verdicts_the_interval_counts_texts(make_cou
     assert row["p_value"] == 1
 
 
-def test_one_text_gives_an_estimate_and_a_p_value_and_no_interval(make_counts):
-    row = only_row(estimate_contrasts(make_counts(study(woman={"a": (3, 3)}, neutral={"a": (0, 3)})), "neutral"))
-    assert row["estimate"] == 1
-    # T = 3/2 with a variance of .45, and no skewness.
-    assert row["p_value"] == pytest.approx(math.erfc(1.5 / math.sqrt(0.45) / math.sqrt(2)))
-    unknown = ["ci_low", "ci_high", "or_low", "or_high", "mde_up", "mde_down", "equiv_low", "equiv_high"]
-    assert row[unknown].isna().all()
+def test_one_text_gives_an_estimate_alone_and_no_persona_is_significant(make_counts):
+    many = {f"t{i}": (1, 10) for i in range(20)}
+    rows = study(a={"t0": (10, 10)}, b=many, c=many, d=many, neutral=many)
+    table = estimate_contrasts(make_counts(rows), "neutral").set_index("persona")
+    assert table.loc["a", "estimate"] == pytest.approx(0.9)
+    unknown = ["p_value", "p_adjusted", "ci_low", "ci_high", "or_low", "or_high", "mde_up", "mde_down", "equiv_low"]
+    assert table.loc["a", [*unknown, *NAMED]].isna().all()
+    # It is not among the comparisons that are corrected for.
+    three = estimate_contrasts(make_counts([row for row in rows if row["persona"] != "a"]), "neutral")
+    assert table.loc[list("bcd"), "mde_up"].tolist() == pytest.approx(three["mde_up"].tolist(), rel=0.05)
+
+
+def test_a_lone_difference_without_common_texts_in_a_family_without_other_refusals_is_shown(make_counts):
+    quiet = {f"t{i}": (0, 10) for i in range(20)}
+    rows = study(a={f"u{i}": (9, 10) for i in range(20)}, b=quiet, c=quiet, d=quiet, neutral=quiet)
+    row = estimate_contrasts(make_counts(rows), "neutral").set_index("persona").loc["a"]
+    assert row["p_adjusted"] < 0.05
+    assert math.isnan(row["estimate_shrunken"])
+
+
+def test_a_lone_difference_is_not_found_more_often_than_the_level_with_few_texts(make_counts):
+    rng = np.random.default_rng(0)
+    rejected = 0
+    for _ in range(100):
+        odds = rng.normal(-1.5, 1.5, 5)
+        own, other = special.expit(odds + rng.normal(0, 1, 5)), special.expit(odds)
+        cells = [{f"t{i}": (int(rng.binomial(n, p[i])), n) for i in range(5)} for n, p in ((100, own), (30, other))]
+        row = only_row(estimate_contrasts(make_counts(study(woman=cells[0], neutral=cells[1])), "neutral"))
+        rejected += bool(row["p_value"] <= 0.05)
+    # At the level of .05, more than 11 of 100 happen in 4 of 1,000; with the normal distribution about 20 are.
+    assert rejected <= 11
 
 
 def test_an_effect_of_one_text_alone_is_no_evidence(make_counts):
@@ -304,7 +331,8 @@ def test_copies_of_prompts_with_different_verdicts_equal_the_hand_worked_example
     # has 1/16: V = 7/24, without skewness since the arms of each text are equal. T is .5. The scores deviate by 5/12
     # and -5/12: S = 2 * 2 * (5/12)^2 = 25/36. At the estimate 1/3 the rates are 1/2 and 1/6 instead of 1/3 and 1/3, so
     # the variance is V * (1/4 + 5/36) / (4/9) = V * 7/8, and the overdispersion is S / (V * 7/8).
-    assert row["p_value"] == pytest.approx(math.erfc(0.5 / math.sqrt(25 / 36 / (7 / 8)) / math.sqrt(2)))
+    # Student's t has 1 degree of freedom, for two texts.
+    assert row["p_value"] == pytest.approx(1 - 2 / math.pi * math.atan(0.5 / math.sqrt(25 / 36 / (7 / 8))))
 
 
 @few

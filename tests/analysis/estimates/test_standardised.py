@@ -83,6 +83,17 @@ def test_without_or_with_nothing_but_refusals_the_class_with_the_fewest_texts_fo
     assert row[list(STANDARDISED)].tolist() == pytest.approx([k, k * (1 - reach), 1 if k else reach])
 
 
+def test_more_refusals_lower_no_upper_limit(make_counts):
+    limits = []
+    for k in range(6):
+        asked = {(f"t{i}", str(1 + i % 5)): (int(i < k), 10) for i in range(100)}
+        (high,) = estimate_rates(make_counts(responses(asked)), ["model"])["ci_high_standardised"]
+        limits.append(high)
+    # Each of five classes has 20 texts and a fifth of the weight: as of 100 texts.
+    assert limits[0] == pytest.approx(1 - 0.025 ** (1 / 100))
+    assert limits == sorted(limits)
+
+
 def test_classes_and_texts_of_one_rate_have_the_prior_design_effect(make_counts):
     asked = {("a", "1"): (2, 10), ("b", "1"): (2, 10), ("c", "2"): (1, 5), ("d", "2"): (1, 5)}
     row = estimate_rates(make_counts(responses(asked)), ["model"]).iloc[0]
