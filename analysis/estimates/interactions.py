@@ -90,7 +90,7 @@ def estimate_interactions(counts: Counts, factor: str, other: str) -> pd.DataFra
     named = selection_levels(p_adjusted, [0] * len(estimate))
     half_named = student(1 - named, freedom) * se
     shrunken = _shrink(estimate, scores, se, shape) if (named > 0).any() else np.nan
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "factor": factor,
             "level": cells[factor].to_numpy(),
@@ -109,6 +109,7 @@ def estimate_interactions(counts: Counts, factor: str, other: str) -> pd.DataFra
             "n_refused": cells["n_refused"].to_numpy(),
         }
     )
+    return table[_COLUMNS]
 
 
 def _differences(

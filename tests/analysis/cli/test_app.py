@@ -91,7 +91,7 @@ def test_tables_for_people_are_percentages(results, form):
     # R and N are 3 of the 6.
     assert "50.00" in printed
     # Persona-free: none of 3 responses to one text.
-    assert "[0.00, 95.00]" in printed
+    assert "[0.00, 97.50]" in printed
     assert REPEATED not in printed
 
 
