@@ -77,8 +77,12 @@ def read_looks(logs: Iterable[Log]) -> list[StudyLooks]:
     Returns
     -------
     list of StudyLooks
-        Of the models and kinds in the records of the logs' studies that have had a look; one that cannot be read is
-        left out.
+        Of the models and kinds in the records of the logs' studies that have had a look.
+
+    Raises
+    ------
+    InputError
+        For looks that are not as `run` writes them.
     """
     places: dict[Path, Log] = {Path(log.path): log for log in logs if not is_remote(log.path)}
     found = []
@@ -93,15 +97,16 @@ def read_looks(logs: Iterable[Log]) -> list[StudyLooks]:
             if folder in place.parents and len(place.relative_to(folder).parts) == DEPTH
         }
         limit = rule.get("limit")
-        found += [
-            StudyLooks(names[model], kind, rule["rule"], limit if isinstance(limit, float) else None, tuple(looks))
-            for model, kinds in mapping(record.get("looks")).items()
-            for kind, looks in mapping(kinds).items()
-            if model in names
-            and isinstance(looks, list)
-            and looks
-            and all(_is_look(look, rule["rule"]) for look in looks)
-        ]
+        for model, kinds in mapping(record.get("looks")).items():
+            for kind, looks in mapping(kinds).items() if model in names else ():
+                if not (isinstance(looks, list) and all(_is_look(look, rule["rule"]) for look in looks)):
+                    raise InputError(
+                        f"{folder}/study.json: the looks of {model}, {kind} are not those that run wrote; restore the "
+                        "file, because the p-values of a study that may have stopped depend on them"
+                    )
+                if looks:
+                    of_rule = limit if isinstance(limit, float) else None
+                    found.append(StudyLooks(names[model], kind, rule["rule"], of_rule, tuple(looks)))
     return found
 
 

@@ -236,6 +236,15 @@ def test_an_interrupted_study_asks_only_what_is_missing_and_takes_no_look_twice(
     assert len(asked.read_text().splitlines()) == n_asked + 30
 
 
+def test_looks_that_were_damaged_are_an_error(tmp_path):
+    run(save(tmp_path), "--until-decided")
+    whole = record(tmp_path)
+    whole["looks"]["biased"]["offensiveness"][0]["share"] = "half"
+    (tmp_path / "results" / "study.json").write_text(json.dumps(whole))
+    with pytest.raises(InputError, match=r"study\.json: the looks of biased, offensiveness are not those"):
+        load_responses([tmp_path / "results"])
+
+
 def test_a_study_stops_once_all_intervals_are_narrow_enough_and_not_before_200_texts(tmp_path):
     source = tmp_path / "texts.csv"
     with source.open("w", newline="", encoding="utf-8") as file:
