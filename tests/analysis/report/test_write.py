@@ -233,7 +233,8 @@ def test_the_page_shows_all_rules_side_by_side_and_the_grid_of_table_1_by_each(s
 def test_the_page_shows_rates_by_persona_and_response_type(small_report):
     page = small_report[0]
     spread, aware, prefix, strict = page.tables["By persona"]
-    assert spread[0] == ["model", "task", "rule", "spread (pp)", "observed SD (pp)", "SD under null (pp)", "p"]
+    of_spread = ["spread (pp)", "95% CI", "observed SD (pp)", "SD under null (pp)", "p"]
+    assert spread[0] == ["model", "task", "rule", *of_spread]
     assert prefix[0] == ["persona group", "persona", "Offensiveness"]
     # Woman: R, R; of two texts one may refuse at 1 - .025^(1/2) = .8419. Black: N, A. Muslim: A, A.
     assert [row[1:] for row in prefix[1:]] == [
