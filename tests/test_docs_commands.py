@@ -379,7 +379,7 @@ def complete(*words):
 def test_the_shell_completes_commands_and_options():
     of_r = {name for name in APP.commands if name.startswith("r")}
     assert set(complete("persona-refusal", "r")) == of_r
-    assert set(complete("persona-refusal", "annotate", "")) == {"export", "import"}
+    assert set(complete("persona-refusal", "annotate", "")) == {"export", "import", "plan"}
     assert complete("persona-refusal", "rates", "results", "--agai") == ["--against"]
     assert complete("persona-refusal", "rates", "results", "--format", "js") == ["json"]
 
