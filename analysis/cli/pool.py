@@ -80,6 +80,8 @@ def pool(
     level = "persona_group" if groups else "persona"
     _, counts = load_counts(results, [*factors, level], detector, all_runs=all_runs, exclude=exclude_provider)
     if out is not None:
+        if any(out.resolve() == Path(one).resolve() for one in results):
+            raise InputError(f"--out {out}: is read, and would be overwritten; name another file")
         _export(counts, to, models, out, force=force)
         return
     with busy("Pooling the effects"):

@@ -86,20 +86,20 @@ def rates(
     columns: shared.LabelColumns = "",
     values: shared.LabelValues = "",
     class_weights: Annotated[
-        str,
+        str | None,
         optional(
             "WEIGHTS",
             "Show class-standardised rates: `equal`, or a weight for each class, e.g. 1=58,2=17,3=12,4=8,5=5.",
         ),
-    ] = "",
+    ] = None,
     population: Annotated[
-        str,
+        str | None,
         optional(
             "SIZE",
             "Compute intervals for the texts of the source only, not for all texts like these: `finite`, if the "
             "study's record has the number of texts, or that number for each task, e.g. offensiveness=1500.",
         ),
-    ] = "",
+    ] = None,
     detector: shared.Detector = None,
     all_runs: shared.AllRuns = False,
     exclude_provider: shared.ExcludeProvider = False,
@@ -178,8 +178,8 @@ def rates(
         if undetermined:
             print_table(table, form, sections, contract=UNDETERMINED_SHARES)
         else:
-            say([_FINITE_POPULATION] * bool(population))
-            _print_rates(table, form, sections, standardised=bool(class_weights))
+            say([_FINITE_POPULATION] * (population is not None))
+            _print_rates(table, form, sections, standardised=class_weights is not None)
 
 
 def _print_contrasts(
@@ -202,24 +202,24 @@ def _print_contrasts(
     print_table(table, form, [*STUDY, *factors], contract=contract, columns=shown)
 
 
-def _check_classes(counts: "Counts", factors: Sequence[str], class_weights: str) -> None:
+def _check_classes(counts: "Counts", factors: Sequence[str], class_weights: str | None) -> None:
     """Check that rates can be class-standardised if that is wanted."""
-    if class_weights and not counts.levels.get("stratum"):
+    if class_weights is not None and not counts.levels.get("stratum"):
         raise InputError("--class-weights: needs the column stratum, which the responses lack; leave it out")
-    if class_weights and "stratum" in factors:
+    if class_weights is not None and "stratum" in factors:
         raise InputError("--class-weights: a rate by stratum is of one class; leave out --class-weights, or stratum")
 
 
-def _class_weights(given: str) -> dict[str, float] | None:
+def _class_weights(given: str | None) -> dict[str, float] | None:
     """Read the weights of classes; None for equal ones."""
-    return (
-        None if given in ("", EQUAL) else numbers("--class-weights", given, f"{EQUAL}, or weights such as 1=0.6,2=0.4")
-    )
+    if given is None or given == EQUAL:
+        return None
+    return numbers("--class-weights", given, f"{EQUAL}, or weights such as 1=0.6,2=0.4")
 
 
-def _population(given: str) -> dict[str, int] | None:
+def _population(given: str | None) -> dict[str, int] | None:
     """Read the numbers of texts; None if they are in the study's record, or not wanted."""
-    if given in ("", FINITE):
+    if given is None or given == FINITE:
         return None
     sizes = numbers("--population", given, f"{FINITE}, or numbers of texts such as offensiveness=1500")
     for task, size in sizes.items():
