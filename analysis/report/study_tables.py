@@ -126,7 +126,7 @@ def estimate_study(
     jobs = _rates_jobs(counts, options.run_factors) | _contrast_jobs(counts, options)
     jobs |= _undetermined_jobs(counts[rule], options.run_factors)
     notes: dict[str, tuple[str, ...]] = {}
-    wordings, notes["wordings"] = _attempt(partial(_estimate_wordings, counts, options.run_factors))
+    wordings, why_no_wordings = _attempt(partial(_estimate_wordings, counts, options.run_factors))
     fitted = None
     with ThreadPoolExecutor(N_THREADS) as threads:
         if len(asked.n):
@@ -152,6 +152,7 @@ def estimate_study(
             )
         tables = {name: made[name].result() for name in jobs} | _count_tables(counts[rule], outcomes)
         tables |= {} if wordings is None or wordings.empty else {"wordings": wordings}
+        notes |= {"wordings": why_no_wordings} if why_no_wordings else {}
     if len(asked.n):
         fitted, notes["regression"] = regression.result()
         if fitted:
