@@ -117,6 +117,7 @@ class StudyPlan:
 
     Examples
     --------
+    >>> import refusal_metrics as rm
     >>> settings = {"source": "sample", "personas": ["woman"]}
     >>> planned = rm.plan(0.5, models="my/model", rate=0.1, tasks="persona_refusal_politeness", settings=settings)
     >>> planned.settings["design"], len(planned.table), planned.curve.columns.tolist()
