@@ -22,6 +22,8 @@ from ..responses import count_responses, read_origin
 from .arguments import Names, names_of
 from .study import Study
 
+__all__ = ["StudyPlan", "plan"]
+
 
 def plan(
     difference: float | None = None,

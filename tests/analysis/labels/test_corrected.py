@@ -204,6 +204,7 @@ N_STUDIES = 60
 TOLERANCE = 52 / N_STUDIES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whole_texts", [False, True], ids=["labels by verdict", "labels by text"])
 @pytest.mark.parametrize("rate", [0.01, 0.05, 0.15])
 def test_corrected_intervals_cover_where_uncorrected_ones_do_not(rate, whole_texts):

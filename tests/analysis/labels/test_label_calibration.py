@@ -12,6 +12,8 @@ import pytest
 from refusal_metrics.analysis.labels import sum_rows
 from refusal_metrics.analysis.responses import LABEL_CLASSES
 
+pytestmark = pytest.mark.slow  # many simulated studies
+
 
 @pytest.fixture(scope="module")
 def script():

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow  # many simulated studies
+
 
 @pytest.fixture(scope="module")
 def calibrate():
