@@ -1,6 +1,7 @@
 """Studies that stop early: the options ``--until-width`` and ``--until-decided`` of ``run``."""
 
 import csv
+import gc
 import json
 import multiprocessing
 import sys
@@ -67,6 +68,11 @@ def _forked(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr(multiprocessing, "get_context", lambda _: FORK)
     monkeypatch.setattr(study_process, "_SECONDS_BETWEEN_LOOKS", 0.05)
+    # A fork must not collect objects whose threads it lacks (DuckDB's, Arrow's): it has crashed.
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def save(folder, settings=None, **changed):
