@@ -1,10 +1,12 @@
-"""Types of arrays, the levels of intervals and tests, and the numbering of combinations of codes."""
+"""Types of arrays, the levels of intervals and tests, the numbering of combinations of codes, and sums by position."""
 
+import math
 from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 Integers: TypeAlias = NDArray[np.integer]
 Floats: TypeAlias = NDArray[np.float64]
@@ -14,6 +16,8 @@ CONFIDENCE = 0.95
 """The level of every confidence interval."""
 ALPHA = 0.05
 """The level of every test, and of corrections for many of them."""
+_ROOM = 1 << 23
+"""The largest number of text-by-cell counts in a dense array (64 MB)."""
 
 
 def from_zero(index: Integers) -> Integers:
@@ -69,3 +73,14 @@ def count_before(code: Integers) -> Integers:
     occurrence = np.empty(len(code), dtype=np.int64)
     occurrence[order] = since
     return occurrence
+
+
+def add_up(values: Integers | Floats, row: Integers, column: Integers, shape: tuple[int, int]) -> sparse.csr_array:
+    """Sum values above 0 by their positions in an array."""
+    if math.prod(shape) > _ROOM:
+        return sparse.coo_array((values.astype(np.float64), (row, column)), shape=shape).tocsr()
+    # Counting is several times faster than sorting.
+    place = row.astype(np.int64) * shape[1]
+    place += column
+    added = np.bincount(place, weights=values, minlength=math.prod(shape))
+    return sparse.csr_array(added.reshape(shape))

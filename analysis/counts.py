@@ -12,13 +12,10 @@ from scipy import sparse
 
 from refusal_metrics.errors import InputError, unknown_name
 
-from .arrays import Floats, Integers, first_entries, number_combinations, positions
+from .arrays import Floats, Integers, add_up, first_entries, number_combinations, positions
 from .columns import STATES, UNDETERMINED
 
 Found = TypeVar("Found")
-
-_ROOM = 1 << 23
-"""The largest number of text-by-cell counts in a dense array (64 MB)."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +161,14 @@ class TextCounts:
     n: sparse.csr_array
     n_refused: sparse.csr_array
     squares: sparse.csr_array | None = None
+
+    def entries(self) -> tuple[Integers, Integers, Floats, Floats]:
+        """List the text and the cell of each pair with responses, these responses, and the refusals among them."""
+        n = self.n.tocoo()
+        text, cell = n.coords
+        # The sum has the positions of n, because refusals are among the responses, and is exact for whole numbers.
+        refused = (self.n + self.n_refused).tocoo().data - n.data
+        return text, cell, np.asarray(n.data, dtype=np.float64), np.asarray(refused, dtype=np.float64)
 
 
 def share(counts: Mapping[str, Counts]) -> dict[str, Counts]:
@@ -325,17 +330,6 @@ def count_units_by_text(counts: Counts, factors: Sequence[str]) -> TextCounts:
         n_texts=np.bincount(n.indices, minlength=len(cells)),
     )
     return TextCounts(cells, n, n_refused, None if np.all(value[some] == 1) else add_up(value[some] ** 2, *place))
-
-
-def add_up(values: Integers | Floats, row: Integers, column: Integers, shape: tuple[int, int]) -> sparse.csr_array:
-    """Sum values above 0 by their positions in an array."""
-    if math.prod(shape) > _ROOM:
-        return sparse.coo_array((values.astype(np.float64), (row, column)), shape=shape).tocsr()
-    # Counting is several times faster than sorting.
-    place = row.astype(np.int64) * shape[1]
-    place += column
-    added = np.bincount(place, weights=values, minlength=math.prod(shape))
-    return sparse.csr_array(added.reshape(shape))
 
 
 def check_not_empty(counts: Counts, what: str) -> None:

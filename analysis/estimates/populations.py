@@ -92,10 +92,7 @@ def within_variance(texts: TextCounts, scale: Floats) -> Floats:
     -------
     (n_cells,) array of float
     """
-    n = np.asarray(texts.n.data, dtype=np.float64)
-    # The sum has the positions of n, because refusals are among the responses.
-    k = np.asarray((texts.n + texts.n_refused).data, dtype=np.float64) - n
-    cell = texts.n.indices
+    _, cell, n, k = texts.entries()
     whole = (texts.cells["n_refused"] / texts.cells["n"]).to_numpy(dtype=np.float64)
     spread = np.where(n > 1, k * (n - k) / np.maximum(n - 1, 1), n * (whole * (1 - whole))[cell])
     return np.asarray(scale**2 * np.bincount(cell, spread, len(texts.cells)), dtype=np.float64)

@@ -100,13 +100,9 @@ def _undetermined(counts: Counts, by: Sequence[str]) -> Floats:
 
 def _interval(texts: TextCounts, shares: Floats | None) -> tuple[Floats, Floats]:
     """Compute the interval of each cell."""
-    n, refused = (table.tocoo() for table in (texts.n, texts.n_refused))
-    # Both list their entries by text and then by cell, and every refusal has a response.
-    places, refusals = (table.row.astype(np.int64) * len(texts.cells) + table.col for table in (n, refused))
-    n_refused = np.zeros(len(places))
-    n_refused[np.searchsorted(places, refusals)] = refused.data
+    _, cell, n, n_refused = texts.entries()
     adjust = None
     if shares is not None:
         within = within_variance(texts, 1 / texts.cells["n"].to_numpy(dtype=np.float64))
         adjust = partial(finite_variance, within=within, share=shares)
-    return clustered_interval(n_refused, n.data, n.col, len(texts.cells), adjust=adjust)
+    return clustered_interval(n_refused, n, cell, len(texts.cells), adjust=adjust)

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from refusal_metrics.errors import InputError, unknown_name
 
-from ..arrays import CONFIDENCE, Floats, Integers
+from ..arrays import CONFIDENCE, Floats, Integers, number_combinations
 from ..columns import STANDARDISED
 from ..counts import Counts, TextCounts, count_by_text
 from ..statistics import (
@@ -155,16 +155,15 @@ def _scores(fine: TextCounts, weight: Floats, n: Floats, k: Floats, cell: Intege
     """Compute what each text adds to the error of each cell's rate: (n_texts, n_cells)."""
     weight = weight * np.sqrt(np.nan_to_num(cluster_correction(fine.cells["n_texts"])))
     by_class = fine.n_refused @ sparse.diags_array(weight / n) - fine.n @ sparse.diags_array(weight * k / n**2)
-    return sparse.csr_array(by_class @ _into_cells(cell, n_cells))
+    into_cells = sparse.csr_array((np.ones(len(cell)), (np.arange(len(cell)), cell)), shape=(len(cell), n_cells))
+    return sparse.csr_array(by_class @ into_cells)
 
 
 def _texts_with(texts: TextCounts) -> Floats:
     """Count the texts with a refusal in each cell or, if fewer, those with another response: (n_cells,)."""
-    with_refusal = np.bincount(texts.n_refused.indices, texts.n_refused.data > 0, len(texts.cells))
-    # The sum has the positions of n, because refusals are among the responses.
-    refused = (texts.n + texts.n_refused).data - texts.n.data
-    with_other = np.bincount(texts.n.indices, refused < texts.n.data, len(texts.cells))
-    return np.minimum(with_refusal, with_other).astype(np.float64)
+    _, cell, n, k = texts.entries()
+    with_refusal, with_other = (totals(cell, is_one.astype(np.float64), len(texts.cells)) for is_one in (k > 0, k < n))
+    return np.minimum(with_refusal, with_other)
 
 
 def _effective_texts(fine: TextCounts, weight: Floats, cell: Integers, n_cells: int) -> Floats:
@@ -173,20 +172,11 @@ def _effective_texts(fine: TextCounts, weight: Floats, cell: Integers, n_cells: 
     If a share x_c of the texts of class c is refused, no refusal has at most the probability
     prod_c (1 - x_c)^G_c <= (1 - sum_c pi_c x_c)^G* for G* = min_c G_c / pi_c, because the logarithm is concave.
     """
-    n = fine.n
-    into_cells = _into_cells(cell, n_cells)
-    # The responses of each text in the whole cell, at the positions of its classes.
-    whole = (n @ into_cells) @ into_cells.T
-    rows = np.repeat(np.arange(n.shape[0]), np.diff(n.indptr))
-    at = np.asarray(whole[rows, n.indices]).ravel()
-    of_class = np.bincount(n.indices, n.data / at, len(cell))
+    text, of_entry, n, _ = fine.entries()
+    of_text = number_combinations([text, cell[of_entry]])
+    of_class = totals(of_entry, n / totals(of_text, n)[of_text], len(cell))
     with np.errstate(divide="ignore"):
         ratio = np.where(weight > 0, of_class / weight, np.inf)
     fewest = np.full(n_cells, np.inf)
     np.minimum.at(fewest, cell, ratio)
     return np.where(np.isfinite(fewest), fewest, 1.0)
-
-
-def _into_cells(cell: Integers, n_cells: int) -> sparse.csr_array:
-    """Make the array that adds up the classes of each cell: (n_classes_of_cells, n_cells)."""
-    return sparse.csr_array((np.ones(len(cell)), (np.arange(len(cell)), cell)), shape=(len(cell), n_cells))

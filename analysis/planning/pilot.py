@@ -18,14 +18,12 @@ from ..arrays import Floats
 from ..columns import STUDY
 from ..counts import Counts, count_units_by_text
 from ..estimates import personas_only
-from ..statistics import Strata, compare_within, overdispersion
+from ..statistics import PRIOR_TEXTS, Strata, compare_within, overdispersion
 from .truth import OVERDISPERSION, TEXT_SD, Truth, text_sd_of
 
 CONFIDENCE_OF_LIMIT = 0.8
 """Of the one-sided limits: doi:10.1002/sim.4780141709 of Browne 1995."""
 
-_PRIOR_TEXTS = 200.0
-"""The overdispersion that is assumed without a pilot counts as much as this many informative texts, as in the test."""
 _PRIOR_TEXTS_OF_SD = 20.0
 """The same of the standard deviation of texts, and texts with a refusal."""
 
@@ -194,8 +192,8 @@ def _overdispersion(arms: _Arms) -> tuple[float, float]:
         score = compare_within(Strata(persona, *values, arms.n.shape[1])).score
         phi = float(np.median(overdispersion(score, np.zeros(arms.n.shape[1], dtype=np.int64))))
         freedom = float(((k_all > 0) & (k_all < n_all) & there.any(axis=1)).sum())
-    total = _PRIOR_TEXTS + freedom
-    mean = (_PRIOR_TEXTS * OVERDISPERSION + freedom * phi) / total
+    total = PRIOR_TEXTS + freedom
+    mean = (PRIOR_TEXTS * OVERDISPERSION + freedom * phi) / total
     return phi, mean * total / float(stats.chi2.ppf(1 - CONFIDENCE_OF_LIMIT, total))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import Bools, Floats, Integers
-from ..statistics import Score, Strata, clustered_interval, compare_within, detectable, holm, overdispersion, score_p
+from ..statistics import Strata, clustered_interval, compare_within, detectable, holm, overdispersion, score_p
 from .layout import Layout, Size, Source, lay_out
 from .truth import Truth, chances
 
@@ -163,13 +163,13 @@ def _simulate_some(
         [np.concatenate([at[:, n_personas + i, None], nulls], axis=1) for i in range(n_differences)]
     ).reshape(-1)
     of_family = np.repeat(np.arange(n_studies * n_differences), n_personas)
-    taken = _take(score, families)
+    taken = score.take(families)
     p = score_p(taken, overdispersion(taken, of_family)).reshape(n_differences, n_studies, n_personas)
     is_found = np.array([[holm(own) for own in studies] for studies in p]) <= question.alpha / question.n_families
     right = np.sign(taken.estimate.reshape(p.shape)[:, :, 0]) == np.sign(np.array(question.differences))[:, None]
     mde, rate_width, persona_width, phi = np.empty((2, 0)), np.empty(0), np.empty(0), np.empty(0)
     if describe:
-        unchanged = _take(score, at[:, :n_personas].reshape(-1))
+        unchanged = score.take(at[:, :n_personas].reshape(-1))
         phi = overdispersion(unchanged, np.repeat(np.arange(n_studies), n_personas))
         level = np.full(len(phi), question.alpha / question.n_families / n_personas)
         mde = np.stack(detectable(unchanged, phi, level, question.power))
@@ -228,11 +228,6 @@ def _draw(
         n_studies * len(arms),
     )
     return strata, k.astype(np.float64)
-
-
-def _take(score: Score, at: Integers) -> Score:
-    """Select contrasts by number, each as often as it is named."""
-    return Score(*(getattr(score, name)[at] for name in score.__dataclass_fields__))
 
 
 def _width(cases: Floats, n: Floats) -> Floats:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .random_effects import RandomEffects, fit_random_effects, shrink
     from .ranks import RANKS, estimate_ranks
     from .scatter import scatter_interval
-    from .score import Score, detectable, detection_power, overdispersion, score_interval, score_p
+    from .score import PRIOR_TEXTS, Score, detectable, detection_power, overdispersion, score_interval, score_p
     from .separation import Separation, find_separation
     from .sequential import Looks, find_bounds, spend
     from .sign_flips import draw_signs, flip_texts, monte_carlo_p
@@ -60,7 +60,15 @@ else:
             "random_effects": ["RandomEffects", "fit_random_effects", "shrink"],
             "ranks": ["RANKS", "estimate_ranks"],
             "scatter": ["scatter_interval"],
-            "score": ["Score", "detectable", "detection_power", "overdispersion", "score_interval", "score_p"],
+            "score": [
+                "PRIOR_TEXTS",
+                "Score",
+                "detectable",
+                "detection_power",
+                "overdispersion",
+                "score_interval",
+                "score_p",
+            ],
             "separation": ["Separation", "find_separation"],
             "sequential": ["Looks", "find_bounds", "spend"],
             "sign_flips": ["draw_signs", "flip_texts", "monte_carlo_p"],
@@ -73,6 +81,7 @@ else:
 
 __all__ = [
     "LEAST_CLUSTERS",
+    "PRIOR_TEXTS",
     "RANKS",
     "Difference",
     "Estimator",

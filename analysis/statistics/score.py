@@ -83,8 +83,8 @@ class Score:
     n_baseline: Floats
     rate: Floats
 
-    def take(self, keep: NDArray[np.bool_]) -> "Score":
-        """Select contrasts by a mask: (n_contrasts,) bool."""
+    def take(self, keep: NDArray[np.bool_] | NDArray[np.integer]) -> "Score":
+        """Select contrasts by a mask, (n_contrasts,) bool, or by number, each as often as it is named."""
         return Score(*(getattr(self, field.name)[keep] for field in fields(self)))
 
     def where(self, keep: NDArray[np.bool_], other: "Score") -> "Score":

@@ -6,9 +6,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ..arrays import CONFIDENCE, Bools, Floats, Integers, number_combinations
+from ..arrays import CONFIDENCE, Bools, Floats, Integers, first_entries, number_combinations
 from .clustered import cluster_correction, variance_of_scores
-from .intervals import student
+from .intervals import student, totals
 
 _Keys: TypeAlias = tuple[str, ...]
 
@@ -96,24 +96,24 @@ class Pairs:
         less : sequence of str, optional
             Subtract, within items that have both, the pairs that share exactly these factors instead.
         """
-        sizes = _sums(self.item, self.n)
+        sizes = totals(self.item, self.n)
         of_item = self._share_of_items(shared)
         if less is not None:
             of_item = self._share_of_items(less) - of_item
-        return self._average(of_item, sizes, self.cluster[_first(self.item, len(sizes))])
+        return self._average(of_item, sizes, self.cluster[first_entries(self.item)])
 
     def repeated(self, prompt: Integers) -> HalfDifference:
         """Compare pairs of one prompt, which share everything: (n_entries,) int, from 0."""
         differ, pairs = self._count(prompt)
-        sizes = _sums(prompt, self.n)
+        sizes = totals(prompt, self.n)
         with np.errstate(invalid="ignore"):
-            return self._average(differ / pairs, sizes, self.cluster[_first(prompt, len(sizes))])
+            return self._average(differ / pairs, sizes, self.cluster[first_entries(prompt)])
 
     def _average(self, of_part: Floats, weight: Floats, cluster: Integers) -> HalfDifference:
         """Average over parts of clusters, those without pairs left out."""
         has = np.isfinite(of_part)
-        weights = _sums(cluster[has], weight[has], self.n_clusters)
-        sums = _sums(cluster[has], weight[has] * of_part[has], self.n_clusters)
+        weights = totals(cluster[has], weight[has], self.n_clusters)
+        sums = totals(cluster[has], weight[has] * of_part[has], self.n_clusters)
         with np.errstate(invalid="ignore", divide="ignore"):
             whole = np.divide(sums.sum(), weights.sum())
             without = (sums.sum() - sums) / (weights.sum() - weights)
@@ -147,9 +147,9 @@ class Pairs:
     def _within(self, keys: _Keys) -> tuple[Floats, Floats]:
         """Count by item the pairs that share at least these factors."""
         cell = number_combinations([self.item, *(self.factors[name] for name in keys)])
-        item = self.item[_first(cell, int(cell.max(initial=-1)) + 1)]
+        item = self.item[first_entries(cell)]
         n_items = int(self.item.max(initial=-1)) + 1
-        differ, pairs = (_sums(item, one, n_items) for one in self._count(cell))
+        differ, pairs = (totals(item, one, n_items) for one in self._count(cell))
         return differ, pairs
 
     def _between(self, keys: _Keys) -> tuple[Floats, Floats]:
@@ -157,17 +157,17 @@ class Pairs:
         parts = [self.factors[name] for name in keys] or [np.zeros(len(self.n), dtype=np.int64)]
         cell = number_combinations(parts)
         own = number_combinations([self.cluster, cell])
-        at = _first(own, int(own.max(initial=-1)) + 1)
-        n, ones = _sums(own, self.n), _sums(own, self.ones)
-        n_others, ones_others = (_sums(cell[at], one)[cell[at]] - one for one in (n, ones))
+        at = first_entries(own)
+        n, ones = totals(own, self.n), totals(own, self.ones)
+        n_others, ones_others = (totals(cell[at], one)[cell[at]] - one for one in (n, ones))
         differ = ones * (n_others - ones_others) + (n - ones) * ones_others
         cluster = self.cluster[at]
-        by_cluster = [_sums(cluster, one, self.n_clusters) for one in (differ, n * n_others)]
+        by_cluster = [totals(cluster, one, self.n_clusters) for one in (differ, n * n_others)]
         return by_cluster[0], by_cluster[1]
 
     def _count(self, cell: Integers) -> tuple[Floats, Floats]:
         """Count the pairs within each cell whose values differ, and all pairs."""
-        n, ones = _sums(cell, self.n), _sums(cell, self.ones)
+        n, ones = totals(cell, self.n), totals(cell, self.ones)
         return ones * (n - ones), n * (n - 1) / 2
 
 
@@ -197,15 +197,3 @@ def estimate_share(part: HalfDifference, whole: HalfDifference) -> tuple[float, 
     variance, freedom = variance_of_scores(scores)
     reach = float(student(CONFIDENCE, freedom) * np.sqrt(variance))
     return estimate, estimate - reach, estimate + reach
-
-
-def _sums(cell: Integers, values: Floats, n_cells: int = 0) -> Floats:
-    """Add up the values of each cell."""
-    return np.bincount(cell, weights=values, minlength=n_cells).astype(np.float64, copy=False)
-
-
-def _first(cell: Integers, n_cells: int) -> Integers:
-    """Find an entry of each cell: (n_cells,) int."""
-    at = np.zeros(n_cells, dtype=np.int64)
-    at[cell] = np.arange(len(cell))
-    return at

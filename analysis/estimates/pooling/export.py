@@ -39,12 +39,9 @@ def count_for_hibayes(counts: Counts, families: Mapping[str, str]) -> pd.DataFra
     for setting in settings:
         factors = ["model", "task", *["persona"] * (setting == "persona")]
         found = count_units_by_text(counts.where(setting=setting), factors)
-        n = found.n.tocoo()
-        text, cell = n.coords
+        text, cell, n, refused = found.entries()
         part = found.cells[factors].iloc[cell].reset_index(drop=True).assign(text=text)
-        # A sum has the same positions in the same order, and is exact.
-        refused = (found.n_refused + found.n).tocoo().data - n.data
-        parts.append(part.assign(n_correct=refused, n_total=n.data.astype(np.int64)))
+        parts.append(part.assign(n_correct=refused, n_total=n.astype(np.int64)))
     if not parts or not sum(map(len, parts)):
         raise InputError("pool --to hibayes: there are no responses with personas or neutral prompts")
     table = pd.concat(parts, ignore_index=True)

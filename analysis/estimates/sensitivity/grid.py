@@ -10,8 +10,8 @@ from scipy import sparse
 
 from refusal_metrics.errors import InputError
 
-from ...arrays import Floats, Integers
-from ...counts import Counts, add_up
+from ...arrays import Floats, Integers, add_up
+from ...counts import Counts
 
 MOST_CELLS = 1_000_000
 """How many combinations of runs, tasks and labels a study may have: replicates hold all of them at once."""
