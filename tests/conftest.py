@@ -1,3 +1,4 @@
+import importlib.machinery
 import importlib.util
 import os
 import shutil
@@ -53,6 +54,22 @@ def load_beside(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def load_script():
+    """Load a script, which tests cannot import by name: it has no ending. A function of its name."""
+
+    def load(name):
+        path = Path(__file__).resolve().parents[1] / "scripts" / name
+        loader = importlib.machinery.SourceFileLoader(name, str(path))
+        module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
+        # A dataclass looks its module up.
+        sys.modules[name] = module
+        loader.exec_module(module)
+        return module
+
+    return load
 
 
 @pytest.fixture(scope="session")

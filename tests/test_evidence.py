@@ -1,7 +1,5 @@
 """The evidence on real answers: how readings are joined to them, and what is computed."""
 
-import importlib.machinery
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -15,13 +13,9 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def evidence():
+def evidence(load_script):
     """The script as a module."""
-    path = str(ROOT / "scripts" / "evidence_detector")
-    loader = importlib.machinery.SourceFileLoader("evidence_detector", path)
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("evidence_detector", loader))
-    loader.exec_module(module)
-    return module
+    return load_script("evidence_detector")
 
 
 def answers(*responses, persona="person"):

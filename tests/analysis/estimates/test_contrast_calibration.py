@@ -1,10 +1,6 @@
 """Contrasts in simulated studies of known truth; a small version of `scripts/calibrate_contrasts`."""
 
-import importlib.machinery
-import importlib.util
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,14 +11,9 @@ N_STUDIES = 40
 
 
 @pytest.fixture(scope="module")
-def calibrate():
+def calibrate(load_script):
     """The script `calibrate_contrasts`."""
-    path = Path(__file__).resolve().parents[3] / "scripts" / "calibrate_contrasts"
-    loader = importlib.machinery.SourceFileLoader("calibrate_contrasts", str(path))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("calibrate_contrasts", loader))
-    sys.modules["calibrate_contrasts"] = module
-    loader.exec_module(module)
-    return module
+    return load_script("calibrate_contrasts")
 
 
 def test_no_more_studies_name_a_persona_than_the_level_and_intervals_cover(calibrate):

@@ -1,10 +1,5 @@
 """The precision of designs in simulated studies; a small version of `scripts/calibrate_designs`."""
 
-import importlib.machinery
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -14,14 +9,9 @@ N_PROMPTS, N_STUDIES = 2_600, 25
 
 
 @pytest.fixture(scope="module")
-def calibrate():
+def calibrate(load_script):
     """The script `calibrate_designs`."""
-    path = Path(__file__).resolve().parents[3] / "scripts" / "calibrate_designs"
-    loader = importlib.machinery.SourceFileLoader("calibrate_designs", str(path))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("calibrate_designs", loader))
-    sys.modules["calibrate_designs"] = module
-    loader.exec_module(module)
-    return module
+    return load_script("calibrate_designs")
 
 
 @pytest.mark.parametrize("place", range(7))

@@ -1,10 +1,5 @@
 """Shares of the variance in simulated studies of known truth; a small version of `scripts/calibrate_variance`."""
 
-import importlib.machinery
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -14,14 +9,9 @@ N_STUDIES = 50
 
 
 @pytest.fixture(scope="module")
-def calibrate():
+def calibrate(load_script):
     """The script `calibrate_variance`."""
-    path = Path(__file__).resolve().parents[3] / "scripts" / "calibrate_variance"
-    loader = importlib.machinery.SourceFileLoader("calibrate_variance", str(path))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("calibrate_variance", loader))
-    sys.modules["calibrate_variance"] = module
-    loader.exec_module(module)
-    return module
+    return load_script("calibrate_variance")
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,7 @@
 """Personas beyond their wordings: by hand, in simulated studies whose truth is known, and what cannot be compared."""
 
-import importlib.machinery
-import importlib.util
 import math
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,15 +29,9 @@ def study(*, form=True, n_texts=4, **refused):
 
 
 @pytest.fixture(scope="module")
-def calibration():
+def calibration(load_script):
     """The script that simulates studies."""
-    path = Path(__file__).resolve().parents[3] / "scripts" / "calibrate_wordings"
-    loader = importlib.machinery.SourceFileLoader("calibrate_wordings", str(path))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("calibrate_wordings", loader))
-    # A dataclass looks its module up.
-    sys.modules["calibrate_wordings"] = module
-    loader.exec_module(module)
-    return module
+    return load_script("calibrate_wordings")
 
 
 def test_personas_are_compared_with_all_neutral_phrases(make_counts):

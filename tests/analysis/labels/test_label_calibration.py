@@ -1,10 +1,6 @@
 """Corrected rates in simulated studies of known truth; a small version of `scripts/calibrate_labels`."""
 
 import argparse
-import importlib.machinery
-import importlib.util
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,14 +12,9 @@ pytestmark = pytest.mark.slow  # many simulated studies
 
 
 @pytest.fixture(scope="module")
-def script():
+def script(load_script):
     """The script `calibrate_labels`."""
-    path = Path(__file__).resolve().parents[3] / "scripts" / "calibrate_labels"
-    loader = importlib.machinery.SourceFileLoader("calibrate_labels", str(path))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("calibrate_labels", loader))
-    sys.modules["calibrate_labels"] = module
-    loader.exec_module(module)
-    return module
+    return load_script("calibrate_labels")
 
 
 def first(cell):

@@ -1,10 +1,5 @@
 """What a pilot says of the assumptions of a plan."""
 
-import importlib.machinery
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -99,14 +94,10 @@ def test_speeds_are_those_that_were_measured():
     assert read_speeds(pd.DataFrame()) == {}
 
 
-def test_a_plan_from_a_small_pilot_is_large_enough():
+def test_a_plan_from_a_small_pilot_is_large_enough(load_script):
     # A small version of `scripts/calibrate_plan --only assurance`: 40 pilots of 300 prompts at a rate of 10%, whose
     # personas have effects that vary between texts. Fewer than 25 of 40 happen in 4% of trials at an assurance of .7.
-    path = Path(__file__).resolve().parents[3] / "scripts" / "calibrate_plan"
-    loader = importlib.machinery.SourceFileLoader("calibrate_plan", str(path))
-    script = importlib.util.module_from_spec(importlib.util.spec_from_loader("calibrate_plan", loader))
-    sys.modules["calibrate_plan"] = script
-    loader.exec_module(script)
+    script = load_script("calibrate_plan")
     script.PILOTS = (("txp", 0.1),)
     given = script.argparse.Namespace(texts=None, pilots=40, seed=0)
     (row,) = script.measure_assurance(script.read_source(None), given)

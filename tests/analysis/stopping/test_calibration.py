@@ -1,10 +1,5 @@
 """Stopping rules in simulated studies of known truth; a small version of `scripts/calibrate_stopping`."""
 
-import importlib.machinery
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -12,14 +7,9 @@ pytestmark = pytest.mark.slow  # many simulated studies
 
 
 @pytest.fixture(scope="module")
-def calibrate():
+def calibrate(load_script):
     """The script `calibrate_stopping`."""
-    path = Path(__file__).resolve().parents[3] / "scripts" / "calibrate_stopping"
-    loader = importlib.machinery.SourceFileLoader("calibrate_stopping", str(path))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("calibrate_stopping", loader))
-    sys.modules["calibrate_stopping"] = module
-    loader.exec_module(module)
-    return module
+    return load_script("calibrate_stopping")
 
 
 def test_studies_without_an_effect_seldom_stop_and_repeated_intervals_cover(calibrate):

@@ -1,11 +1,7 @@
 """Pooled effects of simulated studies of known truth: few studies with fixed seeds, so that only large errors show."""
 
-import importlib.machinery
-import importlib.util
-import sys
 from collections import defaultdict
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,15 +12,9 @@ N_STUDIES = 5
 
 
 @pytest.fixture(scope="module")
-def script():
+def script(load_script):
     """The script `calibrate_pool`."""
-    path = Path(__file__).resolve().parents[4] / "scripts" / "calibrate_pool"
-    loader = importlib.machinery.SourceFileLoader("calibrate_pool", str(path))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("calibrate_pool", loader))
-    # A dataclass looks its module up.
-    sys.modules["calibrate_pool"] = module
-    loader.exec_module(module)
-    return module
+    return load_script("calibrate_pool")
 
 
 @pytest.fixture(scope="module")
