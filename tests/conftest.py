@@ -59,9 +59,12 @@ def load_beside(name):
 @pytest.fixture(scope="session")
 def load_script():
     """Load a script, which tests cannot import by name: it has no ending. A function of its name."""
+    scripts = Path(__file__).resolve().parents[1] / "scripts"
+    # As if it was run: scripts import what they share.
+    sys.path.insert(0, str(scripts))
 
     def load(name):
-        path = Path(__file__).resolve().parents[1] / "scripts" / name
+        path = scripts / name
         loader = importlib.machinery.SourceFileLoader(name, str(path))
         module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
         # A dataclass looks its module up.

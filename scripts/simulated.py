@@ -1,0 +1,37 @@
+"""What the simulations of `calibrate_...` have in common: the texts of their studies, and how shares are written."""
+# ruff: noqa: INP001 - beside the scripts that import it
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from refusal_metrics.prompts import number_labels
+
+Ints = NDArray[np.int64]
+
+RATINGS_OF_TEXTS = {5: 1, 6: 10, 7: 123, 8: 461, 9: 628, 10: 277}
+CLASS_SIZES = (7516, 2190, 1590, 1039, 701)
+
+
+@lru_cache(maxsize=1)
+def read_texts(file: str | None) -> tuple[Ints, Ints]:
+    """Return the text and the class of each rating, read or simulated."""
+    if file:
+        table = pd.read_csv(file, usecols=["instance_id", "offensiveness"])
+        return number_labels(table["instance_id"]), table["offensiveness"].to_numpy(dtype=np.int64)
+    rng = np.random.default_rng(0)
+    text = np.repeat(np.arange(sum(RATINGS_OF_TEXTS.values())), np.repeat(*zip(*RATINGS_OF_TEXTS.items(), strict=True)))
+    # The harshest texts get the highest ratings, with noise.
+    leaning = rng.normal(size=text.max() + 1)[text] + rng.normal(size=len(text))
+    stratum = np.empty(len(text), dtype=np.int64)
+    stratum[np.argsort(leaning)] = np.repeat(np.arange(1, 6), CLASS_SIZES)
+    return text, stratum
+
+
+def share(values: Sequence[float]) -> str:
+    """Write a mean over studies with its Monte Carlo error."""
+    error = np.std(values) / np.sqrt(len(values))
+    return f"{np.mean(values):.3f} ({error:.3f})"
