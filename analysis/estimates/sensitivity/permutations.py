@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from ...arrays import Floats, Integers
-from ...counts import Counts, add_up
+from ...arrays import Floats, Integers, add_up
+from ...counts import Counts
 from .grid import Cells, Grid, number_levels
 from .shuffles import RowsOfTexts, Shuffles, Steps, last_entry, move_labels, number, number_patterns, number_sorted
 
