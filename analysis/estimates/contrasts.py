@@ -23,7 +23,6 @@ A study with the stopping rule of `run --until-decided` has repeated p-values an
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -45,7 +44,7 @@ from ..statistics import (
     detectable,
     interval_of_difference,
     join_strata,
-    overdispersion,
+    pool_overdispersion,
     score_p,
     student,
     text_scores,
@@ -250,12 +249,8 @@ def _columns(
     has_error = d.freedom > 0
     kinds = pd.Series(list(zip(family, within, strict=True)), dtype=object)
     # Texts that both arms share, and texts that they do not share, have different overdispersion.
-    of_kind = pd.factorize(kinds)[0]
-    # That of a lone contrast is estimated from its own texts, and not pooled.
-    is_alone = within & (np.bincount(of_kind)[of_kind] == 1)
-    score = replace(d.score, freedom=np.where(is_alone & has_error, d.freedom, d.score.freedom))
-    d = replace(d, score=score)
-    phi = overdispersion(score, of_kind)
+    d, phi = pool_overdispersion(d, pd.factorize(kinds)[0])
+    score = d.score
     p = repeated.p_values(np.where(has_error, score_p(score, phi), np.nan))
     n_selected, n_families = count_selected(p, family)
     size = Counter(name for name, is_tested in zip(family, ~np.isnan(p), strict=True) if is_tested)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from ..arrays import CONFIDENCE
 from ..columns import STUDY
 from ..counts import Counts, count_units_by_text
-from ..statistics import Strata, compare_within, overdispersion, score_interval, score_p
+from ..statistics import Strata, compare_within, pool_overdispersion, score_interval, score_p
 from .arms import list_entries
 from .blocks import split_texts
 from .contrasts import personas_only
@@ -66,9 +66,8 @@ def look_at_strata(strata: Strata, family: NDArray[np.integer], *, intervals: bo
         ``low, high, width``
             Of the 95% confidence interval, if requested; the width is 2 if no text has different verdicts.
     """
-    found = compare_within(strata)
+    found, phi = pool_overdispersion(compare_within(strata), family)
     score = found.score
-    phi = overdispersion(score, family)
     table = pd.DataFrame(
         {
             "estimate": score.estimate,

@@ -26,7 +26,7 @@ from ..statistics import (
     compare_within,
     interval_of_difference,
     join_strata,
-    overdispersion,
+    pool_overdispersion,
 )
 from .arms import SUMS
 from .tuned import CLASS_SUMS, Tuned, interval_of_tuned
@@ -197,7 +197,7 @@ def _compare(pairs: Sequence[_Pair]) -> list[list[object]]:
     is_within = np.array([pair.is_within for pair in pairs])
     of_within = is_within[whole.contrast]
     differences = compare_within(whole.take(of_within)).where(is_within, compare_between(whole.take(~of_within)))
-    phi = overdispersion(differences.score, is_within.astype(np.int64))
+    differences, phi = pool_overdispersion(differences, is_within.astype(np.int64))
     low, high = interval_of_difference(differences, phi, CONFIDENCE)
     rows = []
     for pair, estimate, *ends in zip(pairs, differences.score.estimate, low, high, strict=True):

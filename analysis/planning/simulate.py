@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import Bools, Floats, Integers
-from ..statistics import Strata, clustered_interval, compare_within, detectable, holm, overdispersion, score_p
+from ..statistics import Strata, clustered_interval, compare_within, detectable, holm, pool_overdispersion, score_p
 from .layout import Layout, Size, Source, lay_out
 from .truth import Truth, chances
 
@@ -155,7 +155,7 @@ def _simulate_some(
     n_personas, n_differences = layout.n.shape[1], len(question.differences)
     planted = (n_before + np.arange(n_studies)) % n_personas
     strata, totals = _draw(layout, truth, question.differences, planted, rng, n_studies)
-    score = compare_within(strata).score
+    found = compare_within(strata)
     # The contrasts of a study: its personas without an effect, then the planted ones.
     at = np.arange(n_studies * (n_personas + n_differences)).reshape(n_studies, -1)
     nulls = np.array([np.delete(own, j) for own, j in zip(at[:, :n_personas], planted, strict=True)])
@@ -163,14 +163,16 @@ def _simulate_some(
         [np.concatenate([at[:, n_personas + i, None], nulls], axis=1) for i in range(n_differences)]
     ).reshape(-1)
     of_family = np.repeat(np.arange(n_studies * n_differences), n_personas)
-    taken = score.take(families)
-    p = score_p(taken, overdispersion(taken, of_family)).reshape(n_differences, n_studies, n_personas)
+    pooled, phi_of_tests = pool_overdispersion(found.take(families), of_family)
+    taken = pooled.score
+    p = score_p(taken, phi_of_tests).reshape(n_differences, n_studies, n_personas)
     is_found = np.array([[holm(own) for own in studies] for studies in p]) <= question.alpha / question.n_families
     right = np.sign(taken.estimate.reshape(p.shape)[:, :, 0]) == np.sign(np.array(question.differences))[:, None]
     mde, rate_width, persona_width, phi = np.empty((2, 0)), np.empty(0), np.empty(0), np.empty(0)
     if describe:
-        unchanged = score.take(at[:, :n_personas].reshape(-1))
-        phi = overdispersion(unchanged, np.repeat(np.arange(n_studies), n_personas))
+        of_study = np.repeat(np.arange(n_studies), n_personas)
+        pooled, phi = pool_overdispersion(found.take(at[:, :n_personas].reshape(-1)), of_study)
+        unchanged = pooled.score
         level = np.full(len(phi), question.alpha / question.n_families / n_personas)
         mde = np.stack(detectable(unchanged, phi, level, question.power))
         rate_width = _width(totals.sum(axis=2), layout.n.sum(axis=1))

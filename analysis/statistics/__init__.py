@@ -12,7 +12,14 @@ from refusal_metrics.faces import lazy
 if TYPE_CHECKING:
     from .agreement import cohen_kappa, krippendorff_alpha
     from .clustered import cluster_correction, clustered_freedom, clustered_variance, variance_of_scores
-    from .differences import Difference, compare_between, compare_within, interval_of_difference, text_scores
+    from .differences import (
+        Difference,
+        compare_between,
+        compare_within,
+        interval_of_difference,
+        pool_overdispersion,
+        text_scores,
+    )
     from .intervals import (
         effective_units,
         mid_p_interval,
@@ -43,7 +50,14 @@ else:
         {
             "agreement": ["cohen_kappa", "krippendorff_alpha"],
             "clustered": ["cluster_correction", "clustered_freedom", "clustered_variance", "variance_of_scores"],
-            "differences": ["Difference", "compare_between", "compare_within", "interval_of_difference", "text_scores"],
+            "differences": [
+                "Difference",
+                "compare_between",
+                "compare_within",
+                "interval_of_difference",
+                "pool_overdispersion",
+                "text_scores",
+            ],
             "intervals": [
                 "effective_units",
                 "mid_p_interval",
@@ -126,6 +140,7 @@ __all__ = [
     "mid_p_interval",
     "monte_carlo_p",
     "overdispersion",
+    "pool_overdispersion",
     "proportion_interval",
     "remove_noise",
     "scatter_interval",

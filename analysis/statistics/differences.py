@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from .clustered import cluster_correction, clustered_variance
 from .intervals import zero_count_bound
-from .score import Score, score_interval
+from .score import Score, overdispersion, score_interval
 from .strata import Strata, null_third_moment, null_variance
 
 
@@ -43,12 +43,35 @@ class Difference:
         numbers = (np.where(keep, getattr(self, name), getattr(other, name)) for name in _NUMBERS)
         return Difference(self.score.where(keep, other.score), *numbers)
 
-    def take(self, keep: NDArray[np.bool_]) -> "Difference":
-        """Select contrasts by a mask: (n_contrasts,) bool."""
+    def take(self, keep: NDArray[np.bool_] | NDArray[np.integer]) -> "Difference":
+        """Select contrasts by a mask, (n_contrasts,) bool, or by number, each as often as it is named."""
         return Difference(self.score.take(keep), *(getattr(self, name)[keep] for name in _NUMBERS))
 
 
 _NUMBERS = [field.name for field in fields(Difference) if field.name != "score"]
+
+
+def pool_overdispersion(difference: Difference, family: NDArray[np.integer]) -> tuple[Difference, Floats]:
+    """Estimate overdispersion within families of differences, and how well it is known.
+
+    Parameters
+    ----------
+    difference : Difference
+    family : (n_contrasts,) array of int
+        The family of each contrast, numbered from 0.
+
+    Returns
+    -------
+    Difference
+        The same; the test of a difference within texts that is alone in its family, whose overdispersion is estimated
+        from its own texts, has their degrees of freedom.
+    phi : (n_contrasts,) array of float
+        As of `refusal_metrics.analysis.statistics.score.overdispersion`.
+    """
+    score = difference.score
+    is_alone = (np.bincount(family)[family] == 1) & np.isposinf(score.freedom) & (difference.freedom > 0)
+    score = replace(score, freedom=np.where(is_alone, difference.freedom, score.freedom))
+    return replace(difference, score=score), overdispersion(score, family)
 
 
 def interval_of_difference(difference: Difference, phi: Floats, level: float | Floats) -> tuple[Floats, Floats]:
