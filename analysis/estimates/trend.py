@@ -16,8 +16,9 @@ from scipy import stats
 from refusal_metrics.errors import InputError
 
 from ..arrays import CONFIDENCE, Floats
-from ..counts import Counts, count_by_text
+from ..counts import Counts, TextCounts, count_by_text
 from ..statistics import cluster_correction, clustered_covariance, clustered_variance, maximise, student
+from .arms import take_cells
 from .model_properties import look_up
 from .regression.design_matrix import prepare
 
@@ -144,9 +145,12 @@ def estimate_trend(
 def _effects_of_all(counts: Counts, known: Mapping[str, tuple[str, float]]) -> tuple[pd.DataFrame, list[str]]:
     """Estimate each model's variance of persona effects; report models without an estimate."""
     rows, notes = [], []
+    factors = [name for name in ("persona", "template", "task") if name in counts.levels]
+    counts = counts.take(np.all([counts.codes[name] >= 0 for name in ("model", *factors)], axis=0))
+    whole = count_by_text(counts, ["model", *factors])
     for model, (family, value) in known.items():
-        own = counts.where(model=model)
-        row = _effects_of(own) if len(own.n) else "was not run"
+        own = take_cells(whole, (whole.cells["model"] == model).to_numpy())
+        row = _effects_of(own, factors) if len(own.cells) else "was not run"
         if isinstance(row, str):
             notes.append(f"{model} left out: it {row}.")
         else:
@@ -165,12 +169,10 @@ def _insert(table: pd.DataFrame, after: str, setting: Mapping[Hashable, str | No
     return table
 
 
-def _effects_of(counts: Counts) -> dict[str, float] | str:
+def _effects_of(counts: TextCounts, factors: Sequence[str]) -> dict[str, float] | str:
     """Estimate the variance of one model's persona effects, and its log-odds of refusal; or report why not."""
-    factors = [name for name in ("persona", "template", "task") if name in counts.levels]
-    counts = counts.take(np.all([counts.codes[name] >= 0 for name in factors], axis=0))
-    n, k, n_texts = int(counts.n.sum()), int(counts.n_refused.sum()), len(np.unique(counts.text))
-    n_personas = len(np.unique(counts.codes["persona"]))
+    n, k, n_texts = int(counts.n.sum()), int(counts.n_refused.sum()), int((counts.n.sum(axis=1) > 0).sum())
+    n_personas = counts.cells["persona"].nunique() if "persona" in factors else 1
     if n_personas < 2:
         return "was not asked as two personas"
     if n_texts < 2:
@@ -178,7 +180,7 @@ def _effects_of(counts: Counts) -> dict[str, float] | str:
     if min(k, n - k) < _FEW_REFUSALS * n_personas:
         what = "refusals" if k < n - k else "responses that are no refusals"
         return f"has {min(k, n - k):,} {what}, and {_FEW_REFUSALS} for each of {n_personas} personas are needed"
-    data, _ = prepare(count_by_text(counts, factors), factors, {})
+    data, _ = prepare(counts, factors, {})
     fitted = maximise(data.x, data.n, data.k, estimator="firth")
     if not fitted.converged:
         return "has persona effects whose estimation did not converge"
