@@ -1,4 +1,4 @@
-"""What the simulations of `calibrate_...` have in common: the texts of their studies, and how shares are written."""
+"""What the simulations of `calibrate_...` have in common: the texts of their studies, and shares and their marks."""
 # ruff: noqa: INP001 - beside the scripts that import it
 
 from collections.abc import Sequence
@@ -35,3 +35,16 @@ def share(values: Sequence[float]) -> str:
     """Write a mean over studies with its Monte Carlo error."""
     error = np.std(values) / np.sqrt(len(values))
     return f"{np.mean(values):.3f} ({error:.3f})"
+
+
+def mark(values: Sequence[float], bounds: tuple[float, float]) -> str:
+    """Return an exclamation mark for a share that is not within its bounds, beyond three Monte Carlo errors.
+
+    These are the standard errors of shares as large as the bounds, so a share of 0 or 1 has them too. A mean of several
+    shares of each study has a smaller error, and is marked too seldom rather than too often.
+    """
+    low, high = (
+        bound + sign * 3 * np.sqrt(bound * (1 - bound) / len(values))
+        for bound, sign in zip(bounds, (-1, 1), strict=True)
+    )
+    return "" if low <= np.mean(values) <= high else "!"
