@@ -1,5 +1,5 @@
 """What the simulations of `calibrate_...` have in common: the texts of their studies, and shares and their marks."""
-# ruff: noqa: INP001 - beside the scripts that import it
+# ruff: noqa: INP001, TID251 - beside the scripts that import it, and which measure the analysis
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from refusal_metrics.analysis.statistics import find_shift
 
 from refusal_metrics.prompts import number_labels
 
@@ -29,6 +30,13 @@ def read_texts(file: str | None) -> tuple[Ints, Ints]:
     stratum = np.empty(len(text), dtype=np.int64)
     stratum[np.argsort(leaning)] = np.repeat(np.arange(1, 6), CLASS_SIZES)
     return text, stratum
+
+
+def find_log_odds(rate: float, sd: float, added: Sequence[float] | NDArray[np.float64] = (0.0,)) -> float:
+    """Find the log odds that give a mean rate over normal effects with a standard deviation, and over `added` ones."""
+    points, weights = np.polynomial.hermite_e.hermegauss(61)
+    log_odds = sd * points[:, None] + np.asarray(added)
+    return find_shift(log_odds.ravel(), np.repeat(weights, log_odds.shape[1]), rate)
 
 
 def share(values: Sequence[float]) -> str:

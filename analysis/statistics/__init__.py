@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         zero_count_bound,
     )
     from .iota import explain_variance, index_of, remove_noise, split_shares
-    from .logit import Estimator, clustered_covariance, independent_columns, log_likelihood_of, maximise
+    from .logit import Estimator, clustered_covariance, find_shift, independent_columns, log_likelihood_of, maximise
     from .multiplicity import adjust, count_selected, holm, selection_levels
     from .random_effects import RandomEffects, fit_random_effects, shrink
     from .ranks import RANKS, estimate_ranks
@@ -69,7 +69,14 @@ else:
                 "zero_count_bound",
             ],
             "iota": ["explain_variance", "index_of", "remove_noise", "split_shares"],
-            "logit": ["Estimator", "clustered_covariance", "independent_columns", "log_likelihood_of", "maximise"],
+            "logit": [
+                "Estimator",
+                "clustered_covariance",
+                "find_shift",
+                "independent_columns",
+                "log_likelihood_of",
+                "maximise",
+            ],
             "multiplicity": ["adjust", "count_selected", "holm", "selection_levels"],
             "random_effects": ["RandomEffects", "fit_random_effects", "shrink"],
             "ranks": ["RANKS", "estimate_ranks"],
@@ -127,6 +134,7 @@ __all__ = [
     "explain_variance",
     "find_bounds",
     "find_separation",
+    "find_shift",
     "fit_random_effects",
     "flip_texts",
     "holm",

@@ -150,37 +150,26 @@ def text_scores(strata: Strata, difference: Difference) -> Floats:
         variance. nan for one text.
     """
     scale = np.sqrt(cluster_correction(difference.n_texts)) / difference.score.weight
-    return np.asarray(_residuals(strata, difference.score.estimate) * scale[strata.contrast], dtype=np.float64)
-
-
-def _residuals(strata: Strata, estimate: Floats) -> Floats:
-    """Compute the texts' scores around the estimate, w_g (d_g - d): (n_entries,)."""
-    n = strata.n + strata.n_baseline
-    score = (strata.k * strata.n_baseline - strata.k_baseline * strata.n) / n
-    expected = estimate[strata.contrast] * strata.n * strata.n_baseline / n
-    return np.asarray(score - expected, dtype=np.float64)
+    return np.asarray(strata.residuals(difference.score.estimate) * scale[strata.contrast], dtype=np.float64)
 
 
 def _score_within(strata: Strata, n_texts: Floats) -> Score:
     """Compute the statistics of the test within texts."""
-    n, s = strata.n + strata.n_baseline, strata.k + strata.k_baseline
-    weight = strata.n * strata.n_baseline / n
-    score = (strata.k * strata.n_baseline - strata.k_baseline * strata.n) / n
-    of_n, of_baseline, total = (strata.total(values) for values in (strata.n, strata.n_baseline, weight))
+    of_n, of_baseline, total = (strata.total(values) for values in (strata.n, strata.n_baseline, strata.weights))
+    estimate = strata.mean_differences()
     with np.errstate(divide="ignore", invalid="ignore"):
-        estimate = strata.total(score) / total
         return Score(
             estimate=estimate,
             weight=np.where(n_texts > 0, total, np.nan),
-            weight_squares=strata.total_squares(weight),
+            weight_squares=strata.total_squares(strata.weights),
             variance=null_variance(strata),
             third=null_third_moment(strata),
-            scatter=clustered_variance(strata.total_squares(_residuals(strata, estimate)), n_texts),
+            scatter=clustered_variance(strata.total_squares(strata.residuals(estimate)), n_texts),
             n_informative=strata.count_texts(strata.null_variances > 0),
             freedom=np.full(strata.n_contrasts, np.inf),
             n=of_n,
             n_baseline=of_baseline,
-            rate=strata.total(s) / (of_n + of_baseline),
+            rate=strata.total(strata.k + strata.k_baseline) / (of_n + of_baseline),
         )
 
 

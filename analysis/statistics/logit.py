@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-from scipy import linalg, sparse, special
+from numpy.typing import ArrayLike
+from scipy import linalg, optimize, sparse, special
 
 from ..arrays import Bools, Floats
 from .clustered import clustered_variance
@@ -16,6 +17,37 @@ _MAX_STEP = 5.0
 # Of the Newton decrement, s' I^-1 s: the squared distance to the optimum in standard errors.
 _PRECISE = 1e-16
 _CONVERGED = 1e-12
+
+
+def find_shift(log_odds: ArrayLike, weights: ArrayLike, rate: float) -> float:
+    """Find what must be added to log odds for a weighted mean of their probabilities.
+
+    Parameters
+    ----------
+    log_odds : (n,) array of float
+    weights : (n,) array of float
+        At least 0; their sum does not matter.
+    rate : float
+        The mean probability, in (0, 1).
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> round(find_shift([-1.0, 1.0], [1, 1], 0.5), 6)
+    0.0
+    """
+    eta, weight = (np.asarray(values, dtype=np.float64) for values in (log_odds, weights))
+    total = weight.sum()
+
+    def excess(shift: float) -> float:
+        return float(weight @ special.expit(eta + shift) / total) - rate
+
+    # At the ends, every probability is below the rate, or above it.
+    middle = float(special.logit(rate))
+    return float(optimize.brentq(excess, middle - eta.max() - 1e-6, middle - eta.min() + 1e-6, xtol=1e-12))
 
 
 @dataclass(frozen=True)

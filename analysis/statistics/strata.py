@@ -47,6 +47,26 @@ class Strata:
         return np.bincount(self.contrast, weights=values, minlength=self.n_contrasts).astype(np.float64)
 
     @cached_property
+    def weights(self) -> Floats:
+        """The weight of each entry, n_x n_0 / (n_x + n_0); 0 if an arm has no responses: (n_entries,)."""
+        return np.asarray(self.n * self.n_baseline / (self.n + self.n_baseline), dtype=np.float64)
+
+    @cached_property
+    def scores(self) -> Floats:
+        """The difference of each entry's two rates times its weight: (n_entries,)."""
+        crossed = self.k * self.n_baseline - self.k_baseline * self.n
+        return np.asarray(crossed / (self.n + self.n_baseline), dtype=np.float64)
+
+    def mean_differences(self) -> Floats:
+        """Compute Mantel and Haenszel's difference of rates: (n_contrasts,); nan if no entry has both arms."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(self.total(self.scores) / self.total(self.weights), dtype=np.float64)
+
+    def residuals(self, differences: Floats) -> Floats:
+        """Subtract from the scores what differences of rates make them: (n_contrasts,) to (n_entries,)."""
+        return np.asarray(self.scores - differences[self.contrast] * self.weights, dtype=np.float64)
+
+    @cached_property
     def null_variances(self) -> Floats:
         """The variance of each text's refusals in the arm of interest, see `null_variance`: (n_entries,)."""
         n, s = self.n + self.n_baseline, self.k + self.k_baseline

@@ -37,7 +37,7 @@ from scipy import sparse, special
 
 from ...arrays import Bools, Floats, Integers
 from ...counts import TextCounts
-from ...statistics import cluster_correction, totals
+from ...statistics import Strata, cluster_correction, totals
 
 SIZES = ("n", "n_refused", "n_baseline", "n_refused_baseline")
 
@@ -115,16 +115,15 @@ def compare_with_baselines(
     text, cell = asked.indices, np.repeat(np.arange(n_cells), np.diff(asked.indptr))
     own_n, other_n, other_k = asked.data, n_of_text[text, at[cell]], k_of_text[text, at[cell]]
     n, k = totals(cell, own_n, n_cells), totals(cell, own_k, n_cells)
+    strata = Strata(cell, own_n, own_k, other_n, other_k, n_cells)
+    weights = strata.total(strata.weights)
+    within = weights > 0
     with np.errstate(divide="ignore", invalid="ignore"):
-        weight = own_n * other_n / (own_n + other_n)
-        weights = totals(cell, weight, n_cells)
-        within = weights > 0
-        apart = own_k / own_n - np.where(other_n > 0, other_k / other_n, 0)
         own_rate, rate0 = k / n, k0 / n0
-        difference = np.where(within, totals(cell, weight * apart, n_cells) / weights, own_rate - rate0)
+        difference = np.where(within, strata.mean_differences(), own_rate - rate0)
         share = np.where(
             within[cell],
-            weight * (apart - difference[cell]) / weights[cell],
+            strata.residuals(difference) / weights[cell],
             (own_k - own_n * own_rate[cell]) / n[cell],
         )
         adjusted = np.clip(n * (rate0 + difference), 0, n)

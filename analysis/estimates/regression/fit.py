@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, special, stats
+from scipy import special, stats
 
 from refusal_metrics.errors import InputError, unknown_name
 
@@ -17,6 +17,7 @@ from ...statistics import (
     Estimator,
     Separation,
     find_separation,
+    find_shift,
     holm,
     log_likelihood_of,
     maximise,
@@ -245,13 +246,7 @@ def _bound(data: Data, separation: Separation, coef: Floats, j: int) -> float:
     eta = x @ coef - coef[j]
     n_texts = np.count_nonzero(data.text_n @ cells.astype(np.float64))
     rate = float(zero_count_bound(n_texts, 1 - CONFIDENCE))
-    goal = rate if separation.sign[j] < 0 else 1 - rate
-
-    def excess(beta: float) -> float:
-        return float(n @ special.expit(eta + beta) / n.sum()) - goal
-
-    middle = float(special.logit(goal))
-    return float(optimize.brentq(excess, middle - eta.max() - 1e-6, middle - eta.min() + 1e-6, xtol=1e-12))
+    return find_shift(eta, n, rate if separation.sign[j] < 0 else 1 - rate)
 
 
 def _wald(data: Data, separation: Separation, estimate: Estimate) -> pd.DataFrame:

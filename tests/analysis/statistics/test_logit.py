@@ -1,12 +1,14 @@
 """The three estimators and the clustered covariance, against closed forms and statsmodels."""
 
+import math
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from refusal_metrics.analysis.statistics.logit import clustered_covariance, independent_columns, maximise
+from refusal_metrics.analysis.statistics.logit import clustered_covariance, find_shift, independent_columns, maximise
 from scipy import optimize, sparse, special
 
 TWO_BY_TWO = sparse.csr_array(np.array([[1.0, 0.0], [1.0, 1.0]]))
@@ -105,3 +107,11 @@ def test_columns_made_of_earlier_ones_are_found_with_how():
     assert independent.tolist() == [True, True, False, False, True]
     # The third column is the first minus the second; the fourth is nothing.
     np.testing.assert_allclose(combination, [[1, 0], [-1, 0], [0, 0]], atol=1e-12)
+
+
+def test_a_shift_gives_a_weighted_mean_rate():
+    # (3 / (1 + e^-1) + 1 / (1 + e^2)) / 4 is the mean of log odds 0 and -3 after a shift of 1.
+    rate = (3 / (1 + math.exp(-1)) + 1 / (1 + math.exp(2))) / 4
+    assert find_shift([0.0, -3.0], [3, 1], rate) == pytest.approx(1, abs=1e-10)
+    # Far out, too.
+    assert find_shift([0.0], [1], 1e-6) == pytest.approx(math.log(1e-6 / (1 - 1e-6)), abs=1e-9)

@@ -63,3 +63,14 @@ def test_values_of_0_and_1_give_the_hypergeometric_variance():
 
 def test_values_that_do_not_differ_within_texts_have_no_variance():
     assert null_variance(valued(((0.5, 0.5), (0.5,)), ((0.1,), (0.1, 0.1)))).tolist() == [0]
+
+
+def test_differences_are_mantel_and_haenszels_and_entries_of_one_arm_add_nothing():
+    # Of the texts with both arms, 1 of 2 against 0 of 2 has weight 1, and 3 of 3 against 1 of 1 has 3 / 4: .5 / 1.75.
+    strata = Strata(
+        np.zeros(3, dtype=int), *map(np.array, ([2.0, 3.0, 5.0], [1.0, 3.0, 4.0], [2.0, 1.0, 0.0], [0.0, 1.0, 0.0])), 1
+    )
+    np.testing.assert_allclose(strata.weights, [1, 0.75, 0])
+    np.testing.assert_allclose(strata.mean_differences(), [2 / 7], rtol=1e-14)
+    # .5 - 2 / 7 and 0 - 2 / 7 * 3 / 4; they cancel.
+    np.testing.assert_allclose(strata.residuals(strata.mean_differences()), [3 / 14, -3 / 14, 0], atol=1e-15)
