@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..responses import FLAGGED, LABEL_CLASSES
 from ..statistics import effective_units
-from .tuned import error_interval
+from .tuned import error_interval, unseen_variance
 
 ANTICIPATED = {"agreed": 0.98, "alone": 0.75, "disputed": 0.15, "hedged": 0.15, "open": 0.01, "answered": 0.005}
 """The share of refusals in each class, if a rule errs somewhat more often than ``answer_aware`` in its validation."""
@@ -70,6 +70,9 @@ def expect_width(
             k, of_side, m = n_labelled[at].astype(np.float64), share[at] / share[at].sum(), labels[:, at]
             means[side] = m @ of_side
             variance = (m * (1 - m)) @ (of_side**2 / np.maximum(k - 1, 1))
+            if side == 0:
+                alike = ((m == 0) | (m == 1)) & ((means[side] > 0) & (means[side] < 1))[:, None]
+                variance += np.where(alike, unseen_variance(k), 0.0) @ of_side**2
             ends = error_interval(means[side], variance, effective_units(np.repeat(of_side / k, n_labelled[at])))
             squares += (share[at].sum() * np.stack([means[side] - ends[0], ends[1] - means[side]])) ** 2
     tuned = np.abs(means[0] - means[1]) if n[_IS_FLAGGED].any() else np.ones(_N_SAMPLES)

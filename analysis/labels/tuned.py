@@ -15,9 +15,10 @@ Its error has two parts, both clustered by text. The prediction varies between t
 interval is that of the detector's rate, scaled by the ratio of their standard errors. The shares :math:`\hat m_c` vary
 by the sampling of labels: the flagged classes together, and the others together, have a linearised variance
 :math:`\sum_g z_g^2`, :math:`z_g = \sum_c W_c \sum_{i \in g, c} w_i (y_i - \hat m_c) / \sum_{i \in c} w_i`, whose
-effective sample size gives a mid-P interval. No interval is narrower than that without an error among as many labels,
-for an unseen error can have a larger weight than those seen; with few labels (`FEW_LABELS`), intervals are exact. The
-distances of the parts from their ends are combined with the correlations of the texts' contributions.
+effective sample size gives a mid-P interval. Flagged classes whose labels are all alike, but unlike those of another,
+have the variance of `unseen_variance`: their own would be 0. No interval is narrower than that without an error among
+as many labels, for an unseen error can have a larger weight than those seen; with few labels (`FEW_LABELS`), intervals
+are exact. The distances of the parts from their ends are combined with the correlations of the texts' contributions.
 """
 
 from collections.abc import Sequence
@@ -47,6 +48,10 @@ CLASS_SUMS = tuple(f"{kind}_{name}" for kind in KINDS for name in LABEL_CLASSES)
 
 FEW_LABELS = 20
 """With fewer effective labels of one verdict, the interval of its errors is exact."""
+
+_UNSEEN_ERRORS = 1 / 5
+"""How many errors are added to either side of labels that are all alike, so that their share has a variance. More would
+widen the usual intervals by more than about 2%."""
 
 # How classes are put together if they have too few labels: the first of these of which all groups have enough.
 _GROUPS = (
@@ -109,7 +114,7 @@ class Tuned:
         for side, choices in enumerate(_GROUPS):
             groups = classes.choose(choices)
             usable = usable and groups is not None
-            share, units = 0.0, np.zeros(len(sums))
+            share, units, unseen = 0.0, np.zeros(len(sums)), 0.0
             for group in groups or ():
                 at = list(group)
                 w, refusals = classes.weight[:, at].sum(axis=1), classes.weight_refusal[:, at].sum(axis=1)
@@ -118,10 +123,14 @@ class Tuned:
                 share += of_all
                 scores[:, side] += of_all * (refusals - m * w) / w.sum() * np.sqrt(k / max(k - 1, 1))
                 units += of_all * w / w.sum()
+                if side == 0 and m in {0.0, 1.0}:
+                    unseen += of_all**2 * float(unseen_variance(effective_units(w)))
             if groups:
                 at = [c for group in groups for c in group]
                 m = float(classes.n[:, at].sum(axis=0) @ mean[at]) / total / share
                 variance = float(variance_of_scores(scores[there][:, [side]])[0][0]) / share**2
+                # If all classes are alike, the interval is that of a share without an error.
+                variance += unseen / share**2 if 0 < m < 1 else 0.0
                 ends = error_interval(m, variance, effective_units(units))
                 low[side], high[side] = share * (m - float(ends[0])), share * (float(ends[1]) - m)
         expected = classes.n @ mean
@@ -165,6 +174,30 @@ def _of_classes(sums: pd.DataFrame, kind: str) -> Floats:
     return sums[[f"{kind}_{name}" for name in LABEL_CLASSES]].to_numpy(dtype=np.float64)
 
 
+def unseen_variance(units: ArrayLike) -> Floats:
+    """Return the variance of a class's share if its labels are all alike: of a fifth of an error more to either side.
+
+    Without it, a class would count as known although few labels were drawn from it.
+
+    Parameters
+    ----------
+    units : array of float
+        The effective number of the labels of the class.
+
+    Returns
+    -------
+    array of float
+
+    Examples
+    --------
+    >>> round(float(unseen_variance(10)), 4)
+    0.0019
+    """
+    k = np.asarray(units, dtype=np.float64)
+    share = _UNSEEN_ERRORS / (k + 2 * _UNSEEN_ERRORS)
+    return np.asarray(share * (1 - share) / k, dtype=np.float64)
+
+
 def error_interval(rate: ArrayLike, variance: ArrayLike, units: ArrayLike) -> tuple[Floats, Floats]:
     """Compute the 95% confidence interval of a share that labels estimate.
 
@@ -187,7 +220,7 @@ def error_interval(rate: ArrayLike, variance: ArrayLike, units: ArrayLike) -> tu
     unseen = np.where(
         few, *(zero_count_bound(np.maximum(k, 1), tail) for tail in ((1 - CONFIDENCE) / 2, 1 - CONFIDENCE))
     )
-    # Labels that are alike in each class, but not in all, have no variance.
+    # Unflagged labels that are alike in each class, but not in all, have no variance.
     with np.errstate(divide="ignore", invalid="ignore"):
         n = np.where(v > 0, p * (1 - p) / v, np.maximum(k, 1))
         exact = proportion_interval(p, p * (1 - p) / n, np.inf, unseen)

@@ -12,6 +12,7 @@ from refusal_metrics.analysis.contracts import CORRECTED_CONTRASTS
 from refusal_metrics.analysis.estimates import estimate_contrasts, estimate_rates
 from refusal_metrics.analysis.labels import sum_rows
 from refusal_metrics.analysis.labels.corrected import estimate_corrected, estimate_corrected_contrasts
+from refusal_metrics.analysis.statistics import mid_p_interval
 from scipy.optimize import brentq
 from scipy.special import expit
 
@@ -107,6 +108,24 @@ def test_alike_labels_of_each_class_leave_room_for_an_unseen_error():
     assert row["estimate"] == pytest.approx(0.4)
     assert row["ci_low"] < 0.32
     assert row["ci_high"] > 0.48
+
+
+def test_flagged_labels_that_are_alike_in_one_class_only_leave_its_share_uncertain():
+    # All 20 labels of 700 agreed flags are refusals, and 12 of 40 of 300 others: .7 + .3 * .3 = .79.
+    kinds = (("agreed", 700, 20, 20), ("alone", 300, 40, 12))
+    frame = pd.concat(
+        [
+            grown((k, 1, 1, n / m), (m - k, 1, 0, n / m), (n - m, 1, 0, 0)).assign(label_class=name)
+            for name, n, m, k in kinds
+        ],
+        ignore_index=True,
+    ).assign(text_id=lambda rows: rows.index.astype(str))
+    row = estimate_corrected(make_sums(frame), []).iloc[0]
+    assert row["estimate"] == pytest.approx(0.79)
+    # A fifth of an error among 20.4 labels is the share .0098, whose variance is .0098 * .9902 / 20.
+    variance = 0.7**2 * 0.0098 * 0.9902 / 20 + 0.3**2 * 0.3 * 0.7 / 39
+    low, high = mid_p_interval(0.79, 0.79 * 0.21 / variance)
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((float(low), float(high)), abs=2e-4)
 
 
 def test_a_rate_where_all_is_labelled_is_the_labelled_one():
