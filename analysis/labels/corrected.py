@@ -86,12 +86,13 @@ def estimate_corrected_contrasts(sums: pd.DataFrame, baseline: str) -> pd.DataFr
     As by `refusal_metrics.analysis.estimates.contrasts.estimate_contrasts`, personas are compared within texts: a text
     with n responses of the persona and n_0 of the baseline has the weight n n_0 / (n + n_0) in both rates. Labels
     correct these weighted rates, for there are too few of them to compare labels within texts. If no text has both,
-    the two rates are compared.
+    the two rates are compared. If texts have several blocks, personas are compared within these. Unlike there, each
+    response counts, also to a prompt that was sent twice.
 
     Parameters
     ----------
     sums : pandas.DataFrame
-        As for `estimate_corrected`, with the columns ``setting`` and ``persona``.
+        As for `estimate_corrected`, with the columns ``setting`` and ``persona``, and ``block`` if there are blocks.
     baseline : str
         ``neutral`` or ``persona-free``, that setting's responses; ``others``, all other personas' of the same
         model and task; or a persona.
@@ -111,6 +112,7 @@ def estimate_corrected_contrasts(sums: pd.DataFrame, baseline: str) -> pd.DataFr
     """
     if "persona" not in sums or "setting" not in sums:
         raise unknown_name("factor", "persona", _factors(sums))
+    sums, keys = _split_texts(sums)
     asked = sums[(sums["setting"] == "persona") & sums["persona"].notna()]
     allowed = [*BASELINES, OTHERS, *sorted(asked["persona"].unique())]
     if baseline not in allowed:
@@ -127,7 +129,7 @@ def estimate_corrected_contrasts(sums: pd.DataFrame, baseline: str) -> pd.DataFr
             if persona == baseline or other.empty:
                 continue
             personas.append(persona)
-            pairs.append(_Pair(own, other))
+            pairs.append(_Pair(own, other, keys))
         rows += [
             [*study, persona, baseline, *values]
             for persona, values in zip(personas, _compare(pairs) if pairs else [], strict=True)
@@ -136,7 +138,17 @@ def estimate_corrected_contrasts(sums: pd.DataFrame, baseline: str) -> pd.DataFr
 
 
 def _factors(sums: pd.DataFrame) -> list[str]:
-    return [str(name) for name in sums if name not in {"text_id", *_ALL}]
+    return [str(name) for name in sums if name not in {"text_id", "block", *_ALL}]
+
+
+def _split_texts(sums: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return the columns that identify what is compared within: blocks if a text has several, as in contrasts."""
+    if "block" not in sums:
+        return sums, ["text_id"]
+    is_whole = sums["block"].isna().groupby(sums["text_id"]).transform("any")
+    sums = sums.assign(block=sums["block"].astype(object).mask(is_whole, ""))
+    several = sums.groupby("text_id")["block"].nunique().max() > 1
+    return sums, ["text_id", "block"] if several else ["text_id"]
 
 
 def _cells(sums: pd.DataFrame, by: Sequence[str]) -> "list[tuple[tuple[object, ...], pd.DataFrame]]":
@@ -161,13 +173,14 @@ def _sizes(of_text: pd.DataFrame) -> list[int]:
 
 
 class _Pair:
-    """A persona's responses and a baseline's by text, and the weights with which they are compared."""
+    """A persona's responses and a baseline's by text or block, and the weights with which they are compared."""
 
-    def __init__(self, own: pd.DataFrame, other: pd.DataFrame) -> None:
-        arms = [part.groupby("text_id", dropna=False)[_ALL].sum() for part in (own, other)]
-        self.sizes = _sizes(arms[0])
-        texts = arms[0].index.union(arms[1].index)
-        self.arms = [arm.reindex(texts, fill_value=0.0) for arm in arms]
+    def __init__(self, own: pd.DataFrame, other: pd.DataFrame, keys: list[str]) -> None:
+        arms = [part.groupby(keys, dropna=False)[_ALL].sum() for part in (own, other)]
+        self.sizes = _sizes(arms[0].groupby("text_id", dropna=False).sum())
+        rows = arms[0].index.union(arms[1].index)
+        self.arms = [arm.reindex(rows, fill_value=0.0) for arm in arms]
+        self.text = None if len(keys) == 1 else pd.factorize(rows.get_level_values("text_id"))[0]
         self.n, self.n_baseline = (arm["n"].to_numpy(dtype=np.float64) for arm in self.arms)
         self.shared = (self.n > 0) & (self.n_baseline > 0)
         self.is_within = bool(self.shared.any())
@@ -177,7 +190,8 @@ class _Pair:
         kept = self.shared if self.is_within else np.ones(len(self.n), dtype=bool)
         k, k_baseline = (arm["n_refused"].to_numpy(dtype=np.float64)[kept] for arm in self.arms)
         contrast = np.zeros(int(kept.sum()), dtype=np.int64)
-        return Strata(contrast, self.n[kept], k, self.n_baseline[kept], k_baseline, 1)
+        text = None if self.text is None else self.text[kept]
+        return Strata(contrast, self.n[kept], k, self.n_baseline[kept], k_baseline, 1, text=text)
 
     def correct(self, ends: tuple[float, float]) -> list[float]:
         """Estimate the corrected difference and its interval, given that of the detector's rates."""
@@ -185,7 +199,7 @@ class _Pair:
         if self.is_within:
             total = self.n + self.n_baseline
             weights = [np.where(self.shared, n / total, 0.0) for n in (self.n_baseline, self.n)]
-        rates = [Tuned.of(arm, weight) for arm, weight in zip(self.arms, weights, strict=True)]
+        rates = [Tuned.of(arm, weight, self.text) for arm, weight in zip(self.arms, weights, strict=True)]
         if not all(rate.usable for rate in rates):
             return [np.nan] * 3
         return [rates[0].estimate - rates[1].estimate, *interval_of_tuned(rates, [1.0, -1.0], ends)]

@@ -53,8 +53,9 @@ class LabelSums:
     Attributes
     ----------
     sums : pandas.DataFrame
-        One row a text and combination of factors: the factors, ``text_id`` (with its task before
-        it), `refusal_metrics.analysis.labels.arms.SUMS` and `refusal_metrics.analysis.labels.tuned.CLASS_SUMS`.
+        One row a text and combination of factors: the factors, ``block`` if one is persona and responses have it,
+        ``text_id`` (with its task before it), `refusal_metrics.analysis.labels.arms.SUMS` and
+        `refusal_metrics.analysis.labels.tuned.CLASS_SUMS`.
     notes : tuple of str
         How the labels were used.
     """
@@ -96,6 +97,9 @@ def sum_labels(
         are missing; or if the weights do not add up to the number of responses.
     """
     check_run_factors(run_factors_among(factors))
+    # Differences between personas are within the blocks of a text.
+    if "persona" in factors and "block" in responses.columns:
+        factors = [*factors, "block"]
     rule = responses.rule(detector)
     _check_ids(responses, labels)
     _check_strata(labels)

@@ -28,13 +28,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ..arrays import CONFIDENCE, Floats
+from ..arrays import CONFIDENCE, Floats, Integers
 from ..responses import LABEL_CLASSES
 from ..statistics import (
     effective_units,
     mid_p_interval,
     proportion_interval,
     sum_interval,
+    totals,
     variance_of_scores,
     zero_count_bound,
 )
@@ -88,7 +89,7 @@ class Tuned:
     usable: bool
 
     @classmethod
-    def of(cls, sums: pd.DataFrame, weight: Floats | None = None) -> "Tuned":
+    def of(cls, sums: pd.DataFrame, weight: Floats | None = None, text: Integers | None = None) -> "Tuned":
         """Estimate a rate.
 
         Parameters
@@ -98,6 +99,8 @@ class Tuned:
             nothing.
         weight : (n_texts,) array of float, optional
             The weight of a text's responses, at least 0; by default 1.
+        text : (n_rows,) array of int, optional
+            The text of each row, numbered from 0, if rows are blocks of texts.
 
         Returns
         -------
@@ -107,14 +110,17 @@ class Tuned:
         n, n_refused = (sums[name].to_numpy(dtype=np.float64) * every for name in ("n", "n_refused"))
         there = n > 0
         classes = _Classes(*(_of_classes(sums, kind) for kind in KINDS)).weigh(every, there)
+        if text is not None:
+            n, n_refused = totals(text, n), totals(text, n_refused)
+            classes, there = classes.add_up(text), totals(text, there.astype(np.float64)) > 0
         total, rate = float(n.sum()), float(n_refused.sum() / n.sum())
         mean = np.zeros(len(LABEL_CLASSES))
-        low, high, scores = np.zeros(2), np.zeros(2), np.zeros((len(sums), 2))
+        low, high, scores = np.zeros(2), np.zeros(2), np.zeros((len(n), 2))
         usable = int(there.sum()) > 1
         for side, choices in enumerate(_GROUPS):
             groups = classes.choose(choices)
             usable = usable and groups is not None
-            share, units, unseen = 0.0, np.zeros(len(sums)), 0.0
+            share, units, unseen = 0.0, np.zeros(len(n)), 0.0
             for group in groups or ():
                 at = list(group)
                 w, refusals = classes.weight[:, at].sum(axis=1), classes.weight_refusal[:, at].sum(axis=1)
@@ -154,11 +160,17 @@ class _Classes:
         n, w, refusals = (values * weight[:, None] for values in (self.n, self.weight, self.weight_refusal))
         return _Classes(
             n,
-            self.n_labelled,
+            self.n_labelled * there[:, None],
             w,
             refusals,
             np.stack([values[there].sum(axis=0) for values in (self.n, self.n_labelled)]),
         )
+
+    def add_up(self, text: Integers) -> "_Classes":
+        """Sum the rows of each text."""
+        parts = (self.n, self.n_labelled, self.weight, self.weight_refusal)
+        n, n_labelled, w, refusals = (np.stack([totals(text, one) for one in part.T], axis=1) for part in parts)
+        return _Classes(n, n_labelled, w, refusals, self.counts)
 
     def choose(self, choices: Sequence[Sequence[tuple[int, ...]]]) -> Sequence[tuple[int, ...]] | None:
         """Choose the finest groups with enough labels in each; those without responses are left out."""

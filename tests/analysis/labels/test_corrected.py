@@ -308,6 +308,39 @@ def test_the_uncorrected_difference_has_the_interval_of_the_other_command(make_c
         np.testing.assert_allclose(ours[mine], theirs[name], atol=1e-12)
 
 
+@pytest.fixture
+def blocks():
+    """Texts with two blocks, whose rates differ: persona a is asked more often in the second, where more is refused."""
+    rng = np.random.default_rng(1)
+    block = rng.integers(0, 2, 3000)
+    persona = np.where(rng.random(3000) < np.where(block == 1, 0.7, 0.3), "a", "b")
+    refused = rng.random(3000) < np.where(block == 1, 0.6, 0.1)
+    frame = pd.DataFrame({"text_id": [f"t{i}" for i in rng.integers(0, 150, 3000)], "block": block})
+    return frame.assign(persona=persona, refused=refused, label=refused, weight=1)
+
+
+def test_corrected_differences_are_within_blocks_as_those_of_the_other_command(make_counts, blocks):
+    factors = ("model", "task", "setting", "persona", "block")
+    ours = estimate_corrected_contrasts(make_sums(blocks, factors), "b").iloc[0]
+    theirs = estimate_contrasts(make_counts(blocks.assign(model="m", task="nli", setting="persona")), "b").iloc[0]
+    for mine, name in (("uncorrected", "estimate"), ("uncorrected_low", "ci_low"), ("uncorrected_high", "ci_high")):
+        assert ours[mine] == pytest.approx(theirs[name], abs=1e-12)
+    # All labels are those of the detector, so nothing is corrected; within texts the difference would be about .2.
+    assert ours["estimate"] == pytest.approx(ours["uncorrected"], abs=1e-12)
+    assert abs(ours["estimate"]) < 0.06
+    assert ours["n_texts"] == blocks.loc[blocks["persona"] == "a", "text_id"].nunique()
+
+
+def test_a_text_with_responses_in_no_block_is_one_block(blocks):
+    factors = ("model", "task", "setting", "persona", "block")
+    some = blocks.assign(block=blocks["block"].astype(object).where(blocks.index % 2 == 0, None))
+    columns = ["estimate", "ci_low", "ci_high", "n_texts"]
+    found, expected = (
+        estimate_corrected_contrasts(sums, "b")[columns] for sums in (make_sums(some, factors), make_sums(blocks))
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
 def test_personas_of_other_texts_are_compared_as_rates(three_personas):
     frame = three_personas[three_personas["persona"] != "c"].copy()
     frame["text_id"] = frame["persona"] + frame["text_id"].astype(str)
