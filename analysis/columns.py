@@ -145,7 +145,7 @@ def run_factors_among(factors: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys(factors) if name not in {*STUDY_COLUMNS, *FACTORS})
 
 
-def check_run_factors_only(option: str, factors: Sequence[str], doing: str) -> None:
+def check_run_factors_only(option: str, factors: Sequence[str], doing: str, *, besides: str = "") -> None:
     """Check that results are broken down by settings of runs only.
 
     Parameters
@@ -155,6 +155,8 @@ def check_run_factors_only(option: str, factors: Sequence[str], doing: str) -> N
     factors : sequence of str
     doing : str
         The beginning of a sentence, e.g. ``trend compares personas within each model``.
+    besides : str
+        A factor that is allowed, too.
 
     Raises
     ------
@@ -162,10 +164,11 @@ def check_run_factors_only(option: str, factors: Sequence[str], doing: str) -> N
         If one of the factors is no setting of runs.
     """
     run_factors = run_factors_among(factors)
-    if wrong := [name for name in factors if name not in run_factors]:
+    also = f"{besides} and " if besides else ""
+    if wrong := [name for name in factors if name not in run_factors and name != besides]:
         raise InputError(
-            f"{option} {','.join(wrong)}: {doing}, and can be broken down by settings of runs only "
-            f"(temperature, ...); leave out {option}, or name such a setting"
+            f"{option} {','.join(wrong)}: {doing}, and can be broken down by {also}settings of runs only "
+            f"(temperature, ...); leave out {option}, or name {'one of these' if also else 'such a setting'}"
         )
 
 

@@ -56,7 +56,7 @@ class Pooled(Selection):
         [['studied', 'farmer', 1.2], ['studied', 'nurse', 6.5], ['studied', 'pilot', 5.4]]
         """
         factors = names_of(by, "by")
-        check_run_factors_only("by", [name for name in factors if name != "task"], "pool compares personas over models")
+        check_run_factors_only("by", factors, "pool compares personas over models", besides="task")
         level = "persona_group" if groups else "persona"
         counts = self._counts([*factors, level], detector)
         with ExitStack() as stack:

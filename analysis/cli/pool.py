@@ -70,11 +70,11 @@ def pool(
     from ..columns import check_run_factors_only
     from ..contracts import POOLED, POOLED_MODELS, POOLED_SPREAD
     from ..display import print_table
-    from ..estimates import estimate_pool
+    from ..estimates import FEWEST_LEVELS, FEWEST_MODELS, estimate_pool
 
     check_one_of({"--each": each, "--spread": spread, "--to": to})
     factors = names(by)
-    check_run_factors_only("--by", [name for name in factors if name != "task"], "pool compares personas over models")
+    check_run_factors_only("--by", factors, "pool compares personas over models", besides="task")
     if bool(to) != (out is not None):
         raise InputError("--to and --out: are given together, e.g. --to hibayes --out counts.csv")
     level = "persona_group" if groups else "persona"
@@ -87,6 +87,11 @@ def pool(
     with busy("Pooling the effects"):
         pooled = estimate_pool(counts, level, models, factors, spread=spread)
     say(pooled.notes)
+    if spread and pooled.spread.empty:
+        raise InputError(
+            f"--spread: needs at least {FEWEST_MODELS} models and {FEWEST_LEVELS} levels of {level} that can be used; "
+            "add results, or leave out --spread"
+        )
     if each:
         shown = [level, "estimate", "ci_low", "ci_high", "odds_ratio", "unpooled", "neutral_rate"]
         print_table(pooled.models, form, [*factors, "model"], contract=POOLED_MODELS, columns=shown)

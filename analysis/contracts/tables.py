@@ -225,6 +225,7 @@ TABLES: Mapping[str, Contract] = {
 
 OTHER_TABLES = (
     *(LEADERBOARD, RUN_COMPARISON, CHANGES, CORRECTED, CORRECTED_CONTRASTS, LABEL_PLAN),
+    *(PLAN, POWER_CURVE, REPEAT_CHECK),
     *POOLED_TABLES,
 )
 """The contracts of other commands' tables."""

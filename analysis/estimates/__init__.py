@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .looks import look_at_contrasts, look_at_strata
     from .model_properties import look_up, look_up_families, read_properties
     from .pooling.export import TOOLS, count_for_hibayes
+    from .pooling.mixture import FEWEST_LEVELS, FEWEST_MODELS
     from .pooling.pool import Pool, estimate_pool
     from .rates import estimate_rates
     from .regression.design_matrix import parse_formula
@@ -32,6 +33,7 @@ else:
             "interactions": ["describe_no_interactions", "estimate_interactions"],
             "model_properties": ["look_up", "look_up_families", "read_properties"],
             "pooling.export": ["TOOLS", "count_for_hibayes"],
+            "pooling.mixture": ["FEWEST_LEVELS", "FEWEST_MODELS"],
             "pooling.pool": ["Pool", "estimate_pool"],
             "looks": ["look_at_contrasts", "look_at_strata"],
             "rates": ["estimate_rates"],
@@ -48,6 +50,8 @@ else:
 
 __all__ = [
     "COMPONENTS",
+    "FEWEST_LEVELS",
+    "FEWEST_MODELS",
     "N_THREADS",
     "REPEAT",
     "TOOLS",

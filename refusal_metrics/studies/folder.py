@@ -162,14 +162,17 @@ class StudyFolder:
     ) -> tuple[dict[str, Any], bool]:
         """Return a look, from 1, and whether it is new: one that has not been taken is taken and recorded.
 
-        `take` is given the earlier looks.
+        `take` is given the earlier looks. It may take minutes, in which other runs can write. If two runs take a look,
+        the first that is recorded counts.
         """
+        before = self.looks(model, kind)
+        taken = dict(take(before)) if len(before) < number else {}
         with self._writing(), self._locked(_WHOLE_STUDY, wait=True):
             record = self.record()
             looks: list[dict[str, Any]] = record.setdefault("looks", {}).setdefault(model, {}).setdefault(kind, [])
-            is_new = len(looks) < number
+            is_new = bool(taken) and len(looks) == len(before)
             if is_new:
-                looks.append(dict(take(looks)))
+                looks.append(taken)
                 self._put(RECORD, strict_json(record, indent=2) + "\n")
             return looks[number - 1], is_new
 

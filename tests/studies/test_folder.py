@@ -676,3 +676,20 @@ def test_a_folder_that_cannot_be_made_is_refused_in_one_sentence(tmp_path, below
         StudyFolder(path).open(ASKED)
     assert str(caught.value) == f"{path}: cannot be written ({reason}); {AGAIN}"
     assert contents(tmp_path) == {"file": b"mine"}
+
+
+def test_a_look_is_taken_while_others_can_write_and_the_first_that_is_recorded_counts(folder):
+    script = (
+        "import pathlib, sys; from refusal_metrics.studies.folder import StudyFolder; "
+        "StudyFolder(pathlib.Path(sys.argv[1])).look('m', 'kind', 1, lambda before: {'by': 'another'})"
+    )
+
+    def take(before):
+        assert before == []
+        # If the study were locked meanwhile, the other run would wait for ever.
+        subprocess.run([sys.executable, "-c", script, str(folder.path)], check=True, timeout=60)
+        return {"by": "this"}
+
+    assert folder.look("m", "kind", 1, take) == ({"by": "another"}, False)
+    assert folder.looks("m", "kind") == [{"by": "another"}]
+    assert folder.look("m", "kind", 2, lambda before: {"after": len(before)}) == ({"after": 1}, True)

@@ -89,12 +89,19 @@ def test_counts_are_written_for_hibayes(table, tmp_path):
 def test_mistakes_are_one_sentence(table, tmp_path):
     out = tmp_path / "c.csv"
     assert "--each and --spread: mean different tables" in refuse(table, "--each", "--spread")
-    assert "--by template: pool compares personas over models" in refuse(table, "--by", "template")
+    # The task is no setting of runs, and allowed.
+    assert "can be broken down by task and settings of runs only" in refuse(table, "--by", "task,template")
     assert "--to and --out: are given together" in refuse(table, "--to", "hibayes")
     assert "--to and --out: are given together" in refuse(table, "--out", out)
     assert "unknown tool 'hibays': allowed are hibayes" in refuse(table, "--to", "hibays", "--out", out)
     assert "gone.csv: cannot be read" in refuse(table, "--models", "gone.csv")
     assert not out.exists()
+
+
+def test_two_models_have_no_spread_and_the_command_says_why(table, tmp_path):
+    part = tmp_path / "part.csv"
+    pd.read_csv(table).query("model != 'Gemma-2B'").to_csv(part, index=False)
+    assert "--spread: needs at least 3 models and 3 levels of persona" in refuse(part, "--spread")
 
 
 @pytest.mark.parametrize(
