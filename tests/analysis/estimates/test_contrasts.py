@@ -1,4 +1,4 @@
-"""Contrasts: by hand, and in simulated studies whose truth is known."""
+"""Contrasts by hand: differences within texts, and who is compared."""
 
 import importlib.util
 import math
@@ -7,14 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from refusal_metrics.analysis import contracts
 from refusal_metrics.analysis.columns import NAMED
 from refusal_metrics.analysis.estimates.contrasts import estimate_contrasts, estimate_setting_contrasts
-from refusal_metrics.analysis.estimates.rates import estimate_rates
 from refusal_metrics.analysis.responses import count_responses, read_responses
-from refusal_metrics.analysis.statistics import adjust, shrink
+from refusal_metrics.analysis.statistics import adjust
 from scipy import special, stats
 from statsmodels.stats.proportion import power_proportions_2indep
 
@@ -23,13 +20,12 @@ from refusal_metrics.errors import InputError
 # The 97.5% point of Student's t with 1 degree of freedom, from a printed table.
 T1 = 12.706205
 
-few = settings(max_examples=settings.default.max_examples // 10)
-
 
 spec = importlib.util.spec_from_file_location("sample_studies", Path(__file__).parents[2] / "sample_studies.py")
 sample = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(sample)
-only_row, responses, study, studies = sample.only_row, sample.responses, sample.study, sample.studies
+only_row, responses, study = sample.only_row, sample.responses, sample.study
+
 
 # By hand.
 
@@ -145,13 +141,16 @@ def test_a_lone_difference_without_common_texts_in_a_family_without_other_refusa
 
 def test_a_lone_difference_is_not_found_more_often_than_the_level_with_few_texts(make_counts):
     rng = np.random.default_rng(0)
-    rejected = 0
-    for _ in range(100):
+    rows = []
+    # A hundred studies are as many models: each has one difference, which is alone in its family.
+    for number in range(100):
         odds = rng.normal(-1.5, 1.5, 5)
         own, other = special.expit(odds + rng.normal(0, 1, 5)), special.expit(odds)
         cells = [{f"t{i}": (int(rng.binomial(n, p[i])), n) for i in range(5)} for n, p in ((100, own), (30, other))]
-        row = only_row(estimate_contrasts(make_counts(study(woman=cells[0], neutral=cells[1])), "neutral"))
-        rejected += bool(row["p_value"] <= 0.05)
+        rows += [row | {"model": f"m{number:02}"} for row in study(woman=cells[0], neutral=cells[1])]
+    table = estimate_contrasts(make_counts(rows), "neutral")
+    assert len(table) == 100
+    rejected = table["p_value"].le(0.05).sum()
     # At the level of .05, more than 11 of 100 happen in 4 of 1,000; with the normal distribution about 20 are.
     assert rejected <= 11
 
@@ -221,208 +220,6 @@ def test_p_values_are_adjusted_for_all_models_and_tasks(simulate_counts):
     family = list(zip(table["model"], table["task"], strict=True))
     np.testing.assert_array_equal(table["p_adjusted"], adjust(table["p_value"], family))
     assert (table["p_adjusted"] >= table["p_value"]).all()
-
-
-# Significant differences.
-
-
-def persona_texts(effect, n_texts=60, seed=1):
-    """Make responses of four personas and a neutral person, one for each of 60 texts; one is refused more often."""
-    rng = np.random.default_rng(seed)
-    rates = {"woman": 0.3 + effect, "black": 0.3, "man": 0.35, "asian": 0.25, "person": 0.3}
-    refused = {name: rng.random(n_texts) < rate for name, rate in rates.items()}
-    rows = [
-        {"model": "m", "task": "nli", "persona": name, "text_id": f"{i}", "refused": value}
-        | {"setting": "neutral" if name == "person" else "persona"}
-        for name, values in refused.items()
-        for i, value in enumerate(values)
-    ]
-    return rows, refused
-
-
-def test_the_interval_of_a_significant_difference_is_that_of_the_level_for_one_of_four(make_counts, monkeypatch):
-    counts = make_counts(persona_texts(0.6)[0])
-    table = estimate_contrasts(counts, "neutral").set_index("persona")
-    assert table.index[table["p_adjusted"] <= 0.05].tolist() == ["woman"]
-    others = table.drop("woman")
-    assert others[["estimate_shrunken", "ci_low_named", "ci_high_named"]].isna().all(axis=None)
-    # Benjamini and Yekutieli: .05 R / m.
-    monkeypatch.setattr("refusal_metrics.analysis.estimates.contrasts.CONFIDENCE", 1 - 0.05 / 4)
-    wide = estimate_contrasts(counts, "neutral").set_index("persona").loc["woman"]
-    named = table.loc["woman", ["ci_low_named", "ci_high_named"]].tolist()
-    assert named == pytest.approx(wide[["ci_low", "ci_high"]].tolist())
-    assert 0 < named[0] < table.loc["woman", "ci_low"] < table.loc["woman", "ci_high"] < named[1]
-
-
-def test_a_significant_difference_is_shrunken_with_the_covariance_of_differences_from_one_baseline(make_counts):
-    rows, refused = persona_texts(0.6)
-    row = estimate_contrasts(make_counts(rows), "neutral").set_index("persona").loc["woman"]
-    # With one response an arm in each of G texts, a difference is a mean over texts, and the covariance is that of
-    # means.
-    personas = ["asian", "black", "man", "woman"]
-    d = np.stack([refused[name].astype(float) - refused["person"] for name in personas])
-    covariance = np.cov(d) / d.shape[1]
-    # The variance of the test: 1/4 for each text with different verdicts, over the square of the weight G / 2. The
-    # overdispersion is 1, the smallest one.
-    least = (d**2).sum(axis=1) / d.shape[1] ** 2
-    expected, _ = shrink(d.mean(axis=1), covariance + np.diag(np.maximum(least - np.diag(covariance), 0)))
-    assert row["estimate_shrunken"] == pytest.approx(expected[3], rel=1e-4)
-    assert d.mean() < row["estimate_shrunken"] < row["estimate"]
-
-
-def test_two_personas_are_too_few_to_shrink(make_counts):
-    rows = [row for row in persona_texts(0.6)[0] if row["persona"] in ("woman", "black", "person")]
-    row = estimate_contrasts(make_counts(rows), "neutral").set_index("persona").loc["woman"]
-    assert row["p_adjusted"] <= 0.05
-    assert math.isnan(row["estimate_shrunken"])
-    assert row["ci_low_named"] > 0
-
-
-def test_designs_are_corrected_together_as_if_their_texts_were_of_one_study(make_counts):
-    first, second = (persona_texts(effect, seed=seed)[0] for effect, seed in ((0.6, 1), (0.0, 2)))
-    second = [row | {"model": "n", "text_id": f"b{row['text_id']}"} for row in second]
-    together = estimate_contrasts(make_counts(first + second), "neutral")
-    apart = estimate_contrasts([make_counts(first), make_counts(second)], "neutral")
-    pd.testing.assert_frame_equal(apart, together)
-    # Alone, each has fewer hypotheses.
-    assert (estimate_contrasts(make_counts(first), "neutral")["mde_up"] < together["mde_up"][:4]).all()
-
-
-# Copies of prompts.
-
-
-def prompt(persona, text, template, verdicts, setting="persona"):
-    """Make the responses to copies of a prompt, one for each rating of the text: R refuses, A answers."""
-    same = {"model": "m", "task": "offensiveness", "setting": setting, "persona": persona, "text_id": text}
-    return [same | {"template": template, "row_id": f"{i}", "refused": v == "R"} for i, v in enumerate(verdicts)]
-
-
-def test_copies_of_prompts_with_one_verdict_are_no_further_data(make_counts):
-    verdicts = np.random.default_rng(1).random((3, 12, 4)) < 0.3
-    once, twice = [], []
-    for persona, of_persona in zip(("woman", "black", "person"), verdicts, strict=True):
-        for text, of_text in enumerate(of_persona):
-            for template, refused in enumerate(of_text):
-                where = (persona, f"t{text}", f"p{template}")
-                setting = "neutral" if persona == "person" else "persona"
-                verdict = "R" if refused else "A"
-                once += prompt(*where, verdict, setting)
-                twice += prompt(*where, verdict * (1 + text % 3), setting)
-    assert len(twice) == 2 * len(once)
-    for estimate in (estimate_contrasts, estimate_setting_contrasts):
-        baselines = ("neutral", "others", "black") if estimate is estimate_contrasts else ("neutral",)
-        pd.testing.assert_frame_equal(*(estimate(make_counts(rows), *baselines) for rows in (twice, once)))
-    # A rate weighs prompts by their responses.
-    assert estimate_rates(make_counts(twice), ["persona"])["n"].tolist() == [96] * 3
-
-
-def test_copies_of_prompts_with_different_verdicts_equal_the_hand_worked_example(make_counts):
-    rows = [
-        *(*prompt("woman", "a", "p1", "RA"), *prompt("woman", "a", "p2", "R")),
-        *(*prompt("person", "a", "p1", "A", "neutral"), *prompt("person", "a", "p2", "AA", "neutral")),
-        *(*prompt("woman", "b", "p1", "A"), *prompt("person", "b", "p1", "RA", "neutral")),
-    ]
-    row = only_row(estimate_contrasts(make_counts(rows), "neutral"))
-    # Text a: units .5, 1 against 0, 0, w = 1; text b: 0 against .5, w = 1/2.
-    assert row["estimate"] == pytest.approx((1 * 0.75 - 0.5 * 0.5) / 1.5)
-    # 1.5 and .5 refusals, rounded to even.
-    assert row[["n", "n_texts", "n_refused", "n_baseline", "n_refused_baseline"]].tolist() == [3, 2, 2, 3, 0]
-    # Under no difference, the total of two of a's values 0, 0, .5, 1 has the variance 11/48, that of one of b's 0, .5
-    # has 1/16: V = 7/24, without skewness since the arms of each text are equal. T is .5. The scores deviate by 5/12
-    # and -5/12: S = 2 * 2 * (5/12)^2 = 25/36. At the estimate 1/3 the rates are 1/2 and 1/6 instead of 1/3 and 1/3, so
-    # the variance is V * (1/4 + 5/36) / (4/9) = V * 7/8, and the overdispersion is S / (V * 7/8).
-    # Student's t has 1 degree of freedom, for two texts.
-    assert row["p_value"] == pytest.approx(1 - 2 / math.pi * math.atan(0.5 / math.sqrt(25 / 36 / (7 / 8))))
-
-
-@few
-@given(
-    st.lists(st.tuples(*[st.sampled_from(values) for values in (("woman", "black"), "abc", "xy", "RA")]), min_size=4)
-)
-def test_the_order_of_copies_does_not_matter(make_counts, asked):
-    rows = [row for persona, text, template, verdict in asked for row in prompt(persona, text, template, verdict)]
-    rows = [row | {"row_id": str(i)} for i, row in enumerate(rows)]
-    assert_same(*(estimate_contrasts(make_counts(r), "others") for r in (rows, rows[::-1])))
-
-
-# Studies at large.
-
-baselines = st.sampled_from(["neutral", "others", "black"])
-
-
-def assert_same(one, other):
-    one, other = (table.set_index("persona").sort_index() for table in (one, other))
-    pd.testing.assert_frame_equal(one, other, check_exact=False, check_index_type=False, rtol=1e-7, atol=1e-9)
-
-
-@few
-@given(studies, baselines, st.randoms(use_true_random=False))
-def test_the_order_of_rows_does_not_matter(make_counts, rows, baseline, random):
-    shuffled = random.sample(rows, len(rows))
-    assert_same(*(estimate_contrasts(make_counts(r), baseline) for r in (shuffled, rows)))
-
-
-@few
-@given(studies, st.sampled_from(["neutral", "others"]))
-def test_the_names_of_personas_and_texts_do_not_matter(make_counts, rows, baseline):
-    names = {"woman": "1", "black": "z, with | all", "person": "p"}
-    back = {new: old for old, new in names.items()}
-    renamed = [row | {"persona": names[row["persona"]], "text_id": f"x/{ord(row['text_id']) * 7 % 10}"} for row in rows]
-    table = estimate_contrasts(make_counts(renamed), baseline)
-    assert_same(table.assign(persona=table["persona"].map(back)), estimate_contrasts(make_counts(rows), baseline))
-
-
-@few
-@given(studies, baselines)
-def test_refusals_taken_for_answers_flip_the_sign(make_counts, rows, baseline):
-    table = estimate_contrasts(make_counts(rows), baseline)
-    mirrored = estimate_contrasts(make_counts([row | {"refused": not row["refused"]} for row in rows]), baseline)
-    for one, other in (("estimate", "estimate"), ("ci_low", "ci_high"), ("equiv_low", "equiv_high")):
-        np.testing.assert_allclose(table[one], -mirrored[other], atol=1e-9)
-    np.testing.assert_allclose(table["p_value"], mirrored["p_value"], rtol=1e-6)
-
-
-@few
-@given(studies, baselines)
-def test_an_interval_holds_its_estimate_and_nothing_beyond_1(make_counts, rows, baseline):
-    table = estimate_contrasts(make_counts(rows), baseline)
-    known = table[table["ci_low"].notna()]
-    assert known["ci_low"].between(-1, known["estimate"]).all()
-    assert known["ci_high"].between(known["estimate"], 1).all()
-    assert known["equiv_low"].between(known["ci_low"], known["estimate"]).all()
-    assert known["equiv_high"].between(known["estimate"], known["ci_high"]).all()
-    # An arm of one text without common texts has none.
-    assert table["p_value"].dropna().between(0, 1).all()
-
-
-# Simulated studies without an effect of personas.
-
-
-@pytest.mark.parametrize("intercept", [-7.3, -4.85, -2.0], ids=["rate .002", "rate .02", "rate .2"])
-@pytest.mark.parametrize("baseline", ["others", "persona 00"])
-def test_intervals_cover_no_difference_and_few_studies_name_a_persona(simulate_counts, intercept, baseline):
-    table = estimate_contrasts(simulate_counts(np.random.default_rng(20250908), intercept, n_studies=150), baseline)
-    covered = (table["ci_low"].le(0) & table["ci_high"].ge(0)).mean()
-    # At .002 a persona has 1.6 refusals, where whole numbers cannot cover 95%.
-    assert 0.92 <= covered <= (1 if intercept < -7 else 0.98)
-    has_odds = table["or_low"].notna()
-    assert (table["or_low"].le(1) & table["or_high"].ge(1))[has_odds].mean() >= 0.92
-    # Fifty evaluations of three models: at a true share of .05 more than 6 happen in 4 of 100.
-    evaluation = table["model"].str[-4:].astype(int) // 3
-    named = [adjust(part["p_value"], part["model"]).min() <= 0.05 for _, part in table.groupby(evaluation)]
-    assert len(named) == 50
-    assert sum(named) <= 6
-
-
-def test_personas_that_matter_are_found_in_the_simulated_study(simulated_study):
-    table = estimate_contrasts(simulated_study, "others")
-    assert len(table) == 16 * 3 * 15
-    assert table["within_texts"].all()
-    # Models that never refuse name nobody; the study has effects by persona in the others.
-    silent = table.groupby(["model", "task"])["n_refused"].transform("sum") == 0
-    assert table.loc[silent, "p_adjusted"].eq(1).all()
-    found = table[table["p_adjusted"] <= 0.05]
-    assert len(found) > 100
 
 
 # Settings of runs.

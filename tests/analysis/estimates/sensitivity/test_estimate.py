@@ -1,6 +1,5 @@
-"""The sensitivity of a study to its factors: what is exact, what is calibrated, and what is said of what cannot be."""
+"""The sensitivity of a study to its factors: what is exact, and what has an index."""
 
-from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -9,56 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from refusal_metrics.analysis import contracts
-from refusal_metrics.analysis.estimates.sensitivity.estimate import estimate_sensitivity
 from refusal_metrics.analysis.responses import count_responses, read_responses
 from refusal_metrics.analysis.statistics.iota import compute_iota
-from scipy import stats
-
-from refusal_metrics.errors import InputError
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
 
 GROUPS = {"x": "g", "y": "g", "z": "h"}
 
 
-def study(rate=lambda **_: 0.3, models="MN", n_texts=24, tasks="tu", is_asked=lambda **_: True, seed=0):
-    """Draw a study of independent verdicts, of texts with one or two rows, in strata."""
-    rng = np.random.default_rng(seed)
-    rows = []
-    for text in range(n_texts):
-        for row in range(1 + text % 2):
-            for variation in range(6):
-                persona, template = "xyz"[(text + variation) % 3], f"p{1 + variation % 2}"
-                prompt = {
-                    "task": tasks[text % len(tasks)], "setting": "persona", "persona": persona,
-                    "persona_group": GROUPS[persona], "template": template,
-                    "response_type": {"p1": "unforced", "p2": "forced"}[template], "stratum": str((text + row) % 3),
-                    "text_id": str(text), "row_id": f"{text}/{row}", "design_id": "d", "index": len(rows),
-                }  # fmt: skip
-                for model in models:
-                    if is_asked(model=model, text=text):
-                        p = rate(model=model, **prompt)
-                        rows.append(prompt | {"model": model, "refused": int(rng.random() < p)})
-    return pd.DataFrame(rows)
-
-
-def estimate(counts, seed=0, **options):
-    return estimate_sensitivity(counts, np.random.default_rng(seed), **{"n_replicates": 99, **options})
-
-
-def row_of(table, factor, model="", task="", **level):
-    """Give the one row that is asked for."""
-    of = (table["factor"] == factor) & (table["model"] == model) & (table["task"] == task)
-    for name, value in level.items():
-        of &= table[name] == value
-    (found,) = table[of].itertuples()
-    return found
-
-
-def test_a_whole_study_has_the_exact_indices(shared_data):
-    file = shared_data / "reference" / "simulated_study.parquet"
-    counts = count_responses(read_responses([file]))["given"].where(setting="persona")
-    found = estimate(counts, n_replicates=4)
+def test_a_whole_study_has_the_exact_indices(simulated_study, estimate, row_of):
+    found = estimate(simulated_study.where(setting="persona"), n_replicates=4)
     for expected in pd.read_csv(Path(__file__).parents[3] / "reference" / "iota_exact.csv").itertuples():
         assert row_of(found.indices, expected.factor).iota == pytest.approx(expected.iota_exact, abs=1e-12)
     # Sixteen models and three tasks; two models and five pairs refuse nothing there.
@@ -66,7 +26,7 @@ def test_a_whole_study_has_the_exact_indices(shared_data):
     assert found.indices["iota"].isna().sum() == 11 * 6
 
 
-def test_indices_and_deviations_are_those_of_the_counts(make_counts):
+def test_indices_and_deviations_are_those_of_the_counts(make_counts, study, estimate):
     table = study(lambda persona, **_: 0.6 if persona == "x" else 0.2)
     found = estimate(make_counts(table))
     assert tuple(found.indices.columns) == (*contracts.SENSITIVITY.keys, *contracts.SENSITIVITY.estimates)
@@ -89,7 +49,7 @@ def test_indices_and_deviations_are_those_of_the_counts(make_counts):
             assert np.isnan([of.ci_low, of.ci_high]).all()
 
 
-def test_each_factor_has_an_index_where_it_can(make_counts):
+def test_each_factor_has_an_index_where_it_can(make_counts, study, estimate):
     found = estimate(make_counts(study())).indices
     whole = ["model", "task", "persona", "persona_group", "template", "response_type", "stratum"]
     pairs = ["model:task", "model:persona", "model:template", "task:persona", "task:template", "persona:template"]
@@ -99,7 +59,7 @@ def test_each_factor_has_an_index_where_it_can(make_counts):
     assert len(found) == 13 + 4 * 6
 
 
-def test_the_number_of_threads_changes_nothing(make_counts):
+def test_the_number_of_threads_changes_nothing(make_counts, study, estimate):
     counts = make_counts(study())
     one, two = (estimate(counts, n_replicates=120, threads=threads) for threads in (None, ThreadPoolExecutor(1)))
     pd.testing.assert_frame_equal(one.indices, two.indices, check_exact=True)
@@ -107,7 +67,7 @@ def test_the_number_of_threads_changes_nothing(make_counts):
 
 
 @pytest.mark.parametrize("index", [True, False])
-def test_the_order_of_responses_changes_nothing(make_counts, index):
+def test_the_order_of_responses_changes_nothing(make_counts, index, study, estimate):
     table = study(is_asked=lambda model, text: model == "M" or text < 15)
     table = table if index else table.drop(columns=["design_id", "index"])
     one, other = (estimate(make_counts(some)) for some in (table, table.sample(frac=1, random_state=0)))
@@ -115,7 +75,7 @@ def test_the_order_of_responses_changes_nothing(make_counts, index):
     pd.testing.assert_frame_equal(one.deviations, other.deviations, rtol=0, atol=1e-12)
 
 
-def test_the_names_of_levels_change_no_point_estimate(make_counts):
+def test_the_names_of_levels_change_no_point_estimate(make_counts, study, estimate):
     table = study(lambda persona, **_: 0.6 if persona == "x" else 0.2)
     renamed = table.replace({"persona": {"x": "zz", "y": "b", "z": "a"}, "model": {"M": "Z"}, "task": {"t": "w"}})
     points = ["factor", "n_levels", "iota", "total"]
@@ -126,13 +86,13 @@ def test_the_names_of_levels_change_no_point_estimate(make_counts):
     pd.testing.assert_frame_equal(one, other, rtol=0, atol=1e-12)
 
 
-def test_names_in_the_same_order_change_nothing(make_counts):
+def test_names_in_the_same_order_change_nothing(make_counts, study, estimate):
     table = study()
     one, other = (estimate(make_counts(some)) for some in (table, table.replace({"persona": {"x": "xx", "y": "yy"}})))
     pd.testing.assert_frame_equal(one.indices, other.indices, check_exact=True)
 
 
-def test_variance_shares_of_an_additive_study_add_up(make_counts):
+def test_variance_shares_of_an_additive_study_add_up(make_counts, study, estimate, row_of):
     # Rates .1, .3, .5 by persona and .2 more with p2: p = .4, variance .24. Personas explain
     # .04 * 2 / 3 = .02667, templates .01: shares .1111 and .0417, and totals are the same.
     base = {"x": 0.1, "y": 0.3, "z": 0.5}
@@ -145,7 +105,7 @@ def test_variance_shares_of_an_additive_study_add_up(make_counts):
         assert of.total == pytest.approx(share, abs=0.015)
 
 
-def test_an_exclusive_or_has_no_first_orders_and_whole_totals(make_counts):
+def test_an_exclusive_or_has_no_first_orders_and_whole_totals(make_counts, study, estimate, row_of):
     table = study(lambda model, template, **_: float((model == "M") == (template == "p1")))
     found = estimate(make_counts(table)).indices
     for factor in ("model", "template"):
@@ -155,102 +115,13 @@ def test_an_exclusive_or_has_no_first_orders_and_whole_totals(make_counts):
     assert row_of(found, "persona").total == pytest.approx(0, abs=0.01)
 
 
-def test_totals_are_at_least_first_orders_on_average(make_counts):
+def test_totals_are_at_least_first_orders_on_average(make_counts, study, estimate):
     def rate(model, persona, template, **_):
         return 0.1 + 0.3 * (persona == "x" and template == "p1") + 0.4 * (model == "M" and persona == "y")
 
     found = pd.concat([estimate(make_counts(study(rate, seed=seed)), n_replicates=20).indices for seed in range(8)])
     means = found[found["model"] == ""].groupby("factor")[["first_order", "total"]].mean()
     assert (means.loc[["model", "persona", "template"]].diff(axis=1)["total"] > 0.01).all()
-
-
-def test_responses_without_a_level_are_left_out_and_said(make_counts):
-    table = study()
-    table.loc[table.index[:7], "persona"] = None
-    found = estimate(make_counts(table))
-    assert found.notes[0].startswith("7 responses without a level of persona")
-    of = row_of(found.deviations, "persona", level="x")
-    assert of.n == (table["persona"] == "x").sum()
-
-
-def test_a_factor_without_any_level_is_said(make_counts):
-    table = study().assign(stratum=None)
-    found = estimate(make_counts(table))
-    assert any("level of stratum" in note for note in found.notes) or "stratum" not in set(found.indices["factor"])
-    assert row_of(found.indices, "persona").n_levels == 3
-
-
-def test_a_factor_with_one_level_is_said(make_counts):
-    found = estimate(make_counts(study(models="M", tasks="t").assign(template="p1", response_type="unforced")))
-    assert [note.split(":")[0] for note in found.notes] == [
-        f"{name} has one level, {level}"
-        for name, level in (("model", "M"), ("task", "t"), ("template", "p1"), ("response_type", "unforced"))
-    ]
-    assert set(found.indices["factor"]) == {"persona", "persona_group", "stratum"}
-    assert row_of(found.indices, "persona", "M", "t").iota == row_of(found.indices, "persona").iota
-
-
-def test_a_study_in_which_nothing_varies_has_no_indices_and_no_error(make_counts):
-    table = study(models="M", tasks="t").assign(template="p1", response_type="unforced", persona="x", persona_group="g")
-    found = estimate(make_counts(table.assign(stratum="1")))
-    assert found.indices.empty
-    assert found.deviations.empty
-    assert tuple(found.indices.columns) == (*contracts.SENSITIVITY.keys, *contracts.SENSITIVITY.estimates)
-
-
-def test_models_that_refuse_nothing_or_everything_are_said_and_the_rest_is_computed(make_counts):
-    found = estimate(make_counts(study(lambda model, **_: {"M": 0.0, "N": 1.0, "O": 0.4}[model], models="MNO")))
-    assert found.notes == (
-        "There is no refusal by M in t, u: no index can be estimated there.",
-        "There is nothing but refusals by N in t, u: no index can be estimated there.",
-    )
-    for model in "MN":
-        of = row_of(found.indices, "persona", model, "t")
-        assert np.isnan([of.iota, of.ci_low, of.ci_high, of.null_mean, of.p_value, of.first_order, of.total]).all()
-        level = row_of(found.deviations, "persona", model, "t", level="x")
-        assert (level.estimate, level.deviation) == (0, 0)
-        assert np.isnan([level.ci_low, level.ci_high, level.p_value]).all()
-    assert np.isfinite(row_of(found.indices, "persona", "O", "u").p_value)
-    assert row_of(found.indices, "model").p_value == 0.01
-
-
-def test_a_study_without_refusals_has_rows_without_numbers(make_counts):
-    found = estimate(make_counts(study(lambda **_: 0.0)))
-    assert found.indices["iota"].isna().all()
-    assert (found.deviations["n_refused"] == 0).all()
-
-
-def test_one_text_gives_indices_without_intervals(make_counts):
-    found = estimate(make_counts(study(n_texts=1, tasks="t")))
-    assert any("one text" in note for note in found.notes)
-    of = row_of(found.indices, "persona")
-    assert np.isfinite([of.iota, of.null_mean, of.p_value]).all()
-    assert np.isnan([of.ci_low, of.ci_high, of.iota_corrected, of.first_order]).all()
-
-
-def test_one_text_in_a_task_leaves_the_other_task_its_intervals(make_counts):
-    table = study(n_texts=20).query("task == 't' or text_id == '1'")
-    found = estimate(make_counts(table)).indices
-    assert np.isnan(row_of(found, "persona", "M", "u").ci_high)
-    assert np.isfinite(row_of(found, "persona", "M", "t").ci_high)
-
-
-def test_models_may_be_put_different_prompts(make_counts):
-    table = study(is_asked=lambda model, text: model == "M" or text < 9 or (text == 9 and model == "N"))
-    found = estimate(make_counts(table))
-    assert found.notes == ()
-    assert found.indices[["iota", "null_mean", "p_value", "ci_high"]].notna().all(axis=None)
-    assert found.indices["iota"].between(0, 1).all()
-    # With no effect anywhere few p-values are small.
-    assert (found.indices["p_value"] <= 0.05).mean() < 0.2
-
-
-def test_a_model_that_was_not_asked_a_task_has_no_rows_there(make_counts):
-    table = study(is_asked=lambda model, text: model == "M" or text % 2)
-    found = estimate(make_counts(table))
-    assert set(zip(found.indices["model"], found.indices["task"], strict=True)) == {
-        ("", ""), ("M", "t"), ("M", "u"), ("N", "u"),
-    }  # fmt: skip
 
 
 def with_temperature(counts):
@@ -263,7 +134,7 @@ def with_temperature(counts):
     return replace(counts, levels=levels, codes=codes)
 
 
-def test_a_factor_of_runs_has_an_index_in_the_study_and_in_each_model(make_counts):
+def test_a_factor_of_runs_has_an_index_in_the_study_and_in_each_model(make_counts, study, estimate, row_of):
     def rate(model, **_):
         return {"M0": 0.1, "M1": 0.5, "N0": 0.4, "N1": 0.4}[model]
 
@@ -276,7 +147,7 @@ def test_a_factor_of_runs_has_an_index_in_the_study_and_in_each_model(make_count
     assert row_of(found.deviations, "temperature", "M", "t", level="1").estimate > 0.1
 
 
-def test_a_temperature_that_only_identifies_models_has_no_index(make_counts):
+def test_a_temperature_that_only_identifies_models_has_no_index(make_counts, study, estimate):
     # M ran at 0 alone, N at 1 alone: within a model there is nothing to compare.
     counts = with_temperature(make_counts(study(lambda model, **_: 0.1 + 0.5 * (model == "N1"), models=["M0", "N1"])))
     found = estimate(counts, run_factors=["temperature"])
@@ -287,7 +158,7 @@ def test_a_temperature_that_only_identifies_models_has_no_index(make_counts):
 
 
 @pytest.mark.parametrize("column", ["text_id", "index"], ids=["of texts", "of prompts"])
-def test_a_study_in_two_languages_has_an_index_of_language(make_counts, column):
+def test_a_study_in_two_languages_has_an_index_of_language(make_counts, column, study, estimate, row_of):
     rows = study(n_texts=60)
     german = pd.factorize(rows[column])[0] // (2 if column == "text_id" else 3) % 2 == 1
     refused = np.where(german, rows["refused"] | (np.arange(len(rows)) % 2), rows["refused"])
@@ -297,61 +168,6 @@ def test_a_study_in_two_languages_has_an_index_of_language(make_counts, column):
     assert whole.iota == pytest.approx(0.175 / (2 * 0.475 * 0.525), abs=0.08)
     assert whole.p_value == 0.01
     assert len(found[(found["factor"] == "language") & (found["model"] != "")]) == 4
-
-
-def test_one_language_needs_no_word(make_counts):
-    found = estimate(make_counts(study().assign(language="en")))
-    assert "language" not in set(found.indices["factor"])
-    assert found.notes == ()
-
-
-def test_an_unknown_factor_is_refused(make_counts):
-    with pytest.raises(InputError, match="temprature"):
-        estimate(make_counts(study()), run_factors=["temprature"])
-
-
-def test_no_responses_are_refused(make_counts):
-    with pytest.raises(InputError, match="no responses in the persona setting"):
-        estimate(make_counts(study()).where(setting="neutral"))
-
-
-@pytest.mark.parametrize("n_replicates", [1, 2])
-def test_few_replicates_are_no_error(make_counts, n_replicates):
-    found = estimate(make_counts(study(lambda **_: 0.01, n_texts=6)), n_replicates=n_replicates)
-    assert set(found.indices["p_value"].dropna()) <= {1 / (1 + n_replicates), 2 / (1 + n_replicates), 1.0}
-
-
-def measure(calibration, n_studies, **kind):
-    """Measure studies of one kind; see `scripts/calibrate_analysis`."""
-    kind = calibration.Kind(**{"rows_per_class": 40, "n_models": 2, **kind})
-    measured = defaultdict(list)
-    for i in range(n_studies):
-        for key, values in calibration.measure(kind, None, ["sensitivity"], (0, i)).items():
-            measured[key] += values
-    return measured
-
-
-@pytest.mark.slow
-def test_p_values_of_factors_that_do_not_matter_are_uniform(calibration, monkeypatch):
-    monkeypatch.setattr(calibration, "N_PERMUTATIONS", 59)
-    measured = measure(calibration, 40, rate=0.1, type_effect=False)
-    for factor in ("model", "persona", "template", "stratum"):
-        found = np.array(measured["iota: p-values", factor])
-        assert len(found) == 40
-        assert stats.kstest(found, "uniform").pvalue > 1e-4
-        assert (found <= 0.05).sum() <= stats.binom.ppf(0.9999, 40, 0.05)
-
-
-@pytest.mark.slow
-def test_intervals_of_indices_cover(calibration, monkeypatch):
-    monkeypatch.setattr(calibration, "N_PERMUTATIONS", 100)
-    measured = measure(calibration, 40, rate=0.2, persona_sd=1.0, model_sd=1.0)
-    two_sided, one_sided = (f"iota: {what}-sided intervals that cover" for what in ("two", "one"))
-    for key in [(two_sided, "model"), (two_sided, "persona"), (one_sided, "stratum")]:
-        covers = measured[key]
-        assert len(covers) >= 30
-        # They cover 95 times in 100; one run in 10,000 finds fewer than this.
-        assert sum(covers) >= stats.binom.ppf(0.0001, len(covers), 0.95)
 
 
 def in_blocks(rate, n_texts=160, seed=0):
@@ -369,7 +185,7 @@ def in_blocks(rate, n_texts=160, seed=0):
     return pd.DataFrame(rows)
 
 
-def test_a_template_that_a_text_has_alone_is_permuted_among_texts(tmp_path):
+def test_a_template_that_a_text_has_alone_is_permuted_among_texts(tmp_path, estimate, row_of):
     def found(name, rate, seed=0):
         file = tmp_path / f"{name}.parquet"
         in_blocks(rate, seed=seed).to_parquet(file)
