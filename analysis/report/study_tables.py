@@ -3,6 +3,7 @@
 Only counts and outcomes are used, not the database.
 """
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -128,6 +129,8 @@ def estimate_study(
     notes: dict[str, tuple[str, ...]] = {}
     wordings, why_no_wordings = _attempt(partial(_estimate_wordings, counts, options.run_factors))
     fitted = None
+    # The regression and the trend need it in two threads; if both began to import it, one would see half of it.
+    importlib.import_module("formulaic.parser")
     with ThreadPoolExecutor(N_THREADS) as threads:
         if len(asked.n):
             jobs |= {estimator.name: partial(estimator.estimate, asked) for estimator in ESTIMATORS}
