@@ -1,5 +1,6 @@
 import importlib.machinery
 import importlib.util
+import itertools
 import os
 import shutil
 import subprocess
@@ -25,7 +26,13 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 LONG = ("model", "vllm", "harness", "browser", "slow")
-LONG_FILES = ("test_end_to_end.py", "test_docs_commands.py", "test_app.py", "test_write.py", "test_leaderboard.py")
+LONG_FILES = (
+    "test_end_to_end.py",
+    "test_docs_commands.py",
+    "test_every_command.py",
+    "test_write.py",
+    "test_leaderboard.py",
+)
 
 
 def pytest_collection_modifyitems(items):
@@ -107,6 +114,14 @@ def logs():
 def pumping():
     """The module `pumping`."""
     return load_beside("pumping")
+
+
+@pytest.fixture
+def two_figures(monkeypatch):
+    """Draw only the first two figures of a report: all of them take seconds. tests/test_end_to_end.py draws all."""
+    every = importlib.import_module("refusal_metrics.analysis.figures.every")
+    draw = every._draw
+    monkeypatch.setattr(every, "_draw", lambda *given: itertools.islice(draw(*given), 2))
 
 
 @pytest.fixture

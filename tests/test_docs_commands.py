@@ -31,7 +31,6 @@ import typer
 from lm_eval._cli import HarnessCLI
 from lm_eval.tasks import TaskManager
 from refusal_metrics.analysis.cli import app as cli
-from refusal_metrics.analysis.report.html import bundle
 from typer.testing import CliRunner
 
 from refusal_metrics.docs import build_docs
@@ -156,13 +155,8 @@ DONE = {"fill in the sheets": lambda: fill_in(Path("to_read"))}
 
 
 @pytest.fixture
-def desk(tmp_path, monkeypatch):
-    """The folder of somebody who has run the quickstart, whose reports have two figures.
-
-    tests/test_end_to_end.py and tests/analysis/cli/test_app.py write reports with all.
-    """
-    really = bundle.draw_figures
-    monkeypatch.setattr(bundle, "draw_figures", lambda *given: really(*given)[:2])
+def desk(tmp_path, monkeypatch, two_figures):  # noqa: ARG001 - reports have two figures
+    """The folder of somebody who has run the quickstart."""
     shutil.copytree(ROOT / "docs" / "quickstart", tmp_path / "results" / "quickstart")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NO_COLOR", "1")
@@ -372,7 +366,7 @@ def complete(*words):
         "COMP_CWORD": str(len(words) - 1),
     }
     command = Path(sysconfig.get_path("scripts")) / "persona-refusal"
-    ended = subprocess.run([command], env=os.environ | asked, capture_output=True, text=True, check=True, timeout=60)
+    ended = subprocess.run([command], env=os.environ | asked, capture_output=True, text=True, check=True, timeout=300)
     return ended.stdout.split()
 
 

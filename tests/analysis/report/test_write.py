@@ -59,11 +59,11 @@ def without_html():
 
 
 @pytest.fixture
-def html(monkeypatch):
+def html(monkeypatch, two_figures):  # noqa: ARG001 - the fixture is used by what it changes
     """Write pages and figures; not the charts' library, which takes seconds to make and is the same in each."""
     monkeypatch.setattr(html_page, "_bundle", lambda: "window.vegaEmbed = null;")
     monkeypatch.setattr(html_files, "write_html", html_page.write_html)
-    monkeypatch.setattr(html_files, "draw_figures", lambda *args: draw_figures(*args)[:2])
+    monkeypatch.setattr(html_files, "draw_figures", draw_figures)
 
 
 class Page:
