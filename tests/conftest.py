@@ -16,11 +16,12 @@ from refusal_metrics.analysis.responses import count_responses, read_responses
 
 from refusal_metrics.prompts import download
 
-# A busy machine fails no test. CI tries 100 examples of a property, a person's machine 40, and costly properties take
-# their share of that.
-settings.register_profile("here", deadline=None, max_examples=40)
+# A busy machine fails no test. A property is tried with 24 examples by default, with 40 by scripts/test --all, and
+# with 100 in CI. Costly properties take their share of that.
+settings.register_profile("few", deadline=None, max_examples=24)
+settings.register_profile("all", deadline=None, max_examples=40)
 settings.register_profile("on CI", settings.get_profile("ci"), deadline=None, max_examples=100)
-settings.load_profile("on CI" if os.environ.get("CI") else "here")
+settings.load_profile("on CI" if os.environ.get("CI") else os.environ.get("PERSONA_REFUSAL_EXAMPLES", "few"))
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
