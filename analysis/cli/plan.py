@@ -3,6 +3,7 @@
 # The analysis is imported inside the commands, so that help does not wait for pandas and DuckDB.
 # ruff: noqa: PLC0415
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -54,7 +55,20 @@ def plan(
     models: Annotated[
         str, optional("NAMES", "Instead of a study file: models on the Hugging Face Hub, or folders (comma-separated).")
     ] = "",
-    tasks: Annotated[str, optional("TASKS", "Tasks, each with its neutral baseline.  [default: persona_refusal]")] = "",
+    tasks: Annotated[
+        str,
+        optional(
+            "TASKS",
+            "Tasks, each with its neutral baseline, or contrast tasks.  [default: persona_refusal]",
+        ),
+    ] = "",
+    design: Annotated[
+        str,
+        optional(
+            "NAME",
+            "Of contrast tasks: anchored, paired or factorial.  [default: anchored; balanced for other tasks]",
+        ),
+    ] = "",
     personas: Annotated[str, optional("NAMES", "Personas or groups, or a YAML file.  [default: all]")] = "",
     source: Annotated[str, optional("SOURCE", "Texts: public, sample or a file.  [default: public]")] = "",
     data_dir: Annotated[str, optional("DIR", "Local copies of the public texts (`fetch-data`).")] = "",
@@ -94,7 +108,7 @@ def plan(
     if (rate is None) == (not results):
         raise InputError("give either --rate, the refusal rate of neutral prompts, or the results of a pilot")
     given = {"--models": models, "--tasks": tasks, "--personas": personas, "--source": source}
-    given |= {"--data-dir": data_dir, "--backend": backend}
+    given |= {"--data-dir": data_dir, "--backend": backend, "--design": design}
     asked = _read_study(study, given)
     goal = Goal(difference, direction, power, alpha, max_prompts, max_hours, prompts_per_second, seed)
     goal.check()
@@ -109,10 +123,16 @@ def plan(
 
 
 def _check_out(out: Path, *, force: bool) -> None:
+    """Check, before studies are simulated, that the files can be written."""
     from ..files import check_new
 
     for name in _FILES:
         check_new(out / name, force=force)
+    there = next(path for path in (out, *out.absolute().parents) if os.path.lexists(path))
+    if not there.is_dir():
+        raise InputError(f"{there}: is a file; name a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"{out}: cannot be written ({there} allows no new files); name another folder")
 
 
 def _read_study(study: Path | None, given: Mapping[str, str]) -> dict[str, Any]:
@@ -131,7 +151,9 @@ def _read_study(study: Path | None, given: Mapping[str, str]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     if people := given["--personas"]:
         settings["personas"] = people if people.endswith((".yaml", ".yml")) else names(people)
-    settings |= {name: value for name in ("source", "data_dir") if (value := given[f"--{name.replace('_', '-')}"])}
+    for name in ("source", "data_dir", "design"):
+        if value := given[f"--{name.replace('_', '-')}"]:
+            settings[name] = value
     return {
         "out": "results/planned",
         "tasks": name_tasks(names(given["--tasks"]) or TASKS[:1]),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
+    from .blocks import split_texts
     from .contrasts import describe_missing, estimate_contrasts, estimate_setting_contrasts, personas_only
     from .interactions import describe_no_interactions, estimate_interactions
     from .looks import look_at_contrasts, look_at_strata
@@ -29,6 +30,7 @@ else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
+            "blocks": ["split_texts"],
             "contrasts": ["describe_missing", "estimate_contrasts", "estimate_setting_contrasts", "personas_only"],
             "interactions": ["describe_no_interactions", "estimate_interactions"],
             "model_properties": ["look_up", "look_up_families", "read_properties"],
@@ -83,4 +85,5 @@ __all__ = [
     "parse_formula",
     "personas_only",
     "read_properties",
+    "split_texts",
 ]

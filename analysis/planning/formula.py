@@ -11,8 +11,8 @@ from .truth import Truth
 def expect_score(layout: Layout, truth: Truth) -> Score:
     r"""Compute the expected statistics of the score test of a persona without an effect.
 
-    Verdicts about text g vary with the variance :math:`s^2`, the mean of :math:`p_g (1 - p_g)`, so the statistic has
-    the variance :math:`s^2 \sum_g w_g` and the third moment
+    Verdicts about text g, or in block g, vary with the variance :math:`s^2`, the mean of :math:`p_g (1 - p_g)`, so the
+    statistic has the variance :math:`s^2 \sum_g w_g` and the third moment
     :math:`s^2 (1 - 2p) \sum_g w_g (n_{g0} - n_{gx}) / n_g`.
 
     Parameters
@@ -37,7 +37,7 @@ def expect_score(layout: Layout, truth: Truth) -> Score:
     return Score(
         estimate=one(0),
         weight=one(weight),
-        weight_squares=one((w**2).sum() / n_personas),
+        weight_squares=one((layout.by_text(w) ** 2).sum() / n_personas),
         variance=one(truth.within * weight),
         third=one(truth.within * (1 - 2 * truth.rate) * unevenness),
         scatter=one(truth.within * weight),

@@ -14,12 +14,12 @@ from scipy import special, stats
 
 from refusal_metrics.errors import InputError
 
-from ..arrays import Floats
+from ..arrays import Floats, Integers
 from ..columns import STUDY
 from ..counts import Counts, count_units_by_text
-from ..estimates import personas_only
+from ..estimates import personas_only, split_texts
 from ..statistics import PRIOR_TEXTS, Strata, compare_within, overdispersion
-from .truth import OVERDISPERSION, TEXT_SD, Truth, text_sd_of
+from .truth import OVERDISPERSION, TEXT_SD, Truth, in_points, text_sd_of
 
 CONFIDENCE_OF_LIMIT = 0.8
 """Of the one-sided limits: doi:10.1002/sim.4780141709 of Browne 1995."""
@@ -59,8 +59,9 @@ class Pilot:
         """Describe where the assumptions come from."""
         return (
             f"{self.n_refused:,} of {self.n:,} {self.setting} responses of {self.model} are refusals "
-            f"({self.rate:.1%}); the plan assumes {self.truth.rate:.1%} (80% confidence limit), an overdispersion of "
-            f"{self.truth.overdispersion:.2f} (estimated: {self.phi:.2f}) and a text SD of {self.truth.text_sd:.1f}"
+            f"({in_points(self.rate)}%); the plan assumes {in_points(self.truth.rate)}% (80% confidence limit), an "
+            f"overdispersion of {self.truth.overdispersion:.2f} (estimated: {self.phi:.2f}) and a text SD "
+            f"of {self.truth.text_sd:.1f}"
         )
 
 
@@ -70,7 +71,7 @@ def read_pilot(counts: Counts) -> dict[str, Pilot]:
     Parameters
     ----------
     counts : Counts
-        Of the pilot's responses.
+        Of the pilot's responses. If its prompts were asked in blocks, verdicts are compared within blocks.
 
     Returns
     -------
@@ -82,6 +83,7 @@ def read_pilot(counts: Counts) -> dict[str, Pilot]:
     InputError
         If there are no responses in the neutral and the persona setting, or a task has only one text.
     """
+    counts, text = split_texts(counts)
     personas = count_units_by_text(personas_only(counts), [*STUDY, "persona"])
     neutral = count_units_by_text(counts.where(setting="neutral"), [*STUDY])
     pilots: dict[str, Pilot] = {}
@@ -92,6 +94,7 @@ def read_pilot(counts: Counts) -> dict[str, Pilot]:
         arms = _Arms(
             *(np.asarray(part[:, own].toarray(), dtype=np.float64) for part in (personas.n, personas.n_refused)),
             *(part[:, base].toarray().sum(axis=1).astype(np.float64) for part in (neutral.n, neutral.n_refused)),
+            text=np.arange(counts.n_texts) if text is None else text,
         )
         pilot = _read_one(model, task, arms)
         if task not in pilots or _spread(pilot) > _spread(pilots[task]):
@@ -135,12 +138,16 @@ def truths_of(pilots: Mapping[str, Pilot]) -> dict[str, Truth]:
 
 @dataclass(frozen=True)
 class _Arms:
-    """Responses and refusals by text: of each persona, (n_texts, n_personas), and neutral, (n_texts,)."""
+    """Responses and refusals by text, or by block if a text has several: (n_rows, n_personas), and neutral (n_rows,).
+
+    `text` is the text of each row.
+    """
 
     n: Floats
     k: Floats
     n_neutral: Floats
     k_neutral: Floats
+    text: Integers
 
 
 def _spread(pilot: Pilot) -> float:
@@ -150,6 +157,7 @@ def _spread(pilot: Pilot) -> float:
 def _read_one(model: str, task: str, arms: _Arms) -> Pilot:
     setting = "neutral" if arms.n_neutral.any() else "persona"
     n, k = (arms.n_neutral, arms.k_neutral) if setting == "neutral" else (arms.n.sum(axis=1), arms.k.sum(axis=1))
+    n, k = (np.bincount(arms.text, weights=each) for each in (n, k))
     asked = n > 0
     n_texts = int(asked.sum())
     if n_texts < 2:
@@ -159,9 +167,9 @@ def _read_one(model: str, task: str, arms: _Arms) -> Pilot:
     # At a rate that the pilot would show in one response, if it shows none.
     correlation = Truth(min(max(rate, 1 / n.sum()), 1 - 1 / n.sum()), text_sd).correlation
     # The rate within the limits that needs the largest study: verdicts vary most at one half.
-    limit = float(np.clip(0.5, *_limits(rate, n[asked], correlation)))
+    limits = _limits(rate, n[asked], correlation)
     phi, phi_limit = _overdispersion(arms)
-    truth = Truth(limit, text_sd, phi_limit)
+    truth = Truth(float(np.clip(0.5, *limits)), text_sd, phi_limit, limits)
     return Pilot(truth, model, rate, phi, int(n.sum()), round(float(k.sum())), n_texts, setting)
 
 
@@ -187,11 +195,11 @@ def _overdispersion(arms: _Arms) -> tuple[float, float]:
     n_all, k_all = arms.n.sum(axis=1) + arms.n_neutral, arms.k.sum(axis=1) + arms.k_neutral
     phi, freedom = 1.0, 0.0
     if there.any():
-        text, persona = np.nonzero(there)
-        values = (arms.n[there], arms.k[there], arms.n_neutral[text], arms.k_neutral[text])
-        score = compare_within(Strata(persona, *values, arms.n.shape[1])).score
+        row, persona = np.nonzero(there)
+        values = (arms.n[there], arms.k[there], arms.n_neutral[row], arms.k_neutral[row])
+        score = compare_within(Strata(persona, *values, arms.n.shape[1], text=arms.text[row])).score
         phi = float(np.median(overdispersion(score, np.zeros(arms.n.shape[1], dtype=np.int64))))
-        freedom = float(((k_all > 0) & (k_all < n_all) & there.any(axis=1)).sum())
+        freedom = float(len(np.unique(arms.text[(k_all > 0) & (k_all < n_all) & there.any(axis=1)])))
     total = PRIOR_TEXTS + freedom
     mean = (PRIOR_TEXTS * OVERDISPERSION + freedom * phi) / total
     return phi, mean * total / float(stats.chi2.ppf(1 - CONFIDENCE_OF_LIMIT, total))

@@ -9,20 +9,22 @@ import numpy as np
 import pandas as pd
 
 from refusal_metrics.errors import InputError
+from refusal_metrics.prompts import ANCHORED, CONTRAST
 
 from ..arrays import ALPHA
 from ..columns import name_level
 from ..contracts import PLAN, POWER_CURVE
-from .layout import LAYOUTS, load_source
-from .search import Found, Progress, Wish, find_size
+from .layout import LAYOUTS, Source, load_source
+from .search import Found, Progress, Wish, count_prompts_in, find_size
 from .simulate import N_STUDIES
-from .study_block import find_kinds, write_block
-from .truth import Truth
+from .study_block import find_kinds, name_contrast_tasks, write_block
+from .truth import Truth, in_points
 
 POWER = 0.8
 """The power of a study that is planned without another."""
 
-_DESIGN = next(iter(LAYOUTS))
+_FEWER = 0.95
+"""The share of the prompts below which the plan names the contrast tasks instead."""
 _SECONDS_AN_HOUR = 3600
 _MINUTES_BELOW = 2
 """Fewer hours are shown in minutes."""
@@ -170,10 +172,10 @@ def make_plan(
     goal.check()
     if study.get("repeats", 1) != 1:
         raise InputError("repeats: a plan is for one response to each prompt; leave repeats out")
-    kinds = find_kinds(study["tasks"])
+    kinds, setting = find_kinds(study["tasks"])
     settings = dict(study.get("settings") or {})
-    design = str(settings.get("design", _DESIGN))
-    sources = {kind: load_source(kind, settings) for kind in kinds}
+    design = str(settings.get("design", ANCHORED if setting == CONTRAST else next(iter(LAYOUTS))))
+    sources = {kind: load_source(kind, settings, setting) for kind in kinds}
     for kind in kinds:
         if kind not in truths and "" not in truths:
             raise InputError(f"the pilot has no responses of {kind}; give a rate, or plan only {', '.join(truths)}")
@@ -205,7 +207,11 @@ def make_plan(
         study_file=study_file,
         n_prompts=n_each * len(models),
         hours=hours,
-        notes=(*_describe(found, wish, hours), *_not_counted(study["tasks"])),
+        notes=(
+            *_describe(found, wish, hours),
+            *(_name_cheaper(found, sources, wish) if setting != CONTRAST else ()),
+            *_not_counted(study["tasks"]),
+        ),
     )
 
 
@@ -234,7 +240,7 @@ def _table(found: Found, truths: Mapping[str, Truth]) -> pd.DataFrame:
             {
                 "task": task,
                 "rate": truths[task].rate,
-                "n_texts": len(layout.n),
+                "n_texts": layout.n_texts,
                 "n_persona": int(layout.n.sum()),
                 "n_neutral": int(layout.n_baseline.sum()),
                 "difference": found.differences[0],
@@ -264,6 +270,17 @@ def _not_counted(tasks: Iterable[str]) -> Iterator[str]:
         yield f"Not counted: {', '.join(others)}."
 
 
+def _name_cheaper(found: Found, sources: Mapping[str, Source], wish: Wish) -> Iterator[str]:
+    """Name the contrast tasks if they need fewer prompts."""
+    n_prompts = wish.n_models * sum(layout.n_prompts for layout in found.layouts.values())
+    needed = count_prompts_in(ANCHORED, found, sources, wish)
+    if needed is not None and needed < _FEWER * n_prompts:
+        yield (
+            f"Contrast tasks need fewer prompts, about {needed:,} instead of {n_prompts:,}: --tasks "
+            f"{name_contrast_tasks(list(sources))}."
+        )
+
+
 def _describe(found: Found, wish: Wish, hours: float | None) -> Iterator[str]:
     """Describe what was simulated, and what the study costs."""
     where = ", if only one model and task has it" if wish.n_models * len(found.layouts) > 1 else ""
@@ -273,8 +290,8 @@ def _describe(found: Found, wish: Wish, hours: float | None) -> Iterator[str]:
     )
     for task, truth in wish.truths.items():
         yield (
-            f"{name_level('task', task)}: assumed are a rate of {truth.rate:.1%}, a standard deviation of texts of "
-            f"{truth.text_sd:.2f} (log-odds) and an overdispersion of {truth.overdispersion:.2f}."
+            f"{name_level('task', task)}: assumed are a rate of {in_points(truth.rate)}%, a standard deviation of "
+            f"texts of {truth.text_sd:.2f} (log-odds) and an overdispersion of {truth.overdispersion:.2f}."
         )
     n_each = sum(layout.n_prompts for layout in found.layouts.values())
     prompts = f"{n_each:,} prompts" + (f" for each of {wish.n_models} models" if wish.n_models > 1 else "")

@@ -1,24 +1,22 @@
 """The smallest study that detects a difference: proposed by the formula, confirmed by simulated studies."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
 
 from refusal_metrics.errors import InputError
+from refusal_metrics.prompts import BLOCK_DESIGNS
 
 from .formula import predict_power
 from .layout import Layout, Size, Source, lay_out
 from .simulate import N_STUDIES, Question, Simulated, simulate_studies
-from .truth import Truth
+from .sizes import list_sizes, study_rng
+from .truth import Truth, in_points
 
 BELOW, ABOVE = 0.03, 0.05
 """How far below and above the wanted power the simulated one may be."""
-
-VARIATIONS = 10
-"""Prompts per row, until all rows are used."""
 
 _TRIALS = 2
 """Simulations that correct the formula before a size can be accepted."""
@@ -75,7 +73,7 @@ class Wish:
 
     def name(self, difference: float) -> str:
         """Describe a difference, e.g. ``an increase of 5.0 points``."""
-        return f"{'an increase' if self.direction > 0 else 'a decrease'} of {100 * abs(difference):.1f} points"
+        return f"{'an increase' if self.direction > 0 else 'a decrease'} of {in_points(difference)} points"
 
 
 @dataclass(frozen=True)
@@ -122,8 +120,9 @@ def find_size(sources: Mapping[str, Source], wish: Wish, seed: int, progress: Pr
     Returns
     -------
     Found
-        With a simulated power within .03 below and .05 above the wanted one; a higher one if sizes are too coarse, as
-        in the smallest studies.
+        Of a size whose simulated power was within .03 below and .05 above the wanted one, or higher if sizes are too
+        coarse, as in the smallest studies. What is returned are new simulated studies of this size, so that the choice
+        of the size does not bias their power.
 
     Raises
     ------
@@ -145,13 +144,13 @@ def find_size(sources: Mapping[str, Source], wish: Wish, seed: int, progress: Pr
         # The first sizes are trials, which correct the formula.
         is_confirmed = tried >= _TRIALS and not lacking
         if is_confirmed and (at == 0 or found.power <= wish.power + ABOVE):
-            return found
+            return search.simulate(at, wish.difference)
         again = search.propose(top)
         if is_confirmed and again == at and search.is_coarse(at):
-            return found
+            return search.simulate(at, wish.difference)
         at = again
     if not lacking:
-        return found
+        return search.simulate(search.sizes.index(found.size), wish.difference)
     raise InputError(
         f"no size with a simulated power of {wish.power:.0%} was found in {_MOST_TRIES} tries; ask for a power further "
         "from 100%, or a larger difference"
@@ -164,19 +163,14 @@ class _Search:
     def __init__(self, sources: Mapping[str, Source], wish: Wish, seed: int) -> None:
         self._sources, self._wish = sources, wish
         self._rng = np.random.default_rng((seed, 1))
-        rows = max(source.most_rows for source in sources.values())
-        most = max(source.most_variations for source in sources.values())
-        # Compared with K personas, a baseline is best with sqrt(K) times the prompts of each (Dunnett 1955).
-        share = 1 / math.sqrt(max(source.n_personas for source in sources.values()))
-        sizes = [(n, VARIATIONS) for n in range(1, rows + 1)] + [(rows, n) for n in range(VARIATIONS + 1, most + 1)]
-        self.sizes = [Size(n, asked, wish.neutral_variations or math.ceil(asked * share)) for n, asked in sizes]
+        self.sizes = list_sizes(wish.design, sources, wish.design_seed, wish.neutral_variations)
         self._layouts: dict[tuple[int, str], Layout] = {}
         self._offsets: dict[str, list[tuple[float, float]]] = {task: [] for task in sources}
 
     def layout(self, at: int, task: str) -> Layout:
         """Return the layout of a size with the texts that the study will have."""
         if (at, task) not in self._layouts:
-            rng = np.random.default_rng(np.random.SeedSequence(self._wish.design_seed).spawn(1)[0])
+            rng = study_rng(self._wish.design_seed)
             self._layouts[at, task] = lay_out(self._wish.design, self._sources[task], self.sizes[at], rng)
         return self._layouts[at, task]
 
@@ -252,7 +246,7 @@ class _Search:
         name = "mde_up" if wish.direction > 0 else "mde_down"
         size = max(float(getattr(found, name)) for found in trial.simulated.values())
         kind = "increase" if wish.direction > 0 else "decrease"
-        if not 0 < size < 1 or any(not 0 <= rate + wish.direction * size <= 1 for rate in rates):
+        if not 0 < size < 1 or any(size > truth.room(wish.direction) for truth in wish.truths.values()):
             raise InputError(
                 f"a study of {self.n_prompts(top):,} prompts detects no {kind} at all with {wish.power:.0%} power; "
                 "allow more prompts"
@@ -264,13 +258,14 @@ class _Search:
         wish, at = self._wish, self.sizes.index(found.size)
         up = max(one.mde_up for one in found.simulated.values())
         down = max(one.mde_down for one in found.simulated.values())
-        can = [f"increases of {100 * up:.1f} points"] * (0 < up < 1) + [f"decreases of {100 * down:.1f} points"] * (
-            down > 0
-        )
+        can = [f"increases of {in_points(up)} points"] * (0 < up < 1)
+        can += [f"decreases of {in_points(down)} points"] * (down > 0)
         whole = at == len(self.sizes) - 1
         limit = "of these texts" if whole else "within the budget"
         detects = f"detects {' and '.join(can)}" if can else "detects no difference"
         instead = "name fewer personas, models or tasks, or add texts" if whole else "allow more prompts"
+        if whole and wish.design in BLOCK_DESIGNS:
+            instead += ", or plan tasks that are not contrast tasks, which use a text more often"
         return InputError(
             f"{wish.name(difference)} is detected with a power of {found.power:.0%}, not {wish.power:.0%}, by the "
             f"largest study {limit} ({self.n_prompts(at):,} prompts), which {detects} with {wish.power:.0%} power; "
@@ -278,15 +273,51 @@ class _Search:
         )
 
 
+def count_prompts_in(design: str, found: Found, sources: Mapping[str, Source], wish: Wish) -> int | None:
+    """Count the prompts with which another design has the power of a planned study, both by the formula.
+
+    Parameters
+    ----------
+    design : str
+        A name in `refusal_metrics.analysis.planning.layout.LAYOUTS`.
+    found : Found
+    sources : mapping of str to Source
+    wish : Wish
+
+    Returns
+    -------
+    int or None
+        Of all models and tasks; None if no size has the power.
+    """
+    other = _Search(sources, replace(wish, design=design, neutral_variations=None), 0)
+
+    def power_of(layouts: Mapping[str, Layout]) -> float:
+        return min(
+            predict_power(layouts[task], truth, found.differences[0], wish.level_in(sources[task]))
+            for task, truth in wish.truths.items()
+        )
+
+    wanted = power_of(found.layouts)
+    at = _last(lambda at: power_of({task: other.layout(at, task) for task in sources}) < wanted, len(other.sizes)) + 1
+    return other.n_prompts(at) if at < len(other.sizes) else None
+
+
 def _check_difference(wish: Wish, difference: float) -> None:
     """Check that rates with the difference are possible."""
     for truth in wish.truths.values():
-        if not 0 <= truth.rate + difference <= 1:
-            room = 1 - truth.rate if difference > 0 else truth.rate
-            raise InputError(
-                f"{wish.name(difference)} from a rate of {truth.rate:.1%} is impossible; ask for at most "
-                f"{100 * room:.1f} points"
-            )
+        room = truth.room(wish.direction)
+        if abs(difference) <= room:
+            continue
+        rate = room if difference < 0 else 1 - room
+        side = "lower" if difference < 0 else "upper"
+        limit = f" ({side} 80% confidence limit of the pilot)" if truth.limits else ""
+        most = (
+            f"at most {in_points(room)} points" if room > 0 else f"{'an increase' if difference < 0 else 'a decrease'}"
+        )
+        raise InputError(
+            f"{wish.name(difference)} from a rate of {in_points(rate)}%{limit} is impossible; ask for {most}"
+            + (", or run a larger pilot" if truth.limits else "")
+        )
 
 
 def _curve(difference: float, truths: Sequence[Truth]) -> tuple[float, ...]:

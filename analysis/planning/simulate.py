@@ -175,8 +175,9 @@ def _simulate_some(
         unchanged = pooled.score
         level = np.full(len(phi), question.alpha / question.n_families / n_personas)
         mde = np.stack(detectable(unchanged, phi, level, question.power))
-        rate_width = _width(totals.sum(axis=2), layout.n.sum(axis=1))
-        persona_width = _width(totals[:, :, 0], layout.n[:, 0])
+        refusals, prompts = layout.by_text(totals, axis=1), layout.by_text(layout.n)
+        rate_width = _width(refusals.sum(axis=2), prompts.sum(axis=1))
+        persona_width = _width(refusals[:, :, 0], prompts[:, 0])
     return _Part(
         found=(is_found[:, :, 0] & right).T,
         named=np.asarray(is_found[0, :, 1:].any(axis=1), dtype=np.bool_),
@@ -201,16 +202,19 @@ def _draw(
     -------
     Strata
         Contrasts of each study: all personas without an effect, then the planted one with each difference.
-    totals : (n_studies, n_texts, n_personas) array of float
+    totals : (n_studies, n_rows, n_personas) array of float
         Refusals of personas without an effect.
     """
-    n_texts, n_personas = layout.n.shape
+    n_rows, n_personas = layout.n.shape
+    of_row = slice(None) if layout.text is None else layout.text
     n = layout.n.astype(np.int64)
     n0 = layout.n_baseline.astype(np.int64)
     text_sd, persona_sd = truth.text_sd, truth.persona_sd(layout)
     own_sd = float(np.hypot(text_sd, persona_sd))
-    of_text = text_sd * rng.normal(size=(n_studies, n_texts))
-    deviation = of_text[:, :, None] + persona_sd * rng.normal(size=(n_studies, n_texts, n_personas))
+    of_text = text_sd * rng.normal(size=(n_studies, layout.n_texts))
+    deviation = of_text[:, :, None] + persona_sd * rng.normal(size=(n_studies, layout.n_texts, n_personas))
+    # All blocks of a text share its effects.
+    of_text, deviation = of_text[:, of_row], deviation[:, of_row]
     k0 = rng.binomial(n0, chances(truth.rate, text_sd, of_text))
     k = rng.binomial(n, chances(truth.rate, own_sd, deviation))
     of_planted = np.take_along_axis(deviation, planted[:, None, None], axis=2)[:, :, 0]
@@ -219,15 +223,16 @@ def _draw(
     arms += [(n_planted, rng.binomial(n_planted, chances(truth.rate + d, own_sd, of_planted))) for d in differences]
     size = np.stack([arm for arm, _ in arms], axis=1)
     refused = np.stack([cases for _, cases in arms], axis=1)
-    contrast, text = np.divmod(np.flatnonzero((size > 0) & (n0 > 0)), n_texts)
+    contrast, row = np.divmod(np.flatnonzero((size > 0) & (n0 > 0)), n_rows)
     study = contrast // len(arms)
     strata = Strata(
         contrast,
-        size.reshape(-1, n_texts)[contrast, text].astype(np.float64),
-        refused.reshape(-1, n_texts)[contrast, text].astype(np.float64),
-        n0[text].astype(np.float64),
-        k0[study, text].astype(np.float64),
+        size.reshape(-1, n_rows)[contrast, row].astype(np.float64),
+        refused.reshape(-1, n_rows)[contrast, row].astype(np.float64),
+        n0[row].astype(np.float64),
+        k0[study, row].astype(np.float64),
         n_studies * len(arms),
+        text=None if layout.text is None else layout.text[row],
     )
     return strata, k.astype(np.float64)
 

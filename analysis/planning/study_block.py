@@ -1,32 +1,38 @@
 """The study file of a plan: what `persona-refusal run` reads."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from refusal_metrics.errors import InputError, quoted, unknown_name
-from refusal_metrics.prompts import KINDS
+from refusal_metrics.prompts import CONTRAST, KINDS
 from refusal_metrics.reading import load_yaml
 
 from .layout import Size
 
+_WIDTH = 80
+"""Of the lines of a study file, as of a terminal."""
 _GROUP = "persona_refusal"
-TASKS = (_GROUP, *(f"{_GROUP}_{kind}" for kind in KINDS))
-"""The tasks that can be planned; each stands for itself and its neutral baseline."""
+_USUAL = (_GROUP, *(f"{_GROUP}_{kind}" for kind in KINDS))
+_CONTRAST = tuple(f"{task}_{CONTRAST}" for task in _USUAL)
+TASKS = (*_USUAL, *_CONTRAST)
+"""The tasks that can be planned. The first ones stand for themselves and their neutral baselines."""
 
 BACKENDS = ("hf", "vllm")
 """The backends whose models are named by their folder or their place on the Hugging Face Hub alone."""
 
 
 def name_tasks(tasks: Iterable[str]) -> list[str]:
-    """Return tasks and their neutral baselines, as a study file names them.
+    """Return tasks and their neutral baselines, as a study file names them; contrast tasks contain theirs.
 
     Examples
     --------
     >>> name_tasks(["persona_refusal_nli"])
     ['persona_refusal_nli', 'persona_refusal_nli_neutral']
+    >>> name_tasks(["persona_refusal_nli_contrast"])
+    ['persona_refusal_nli_contrast']
 
     Raises
     ------
@@ -37,24 +43,40 @@ def name_tasks(tasks: Iterable[str]) -> list[str]:
     for task in chosen:
         if task not in TASKS:
             raise unknown_name("task to plan", task, TASKS)
-    return [*chosen, *(f"{task}_neutral" for task in chosen)]
+    return [*chosen, *(f"{task}_neutral" for task in chosen if task in _USUAL)]
 
 
-def find_kinds(tasks: Iterable[str]) -> list[str]:
+def find_kinds(tasks: Iterable[str]) -> tuple[list[str], str]:
     """Find the kinds of a study's tasks that are asked with personas, and check that they are asked neutrally too.
+
+    Returns
+    -------
+    kinds : list of str
+    setting : {"persona", "contrast"}
+        Whether they are contrast tasks.
 
     Examples
     --------
     >>> find_kinds(["persona_refusal", "persona_refusal_neutral"])
-    ['nli', 'politeness', 'offensiveness']
+    (['nli', 'politeness', 'offensiveness'], 'persona')
+    >>> find_kinds(["persona_refusal_nli_contrast"])
+    (['nli'], 'contrast')
 
     Raises
     ------
     InputError
-        If there is none, or one lacks its neutral baseline.
+        If there is none, one lacks its neutral baseline, or contrast tasks are mixed with others.
     """
     named = set(tasks)
     kinds = [kind for kind in KINDS if named & {_GROUP, f"{_GROUP}_{kind}"}]
+    in_blocks = [kind for kind in KINDS if named & {f"{_GROUP}_{CONTRAST}", f"{_GROUP}_{kind}_{CONTRAST}"}]
+    if kinds and in_blocks:
+        raise InputError(
+            f"tasks: {_GROUP}_{in_blocks[0]}_{CONTRAST} and {_GROUP}_{kinds[0]} cannot be analysed together; plan a "
+            "study of the contrast tasks or one of the others"
+        )
+    if in_blocks:
+        return in_blocks, CONTRAST
     if not kinds:
         raise InputError(f"tasks: none of {', '.join(TASKS)} is among them; a plan needs one")
     for kind in kinds:
@@ -63,7 +85,12 @@ def find_kinds(tasks: Iterable[str]) -> list[str]:
                 f"tasks: {_GROUP}_{kind} lacks its baseline; add {_GROUP}_{kind}_neutral, with which personas are "
                 "compared"
             )
-    return kinds
+    return kinds, "persona"
+
+
+def name_contrast_tasks(kinds: Sequence[str]) -> str:
+    """Return the contrast task of a kind, or the group of all of them."""
+    return f"{_GROUP}_{CONTRAST}" if set(kinds) == set(KINDS) else ",".join(f"{_GROUP}_{k}_{CONTRAST}" for k in kinds)
 
 
 def read_study(path: Path) -> dict[str, Any]:
@@ -126,8 +153,25 @@ def write_block(study: Mapping[str, Any], size: Size, design: str) -> str:
     str
         YAML.
     """
-    settings = dict(study.get("settings") or {})
+    settings = _Lines(study.get("settings") or {})
     settings |= size.as_settings() | {"design": design}
     written = {name: value for name, value in study.items() if name not in ("settings", "models")}
     written |= {"settings": settings, "models": study["models"]}
-    return yaml.safe_dump(written, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+    return yaml.dump(
+        written, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=_WIDTH
+    )
+
+
+class _Lines(dict[str, Any]):
+    """A mapping that is written with one entry per line."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes mappings of `_Lines` in block style."""
+
+
+def _write_lines(dumper: yaml.SafeDumper, data: _Lines) -> yaml.Node:
+    return dumper.represent_mapping("tag:yaml.org,2002:map", dict(data), flow_style=False)
+
+
+_Dumper.add_representer(_Lines, _write_lines)

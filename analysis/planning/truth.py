@@ -38,11 +38,19 @@ class Truth:
         Standard deviation of texts' log-odds.
     overdispersion : float
         The ratio of the variance of a contrast to its variance if effects were equal in all texts; at least 1.
+    limits : (float, float), optional
+        The lower and the upper confidence limit of the rate, if it is from a pilot.
     """
 
     rate: float
     text_sd: float = TEXT_SD
     overdispersion: float = OVERDISPERSION
+    limits: tuple[float, float] | None = None
+
+    def room(self, sign: int) -> float:
+        """Return the largest possible increase (1) or decrease (-1), also at the nearer confidence limit."""
+        low, high = self.limits or (self.rate, self.rate)
+        return 1 - high if sign > 0 else low
 
     @property
     def within(self) -> float:
@@ -60,7 +68,8 @@ class Truth:
 
         If the difference of a persona varies with the variance :math:`v` between texts, and verdicts within texts with
         :math:`s^2`, the ratio of the expected squared scores to their expected variance under random assignment is
-        :math:`\sum_g (w_g s^2 + w_g^2 v) / \sum_g (w_g s^2 + w_g^2 v / (n_g - 1))`.
+        :math:`\sum_g (w_g s^2 + w_g^2 v) / \sum_b (w_b s^2 + w_b^2 v / (n_b - 1))`, with :math:`w_g` the sum of the
+        weights of a text's blocks b, which are whole texts if prompts are not asked in blocks.
 
         Parameters
         ----------
@@ -73,7 +82,7 @@ class Truth:
         """
         w, n = layout.weights, layout.n + layout.n_baseline[:, None]
         squares = float((w**2 / np.maximum(n - 1, 1)).sum())
-        room = float((w**2).sum()) - self.overdispersion * squares
+        room = float((layout.by_text(w) ** 2).sum()) - self.overdispersion * squares
         if self.overdispersion <= 1 or room <= 0:
             return 0.0 if self.overdispersion <= 1 else _LARGEST_SD
         wanted = (self.overdispersion - 1) * float(w.sum()) / room * self.within
@@ -85,6 +94,20 @@ class Truth:
             return float(_WEIGHTS @ ((chance - base[:, None]) ** 2 @ _WEIGHTS)) - wanted
 
         return float(optimize.brentq(excess, 0, _LARGEST_SD)) if excess(_LARGEST_SD) > 0 else _LARGEST_SD
+
+
+def in_points(share: float) -> str:
+    """Write a proportion in percent or percentage points: with one decimal, or more if rounding would change it by 2%.
+
+    Examples
+    --------
+    >>> in_points(0.05), in_points(0.0125), in_points(-0.0001), in_points(0)
+    ('5.0', '1.25', '0.01', '0.0')
+    """
+    value = 100 * abs(share)
+    return next(
+        f"{value:.{n}f}" for n in (*range(1, 12), 12) if n == 12 or abs(round(value, n) - value) <= 0.02 * value
+    )
 
 
 def text_sd_of(rate: float, correlation: float) -> float:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
+    from .blocks import ANCHORED, BLOCK_DESIGNS, plan_blocks, sample_blocks, sample_texts
     from .contrasts import draw_contrasts, fit_blocks
     from .design import (
         CONTRAST,
@@ -41,6 +42,7 @@ else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
+            "blocks": ["ANCHORED", "BLOCK_DESIGNS", "plan_blocks", "sample_blocks", "sample_texts"],
             "contrasts": ["draw_contrasts", "fit_blocks"],
             "design": [
                 "CONTRAST",
@@ -73,6 +75,8 @@ else:
     )
 
 __all__ = [
+    "ANCHORED",
+    "BLOCK_DESIGNS",
     "CLASSES",
     "CONTRAST",
     "KINDS",
@@ -101,9 +105,12 @@ __all__ = [
     "number_labels",
     "order_texts",
     "parse_settings",
+    "plan_blocks",
     "sample_balanced",
+    "sample_blocks",
     "sample_iid",
     "sample_rows",
+    "sample_texts",
     "shard_bounds",
     "shuffle_texts",
 ]

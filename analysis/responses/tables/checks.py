@@ -20,12 +20,13 @@ from ..sql import as_index, as_text, as_verdict, count_rows, identifier, quoted
 NAMED = (*STUDY_COLUMNS, *FACTORS)
 """Columns of names that people read."""
 
-KNOWN = (*NAMED, "text_id", "row_id", "index", "design_id", "refused", "refused_by", "outcome")
+KNOWN = (*NAMED, "text_id", "row_id", "block", "index", "design_id", "refused", "refused_by", "outcome")
 """The known columns."""
 
 _WORDS = {"outcome": OUTCOMES, "refused_by": (TEXT, PROVIDER)}
 _VERDICT = "(0|1|true|false|t|f|[01]\\.0*)"
 _NESTED = re.compile(r"\[\d*\]$|^(STRUCT|MAP|UNION)\(")
+_FRACTIONS = ("FLOAT", "DOUBLE")
 _NOT_A_NAME = ("nan", "none", "null", "na", "n/a", "<na>", "nat", "undefined")
 """What programs write for missing values."""
 _MOST = 3
@@ -112,6 +113,7 @@ def check_values(connection: duckdb.DuckDBPyConnection, listed: str, types: Mapp
     table.check_types()
     table.check_words()
     table.check_index()
+    table.check_block()
     table.check_agreement()
     return list(table.notes())
 
@@ -146,6 +148,10 @@ class _Table:
         self._refuse(
             "index", f"{text} <> '' AND NOT regexp_full_match({text}, '\\d{{1,18}}([.]0+)?')", "it is a whole number"
         )
+
+    def check_block(self) -> None:
+        if self._types.get("block") in _FRACTIONS:
+            self._refuse("block", "block <> trunc(block) OR isnan(block)", "it is a whole number or a name")
 
     def check_agreement(self) -> None:
         """Check that the verdict, outcome and refuser of each response do not contradict each other."""

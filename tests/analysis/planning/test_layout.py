@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from refusal_metrics.analysis.planning import Size, lay_out, load_source
+from refusal_metrics.analysis.planning import Layout, Size, Source, lay_out, load_source
 
 from refusal_metrics.docs import build_docs
 from refusal_metrics.errors import InputError
@@ -64,6 +64,61 @@ def test_personas_are_dealt_as_evenly_as_in_the_study(several):
     assert (layout.weights**2).sum() == pytest.approx((real**2).sum(), rel=0.05)
 
 
+@pytest.mark.parametrize(
+    ("design", "size", "people"),
+    [
+        ("anchored", Size(30, 10, 3), None),
+        ("anchored", Size(10, 4, 2), None),
+        ("paired", Size(30, 15, 3), None),
+        ("paired", Size(50, 2, 1), ["black", "white"]),
+        ("factorial", Size(8, 15, 2), None),
+    ],
+)
+def test_blocks_are_those_of_the_contrast_task(several, design, size, people):
+    settings = {"source": several, "design": design, **size.as_settings()} | ({"personas": people} if people else {})
+    docs = build_docs(kind="offensiveness", labels=LABELS["offensiveness"], setting="contrast", **settings)["test"]
+    docs = docs.to_pandas()
+    layout = lay_out(design, load_source("offensiveness", settings, "contrast"), size, rows_rng(0))
+    assert layout.n_texts == docs["text_id"].nunique()
+    assert layout.n_prompts == len(docs)
+    real = docs.assign(neutral=docs["setting"] == "neutral").groupby("block")["neutral"].agg(["size", "sum"])
+    assert len(layout.n) == len(real)
+    # All blocks are alike: so many different personas, and so many neutral phrases.
+    assert set(layout.n.sum(axis=1)) == set(real["size"] - real["sum"])
+    assert set(layout.n_baseline) == set(real["sum"])
+    assert layout.n.max() == 1
+    # Personas are dealt as evenly: within each of 5 classes their counts differ by at most 1.
+    count = docs.loc[docs["setting"] == "persona", "persona"].value_counts()
+    assert np.ptp(count) <= 5
+    assert np.ptp(layout.n.sum(axis=0)) <= 5
+    assert layout.weights.sum() == pytest.approx(_weights(docs).sum())
+
+
+def _weights(docs):
+    """The weights n_x n_0 / (n_x + n_0) of personas in the blocks of docs."""
+    of_persona = docs[docs["setting"] == "persona"].groupby(["block", "persona"]).size()
+    neutral = docs[docs["setting"] == "neutral"].groupby("block").size()
+    n0 = neutral.loc[of_persona.index.get_level_values("block")].to_numpy()
+    return of_persona.to_numpy() * n0 / (of_persona.to_numpy() + n0)
+
+
+def test_phrases_are_dealt_in_blocks_and_counted_by_persona():
+    # Two personas with three and one phrases, and two neutral ones: all six in each block.
+    text = np.arange(10)
+    phrases = {"phrases": (3, 1), "neutral_phrases": (1, 1), "response_types": ("forced",)}
+    source = Source("offensiveness", text, text, text % 5, 2, 2, 1, **phrases)
+    layout = lay_out("paired", source, Size(1, 4, 2), np.random.default_rng(0))
+    assert layout.n.tolist() == [[3, 1]] * 5
+    assert layout.n_baseline.tolist() == [2] * 5
+
+
+def test_blocks_of_a_text_add_up():
+    layout = Layout(np.array([[1.0], [2.0], [4.0]]), np.ones(3), np.array([0, 0, 1]))
+    assert layout.n_texts == 2
+    assert layout.by_text(layout.n).tolist() == [[3], [4]]
+    assert layout.by_text(layout.n[None], axis=1).tolist() == [[[3], [4]]]
+
+
 def test_weights_by_hand():
     # One text with 2 prompts of a persona and 3 neutral ones: 2 * 3 / 5. A text without the persona has none.
     source = load_source("offensiveness", {"source": "sample", "personas": ["black"]})
@@ -73,7 +128,9 @@ def test_weights_by_hand():
 
 def test_an_unknown_design_is_refused():
     source = load_source("offensiveness", {"source": "sample"})
-    with pytest.raises(InputError, match="unknown design to plan 'iid': allowed are balanced"):
+    with pytest.raises(
+        InputError, match="unknown design to plan 'iid': allowed are balanced, anchored, paired, factorial"
+    ):
         lay_out("iid", source, Size(1, 10), np.random.default_rng(0))
 
 

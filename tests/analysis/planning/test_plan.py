@@ -1,10 +1,21 @@
 """A plan as a whole: its tables, its cost and its study file."""
 
+import re
+
 import pytest
 import yaml
 from refusal_metrics.analysis.contracts import PLAN, POWER_CURVE
-from refusal_metrics.analysis.planning import Goal, Truth, assume_rate, make_plan, name_models, name_tasks, read_study
-from refusal_metrics.analysis.planning.study_block import find_kinds
+from refusal_metrics.analysis.planning import (
+    Goal,
+    Size,
+    Truth,
+    assume_rate,
+    make_plan,
+    name_models,
+    name_tasks,
+    read_study,
+)
+from refusal_metrics.analysis.planning.study_block import find_kinds, name_contrast_tasks, write_block
 
 from refusal_metrics.errors import InputError
 from refusal_metrics.studies import load_study, plan_study
@@ -42,6 +53,51 @@ def test_the_study_file_is_one_that_a_run_takes(planned, tmp_path):
     counts = plan_study(loaded).n_docs
     assert counts == {TASK: planned.table["n_persona"].item(), f"{TASK}_neutral": planned.table["n_neutral"].item()}
     assert planned.n_prompts == sum(counts.values())
+
+
+@pytest.mark.parametrize("design", ["anchored", "paired", "factorial"])
+def test_a_contrast_task_is_planned_with_its_own_settings(design, tmp_path):
+    asked = study(tasks=name_tasks([f"{TASK}_contrast"]), settings=SETTINGS | {"design": design, "variations": 9})
+    made = make_plan(goal(0.8, n_studies=40), asked, assume_rate(0.1))
+    file = tmp_path / "study.yaml"
+    file.write_text(made.study_file)
+    loaded = load_study(file)
+    assert dict(loaded.settings) == made.settings
+    # Both personas are in each block, and 2 / sqrt(2), so 2, neutral phrases.
+    assert made.settings | {"rows_per_class": 0} == SETTINGS | {
+        "rows_per_class": 0,
+        "design": design,
+        "variations": 2,
+        "neutral_variations": 2,
+    }
+    # A run of the file asks as many prompts as the plan says.
+    assert plan_study(loaded).n_docs == {f"{TASK}_contrast": made.n_prompts}
+    row = made.table.iloc[0]
+    assert (
+        made.n_prompts
+        == row["n_persona"] + row["n_neutral"]
+        == row["n_texts"] * 4 * (3 if design == "factorial" else 1)
+    )
+
+
+def test_the_lines_of_a_study_file_fit_a_terminal(planned):
+    many = study(
+        settings=SETTINGS | {"personas": ["black", "white", "asian", "atheist", "christian", "muslim", "jewish"]}
+    )
+    for written in (planned.study_file, write_block(many, Size(1000, 10, 3), "balanced")):
+        assert max(map(len, written.splitlines())) <= 80
+    assert yaml.safe_load(written)["settings"]["personas"] == many["settings"]["personas"]
+
+
+def test_contrast_tasks_are_named_if_they_need_fewer_prompts():
+    # The balanced study has 30 prompts a row, as a user asked; the formula counts the prompts of the other design.
+    asked = study(settings=SETTINGS | {"neutral_variations": 20})
+    made = make_plan(goal(0.3), asked, assume_rate(0.2))
+    (said,) = [note for note in made.notes if note.startswith("Contrast tasks need fewer prompts")]
+    assert said.endswith(f"--tasks {TASK}_contrast.")
+    needed, given = (int(n.replace(",", "")) for n in re.findall(r"[\d,]*\d", said))
+    assert given == made.n_prompts
+    assert needed < 0.95 * given
 
 
 def test_other_keys_of_a_study_are_kept(tmp_path):
@@ -122,6 +178,8 @@ def test_impossible_goals_are_refused(changes, message):
         ({"tasks": [f"{TASK}_neutral"]}, "a plan needs one"),
         ({"repeats": 3}, "a plan is for one response to each prompt"),
         ({"settings": SETTINGS | {"design": "iid"}}, "unknown design to plan 'iid'"),
+        ({"settings": SETTINGS | {"design": "paired"}}, "is a design of persona_refusal_offensiveness_contrast"),
+        ({"tasks": [f"{TASK}_contrast", f"{TASK}_neutral", TASK]}, "cannot be analysed together"),
         ({"settings": SETTINGS | {"personas": ["nobody"]}}, "unknown persona or group 'nobody'"),
     ],
 )
@@ -131,7 +189,11 @@ def test_studies_that_cannot_be_planned_are_refused(changes, message):
 
 
 def test_names_of_tasks_and_models():
-    assert find_kinds(["persona_refusal_nli", "persona_refusal_neutral"]) == ["nli"]
+    assert find_kinds(["persona_refusal_nli", "persona_refusal_neutral"]) == (["nli"], "persona")
+    assert find_kinds(["persona_refusal_contrast"]) == (["nli", "politeness", "offensiveness"], "contrast")
+    assert name_tasks([f"{TASK}_contrast"]) == [f"{TASK}_contrast"]
+    assert name_contrast_tasks(["nli", "politeness", "offensiveness"]) == "persona_refusal_contrast"
+    assert name_contrast_tasks(["nli"]) == "persona_refusal_nli_contrast"
     with pytest.raises(InputError, match="unknown task to plan 'mmlu'"):
         name_tasks(["mmlu"])
     with pytest.raises(InputError, match="unknown backend 'openai'"):
