@@ -1,12 +1,14 @@
-"""The table of the page on how many prompts a study needs: detectable differences by its size and refusal rate.
+"""The tables of the page on how many prompts a study needs: detectable differences by its size and refusal rate.
 
-Run in the checkout with the folder of POPQUORN's data: ``python docs/how_many.py ../shared/data/popquorn``.
+Run in the checkout with the folder of POPQUORN's data: ``python docs/how_many.py ../shared/data/popquorn``; names of
+tasks behind it print their tables only.
 """
 # ruff: noqa: INP001 - a script of the documentation
 # ruff: noqa: T201 - prints its table
 
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +26,26 @@ SD_TEXT = 1.5
 """Standard deviation of texts' log odds of being refused, as in studies of real models."""
 
 
-def detectable(data_dir: Path, rows_per_class: int, rate: float, n_studies: int = 5) -> tuple[int, float, float]:
+SETTINGS = {
+    "persona_refusal_offensiveness": ("persona", "neutral"),
+    "persona_refusal_offensiveness_contrast": ("contrast",),
+}
+"""The settings of the tasks of each table; the first task needs its neutral baseline."""
+
+
+def detectable(
+    data_dir: Path,
+    rows_per_class: int,
+    rate: float,
+    settings: Sequence[str] = ("persona", "neutral"),
+    n_studies: int = 5,
+) -> tuple[int, float, float]:
     """Simulate one model on the offensiveness task under which no persona matters.
 
     Returns
     -------
     n_prompts : int
-        Of the persona task and the neutral one.
+        Of all settings.
     against_neutral : float
         The median smallest detectable difference of a persona, as a proportion.
     against_others : float
@@ -43,7 +58,7 @@ def detectable(data_dir: Path, rows_per_class: int, rate: float, n_studies: int 
             data_dir=str(data_dir),
             rows_per_class=rows_per_class,
         )["test"].to_pandas()
-        for setting in ("persona", "neutral")
+        for setting in settings
     ]
     docs = pd.concat(parts, ignore_index=True).assign(model="simulated", task="offensiveness")
     text, texts = pd.factorize(docs["text_id"])
@@ -68,14 +83,20 @@ def detectable(data_dir: Path, rows_per_class: int, rate: float, n_studies: int 
 
 
 def main() -> None:
-    """Print the table in Markdown."""
+    """Print the tables in Markdown."""
     data_dir = Path(sys.argv[1])
-    print("| `rows_per_class` | prompts | " + " | ".join(f"at {rate:.0%} refused" for rate in RATES) + " |")
-    print("| ---: | ---: |" + " ---: |" * len(RATES))
-    for size in SIZES:
-        found = [detectable(data_dir, size, rate) for rate in RATES]
-        cells = [f"{100 * neutral:.1f} ({100 * others:.1f})" for _, neutral, others in found]
-        print(f"| {size} | {found[0][0]:,} | " + " | ".join(cells) + " |", flush=True)
+    for task in sys.argv[2:] or SETTINGS:
+        print(f"\n{task}\n")
+        print("| `rows_per_class` | prompts | " + " | ".join(f"refusal rate {rate:.0%}" for rate in RATES) + " |")
+        print("| ---: | ---: |" + " ---: |" * len(RATES))
+        n_before = 0
+        for size in SIZES:
+            found = [detectable(data_dir, size, rate, SETTINGS[task]) for rate in RATES]
+            if found[0][0] == n_before:
+                break  # a contrast task has used all texts
+            n_before = found[0][0]
+            cells = [f"{100 * neutral:.1f} ({100 * others:.1f})" for _, neutral, others in found]
+            print(f"| {size} | {n_before:,} | " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":

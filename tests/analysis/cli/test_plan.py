@@ -126,6 +126,33 @@ def test_mistakes_get_one_sentence(arguments, message):
     assert message in refused(*arguments)
 
 
+def test_where_no_files_can_be_written_is_said_before_studies_are_simulated(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    for out in (file, file / "within"):
+        # Simulations would end with an error of their own: no such model of texts exists.
+        said = refused("--difference", 0.3, "--rate", 0.2, *QUICK, "--source", "nowhere.csv", "--out", out)
+        assert f"{file}: is a file; name a folder" in said
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [([1], "block contains lists or records"), (0.25, "block contains '0.25' in 300 rows; it is a whole number or")],
+)
+def test_blocks_of_a_pilot_of_a_wrong_type_are_refused(pilot, tmp_path, value, message):
+    table = pd.read_csv(pilot)
+    table["block"] = [value] * len(table)
+    table.to_parquet(tmp_path / "pilot.parquet")
+    assert message in refused(tmp_path / "pilot.parquet", "--difference", 0.3, *QUICK)
+
+
+def test_phrases_of_a_pilot_of_a_wrong_type_are_refused(pilot, tmp_path):
+    table = pd.read_csv(pilot)
+    table["phrase"] = [["a man"]] * len(table)
+    table.to_parquet(tmp_path / "pilot.parquet")
+    assert "phrase contains lists or records" in refused(tmp_path / "pilot.parquet", "--difference", 0.3, *QUICK)
+
+
 def test_a_study_file_without_the_baseline_is_refused(tmp_path):
     path = tmp_path / "study.yaml"
     path.write_text(yaml.safe_dump(STUDY | {"tasks": [TASK]}), encoding="utf-8")

@@ -58,6 +58,31 @@ def test_a_persona_that_differs_in_some_texts_raises_the_overdispersion(make_cou
     assert phi.truth.overdispersion > 2 > flat.truth.overdispersion
 
 
+def test_verdicts_of_a_pilot_in_blocks_are_compared_within_blocks(make_counts):
+    # Each of 20 texts has two blocks; in one everything is refused, in the other nothing. Within blocks no verdicts
+    # differ, within texts half of them would.
+    responses = [
+        row | {"block": f"{row['text_id']}-{block}", "refused": block == 0}
+        for setting in ("neutral", "persona")
+        for row in rows(setting, [0] * 20, 3)
+        for block in range(2)
+    ]
+    blocks = read_pilot(make_counts(responses))["nli"]
+    plain = read_pilot(make_counts([{k: v for k, v in row.items() if k != "block"} for row in responses]))["nli"]
+    assert (blocks.n_texts, blocks.rate) == (20, 0.5)
+    # The whole variance is between blocks: the text SD is the largest, 4, with the weight 20 / (20 + 20) of the 20
+    # blocks of the rarer verdict against 1.5. Within texts the correlation is negative, and the text SD 0.
+    assert blocks.truth.text_sd == pytest.approx(1 / 2 * 4.0 + 1 / 2 * TEXT_SD)
+    assert plain.truth.text_sd == pytest.approx(1 / 2 * TEXT_SD)
+
+
+def test_the_limits_of_the_rate_are_kept(make_counts):
+    low, high = read_pilot(make_counts(rows("neutral", [1] * 30, 10)))["nli"].truth.limits
+    # The plan assumes the upper limit of a rate below one half, and a decrease is possible down from the lower one.
+    assert low < 0.1 < high
+    assert read_pilot(make_counts(rows("neutral", [1] * 30, 10)))["nli"].truth.rate == high
+
+
 def test_the_rate_nearest_to_a_half_is_planned_for(make_counts):
     low, high = (read_pilot(make_counts(rows("neutral", ks, 10)))["nli"] for ks in ([1] * 30, [9] * 30))
     assert low.truth.rate > low.rate

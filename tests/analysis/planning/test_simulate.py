@@ -1,5 +1,7 @@
 """Simulated studies of a plan are tested as real ones are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from refusal_metrics.analysis.counts import Counts
@@ -144,3 +146,31 @@ def test_one_persona_alone_is_compared(source):
     assert found.power[0] > 0.9
     assert not found.named.any()
     assert 0 < found.mde_up < 0.3
+
+
+def test_blocks_are_strata_of_a_simulated_study():
+    # Each of 30 texts has three blocks with both personas and two neutral phrases, tested once through the plan and
+    # once as responses through the estimates of the report.
+    layout = Layout(np.ones((90, 2)), np.full(90, 2.0), np.repeat(np.arange(30), 3))
+    truth, question, planted = Truth(0.3), Question((0.3,), 0.05, 1, 0.8), np.array([1])
+    part = module._simulate_some(layout, truth, question, np.random.default_rng(1), 1, 1, describe=True)
+    strata, totals = module._draw(layout, truth, question.differences, planted, np.random.default_rng(1), 1)
+    # Entries are in the order of contrasts: both personas without an effect, then the second one with it.
+    k, k0 = strata.k.reshape(3, 90), strata.k_baseline.reshape(3, 90)[0]
+    assert (totals[0] == k[:2].T).all()
+    refused = np.stack([k[0], k[2]], axis=1)
+    counts = as_counts(layout.n, refused, layout.n_baseline, k0)
+    # Responses of blocks get the numbers of their texts.
+    counts = replace(counts, block=counts.text, text=counts.text // 3, row=counts.text // 3, n_texts=30)
+    row = estimate_contrasts(counts, "neutral").iloc[1]
+    assert part.found[0, 0] == (row["p_adjusted"] <= 0.05 and row["estimate"] > 0)
+    assert row["n_texts"] == 30
+    score = module.compare_within(strata).score
+    assert score.estimate[2] == pytest.approx(row["estimate"])
+    # Each block weighs 1 * 2 / 3; a whole text would weigh 3 * 6 / 9 = 2 as well, but its verdicts would be mixed.
+    assert score.weight[2] == pytest.approx(90 * 2 / 3)
+    null = as_counts(layout.n, k[:2].T, layout.n_baseline, k0)
+    null = replace(null, text=null.text // 3, row=null.text // 3, n_texts=30)
+    rates = estimate_rates(null, ["setting"])
+    width = (rates["ci_high"] - rates["ci_low"])[rates["setting"] == "persona"].item()
+    assert part.rate_width[0] == pytest.approx(width, abs=1e-9)
