@@ -59,7 +59,7 @@ def plan(
     pilot : Study, optional
         Instead of a rate: a small study, from which the rate, its uncertainty and the speed are taken.
     tasks : str or list of str
-        Each with its neutral baseline; by default ``persona_refusal``, all three.
+        Each with its neutral baseline, or contrast tasks; by default ``persona_refusal``, all three.
     settings : mapping, optional
         Settings of the study, e.g. ``{"personas": ["race"], "data_dir": "data"}``; the plan adds its size.
     direction : {"increase", "decrease"}
