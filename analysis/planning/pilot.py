@@ -91,11 +91,11 @@ def read_pilot(counts: Counts) -> dict[str, Pilot]:
     for model, task in sorted(every):
         own = ((personas.cells["model"] == model) & (personas.cells["task"] == task)).to_numpy()
         base = ((neutral.cells["model"] == model) & (neutral.cells["task"] == task)).to_numpy()
-        arms = _Arms(
-            *(np.asarray(part[:, own].toarray(), dtype=np.float64) for part in (personas.n, personas.n_refused)),
-            *(part[:, base].toarray().sum(axis=1).astype(np.float64) for part in (neutral.n, neutral.n_refused)),
-            text=np.arange(counts.n_texts) if text is None else text,
+        n, k = (np.asarray(part[:, own].toarray(), dtype=np.float64) for part in (personas.n, personas.n_refused))
+        n_neutral, k_neutral = (
+            part[:, base].toarray().sum(axis=1).astype(np.float64) for part in (neutral.n, neutral.n_refused)
         )
+        arms = _Arms(n, k, n_neutral, k_neutral, np.arange(counts.n_texts) if text is None else text)
         pilot = _read_one(model, task, arms)
         if task not in pilots or _spread(pilot) > _spread(pilots[task]):
             pilots[task] = pilot
@@ -157,7 +157,7 @@ def _spread(pilot: Pilot) -> float:
 def _read_one(model: str, task: str, arms: _Arms) -> Pilot:
     setting = "neutral" if arms.n_neutral.any() else "persona"
     n, k = (arms.n_neutral, arms.k_neutral) if setting == "neutral" else (arms.n.sum(axis=1), arms.k.sum(axis=1))
-    n, k = (np.bincount(arms.text, weights=each) for each in (n, k))
+    n, k = (np.bincount(arms.text, weights=each).astype(np.float64) for each in (n, k))
     asked = n > 0
     n_texts = int(asked.sum())
     if n_texts < 2:
