@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from scipy import optimize, special
 
 from ..arrays import Floats
+from ..statistics import find_shift
 from .layout import Layout
 
 TEXT_SD = 1.5
@@ -126,11 +127,7 @@ def shift(rate: float, sd: float) -> float:
     """Find the mean log-odds at which normal log-odds of a standard deviation have a mean probability."""
     if rate <= 0 or rate >= 1:
         return float(np.copysign(np.inf, rate - 0.5))
-
-    def excess(mean: float) -> float:
-        return float(_WEIGHTS @ special.expit(mean + sd * _POINTS)) - rate
-
-    return float(optimize.brentq(excess, -60, 60))
+    return find_shift(sd * _POINTS, _WEIGHTS, rate)
 
 
 def chances(rate: float, sd: float, deviations: ArrayLike) -> Floats:
