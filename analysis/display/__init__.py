@@ -11,7 +11,7 @@ from refusal_metrics.faces import lazy
 if TYPE_CHECKING:
     from .html import clip, embed, load_template, visible
     from .levels import name_levels
-    from .numbers import Format, escape, interval, number, p_text, percent, plain
+    from .numbers import Format, escape, interval, number, p_text, percent, plain, points
     from .sentences import counted
     from .spreadsheets import guard, guard_in_sql, seen, to_csv, unguard, unguard_in_sql
     from .tables import print_readable, print_table, readable, show_selected, to_markdown
@@ -21,7 +21,7 @@ else:
         {
             "html": ["clip", "embed", "load_template", "visible"],
             "levels": ["name_levels"],
-            "numbers": ["Format", "escape", "interval", "number", "p_text", "percent", "plain"],
+            "numbers": ["Format", "escape", "interval", "number", "p_text", "percent", "plain", "points"],
             "sentences": ["counted"],
             "spreadsheets": ["guard", "guard_in_sql", "seen", "to_csv", "unguard", "unguard_in_sql"],
             "tables": ["print_readable", "print_table", "readable", "show_selected", "to_markdown"],
@@ -43,6 +43,7 @@ __all__ = [
     "p_text",
     "percent",
     "plain",
+    "points",
     "print_readable",
     "print_table",
     "readable",

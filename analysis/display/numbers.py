@@ -34,6 +34,17 @@ def percent(value: float, *, signed: bool = False) -> str:
     return "" if math.isnan(value) else f"{round(100 * value, 2) + 0.0:{'+' if signed else ''}.2f}"
 
 
+def points(value: float, *, signed: bool = False) -> str:
+    """Format a proportion in percent, or a difference of proportions in percentage points, for a sentence.
+
+    Examples
+    --------
+    >>> points(0.0573, signed=True), points(-0.0001), points(float("nan"))
+    ('+5.7', '0.0', '')
+    """
+    return "" if math.isnan(value) else f"{round(100 * value, 1) + 0.0:{'+' if signed else ''}.1f}"
+
+
 def interval(low: float, high: float, *, signed: bool = False) -> str:
     """Format an interval of proportions in percent, or return an empty text if there is none."""
     if math.isnan(low) or math.isnan(high):

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from .corrected import estimate_corrected, estimate_corrected_contrasts
     from .detection_errors import estimate_validation
     from .expected import ANTICIPATED, expect_width, label_deviation
+    from .explained import (
+        MEASURED,
+        Explanation,
+        MeasuredError,
+        describe_explanation,
+        explain_difference,
+        measured_by_labels,
+    )
     from .formats import FIELDS, SMALLEST, read_number
     from .mapping import LabelMap, read_label_map, suggest_values
     from .match import check_texts
@@ -37,6 +45,14 @@ else:
             "corrected": ["estimate_corrected", "estimate_corrected_contrasts"],
             "detection_errors": ["estimate_validation"],
             "expected": ["ANTICIPATED", "expect_width", "label_deviation"],
+            "explained": [
+                "MEASURED",
+                "Explanation",
+                "MeasuredError",
+                "describe_explanation",
+                "explain_difference",
+                "measured_by_labels",
+            ],
             "formats": ["FIELDS", "SMALLEST", "read_number"],
             "mapping": ["LabelMap", "read_label_map", "suggest_values"],
             "match": ["check_texts"],
@@ -61,13 +77,17 @@ __all__ = [
     "FEWEST",
     "FIELDS",
     "LABELLED_CONTROLS",
+    "MEASURED",
     "SMALLEST",
+    "Explanation",
     "LabelMap",
     "Labels",
+    "MeasuredError",
     "Validation",
     "add_labels",
     "check_texts",
     "describe_controls",
+    "describe_explanation",
     "estimate_contrast_errors",
     "estimate_controls",
     "estimate_corrected",
@@ -75,8 +95,10 @@ __all__ = [
     "estimate_persona_limits",
     "estimate_validation",
     "expect_width",
+    "explain_difference",
     "item_id",
     "label_deviation",
+    "measured_by_labels",
     "read_label_map",
     "read_labels",
     "read_number",
