@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .interactions import describe_no_interactions, estimate_interactions
     from .looks import look_at_contrasts, look_at_strata
     from .model_properties import look_up, look_up_families, read_properties
+    from .pooling.differences import average_differences
     from .pooling.export import TOOLS, count_for_hibayes
     from .pooling.mixture import FEWEST_LEVELS, FEWEST_MODELS
     from .pooling.pool import Pool, estimate_pool
@@ -34,6 +35,7 @@ else:
             "contrasts": ["describe_missing", "estimate_contrasts", "estimate_setting_contrasts", "personas_only"],
             "interactions": ["describe_no_interactions", "estimate_interactions"],
             "model_properties": ["look_up", "look_up_families", "read_properties"],
+            "pooling.differences": ["average_differences"],
             "pooling.export": ["TOOLS", "count_for_hibayes"],
             "pooling.mixture": ["FEWEST_LEVELS", "FEWEST_MODELS"],
             "pooling.pool": ["Pool", "estimate_pool"],
@@ -60,6 +62,7 @@ __all__ = [
     "Fit",
     "Pool",
     "Sensitivity",
+    "average_differences",
     "count_for_hibayes",
     "describe_detectors",
     "describe_missing",

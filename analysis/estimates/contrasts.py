@@ -59,7 +59,10 @@ POWER = 0.8
 
 
 def estimate_contrasts(
-    counts: Counts | Sequence[Counts], *baselines: str, run_factors: Sequence[str] = ()
+    counts: Counts | Sequence[Counts],
+    *baselines: str,
+    run_factors: Sequence[str] = (),
+    confidence: float = CONFIDENCE,
 ) -> pd.DataFrame:
     """Estimate the difference between each persona's refusal rate and a baseline.
 
@@ -73,6 +76,8 @@ def estimate_contrasts(
     run_factors : sequence of str
         Each combination of their levels is compared with the baseline of the same, and is a family of its own
         besides model and task.
+    confidence : float
+        The level of ``ci_low, ci_high, or_low, or_high``: 1 - .05 / K makes those of K personas simultaneous.
 
     Returns
     -------
@@ -149,7 +154,7 @@ def estimate_contrasts(
             else:
                 reference = count_units_by_text(own.where(persona=baseline), study)
                 compared.append((take_cells(cells, (cells.cells["persona"] != baseline).to_numpy()), reference, text))
-        tables.append(_compare(compared, study, ["persona"], baseline, looks))
+        tables.append(_compare(compared, study, ["persona"], baseline, looks, confidence))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -205,6 +210,7 @@ def _compare(
     levels: Sequence[str],
     baseline: str,
     looks: LooksOfStudies,
+    confidence: float = CONFIDENCE,
 ) -> pd.DataFrame:
     """Compare each cell of each design with the reference of the same model, task, ...; these form a family.
 
@@ -234,7 +240,7 @@ def _compare(
         scores = sparse.coo_array(of_texts, shape=(int(starts[-1]), entries.n_contrasts))
         return scores.tocsc()[:, np.flatnonzero(there)]
 
-    columns = _columns(differences, family, within, by_text, Repeated(family, looks))
+    columns = _columns(differences, family, within, by_text, Repeated(family, looks), confidence)
     table = pd.concat([named.assign(baseline=baseline), columns], axis=1).assign(within_texts=within)
     return table[[*factors, "baseline", *CONTRASTS.estimates]]
 
@@ -245,6 +251,7 @@ def _columns(
     within: NDArray[np.bool_],
     by_text: Callable[[], sparse.csc_array],
     repeated: Repeated,
+    confidence: float,
 ) -> pd.DataFrame:
     has_error = d.freedom > 0
     kinds = pd.Series(list(zip(family, within, strict=True)), dtype=object)
@@ -260,14 +267,14 @@ def _columns(
         for found in detectable(score, phi, repeated.levels(ALPHA * max(n_selected, 1) / n_tests), POWER)
     )
     ends: dict[str, Floats] = {}
-    confidence = 1 - repeated.levels(1 - CONFIDENCE)
+    levels = 1 - repeated.levels(1 - confidence)
     for names, level in (
-        (("ci_low", "ci_high"), confidence),
+        (("ci_low", "ci_high"), levels),
         (("equiv_low", "equiv_high"), 1 - repeated.levels(2 * ALPHA)),
     ):
         ends |= zip(names, interval_of_difference(d, phi, level), strict=True)
     with np.errstate(divide="ignore", invalid="ignore"):
-        odds = np.exp(d.log_odds + student(confidence, d.freedom) * d.log_odds_error * np.array([[-1], [0], [1]]))
+        odds = np.exp(d.log_odds + student(levels, d.freedom) * d.log_odds_error * np.array([[-1], [0], [1]]))
     adjusted = adjust(p, family)
     selected = estimate_selected(score, phi, adjusted, family, within & has_error, by_text, repeated)
     ends |= {name: np.where(has_error, values, np.nan) for name, values in selected.items()}

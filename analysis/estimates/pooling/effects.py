@@ -10,8 +10,8 @@ from scipy import sparse, special
 from refusal_metrics.errors import InputError
 
 from ...arrays import Bools, Floats, Integers
-from ...columns import STUDY, name_level
-from ...counts import Counts, count_units_by_text
+from ...columns import OTHERS, STUDY, name_level
+from ...counts import Counts, TextCounts, count_units_by_text
 from ...statistics import cluster_correction, variance_of_scores
 from ..blocks import split_texts
 from .log_odds import SIZES, LogOdds, compare_with_baselines
@@ -143,14 +143,16 @@ class Effects:
         return np.asarray(means[of_pair], dtype=np.float64)
 
 
-def estimate_effects(counts: Counts, level: str) -> Effects:
-    """Estimate the log odds ratio of each persona, or group of personas, against neutral prompts in each model.
+def estimate_effects(counts: Counts, level: str, baseline: str = NEUTRAL) -> Effects:
+    """Estimate the log odds ratio of each persona, or group of personas, against a baseline in each model.
 
     Parameters
     ----------
     counts : Counts
         Of one setting of runs.
     level : {"persona", "persona_group"}
+    baseline : {"neutral", "others"}
+        Neutral prompts, or all other personas of the same model and task, which then stand for the neutral prompts.
 
     Returns
     -------
@@ -162,27 +164,76 @@ def estimate_effects(counts: Counts, level: str) -> Effects:
     InputError
         If there are no personas or no neutral prompts, or no model can be used.
     """
+    cells, compared, at = compare_cells(counts, level, baseline)
+    kept = (at >= 0) & (compared.expected >= FEW)
+    notes = _describe_left_out(cells, at >= 0, kept, level)
+    if not kept.any():
+        raise InputError(f"pool: no model can be used; {' '.join(notes)}")
+    return _average(cells[kept].reset_index(drop=True), compared.take(kept), level, notes)
+
+
+def compare_cells(counts: Counts, level: str, baseline: str) -> tuple[pd.DataFrame, LogOdds, Integers]:
+    """Compare each persona, or group of personas, of each model and task with a baseline.
+
+    Parameters
+    ----------
+    counts, level, baseline
+        As of `estimate_effects`.
+
+    Returns
+    -------
+    cells : pandas.DataFrame
+        One row a cell: ``model, task``, the level, ``n, n_refused, n_texts``.
+    compared : LogOdds
+    at : (n_cells,) array of int
+        -1 for a cell without a baseline, whose numbers mean nothing.
+
+    Raises
+    ------
+    InputError
+        If there are no personas, or no neutral prompts for the neutral baseline.
+    """
     counts.check_factors([level])
     counts, of_row = split_texts(counts)
     asked = counts.where(setting="persona")
     asked = asked.take(asked.codes[level] >= 0)
     if not len(asked.n):
         raise InputError(f"pool compares personas with neutral prompts, and no response has a {level}")
+    arms = count_units_by_text(asked, [*_STUDY, level])
+    if baseline == OTHERS:
+        baselines, at = _others_of(arms, count_units_by_text(asked, _STUDY))
+    else:
+        baselines, at = _neutral_of(arms, counts)
+    return arms.cells, compare_with_baselines(arms, baselines, at, of_row), at
+
+
+def _neutral_of(arms: TextCounts, counts: Counts) -> tuple[TextCounts, Integers]:
+    """Return the neutral prompts of each model and task, and those of each cell; -1 if it has none."""
     reference = counts.where(setting=NEUTRAL)
     if not len(reference.n):
         raise InputError(
             "pool compares personas with neutral prompts, and there is no response to a neutral prompt; add "
             "persona_refusal_neutral to lm_eval --tasks"
         )
-    arms, baselines = count_units_by_text(asked, [*_STUDY, level]), count_units_by_text(reference, _STUDY)
+    baselines = count_units_by_text(reference, _STUDY)
+    return baselines, _places(arms, baselines)
+
+
+def _others_of(arms: TextCounts, every: TextCounts) -> tuple[TextCounts, Integers]:
+    """Return the other personas of each cell, and their numbers; -1 if there is no other persona."""
+    at = _places(arms, every)
+    n, n_refused = (
+        sparse.csr_array(every.n[:, at] - arms.n),
+        sparse.csr_array(every.n_refused[:, at] - arms.n_refused),
+    )
+    has_others = np.asarray(n.sum(axis=0)).ravel() > 0
+    return TextCounts(arms.cells, n, n_refused), np.where(has_others, np.arange(len(at)), -1)
+
+
+def _places(arms: TextCounts, baselines: TextCounts) -> Integers:
+    """Return the baseline with the model and task of each cell; -1 if there is none."""
     places = baselines.cells[_STUDY].assign(place=np.arange(len(baselines.cells)))
-    at = arms.cells[_STUDY].merge(places, on=_STUDY, how="left")["place"].fillna(-1).to_numpy(dtype=np.int64)
-    compared = compare_with_baselines(arms, baselines, at, of_row)
-    kept = (at >= 0) & (compared.expected >= FEW)
-    notes = _describe_left_out(arms.cells, at >= 0, kept, level)
-    if not kept.any():
-        raise InputError(f"pool: no model can be used; {' '.join(notes)}")
-    return _average(arms.cells[kept].reset_index(drop=True), compared.take(kept), level, notes)
+    return arms.cells[_STUDY].merge(places, on=_STUDY, how="left")["place"].fillna(-1).to_numpy(dtype=np.int64)
 
 
 def _average(cells: pd.DataFrame, compared: LogOdds, level: str, notes: list[str]) -> Effects:

@@ -64,6 +64,11 @@ class LogOdds:
         By the names of `SIZES`.
     scores : (n_texts, n_cells) sparse array of float
         :math:`\varphi`.
+    differences, extra_of_differences
+        :math:`\hat\delta`, and what is added to its text-clustered variance: it is at least that of independent
+        responses without an effect.
+    scores_of_differences : (n_texts, n_cells) sparse array of float
+        What text g adds to the error of :math:`\hat\delta`, :math:`w_g (d_g - \hat\delta) / W`.
     """
 
     estimates: Floats
@@ -73,12 +78,17 @@ class LogOdds:
     expected: Floats
     sizes: Mapping[str, Floats]
     scores: sparse.csc_array
+    differences: Floats
+    extra_of_differences: Floats
+    scores_of_differences: sparse.csc_array
 
     def take(self, keep: Bools) -> "LogOdds":
         """Select the marked cells."""
-        arrays = {name: getattr(self, name)[keep] for name in ("estimates", "neutral", "extra", "ratio", "expected")}
+        named = ("estimates", "neutral", "extra", "ratio", "expected", "differences", "extra_of_differences")
+        arrays = {name: getattr(self, name)[keep] for name in named}
         sizes = {name: values[keep] for name, values in self.sizes.items()}
-        return LogOdds(**arrays, sizes=sizes, scores=self.scores[:, np.flatnonzero(keep)])
+        scores = {name: getattr(self, name)[:, np.flatnonzero(keep)] for name in ("scores", "scores_of_differences")}
+        return LogOdds(**arrays, sizes=sizes, **scores)
 
     def variances(self, log_odds_ratios: Floats) -> Floats:
         """Return the variances of the estimates at given log odds ratios."""
@@ -143,6 +153,10 @@ def compare_with_baselines(
     n_texts = len(np.unique((np.arange(len(is_asked)) if of_row is None else of_row)[is_asked]))
     of_rate = _by_text(sparse.csc_array((share, (text, cell)), shape=asked.shape), of_row)
     spread = float(cluster_correction(n_texts)) * np.asarray(of_rate.power(2).sum(axis=0), dtype=np.float64)
+    # Without common texts, the difference has the error of the neutral texts as well.
+    alone = sparse.diags_array(np.where(within, 0.0, -1 / n0))
+    of_difference = sparse.csc_array(of_rate + _by_text(sparse.csc_array(of_neutral[:, at] @ alone), of_row))
+    observed_spread = float(cluster_correction(n_texts)) * np.asarray(of_difference.power(2).sum(axis=0))
     ratio = loss * _overdispersion(spread, per_rate, np.minimum(k, n - k), at)
     observed = float(cluster_correction(n_texts)) * np.asarray(scores.power(2).sum(axis=0), dtype=np.float64)
     return LogOdds(
@@ -153,6 +167,9 @@ def compare_with_baselines(
         np.minimum(n, n0) * np.minimum(pooled, 1 - pooled),
         dict(zip(SIZES, (n, k, n0, k0), strict=True)),
         scores,
+        difference,
+        np.maximum(per_rate - observed_spread, 0),
+        of_difference,
     )
 
 

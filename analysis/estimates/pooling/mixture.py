@@ -157,9 +157,11 @@ class Mixture:
         return pd.DataFrame(rows, columns=["component", "estimate", "ci_low", "ci_high", "n_levels"])
 
 
-def interval(estimates: Floats, errors: Floats, freedom: "Floats | int") -> tuple[Floats, Floats]:
-    """Return the 95% confidence interval of estimates by Student's t."""
-    half = student(CONFIDENCE, freedom) * errors
+def interval(
+    estimates: Floats, errors: Floats, freedom: "Floats | int", confidence: float = CONFIDENCE
+) -> tuple[Floats, Floats]:
+    """Return the confidence interval of estimates by Student's t."""
+    half = student(confidence, freedom) * errors
     return estimates - half, estimates + half
 
 

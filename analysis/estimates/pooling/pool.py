@@ -24,7 +24,7 @@ from ...contracts import POOLED, POOLED_MODELS, POOLED_SPREAD
 from ...counts import Counts
 from ...statistics import holm, student
 from ..model_properties import look_up_families
-from .effects import Effects, estimate_effects
+from .effects import NEUTRAL, Effects, estimate_effects
 from .log_odds import SIZES
 from .mixture import FEWEST_FAMILIES, FEWEST_LEVELS, FEWEST_MODELS, FEWEST_TO_PREDICT, Mixture, interval, p_values
 
@@ -64,13 +64,15 @@ def estimate_pool(
     by: Sequence[str] = (),
     *,
     spread: bool = True,
+    baseline: str = NEUTRAL,
+    only_studied: bool = False,
 ) -> Pool:
-    r"""Pool the differences between personas and neutral prompts over models and tasks.
+    r"""Pool the differences between personas and a baseline over models and tasks.
 
     Parameters
     ----------
     counts : Counts
-        Of the persona and the neutral setting.
+        Of the persona and, for the neutral baseline, the neutral setting.
     level : {"persona", "persona_group"}
         What is compared with the neutral prompts.
     families : Path, optional
@@ -79,6 +81,10 @@ def estimate_pool(
         Each combination of the levels of these factors is pooled by itself: ``task`` or run factors.
     spread : bool
         Whether to compute the intervals of ``spread``, which take longer than all else; without, it is empty.
+    baseline : {"neutral", "others"}
+        Neutral prompts, or all other personas of the same model and task.
+    only_studied : bool
+        Whether to pool over the models studied alone, which is faster.
 
     Returns
     -------
@@ -105,7 +111,8 @@ def estimate_pool(
     for at, setting in enumerate(settings.to_dict("records")):
         where = " and ".join(f"{factor} {name}" for factor, name in setting.items())
         try:
-            own = _pool(estimate_effects(counts.take(of_entry == at), level), known, spread=spread)
+            effects = estimate_effects(counts.take(of_entry == at), level, baseline)
+            own = _pool(effects, known, spread=spread, only_studied=only_studied)
         except InputError as error:
             # Other tasks, or runs, can be pooled.
             notes.append(f"With {where}: {error}." if where else str(error))
@@ -128,7 +135,7 @@ def _insert(table: pd.DataFrame, setting: Mapping[Hashable, str | None]) -> pd.D
     return table
 
 
-def _pool(effects: Effects, families: Mapping[str, str], *, spread: bool) -> Pool:
+def _pool(effects: Effects, families: Mapping[str, str], *, spread: bool, only_studied: bool) -> Pool:
     models, level = effects.table["model"].unique(), str(effects.table.columns[1])
     if len(models) < 2:
         raise InputError(
@@ -142,7 +149,9 @@ def _pool(effects: Effects, families: Mapping[str, str], *, spread: bool) -> Poo
             f"Pooled effects are based on {effects.n_texts} texts; with fewer than {FEW_TEXTS}, intervals are rough."
         )
     scopes = [_studied(mixture)]
-    if len(models) < FEWEST_MODELS:
+    if only_studied:
+        pass
+    elif len(models) < FEWEST_MODELS:
         notes.append(
             f"An estimate for models like these needs at least {FEWEST_MODELS} models; there are {len(models)}."
         )
