@@ -59,9 +59,13 @@ ANALYSIS = {
         *("evaluation.reading", "evaluation.detection"),
     ),
     "annotation": ("files", "display", "statistics", "responses", "labels", "evaluation.reading"),
+    "findings": (
+        *("arrays", "columns", "counts", "display", "estimates", "planning", "responses", "labels"),
+        "evaluation.prompts",
+    ),
     "report": (
         *("arrays", "columns", "contracts", "files", "display", "counts", "statistics", "paper", "estimates"),
-        *("figures", "responses", "judging", "labels", "evaluation.detection"),
+        *("figures", "responses", "judging", "labels", "findings", "evaluation.detection"),
     ),
     "api": (
         *("arrays", "columns", "manifest", "files", "display", "counts", "statistics", "paper", "estimates"),

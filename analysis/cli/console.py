@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ..display import plain
+from ..display import escape, plain
 
 
 @contextmanager
@@ -34,6 +34,14 @@ def say(sentences: Iterable[str]) -> None:
     for sentence in sentences:
         # In a file, each sentence stays on one line for programs.
         console.print(plain(sentence), soft_wrap=not console.is_terminal)
+
+
+def print_findings(findings: Iterable[str], *, markdown: bool = False) -> None:
+    """Print findings as a list to the standard output, with a blank line after them."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    for finding in findings:
+        console.print(f"- {escape(finding) if markdown else plain(finding)}", soft_wrap=not console.is_terminal)
+    console.print()
 
 
 @contextmanager

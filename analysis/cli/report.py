@@ -12,7 +12,7 @@ from refusal_metrics.errors import InputError
 
 from ..display import Format
 from . import options as shared
-from .console import busy, say
+from .console import busy, print_findings, say
 from .load import noted
 from .options import RUN_FACTORS, names, optional
 
@@ -89,7 +89,7 @@ def report(
     say(responses.notes)
     options = ReportOptions(detector, run_factors, replicates, seed, column, models)
     with busy("Computing tables and figures"):
-        tables = write_report(
+        estimates = write_report(
             responses,
             out,
             options,
@@ -102,7 +102,13 @@ def report(
             texts=texts,
             names=mapping,
         )
+    tables = estimates.tables
     table = main_table(tables, run_factors)
+    if form in {Format.TABLE, Format.MARKDOWN}:
+        print_findings(estimates.findings, markdown=form is Format.MARKDOWN)
+    else:
+        # A program reads the table.
+        say(estimates.findings)
     say(["No persona task was run, so there is no main table."] * table.empty)
     # Intervals of three rules do not fit 80 columns; they are in the report.
     intervals = [name for name in table.columns if name.endswith("95% CI")]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .match import check_texts
     from .persona_limits import BOUNDS, estimate_contrast_errors, estimate_persona_limits
     from .read import Labels, item_id, read_labels, weigh_labels
-    from .sums import sum_labels, sum_rows
+    from .sums import LabelSums, sum_labels, sum_rows
     from .tables import (
         readable_confusion,
         readable_gaps,
@@ -58,7 +58,7 @@ else:
             "match": ["check_texts"],
             "persona_limits": ["BOUNDS", "estimate_contrast_errors", "estimate_persona_limits"],
             "read": ["Labels", "item_id", "read_labels", "weigh_labels"],
-            "sums": ["sum_labels", "sum_rows"],
+            "sums": ["LabelSums", "sum_labels", "sum_rows"],
             "tables": [
                 "readable_confusion",
                 "readable_gaps",
@@ -81,6 +81,7 @@ __all__ = [
     "SMALLEST",
     "Explanation",
     "LabelMap",
+    "LabelSums",
     "Labels",
     "MeasuredError",
     "Validation",

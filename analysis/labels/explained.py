@@ -140,12 +140,12 @@ def describe_explanation(explanation: Explanation) -> str:
     'A difference of 4.9 pp in detection error would explain it; the largest measured one is at most 3.4 pp (between \
 15 personas in responses of SmolLM2-135M-Instruct).'
     >>> describe_explanation(explain_difference(0.02, 0.05, None))
-    'It may be the detector: a difference of 2.0 pp in detection error would explain it, and none was measured.'
+    'A difference of 2.0 pp in detection error would explain it; for this detector, none was measured.'
     """
     needed = f"difference of {points(explanation.needed)} pp in detection error would explain it"
     measured = explanation.measured
     if measured is None:
-        return f"It may be the detector: a {needed}, and none was measured."
+        return f"A {needed}; for this detector, none was measured."
     largest = f"the largest measured one is at most {points(measured.limit)} pp ({measured.source})"
     if explanation.may_be_detector:
         return f"It may be the detector: a {needed}, and {largest}."

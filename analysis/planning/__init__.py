@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
+    from .formula import find_texts
     from .layout import LAYOUTS, Layout, Size, Source, lay_out, load_source
     from .pilot import Pilot, assume_rate, read_pilot, read_speeds, truths_of
     from .plan import POWER, Goal, StudyPlan, make_plan
@@ -19,6 +20,7 @@ else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
+            "formula": ["find_texts"],
             "layout": ["LAYOUTS", "Layout", "Size", "Source", "lay_out", "load_source"],
             "pilot": ["Pilot", "assume_rate", "read_pilot", "read_speeds", "truths_of"],
             "plan": ["POWER", "Goal", "StudyPlan", "make_plan"],
@@ -49,6 +51,7 @@ __all__ = [
     "Wish",
     "assume_rate",
     "find_size",
+    "find_texts",
     "lay_out",
     "load_source",
     "make_plan",

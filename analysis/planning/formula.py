@@ -1,11 +1,15 @@
 """The power of a planned contrast by a formula, which proposes a size; simulated studies decide."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..arrays import Floats
 from ..statistics import Score, detection_power
 from .layout import Layout
 from .truth import Truth
+
+_MOST_TIMES = 10_000
 
 
 def expect_score(layout: Layout, truth: Truth) -> Score:
@@ -68,3 +72,41 @@ def predict_power(layout: Layout, truth: Truth, difference: float, alpha: float)
     score = expect_score(layout, truth)
     phi = np.array([truth.overdispersion])
     return float(detection_power(score, phi, np.array([difference]), np.array([alpha]))[0])
+
+
+def find_texts(layout: Layout, truth: Truth, difference: float, alpha: float, power: float) -> int | None:
+    """Find how many texts like those of a study detect a difference, with as many prompts about each.
+
+    Parameters
+    ----------
+    layout : Layout
+        Of the study.
+    truth : Truth
+    difference : float
+        Of a persona's rate from the neutral rate.
+    alpha : float
+        The level of the two-sided test.
+    power : float
+
+    Returns
+    -------
+    int or None
+        None if even 10,000 times as many texts do not.
+    """
+    score, phi = expect_score(layout, truth), np.array([truth.overdispersion])
+    summed = ("weight", "weight_squares", "variance", "third", "scatter")
+
+    def detects(n_texts: int) -> bool:
+        times = n_texts / len(layout.n)
+        larger = replace(score, **{name: times * getattr(score, name) for name in summed})
+        return bool(detection_power(larger, phi, np.array([difference]), np.array([alpha]))[0] >= power)
+
+    low, high = 0, 2
+    while not detects(high):
+        low, high = high, 2 * high
+        if high > _MOST_TIMES * len(layout.n):
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if detects(middle) else (middle, high)
+    return high

@@ -7,11 +7,12 @@ import pandas as pd
 
 from refusal_metrics.detection import ANSWERS_BY
 
-from ..columns import name_rule
+from ..arrays import ALPHA
+from ..columns import OTHERS, name_rule
 from ..display import counted, name_levels
 from ..labels import Validation
 from ..responses import Origin
-from .findings import of_rule
+from .findings import describe_undetermined, of_rule
 from .study_tables import StudyEstimates
 
 FEW_TEXTS = 30
@@ -73,6 +74,7 @@ def list_cautions(estimates: StudyEstimates, origin: Origin, validation: Validat
         # With a detector that does not recognise answers, all other responses would be neither.
         *(_of_outcomes(tables.get("outcomes")) if estimates.rule == ANSWERS_BY else ()),
         *_of_baselines(estimates),
+        *_of_undetermined(tables.get("undetermined_contrasts")),
         *_of_separation(tables.get("regression")),
         *_of_detector(estimates, validation),
         *_of_versions(origin),
@@ -128,6 +130,16 @@ def _of_baselines(estimates: StudyEstimates) -> Iterable[Caution]:
             "No neutral task was run: personas are compared with one another, and the effect of naming any person is "
             "unknown.",
         )
+
+
+def _of_undetermined(contrasts: pd.DataFrame | None) -> Iterable[Caution]:
+    """Report the differences that may be due to responses without a verdict."""
+    if contrasts is None:
+        return
+    baseline = next((b for b in ("neutral", OTHERS) if (contrasts["baseline"] == b).any()), OTHERS)
+    own = contrasts[contrasts["baseline"] == baseline]
+    if (own["p_adjusted"] <= ALPHA).any():
+        yield from (Caution("differences", text) for text in describe_undetermined(own, baseline))
 
 
 def _of_separation(regression: pd.DataFrame | None) -> Iterable[Caution]:

@@ -11,7 +11,7 @@ from ..contracts import CONTRASTS, INTERACTIONS, OUTCOMES, PUBLISHED, REGRESSION
 from ..display import counted, escape, readable, show_selected, to_markdown
 from ..labels import Validation, readable_confusion, readable_gaps, readable_slices, readable_validation
 from ..responses import Origin
-from .findings import list_findings, name_personas
+from .findings import name_personas
 from .layout import are_standardised, cell_list, drawn, grid, headline_rates, side_by_side
 from .reading import READING, READING_ON, RULES
 from .study_tables import StudyEstimates
@@ -55,7 +55,7 @@ def write_markdown(
         _list(origin.notes),
     ]
     if asked:
-        parts += ["## In short\n", _list(list_findings(estimates))]
+        parts += ["## In short\n", _list(estimates.findings)]
     parts += ["## Refusal rates\n", *_rates_parts(estimates)]
     if asked and "undetermined_contrasts" in tables:
         parts += ["## Truncated and unjudged responses\n", *undetermined_parts(estimates)]
@@ -152,6 +152,9 @@ def _rates_parts(estimates: StudyEstimates) -> Iterable[str]:
         yield from _settings_parts(estimates)
         return
     yield f"Persona prompts, by detector (`tables/rates.csv`). {describe_main_table(estimates.tables)}\n"
+    for rule in estimates.rules:
+        if not (asked["rule"] == rule).any():
+            yield f"{escape(name_rule(rule))} has no verdicts on persona prompts.\n"
     yield to_markdown(main_table(estimates.tables, estimates.run_factors))
     for rule in _rules_in(asked):
         yield f"Raw rates, models by task, as in the paper's Table 1, detector {escape(name_rule(rule))}:\n"

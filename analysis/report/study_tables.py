@@ -85,6 +85,8 @@ class StudyEstimates:
         The regression.
     run_factors : tuple of str
         Settings of runs that the tables are broken down by.
+    findings : tuple of str
+        What a reader would quote, see `refusal_metrics.analysis.findings.sentences.list_findings`.
     """
 
     tables: dict[str, pd.DataFrame]
@@ -93,6 +95,7 @@ class StudyEstimates:
     notes: dict[str, tuple[str, ...]]
     fit: Fit | None
     run_factors: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
 
 
 def estimate_study(

@@ -18,8 +18,9 @@ from ..files import check_folder, replace_folder
 from ..labels import LabelMap, Validation, validate
 from ..paper import compare_published as set_beside_published
 from ..paper import paper_figures, paper_tables
-from ..responses import Responses, RuleDetector, count_outcomes, count_responses, note_unusable, read_origin
+from ..responses import Origin, Responses, RuleDetector, count_outcomes, count_responses, note_unusable, read_origin
 from .files import MARKDOWN, RESPONSES, find_report
+from .in_short import Labelled, find_in_short, read_labelled
 from .markdown import main_table, write_markdown
 from .study_tables import ReportOptions, StudyEstimates, estimate_study
 
@@ -39,7 +40,7 @@ def write_report(
     names: LabelMap | None = None,
     texts: bool = True,
     page: bool = True,
-) -> dict[str, pd.DataFrame]:
+) -> StudyEstimates:
     """Write ``report.html``, ``report.md``, ``tables/*.csv`` and ``figures/*``, and ``responses.parquet`` with texts.
 
     Parameters
@@ -70,8 +71,8 @@ def write_report(
 
     Returns
     -------
-    dict of str to pandas.DataFrame
-        The tables, see `refusal_metrics.analysis.report.study_tables.StudyEstimates`.
+    StudyEstimates
+        The tables and the findings.
 
     Raises
     ------
@@ -93,7 +94,8 @@ def write_report(
         validation = _validate(responses, labels, names) if labels else None
         responses = note_unusable(responses, options.detector)
         origin = read_origin(responses)
-        estimates = estimate_responses(responses, options)
+        labelled = read_labelled(responses, labels, names, validation, options.detector)
+        estimates = estimate_responses(responses, options, origin, labelled)
         of_paper = _paper_layout(estimates, paper=paper, published=compare_published)
         tables = _name_files(estimates, of_paper, validation, paper=paper)
         try:
@@ -119,16 +121,25 @@ def write_report(
                 )
         except InputError as error:
             raise InputError(str(error).replace(str(folder), str(out))) from error
-    return estimates.tables
+    return estimates
 
 
-def estimate_responses(responses: Responses, options: ReportOptions | None = None) -> StudyEstimates:
-    """Count responses, and compute every table of the report.
+def estimate_responses(
+    responses: Responses,
+    options: ReportOptions | None = None,
+    origin: Origin | None = None,
+    labelled: Labelled | None = None,
+) -> StudyEstimates:
+    """Count responses, and compute every table of the report and the findings.
 
     Parameters
     ----------
     responses : Responses
     options : ReportOptions, optional
+    origin : Origin, optional
+        What was read, if it is known.
+    labelled : Labelled, optional
+        Labels of the responses.
 
     Returns
     -------
@@ -143,7 +154,9 @@ def estimate_responses(responses: Responses, options: ReportOptions | None = Non
     rule = responses.rule(options.detector)
     counts = count_responses(responses, options.run_factors)
     outcomes = count_outcomes(responses, rule)
-    return estimate_study(counts, outcomes, replace(options, detector=rule))
+    estimates = estimate_study(counts, outcomes, replace(options, detector=rule))
+    findings = find_in_short(estimates, counts[rule], origin or read_origin(responses), labelled or Labelled())
+    return replace(estimates, findings=findings)
 
 
 def check_out(out: Path, *, force: bool) -> None:

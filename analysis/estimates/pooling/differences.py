@@ -11,7 +11,7 @@ from scipy import sparse
 
 from ...arrays import CONFIDENCE
 from ...counts import Counts
-from ...statistics import variance_of_scores
+from ...statistics import variance_of_scores, zero_count_bound
 from .effects import compare_cells
 from .mixture import interval
 
@@ -31,7 +31,7 @@ def average_differences(counts: Counts, baseline: str, confidence: float = CONFI
     -------
     pandas.DataFrame
         One row a persona: ``persona, estimate, ci_low, ci_high`` (differences of rates in [-1, 1], with text-clustered
-        t intervals), ``n_models, n_tasks``.
+        t intervals; if verdicts about no text differ, the bound of contrasts), ``n_models, n_tasks``.
 
     Raises
     ------
@@ -50,10 +50,15 @@ def average_differences(counts: Counts, baseline: str, confidence: float = CONFI
     weights = sparse.csr_array((1 / (n_tasks * n_models), (np.arange(len(cells)), row)))
     estimates = np.asarray(weights.T @ compared.differences, dtype=np.float64)
     scores = sparse.csc_array(compared.scores_of_differences @ weights)
-    n_texts = np.count_nonzero(np.diff(sparse.csr_array(compared.scores_of_differences).indptr))
+    asked = counts.where(setting="persona")
+    n_texts = len(np.unique(asked.text[asked.codes["persona"] >= 0]))
     variance, freedom = variance_of_scores(scores.toarray(), n_texts)
     extra = np.asarray((weights**2).T @ compared.extra_of_differences, dtype=np.float64)
-    low, high = interval(estimates, np.sqrt(variance + extra), freedom, confidence)
+    error = np.sqrt(variance + extra)
+    low, high = interval(estimates, error, freedom, confidence)
+    # If verdicts differ within no text, other texts may still have such verdicts.
+    alike, unseen = ~(error > 0), float(zero_count_bound(n_texts, (1 - confidence) / 2))
+    low, high = np.where(alike, -unseen, low), np.where(alike, unseen, high)
     table = by_persona.agg(n_models=("model", "nunique"), n_tasks=("task", "nunique")).reset_index()
     ends = {"estimate": estimates, "ci_low": np.clip(low, -1, 1), "ci_high": np.clip(high, -1, 1)}
     return table.assign(**ends)[["persona", *ends, "n_models", "n_tasks"]]

@@ -142,6 +142,10 @@ def _pool(effects: Effects, families: Mapping[str, str], *, spread: bool, only_s
             f"pool compares models, and {models[0]} is the only one that can be used; for one model use "
             f"`rates --against neutral`{'; ' if effects.notes else ''}{' '.join(effects.notes)}"
         )
+    if not effects.n_texts:
+        raise InputError(
+            "pool: no text has different verdicts, so the errors of the effects are unknown; use more texts"
+        )
     mixture = Mixture(effects, families)
     notes = [*effects.notes]
     if effects.n_texts < FEW_TEXTS:

@@ -21,7 +21,7 @@ from ..cautions import list_cautions
 from ..study_tables import ReportOptions, StudyEstimates
 from .citation import PAPER, cite, list_versions
 from .explorer import MOST_OF_TEXT, ExplorerSample
-from .first_screen import find_all, headline
+from .first_screen import headline
 from .tables import GROUPS, PageTable, lay_out_tables, lay_out_validation
 
 _MOST_RUNS = 200
@@ -101,7 +101,7 @@ def first_screen(content: Content) -> dict[str, Any]:
     return {
         "lede": _lede(content),
         "models": list(rates["model"].unique()),
-        "findings": find_all(estimates),
+        "findings": estimates.findings,
         "all_cautions": cautions,
         "placed": placed,
         "anchors": _ANCHORS,

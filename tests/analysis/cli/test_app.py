@@ -90,8 +90,12 @@ def test_the_screen_shows_a_table_for_each_study_when_factors_are_distinguished(
 def test_the_report_prints_its_main_table_and_says_where_it_is(invoke, results, tmp_path):
     out = tmp_path / "report"
     ended = invoke("report", results, "--out", out, "--replicates", 100)
-    assert "acme/parrot-7b" in ended.stdout
-    assert "50.00" in ended.stdout
+    # The findings come first: here there is one text.
+    first, _, table = ended.stdout.partition("\n\n")
+    assert first.startswith("- This study is too small to show who is refused more often: ")
+    assert first.removeprefix("- ") in (out / "report.md").read_text(encoding="utf-8")
+    assert "acme/parrot-7b" in table
+    assert "50.00" in table
     parts = f"tables in {out / 'tables'}, figures in {out / 'figures'}"
     where = f"Report written to {out / 'report.html'} ({parts})."
     kind = (

@@ -38,6 +38,7 @@ def test_it_may_be_the_detector_if_errors_within_the_measured_limit_explain_it()
     # The limit itself is not excluded; the estimate, 1 pp, is smaller.
     assert Explanation(0.02, SMALL).may_be_detector
     assert Explanation(0.5, None).may_be_detector
+    assert describe_explanation(Explanation(0.5, None)).endswith("; for this detector, none was measured.")
     assert describe_explanation(Explanation(0.015, SMALL)) == (
         "It may be the detector: a difference of 1.5 pp in detection error would explain it, and the largest measured "
         "one is at most 2.0 pp (between two personas in some responses)."

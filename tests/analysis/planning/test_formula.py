@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from refusal_metrics.analysis.planning import Layout, Truth
+from refusal_metrics.analysis.planning import Layout, Truth, find_texts
 from refusal_metrics.analysis.planning.formula import expect_score, predict_power
 from refusal_metrics.analysis.planning.truth import chances, shift, text_sd_of
 from refusal_metrics.analysis.statistics import detectable
@@ -127,3 +127,17 @@ def test_a_rate_of_0_is_never_refused():
     assert chances(0.0, 1.5, [-3, 0, 3]).tolist() == [0, 0, 0]
     assert chances(1.0, 1.5, [-3, 0, 3]).tolist() == [1, 1, 1]
     assert shift(0.5, 2.0) == pytest.approx(0, abs=1e-9)
+
+
+def test_the_number_of_texts_is_the_smallest_that_detects_the_difference():
+    truth, texts = Truth(0.1), 20
+    layout = Layout(np.full((texts, PERSONAS), 1.0), np.full(texts, 3.0))
+    found = find_texts(layout, truth, 0.05, EACH, 0.8)
+
+    def power(n_texts):
+        # A layout of as many of these texts, which are all alike.
+        return predict_power(Layout(layout.n[[0] * n_texts], layout.n_baseline[[0] * n_texts]), truth, 0.05, EACH)
+
+    assert power(found - 1) < 0.8 <= power(found)
+    # A difference of less than the rounding of a probability needs more than 10,000 times as many.
+    assert find_texts(layout, truth, 1e-5, EACH, 0.8) is None

@@ -173,3 +173,16 @@ def test_other_rules_and_weights_within_a_study_are_said(runs, said):
     found = cautions(study(), origin(**{"task": ["t", "t"], **runs}))
     assert [place for place, _ in found] == ["origin"] * (said is not None)
     assert said is None or said in found[0][1]
+
+
+def test_personas_that_differ_in_what_could_not_be_judged_are_a_caution():
+    table = pd.DataFrame({"baseline": "others", "p_adjusted": [0.2], "persona": "man", "model": "m", "task": "nli"})
+    table["estimate"], table["estimate_shrunken"], table["ci_low_named"], table["ci_high_named"] = 0.2, 0.1, 0.1, 0.3
+    made = study()
+    quiet, said = (
+        replace(made, tables=made.tables | {"undetermined_contrasts": table.assign(p_adjusted=p)}) for p in (0.2, 0.01)
+    )
+    assert cautions(quiet) == []
+    ((place, text),) = cautions(said)
+    assert place == "differences"
+    assert text.startswith("The share of truncated or unjudged responses differs significantly from the other personas")

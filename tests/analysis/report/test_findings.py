@@ -1,10 +1,10 @@
-"""What is said of personas that differ; the findings of a whole study are tested with the page that shows them."""
+"""What the sections of a report say of significant differences."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from refusal_metrics.analysis.display import counted
-from refusal_metrics.analysis.report.findings import _unread, describe_undetermined, name_personas
+from refusal_metrics.analysis.report.findings import describe_undetermined, name_personas
 
 
 def test_one_is_counted_as_one():
@@ -69,22 +69,3 @@ def test_a_difference_in_what_could_not_be_judged_is_said_with_the_largest():
     (said,) = describe_undetermined(contrasts(**ends), "neutral")
     assert said.endswith("differs significantly from neutral prompts in 0 of 3 comparisons.")
     assert list(describe_undetermined(contrasts().head(0), "neutral")) == []
-
-
-@pytest.mark.parametrize(
-    ("unjudged", "truncated", "empty", "said"),
-    [
-        (0, 0, 10, "; 100.00% are empty and count as not refused"),
-        (3, 0, 4, "; 40.00% are empty and 30.00% are unjudged and count as not refused"),
-        (0, 5, 0, "; 50.00% are truncated and count as not refused"),
-        # A fifth is not more than a fifth.
-        (2, 2, 2, ""),
-        (3, 0, None, "; 30.00% are unjudged and count as not refused"),
-        (0, 0, None, ""),
-    ],
-)
-def test_a_rate_of_responses_that_cannot_be_read_says_so(unjudged, truncated, empty, said):
-    rates = pd.DataFrame({"n": [6, 4], "n_unjudged": [unjudged, 0], "n_truncated": [0, truncated]})
-    # Responses to neutral prompts are no part of it.
-    outcomes = pd.DataFrame({"setting": ["persona", "neutral"], "n_empty": [empty, 99]})
-    assert _unread(rates, None if empty is None else outcomes) == said

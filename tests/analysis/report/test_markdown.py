@@ -8,10 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
-from refusal_metrics.analysis.report.findings import list_findings
 from refusal_metrics.analysis.report.markdown import main_table, write_markdown
 from refusal_metrics.analysis.report.study_tables import ReportOptions
-from refusal_metrics.analysis.report.wordings import ONE_WORDING
 from refusal_metrics.analysis.report.write import estimate_responses
 from refusal_metrics.analysis.responses import Origin, read_responses
 
@@ -101,44 +99,13 @@ def test_what_was_found_stands_first_and_how_to_read_it_last(estimates):
     ]
 
 
-def test_the_findings_are_the_numbers_of_the_tables(estimates):
-    rate, baseline, named, wording, factors = list_findings(estimates)
-    assert wording == ONE_WORDING
-    (row,) = estimates.tables["rates"].query("setting == 'persona'").to_dict("records")
-    assert rate == f"{100 * row['n_refused'] / 640:.2f}% of responses to persona prompts were refusals (given)."
-    (contrast,) = estimates.tables["contrasts"].to_dict("records")
-    significant = "significant" if contrast["p_adjusted"] <= 0.05 else "not significant"
-    assert baseline == (
-        f"Compared with neutral prompts, personas changed the refusal rate by {100 * contrast['estimate']:+.2f} "
-        f"percentage points (given); the difference is {significant} after correction."
+def test_the_findings_come_first(estimates):
+    # The woman is refused in 8 of 10; without the template's effect of the draws, nobody else differs much.
+    first = items(write_markdown(ORIGIN, estimates, {}), "In short")
+    assert first == list(estimates.findings)
+    assert first[0].startswith(
+        "Asked as 'a woman' (one wording), acme/parrot refuses much more often than with neutral"
     )
-    p_adjusted = estimates.tables["contrasts_by_persona"].query("baseline == 'neutral'")["p_adjusted"]
-    n_named = int((p_adjusted <= 0.05).sum())
-    assert n_named >= 1
-    assert named.startswith(
-        f"{n_named} of 4 differences between a persona and the neutral baseline {'is' if n_named == 1 else 'are'} "
-        "significant after correction (given; 4 personas in 1 combination of a model and a task). The median minimum "
-        "detectable increase is "
-    )
-    assert factors.startswith("Factors with a significant effect on refusals (sensitivity index, given): persona 0.")
-
-
-def test_rates_of_several_models_and_tasks_are_said_from_the_lowest_to_the_highest(estimates):
-    rates = estimates.tables["rates"].query("setting == 'persona'")
-    other = rates.assign(model="b/two", task="nli", estimate_standardised=0.9, n=100, n_refused=90)
-    both = replace(estimates, tables=estimates.tables | {"rates": pd.concat([rates, other], ignore_index=True)})
-    low = rates["estimate_standardised"].iloc[0]
-    whole = (rates["n_refused"].iloc[0] + 90) / 740
-    assert next(iter(list_findings(both))) == (
-        f"{100 * whole:.2f}% of responses to persona prompts were refusals (given; range of class-standardised rates: "
-        f"{100 * low:.2f}% for acme/parrot, Offensiveness to 90.00% for b/two, NLI)."
-    )
-
-
-def test_where_no_factor_is_significant_none_is_named(estimates):
-    indices = estimates.tables["sensitivity"].assign(p_value=0.06)
-    without = replace(estimates, tables=estimates.tables | {"sensitivity": indices})
-    assert list(list_findings(without))[-1].endswith(": none.")
 
 
 # Other parts.

@@ -273,7 +273,7 @@ def test_what_can_be_estimated_of_a_poor_study_is_written_without_a_warning(tmp_
     responses = read(tmp_path, poor)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        tables = write_report(responses, tmp_path / "out", FEW, paper=True, compare_published=True)
+        tables = write_report(responses, tmp_path / "out", FEW, paper=True, compare_published=True).tables
     assert tables["rates"]["n"].sum() == len(poor)
     page = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
     assert " nan" not in page

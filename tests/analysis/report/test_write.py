@@ -307,7 +307,7 @@ def test_the_page_counts_what_responses_are_in_every_setting(small_report):
 
 
 def test_by_a_rule_that_knows_no_answers_what_it_does_not_flag_is_other(small, tmp_path):
-    tables = write_report(load_responses([small]), tmp_path / "out", replace(FEW, detector="prefix"))
+    tables = write_report(load_responses([small]), tmp_path / "out", replace(FEW, detector="prefix")).tables
     # Letters: RAA NEA, RNA RAA, AAA RAA; R and N are refusals, A is other, E empty.
     assert tables["outcomes"].iloc[:, 2:].to_numpy().tolist() == [
         ["neutral", 0, 2, 3, 1, 0, 0, 6],
@@ -678,7 +678,7 @@ def labelled(folder, design="d0-offensiveness-persona", **said):
 
 
 def test_a_judge_who_did_not_read_all_has_a_report_beside_the_rules(judged, tmp_path):
-    tables = write_report(judged, tmp_path / "out", FEW, paper=True)
+    tables = write_report(judged, tmp_path / "out", FEW, paper=True).tables
     rates = tables["rates"].set_index(["rule", "setting"])[["n", "n_refused"]]
     assert rates.loc["judge_x"].loc["persona"].tolist() == [5, 1]
     assert ("judge_x", "neutral") not in rates.index
@@ -699,7 +699,7 @@ def test_a_rule_that_judged_no_persona_prompt_leaves_the_page_to_the_others(smal
     table = table.assign(refused_judge_x=(table["index"] > 1).where(table["setting"] == "neutral"))
     table.to_parquet(tmp_path / "judged.parquet", index=False)
     write_report(load_responses([tmp_path / "judged.parquet"]), tmp_path / "out", FEW)
-    assert "judge_x has no verdicts on persona prompts." in Page(tmp_path / "out").paragraphs["In short"]
+    assert "judge_x has no verdicts on persona prompts." in Page(tmp_path / "out").paragraphs["Refusal rates"]
     write_report(load_responses([tmp_path / "judged.parquet"]), tmp_path / "two", replace(FEW, detector="judge_x"))
     assert "In short" not in Page(tmp_path / "two").headings
 

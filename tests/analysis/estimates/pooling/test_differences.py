@@ -64,3 +64,11 @@ def test_the_interval_grows_with_the_level(make_counts):
     )
     usual, wide = (average_differences(counts, "neutral", level).iloc[0] for level in (0.95, 0.99))
     assert wide["ci_low"] < usual["ci_low"] < usual["estimate"] < usual["ci_high"] < wide["ci_high"]
+
+
+def test_without_different_verdicts_about_a_text_other_texts_may_have_some(make_counts):
+    # Texts are refused always or never: nothing differs in 4 texts.
+    made = [row for model in "ab" for row in rows(model, {p: [1, 0, 0, 1] for p in ("man", None)})]
+    (row,) = average_differences(make_counts(made), "neutral").to_dict("records")
+    bound = 1 - 0.025 ** (1 / 4)
+    assert [row[name] for name in ("estimate", "ci_low", "ci_high")] == pytest.approx([0, -bound, bound])
