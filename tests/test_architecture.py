@@ -67,6 +67,7 @@ ANALYSIS = {
         *("arrays", "columns", "contracts", "files", "display", "counts", "statistics", "paper", "estimates"),
         *("figures", "responses", "judging", "labels", "findings", "evaluation.detection"),
     ),
+    "export": (*("arrays", "columns", "files", "counts", "estimates", "responses", "labels", "evaluation.detection"),),
     "api": (
         *("arrays", "columns", "manifest", "files", "display", "counts", "statistics", "paper", "estimates"),
         *("planning", "figures", "responses", "judging", "leaderboard", "labels", "annotation", "report"),
@@ -74,7 +75,7 @@ ANALYSIS = {
     ),
     "cli": (
         *("columns", "contracts", "files", "display", "counts", "estimates", "planning", "figures", "responses"),
-        *("stopping", "judging", "leaderboard", "labels", "annotation", "report"),
+        *("stopping", "judging", "leaderboard", "labels", "annotation", "report", "export"),
         *(f"evaluation.{room}" for room in ("prompts", "detection", "register", "studies")),
     ),
 }

@@ -7,11 +7,16 @@ import re
 import shutil
 import subprocess
 import sys
+import types
 from collections import defaultdict
 from pathlib import Path
 
+import datasets
+import lm_eval.utils
 import pyarrow.json
 import pytest
+from lm_eval.loggers.trackio_logger import TrackioLogger
+from lm_eval.loggers.wandb_logger import WandbLogger
 
 from refusal_metrics.register import tasks_folder
 
@@ -258,6 +263,52 @@ def test_sample_logs_are_read_by_pyarrow(runs):
         table = pyarrow.json.read_json(file)
         assert table.num_rows in {36, 60}
         assert "outcome" in [field.name for field in table.schema.field("answer_rate").type]
+
+
+def test_sample_logs_and_results_are_read_by_datasets_as_the_hubs_viewer_does(runs, tmp_path):
+    # What `lm_eval --hf_hub_log_args` uploads: a configuration a task, named by its file.
+    for file in runs["plain"].folder.rglob("samples_*.jsonl"):
+        details = datasets.load_dataset("json", data_files=str(file), split="train", cache_dir=str(tmp_path))
+        assert details.num_rows in {36, 60}
+        assert {"refused_by", "outcome"} <= set(details.features["answer_rate"])
+        (task,) = {lm_eval.utils.get_file_task_name(file.name).split("::")[-1]}
+        assert details[0]["doc"]["text_id"].startswith(task.split("_")[2])
+    (file,) = runs["plain"].folder.rglob("results_*.json")
+    assert datasets.load_dataset("json", data_files=str(file), split="train", cache_dir=str(tmp_path)).num_rows == 1
+
+
+def test_experiment_trackers_pair_each_rate_with_its_error(runs, monkeypatch):
+    results, rows = runs["plain"].results, []
+
+    class Table:
+        def __init__(self, columns):
+            self.columns = columns
+
+        def add_data(self, *values):
+            rows.append(dict(zip(["task", *self.columns[1:]], values, strict=True)))
+
+    # The harness's logger without what it starts: a run of W&B.
+    monkeypatch.setitem(sys.modules, "wandb", types.SimpleNamespace(Table=Table))
+    logger = object.__new__(WandbLogger)
+    logger.run, logger.step = types.SimpleNamespace(log=lambda *_, **__: None), None
+    logger.post_init(results)
+    _, logged = logger._sanitize_results_dict()
+    logger._log_results_as_table()
+    tracker = object.__new__(TrackioLogger)
+    tracker.post_init(results)
+    flat = tracker._flatten_results_for_log()
+    for task, scores in results["results"].items():
+        for rate in RATES:
+            value, error = scores[f"{rate},none"], scores[f"{rate}_stderr,none"]
+            for found in (logged, flat):
+                assert (found[f"{task}/{rate}"], found[f"{task}/{rate}_stderr"]) == (value, error)
+            (row,) = [row for row in rows if (row["task"], row["Metric"]) == (task, rate)]
+            assert (row["Value"], row["Stderr"]) == (str(value), f"{error:.4f}")
+    # Their tables of responses have a row a prompt.
+    for task, lines in runs["plain"].samples.items():
+        (name,) = [name for name in results["configs"] if name.split("::")[-1] == task]
+        asked = [line | {"arguments": [tuple(line["arguments"]["gen_args_0"].values())]} for line in lines]
+        assert len(logger._generate_dataset(asked, results["configs"][name])) == len(lines)
 
 
 @pytest.mark.parametrize("command", [["jq", "-es", "length"], ["node", "-e", None]])

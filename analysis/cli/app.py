@@ -18,6 +18,7 @@ from refusal_metrics import register as registry
 from refusal_metrics.errors import InputError
 
 from . import estimates as cli_estimates
+from . import export as cli_export
 from . import labels as cli_labels
 from . import leaderboard as cli_leaderboard
 from . import plan as cli_plan
@@ -131,6 +132,7 @@ app.add_typer(cli_rates.app)
 app.add_typer(cli_estimates.app)
 app.add_typer(cli_pool.app)
 app.add_typer(cli_report.app)
+app.add_typer(cli_export.app)
 app.add_typer(cli_leaderboard.app)
 app.add_typer(cli_labels.app)
 app.add_typer(cli_validate.app)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .pooling.export import TOOLS, count_for_hibayes
     from .pooling.mixture import FEWEST_LEVELS, FEWEST_MODELS
     from .pooling.pool import Pool, estimate_pool
-    from .rates import estimate_rates
+    from .rates import estimate_rate_errors, estimate_rates
     from .regression.design_matrix import parse_formula
     from .regression.fit import Fit, fit
     from .sensitivity.estimate import N_THREADS, Sensitivity, estimate_sensitivity
@@ -40,7 +40,7 @@ else:
             "pooling.mixture": ["FEWEST_LEVELS", "FEWEST_MODELS"],
             "pooling.pool": ["Pool", "estimate_pool"],
             "looks": ["look_at_contrasts", "look_at_strata"],
-            "rates": ["estimate_rates"],
+            "rates": ["estimate_rate_errors", "estimate_rates"],
             "regression.design_matrix": ["parse_formula"],
             "regression.fit": ["Fit", "fit"],
             "sensitivity.estimate": ["N_THREADS", "Sensitivity", "estimate_sensitivity"],
@@ -70,6 +70,7 @@ __all__ = [
     "estimate_contrasts",
     "estimate_interactions",
     "estimate_pool",
+    "estimate_rate_errors",
     "estimate_rates",
     "estimate_sensitivity",
     "estimate_setting_contrasts",

@@ -9,9 +9,9 @@ import pandas as pd
 from ..arrays import Floats
 from ..contracts import RATES
 from ..counts import Counts, TextCounts, count_by_text, count_cells, count_states, count_undetermined
-from ..statistics import clustered_interval
+from ..statistics import clustered_interval, clustered_variance, totals
 from .populations import asked_shares, finite_variance, within_variance
-from .standardised import standardise
+from .standardised import standardise, standardised_error
 
 
 def estimate_rates(
@@ -89,6 +89,40 @@ def estimate_rates(
     columns = {"estimate": k / n, "ci_low": low, "ci_high": high} | count_states(counts, by) | bounds | standardised
     table = texts.cells.assign(**columns)
     return table[[*by, *RATES.estimates]]
+
+
+def estimate_rate_errors(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
+    r"""Estimate the standard error of the refusal rate of each cell, clustered by text: :math:`\sqrt v` of the rates.
+
+    It is the error that the harness prints. Intervals are not this error times a quantile: those of `estimate_rates`
+    are wider for few texts or refusals, and not symmetric.
+
+    Parameters
+    ----------
+    counts : Counts
+    by : sequence of str
+        The factors that make the cells, each once; may be empty.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns: `by`, then ``se`` and ``se_standardised`` (of the class-standardised rate); one row a cell in the order
+        of levels, as of `estimate_rates`. nan if there is no rate, no or all responses are refusals, or a single text.
+
+    References
+    ----------
+    Liang and Zeger 1986, doi:10.1093/biomet/73.1.13.
+    """
+    by = list(dict.fromkeys(by))
+    texts = count_by_text(counts, by)
+    _, cell, n, k = texts.entries()
+    all_n, all_k, n_texts = (texts.cells[name].to_numpy(dtype=np.float64) for name in ("n", "n_refused", "n_texts"))
+    scores = (k - (all_k / all_n)[cell] * n) / all_n[cell]
+    error = np.sqrt(clustered_variance(totals(cell, scores**2, len(all_n)), n_texts))
+    # Without a refusal, or another response, the variance is unknown and not 0.
+    is_known = (all_k > 0) & (all_k < all_n)
+    errors = {"se": error, "se_standardised": standardised_error(counts, texts, by)}
+    return texts.cells[by].assign(**{name: np.where(is_known, se, np.nan) for name, se in errors.items()})
 
 
 def _undetermined(counts: Counts, by: Sequence[str]) -> Floats:

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from refusal_metrics.errors import InputError, unknown_name
 
-from ..arrays import CONFIDENCE, Floats, Integers, number_combinations
+from ..arrays import CONFIDENCE, Bools, Floats, Integers, number_combinations
 from ..columns import STANDARDISED
 from ..counts import Counts, TextCounts, count_by_text
 from ..statistics import (
@@ -87,11 +87,8 @@ def standardise(
     n_cells = len(texts.cells)
     if CLASS not in counts.levels or CLASS in by:
         return {name: np.full(n_cells, np.nan) for name in STANDARDISED}
-    fine = count_by_text(counts, [*by, CLASS])
-    cell = _cells_of(fine.cells, by)
-    weight = _class_weights(counts, fine.cells, weights)
-    is_known = np.abs(totals(cell, weight, n_cells) - 1) < _ROUNDING
-    is_known &= totals(cell, np.asarray(fine.cells[CLASS].isna(), dtype=np.float64), n_cells) == 0
+    fine, cell, weight = _by_class(counts, by, weights)
+    is_known = _has_all_classes(fine, cell, weight, n_cells)
     n, k = (fine.cells[name].to_numpy(dtype=np.float64) for name in ("n", "n_refused"))
     all_n, all_k, n_texts = (texts.cells[name].to_numpy(dtype=np.float64) for name in ("n", "n_refused", "n_texts"))
     # Sums of weights may miss 0 and 1 by a rounding error.
@@ -114,6 +111,48 @@ def standardise(
     # More refusals do not lower the upper limit, nor fewer raise the lower one.
     low, high = np.minimum(low, 1 - unseen), np.maximum(high, unseen)
     return {name: np.where(is_known, end, np.nan) for name, end in zip(STANDARDISED, (rate, low, high), strict=True)}
+
+
+def standardised_error(counts: Counts, texts: TextCounts, by: Sequence[str]) -> Floats:
+    r"""Estimate the text-clustered standard error of class-standardised rates, :math:`\sqrt{v_s}` of `standardise`.
+
+    Parameters
+    ----------
+    counts : Counts
+    texts : TextCounts
+        Of `counts` by the factors `by`.
+    by : sequence of str
+        The factors that make the cells.
+
+    Returns
+    -------
+    (n_cells,) array of float
+        With equal weights of the classes. nan if there is no class-standardised rate or a class has a single text, and
+        0 if all responses of each class have the same verdict.
+    """
+    n_cells = len(texts.cells)
+    if CLASS not in counts.levels or CLASS in by:
+        return np.full(n_cells, np.nan)
+    fine, cell, weight = _by_class(counts, by, None)
+    n, k = (fine.cells[name].to_numpy(dtype=np.float64) for name in ("n", "n_refused"))
+    scores = _scores(fine, weight, n, k, cell, n_cells)
+    is_single = totals(cell, np.asarray(fine.cells["n_texts"] < 2, dtype=np.float64), n_cells) > 0
+    error = np.sqrt(np.bincount(scores.indices, scores.data * scores.data, n_cells))
+    return np.where(_has_all_classes(fine, cell, weight, n_cells) & ~is_single, error, np.nan)
+
+
+def _by_class(
+    counts: Counts, by: Sequence[str], weights: Mapping[str, float] | None
+) -> tuple[TextCounts, Integers, Floats]:
+    """Count the classes of each cell: the counts, the cell of each, and its weight there."""
+    fine = count_by_text(counts, [*by, CLASS])
+    return fine, _cells_of(fine.cells, by), _class_weights(counts, fine.cells, weights)
+
+
+def _has_all_classes(fine: TextCounts, cell: Integers, weight: Floats, n_cells: int) -> Bools:
+    """Return whether each cell has responses of every class of its only task, and of no unknown class."""
+    unknown = totals(cell, np.asarray(fine.cells[CLASS].isna(), dtype=np.float64), n_cells)
+    return (np.abs(totals(cell, weight, n_cells) - 1) < _ROUNDING) & (unknown == 0)
 
 
 def _check_weights(counts: Counts, by: Sequence[str], weights: Mapping[str, float] | None) -> None:

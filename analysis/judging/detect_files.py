@@ -32,6 +32,7 @@ from ..responses import (
     quoted,
 )
 from .any_file import PERSONA_COLUMN, is_given, other_column, persona_of, read_given, text_column, written_columns
+from .finite_json import finite_columns
 from .unknowns import say_unknown
 
 VERDICT_COLUMNS = ("outcome", "cause", "rule", "answer")
@@ -278,11 +279,12 @@ def put(made: Path, out: Path, as_json: Sequence[str] = (), *, guarded: bool = T
     """
     form = form_of(out)
     if form != ".parquet":
-        replaced = ", ".join(f"{identifier(name)}::JSON AS {identifier(name)}" for name in as_json)
-        columns = f"* REPLACE ({replaced})" if replaced else "*"
         scan = f"read_parquet({quoted(literal(made))}, hive_partitioning = false)"
         final = made.with_name(f"made{form}")
-        connection, written = connect(), f"SELECT {columns} FROM {scan}"
+        connection = connect()
+        replaced = finite_columns(connection, scan, as_json) if form.startswith(".jsonl") else {}
+        listed = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in replaced.items())
+        written = f"SELECT {f'* REPLACE ({listed})' if listed else '*'} FROM {scan}"
         if guarded and form.startswith(".csv"):
             written = for_spreadsheets(connection, written)
         connection.execute(f"COPY ({written}) TO {quoted(final)} ({_FORMATS[form]})")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis import contracts
-from refusal_metrics.analysis.estimates.rates import estimate_rates
+from refusal_metrics.analysis.estimates.rates import estimate_rate_errors, estimate_rates
 from scipy import stats
 
 from refusal_metrics.errors import InputError
@@ -211,11 +211,23 @@ def test_the_variance_is_that_of_the_harness_table(make_counts, refused_of):
     shrunk = max(design, 1) + (n / g - 1) * 5 / (5 + mixed)
     effective = n / max(1, min(max(unsure, shrunk), max(n / g, design)))
     row = estimate_rates(make_counts(rows), ["model"]).iloc[0]
+    assert estimate_rate_errors(make_counts(rows), ["model"])["se"].item() == pytest.approx(error)
     high = stats.beta.ppf(0.975, k / n * effective + 1, (1 - k / n) * effective)
     low = stats.beta.ppf(0.025, k / n * effective, (1 - k / n) * effective + 1)
     # Fewer refusals, or fewer other responses, may have an end farther out.
     assert row["ci_high"] >= high - 1e-9
     assert row["ci_low"] <= low + 1e-9
+
+
+def test_an_unknown_standard_error_is_missing_and_not_zero(make_counts):
+    rows = [
+        *responses({"a": (0, 2), "b": (0, 2)}, model="never"),
+        *responses({"a": (2, 2), "b": (2, 2)}, model="always"),
+        *responses({"a": (1, 2)}, model="one text"),
+    ]
+    errors = estimate_rate_errors(make_counts(rows), ["model"])
+    assert errors["model"].tolist() == ["always", "never", "one text"]
+    assert errors["se"].isna().all()
 
 
 # Simulated studies.

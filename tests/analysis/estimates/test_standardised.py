@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusal_metrics.analysis.columns import STANDARDISED
 from refusal_metrics.analysis.counts import Counts
-from refusal_metrics.analysis.estimates.rates import estimate_rates
+from refusal_metrics.analysis.estimates.rates import estimate_rate_errors, estimate_rates
 from scipy import stats
 
 from refusal_metrics.errors import InputError
@@ -42,6 +42,8 @@ def test_a_standardised_rate_and_its_interval_equal_the_hand_worked_example(make
     low, high = row[["ci_low_standardised", "ci_high_standardised"]]
     assert stats.beta.cdf(low, 1.76, 4.8 - 1.76 + 1) == pytest.approx(0.025, rel=1e-6)
     assert stats.beta.sf(high, 1.76 + 1, 4.8 - 1.76) == pytest.approx(0.025, rel=1e-6)
+    error = estimate_rate_errors(make_counts(responses(BY_HAND)), ["model"])["se_standardised"].item()
+    assert error == pytest.approx(0.0313092**0.5, rel=1e-5)
 
 
 def test_a_class_with_a_single_text_gives_no_interval_unless_nothing_was_refused(make_counts):
@@ -119,6 +121,8 @@ def test_what_cannot_be_standardised_is_missing(make_counts, rows, by):
     table = estimate_rates(make_counts(whole + [whole[0] | {"text_id": "z"} | row for row in rows]), by)
     assert table[list(STANDARDISED)].isna().to_numpy().all()
     assert table["estimate"].notna().all()
+    errors = estimate_rate_errors(make_counts(whole + [whole[0] | {"text_id": "z"} | row for row in rows]), by)
+    assert errors["se_standardised"].isna().all()
 
 
 def test_responses_without_classes_have_no_standardised_rate(make_counts):
