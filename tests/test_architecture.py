@@ -63,6 +63,10 @@ ANALYSIS = {
         *("arrays", "columns", "counts", "display", "estimates", "planning", "responses", "labels"),
         "evaluation.prompts",
     ),
+    "audit": (
+        *("arrays", "columns", "contracts", "files", "display", "estimates", "responses", "judging", "leaderboard"),
+        *("labels", "evaluation.detection"),
+    ),
     "report": (
         *("arrays", "columns", "contracts", "files", "display", "counts", "statistics", "paper", "estimates"),
         *("figures", "responses", "judging", "labels", "findings", "evaluation.detection"),
@@ -70,12 +74,12 @@ ANALYSIS = {
     "export": (*("arrays", "columns", "files", "counts", "estimates", "responses", "labels", "evaluation.detection"),),
     "api": (
         *("arrays", "columns", "manifest", "files", "display", "counts", "statistics", "paper", "estimates"),
-        *("planning", "figures", "responses", "judging", "leaderboard", "labels", "annotation", "report"),
+        *("planning", "figures", "responses", "judging", "leaderboard", "labels", "annotation", "audit", "report"),
         "evaluation.detection",
     ),
     "cli": (
         *("columns", "contracts", "files", "display", "counts", "estimates", "planning", "figures", "responses"),
-        *("stopping", "judging", "leaderboard", "labels", "annotation", "report", "export"),
+        *("stopping", "judging", "leaderboard", "labels", "annotation", "audit", "report", "export"),
         *(f"evaluation.{room}" for room in ("prompts", "detection", "register", "studies")),
     ),
 }

@@ -305,6 +305,7 @@ NEEDS = {
     "validate --labels theirs": "labels of another tool",
     "annotate import doccano": "answers of another tool",
     "detect answers.csv": "a file of answers",
+    "audit answers": "a file of answers",
     "trend": "three models or more",
     "pool": "two models or more",
 }

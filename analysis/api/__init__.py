@@ -2,6 +2,7 @@
 
 from refusal_metrics.errors import InputError
 
+from .audited import TableAudit, audit
 from .judged import detect
 from .loading import load
 from .planned import StudyPlan, plan
@@ -15,6 +16,8 @@ __all__ = [
     "SensitivityIndices",
     "Study",
     "StudyPlan",
+    "TableAudit",
+    "audit",
     "detect",
     "load",
     "plan",

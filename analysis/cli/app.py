@@ -17,6 +17,7 @@ from refusal_metrics import __version__
 from refusal_metrics import register as registry
 from refusal_metrics.errors import InputError
 
+from . import audit as cli_audit
 from . import estimates as cli_estimates
 from . import export as cli_export
 from . import labels as cli_labels
@@ -134,6 +135,7 @@ app.add_typer(cli_pool.app)
 app.add_typer(cli_report.app)
 app.add_typer(cli_export.app)
 app.add_typer(cli_leaderboard.app)
+app.add_typer(cli_audit.app)
 app.add_typer(cli_labels.app)
 app.add_typer(cli_validate.app)
 

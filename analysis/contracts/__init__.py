@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .pooling import POOLED, POOLED_MODELS, POOLED_SPREAD
     from .reserved import RESERVED, check_run_factors, free_name, is_reserved, name_settings
     from .tables import (
+        AUDIT,
         CHANGES,
         CONTRASTS,
         CORRECTED,
@@ -55,6 +56,7 @@ else:
             "pooling": ["POOLED", "POOLED_MODELS", "POOLED_SPREAD"],
             "reserved": ["RESERVED", "check_run_factors", "free_name", "is_reserved", "name_settings"],
             "tables": [
+                "AUDIT",
                 "CHANGES",
                 "CONTRASTS",
                 "CORRECTED",
@@ -91,6 +93,7 @@ else:
     )
 
 __all__ = [
+    "AUDIT",
     "CHANGES",
     "CONTRASTS",
     "CORRECTED",

@@ -77,6 +77,7 @@ HEADINGS = {
 
 INTERVALS = {
     "ci_low": ("ci_high", "95% CI"),
+    "shown_low": ("shown_high", "interval"),
     "ci_low_named": ("ci_high_named", "95% CI, adjusted for selection"),
     "uncorrected_low": ("uncorrected_high", "uncorrected 95% CI"),
     "spread_low": ("spread_high", "95% CI of spread"),

@@ -139,6 +139,25 @@ CORRECTED_CONTRASTS = Contract(
     signed=frozenset(_CORRECTED),
     headings={"estimate": "corrected difference", "uncorrected": "uncorrected difference"},
 )
+_SHOWN = ("estimate", "shown_low", "shown_high")
+AUDIT = Contract(
+    keys=("model", "task", "persona", "baseline"),
+    estimates=(
+        *(*_SHOWN, "decision", "claimed", "error_to_explain", "error_measured", "ci_low", "ci_high"),
+        *("p_value", "p_adjusted", "mde_up", "mde_down", *_SIZES, "n_baseline", "n_refused_baseline"),
+    ),
+    differences=frozenset(
+        {*_SHOWN, "ci_low", "ci_high", "claimed", "error_to_explain", "error_measured", "mde_up", "mde_down"}
+    ),
+    signed=frozenset({*_SHOWN, "ci_low", "ci_high", "claimed"}),
+    headings={
+        "estimate": "difference",
+        "error_to_explain": "error to explain it",
+        "error_measured": "error measured",
+        "mde_up": "min. detectable increase",
+        "mde_down": "min. detectable decrease",
+    },
+)
 LABEL_PLAN = Contract(
     keys=("n_labelled",),
     estimates=("width", "uncorrected_width"),
@@ -224,7 +243,7 @@ TABLES: Mapping[str, Contract] = {
 """The tables of a report by the names of their files."""
 
 OTHER_TABLES = (
-    *(LEADERBOARD, RUN_COMPARISON, CHANGES, CORRECTED, CORRECTED_CONTRASTS, LABEL_PLAN),
+    *(LEADERBOARD, RUN_COMPARISON, CHANGES, CORRECTED, CORRECTED_CONTRASTS, LABEL_PLAN, AUDIT),
     *(PLAN, POWER_CURVE, REPEAT_CHECK),
     *POOLED_TABLES,
 )

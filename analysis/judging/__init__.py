@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
+    from .any_file import Given, read_given
     from .detect_files import detect
     from .registry import make_detector
     from .unknowns import say_unknown
@@ -16,10 +17,11 @@ else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
+            "any_file": ["Given", "read_given"],
             "detect_files": ["detect"],
             "registry": ["make_detector"],
             "unknowns": ["say_unknown"],
         },
     )
 
-__all__ = ["detect", "make_detector", "say_unknown"]
+__all__ = ["Given", "detect", "make_detector", "read_given", "say_unknown"]

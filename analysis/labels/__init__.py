@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .expected import ANTICIPATED, expect_width, label_deviation
     from .explained import (
         MEASURED,
+        MEASURED_OPEN,
         Explanation,
         MeasuredError,
         describe_explanation,
@@ -47,6 +48,7 @@ else:
             "expected": ["ANTICIPATED", "expect_width", "label_deviation"],
             "explained": [
                 "MEASURED",
+                "MEASURED_OPEN",
                 "Explanation",
                 "MeasuredError",
                 "describe_explanation",
@@ -78,6 +80,7 @@ __all__ = [
     "FIELDS",
     "LABELLED_CONTROLS",
     "MEASURED",
+    "MEASURED_OPEN",
     "SMALLEST",
     "Explanation",
     "LabelMap",
