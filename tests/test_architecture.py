@@ -49,10 +49,11 @@ ANALYSIS = {
         *("evaluation.reading", "evaluation.prompts", "evaluation.detection", "evaluation.studies"),
     ),
     "stopping": ("arrays", "counts", "statistics", "estimates", "responses"),
+    "gates": ("arrays", "columns", "display", "counts", "estimates", "responses"),
     "judging": ("columns", "files", "display", "responses", "evaluation.reading", "evaluation.detection"),
     "leaderboard": (
         *("arrays", "columns", "contracts", "display", "counts", "statistics", "estimates", "figures", "responses"),
-        "evaluation.detection",
+        *("gates", "evaluation.detection"),
     ),
     "labels": (
         *("arrays", "columns", "contracts", "display", "statistics", "responses", "judging"),
@@ -69,7 +70,7 @@ ANALYSIS = {
     ),
     "report": (
         *("arrays", "columns", "contracts", "files", "display", "counts", "statistics", "paper", "estimates"),
-        *("figures", "responses", "judging", "labels", "findings", "evaluation.detection"),
+        *("figures", "responses", "gates", "judging", "labels", "findings", "evaluation.detection"),
     ),
     "export": (*("arrays", "columns", "files", "counts", "estimates", "responses", "labels", "evaluation.detection"),),
     "api": (
@@ -79,7 +80,7 @@ ANALYSIS = {
     ),
     "cli": (
         *("columns", "contracts", "files", "display", "counts", "estimates", "planning", "figures", "responses"),
-        *("stopping", "judging", "leaderboard", "labels", "annotation", "audit", "report", "export"),
+        *("stopping", "gates", "judging", "leaderboard", "labels", "annotation", "audit", "report", "export"),
         *(f"evaluation.{room}" for room in ("prompts", "detection", "register", "studies")),
     ),
 }

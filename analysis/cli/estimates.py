@@ -3,6 +3,7 @@
 # The analysis is imported inside the commands, so that help does not wait for pandas and DuckDB.
 # ruff: noqa: PLC0415
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from . import options as shared
 from .console import busy, say
 from .load import check_one_of, load_counts
 from .options import RUN_FACTORS, names, optional
+from .runs import print_runs
 from .variance import check_variance, print_variance
 
 app = typer.Typer()
@@ -171,9 +173,18 @@ def trend(
     column: shared.Property = "released",
     models: shared.Models = None,
     by: Annotated[
-        str, optional("FACTORS", "Settings of runs, e.g. temperature: one trend for each level.", "--by")
+        str,
+        optional(
+            "FACTORS",
+            "Settings of runs, e.g. temperature: one trend for each level. date: the refusal rates of runs over time.",
+            "--by",
+        ),
     ] = "",
-    each: Annotated[bool, typer.Option("--each", help="Print the spread of persona effects of each model.")] = False,
+    each: Annotated[
+        bool, typer.Option("--each", help="Print the spread of persona effects of each model, or the rate of each run.")
+    ] = False,
+    out: Annotated[Path | None, optional("FOLDER", "With --by date: write a figure and its data there.")] = None,
+    force: shared.Force = False,
     detector: shared.Detector = None,
     all_runs: shared.AllRuns = False,
     exclude_provider: shared.ExcludeProvider = False,
@@ -189,6 +200,8 @@ def trend(
     Example: `persona-refusal trend results --column size --models sizes.csv`
 
     Example: `persona-refusal trend results --by temperature`
+
+    Example: `persona-refusal trend nightly --by date --out trend`
     """
     from ..columns import check_run_factors_only
     from ..contracts import TREND, TREND_MODELS
@@ -196,6 +209,14 @@ def trend(
     from ..estimates import estimate_trend
 
     factors = names(by)
+    if "date" in factors:
+        print_runs(
+            results, factors, detector, form, {"--models": models, "--all-runs": all_runs}, out, each=each,
+            exclude=exclude_provider, force=force,
+        )  # fmt: skip
+        return
+    if out is not None:
+        raise InputError(f"--out {out}: is the folder of the figure of --by date; add --by date, or leave out --out")
     check_run_factors_only("--by", factors, "trend compares personas within each model")
     _, counts = load_counts(results, factors, detector, all_runs=all_runs, exclude=exclude_provider)
     with busy("Estimating each model's spread"):

@@ -14,18 +14,19 @@ from refusal_metrics.errors import InputError
 
 from ..display import Format
 from .console import busy, say
-from .options import Detector, ExcludeProvider, Force, Form, Models, Property, Results, Seed, between, optional
+from .gates import end_gate, print_gate, print_gated
+from .options import Detector, ExcludeProvider, Force, Form, Models, Property, Results, Seed, optional
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..leaderboard import Board, Comparison, Gate, Part
+    from ..gates import Condition, Gate
+    from ..leaderboard import Board, Comparison, Part
     from ..responses import Pairs
 
 app = typer.Typer()
 
 _ENDINGS = (".md", ".csv", ".html")
-_FAILED = 1
 
 
 @app.command()
@@ -39,16 +40,13 @@ def leaderboard(
     baseline: Annotated[
         list[str], optional("RESULTS", "Compare RESULTS with this earlier run on the same prompts; can be repeated.")
     ] = [],  # noqa: B006 - the same
-    fail_above: Annotated[
-        float | None,
-        typer.Option(
-            metavar="POINTS",
-            help="With --baseline: exit code 1 if a task's refusal rate rose by significantly more than this many "
-            "percentage points (the whole 95% interval is above, adjusted p at most .05), or if RESULTS cannot be "
-            "judged: a model, task or more than a tenth of the prompts of the baseline are missing, or too many "
-            "responses are empty, unjudged, truncated or refused by the provider.",
-            callback=between("--fail-above", 0, 100),
-            show_default=False,
+    margin: Annotated[
+        str | None,
+        optional(
+            "MARGIN",
+            "With --baseline: a gate. 2pp allows changes of each refusal rate by up to 2 percentage points, +2pp "
+            "allows any decrease too. PASS (exit code 0): all simultaneous 95% intervals are within the margin. FAIL "
+            "(3): one is outside. INCONCLUSIVE (4): neither, or RESULTS cannot be judged.",
         ),
     ] = None,
     examples: Annotated[
@@ -72,28 +70,28 @@ def leaderboard(
     """Rank models by how rarely they refuse, with the uncertainty of the ranks; or compare two runs of one model.
 
     Rank 1 refuses least. Ranks are by the mean over tasks with equal weights. Other metrics in the same results (mmlu,
-    ...) become columns. Exit code 1: see --fail-above.
+    ...) become columns. Exit codes 3 and 4: see --margin.
 
     Example: `persona-refusal leaderboard results`
 
     Example: `persona-refusal leaderboard results --by task --out board.html`
 
-    Example: `persona-refusal leaderboard results --baseline results --fail-above 2`
+    Example: `persona-refusal leaderboard results --baseline results --margin 2pp`
     """
-    _check(by, metrics, baseline, fail_above)
+    condition = _check(by, metrics, baseline, margin)
     if out:
         _check_out(out, figures=not baseline, force=force)
     if baseline:
+        from ..leaderboard import check_runs
+
         n_examples = 0 if out is None and form in _DATA else examples
         pairs = _pair(results, baseline, detector, texts=n_examples > 0, exclude=exclude_provider)
         comparison, shown = _compare(pairs, seed, n_examples, show_texts=show_texts)
-        _print_comparison(comparison, shown, form)
+        gate = None if condition is None else check_runs(pairs, comparison, condition)
+        _print_comparison(comparison, shown, form, gate)
         if out:
-            _write_comparison(out, comparison, shown, force=force)
-        if fail_above is not None:
-            from ..leaderboard import pass_gate
-
-            _end(pass_gate(pairs, comparison, fail_above), fail_above)
+            _write_comparison(out, comparison, shown, gate, force=force)
+        end_gate(gate)
     else:
         board = _rank(results, metrics, detector, seed, exclude=exclude_provider)
         _print_board(board, form, each=by == "task")
@@ -104,13 +102,17 @@ def leaderboard(
 _DATA = (Format.CSV, Format.JSON)
 
 
-def _check(by: str, metrics: Sequence[str], baseline: Sequence[str], fail_above: float | None) -> None:
+def _check(by: str, metrics: Sequence[str], baseline: Sequence[str], margin: str | None) -> "Condition | None":
+    """Check options that do not go together, and read the margin."""
+    from ..gates import parse_margin
+
     if by not in {"", "task"}:
         raise InputError(f"--by {by}: only task is allowed; give --by task or leave it out")
-    if fail_above is not None and not baseline:
-        raise InputError("--fail-above: says how much worse than an earlier run is too bad; add --baseline RESULTS")
+    if margin is not None and not baseline:
+        raise InputError("--margin: is the allowed change since an earlier run; add --baseline RESULTS")
     if baseline and (by or metrics):
         raise InputError("--baseline: compares two runs; leave out --by and --metrics")
+    return None if margin is None else parse_margin(margin)
 
 
 def _check_out(out: Path, *, figures: bool, force: bool) -> None:
@@ -217,14 +219,15 @@ def _compare(pairs: "Pairs", seed: int, n_examples: int, *, show_texts: bool) ->
     return comparison, list_examples(pairs, rng, n_examples, show_texts=show_texts)
 
 
-def _print_comparison(comparison: "Comparison", shown: "pd.DataFrame", form: Format) -> None:
+def _print_comparison(comparison: "Comparison", shown: "pd.DataFrame", form: Format, gate: "Gate | None") -> None:
     from ..contracts import CHANGES, RUN_COMPARISON
-    from ..display import print_table, readable
+    from ..display import readable
     from ..leaderboard import lay_out_comparison, lay_out_examples, lay_out_named
 
     if form in _DATA:
-        print_table(comparison.table, form, contract=RUN_COMPARISON)
+        print_gated(comparison.table, form, gate, contract=RUN_COMPARISON)
         return
+    print_gate(gate, form)
     said, named = lay_out_named(comparison)
     tables = [("New run minus baseline, in percentage points", lay_out_comparison(comparison))]
     narrow = named.drop(columns=["newly refused", "no longer refused"])
@@ -236,24 +239,19 @@ def _print_comparison(comparison: "Comparison", shown: "pd.DataFrame", form: For
     say([f"By the detector {comparison.rule}. {said}"])
 
 
-def _write_comparison(out: Path, comparison: "Comparison", shown: "pd.DataFrame", *, force: bool) -> None:
+def _write_comparison(
+    out: Path, comparison: "Comparison", shown: "pd.DataFrame", gate: "Gate | None", *, force: bool
+) -> None:
     from ..display import to_csv
     from ..leaderboard import comparison_parts
 
     if out.suffix == ".csv":
         _write(out, to_csv(comparison.table), force=force)
         return
-    said = [f"By the detector {comparison.rule}.", *comparison.notes]
+    judged = [] if gate is None else [gate.line, *gate.details]
+    said = [*judged, f"By the detector {comparison.rule}.", *comparison.notes]
     parts = comparison_parts(comparison, shown)
     _write(out, _page("Refusals under persona prompts: two runs compared", said, parts, out, ""), force=force)
-
-
-def _end(gate: "Gate", points: float) -> None:
-    """Report whether the new run passes, with exit code 1 if it does not."""
-    say(f"FAIL: {sentence}" for sentence in (*gate.worse, *gate.unjudged))
-    if not gate.passed:
-        raise typer.Exit(_FAILED)
-    say([f"PASS: no task's refusal rate rose by significantly more than {points:g} points."])
 
 
 def _page(title: str, said: Sequence[str], parts: "Sequence[Part]", out: Path, figure: str) -> str:

@@ -94,7 +94,7 @@ def between(option: str, low: float, high: float) -> Callable[[float | None], fl
     Parameters
     ----------
     option : str
-        Its name, e.g. ``--fail-above``.
+        Its name, e.g. ``--timeout``.
     low, high : float
         The smallest and the largest allowed value.
 
@@ -105,7 +105,7 @@ def between(option: str, low: float, high: float) -> Callable[[float | None], fl
 
     Examples
     --------
-    >>> between("--fail-above", 0, 100)(2.0)
+    >>> between("--timeout", 0, 100)(2.0)
     2.0
     """
 

@@ -4,7 +4,7 @@
 # ruff: noqa: PLC0415
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,8 +13,13 @@ from refusal_metrics.errors import InputError
 from ..display import Format
 from . import options as shared
 from .console import busy, print_findings, say
+from .gates import end_gate, print_gate, print_gated
 from .load import noted
 from .options import RUN_FACTORS, names, optional
+
+if TYPE_CHECKING:
+    from ..gates import Gate
+    from ..report import StudyEstimates
 
 app = typer.Typer()
 
@@ -35,6 +40,15 @@ def report(
     ] = None,
     columns: shared.LabelColumns = "",
     values: shared.LabelValues = "",
+    fail_if: Annotated[
+        list[str],
+        optional(
+            "CONDITION",
+            "A gate: 'refusal_rate > 5%' (also refusal_rate_prefix, refusal_rate_prefix_strict) or 'persona gap > 3pp' "
+            "(can be repeated). PASS (exit code 0): all simultaneous 95% intervals are within the margins. FAIL (3): "
+            "one is outside. INCONCLUSIVE (4): neither, or RESULTS cannot be judged.",
+        ),
+    ] = [],  # noqa: B006 - typer copies it
     figures: Annotated[
         str,
         typer.Option(metavar="FORMATS", help="Formats of the figures: svg, png, pdf (comma-separated), or none."),
@@ -62,16 +76,18 @@ def report(
 
     Example: `persona-refusal report results --out report --figures svg,pdf`
 
+    Example: `persona-refusal report results --out report --fail-if 'refusal_rate > 5%' --fail-if 'persona gap > 3pp'`
+
     Example: `persona-refusal report results --out report --paper --compare-published`
     """
-    from ..columns import STUDY_COLUMNS, check_run_factors_only
-    from ..contracts import RATES
-    from ..display import print_readable, print_table, to_markdown
+    from ..columns import check_run_factors_only
     from ..figures import check_formats
+    from ..gates import check_responses, parse_conditions
     from ..labels import read_label_map
-    from ..report import ReportOptions, check_out, describe_main_table, main_table, write_report
+    from ..report import ReportOptions, check_out, write_report
     from ..responses import load_responses
 
+    conditions = parse_conditions(fail_if)
     check_out(out, force=force)
     formats = [] if figures == "none" else names(figures)
     check_formats(formats)
@@ -87,6 +103,8 @@ def report(
         responses = load_responses(results, all_runs=all_runs, run_factors=run_factors, texts=with_texts)
         responses = noted(responses, detector, exclude=exclude_provider)
     say(responses.notes)
+    with busy("Checking the gate"):
+        gate = check_responses(responses, conditions, detector) if conditions else None
     options = ReportOptions(detector, run_factors, replicates, seed, column, models)
     with busy("Computing tables and figures"):
         estimates = write_report(
@@ -101,10 +119,28 @@ def report(
             compare_published=compare_published,
             texts=texts,
             names=mapping,
+            gate=gate,
         )
+    _print_main_table(estimates, gate, form)
+    if tables_only:
+        say([f"Report written to {out / 'report.md'} (tables in {out / 'tables'})."])
+    else:
+        parts = f"tables in {out / 'tables'}, figures in {out / 'figures'}"
+        say([f"Report written to {out / 'report.html'} ({parts})."])
+    end_gate(gate)
+
+
+def _print_main_table(estimates: "StudyEstimates", gate: "Gate | None", form: Format) -> None:
+    """Print the verdict of the gate, the findings and the main table; for a program, its numbers."""
+    from ..columns import STUDY_COLUMNS
+    from ..contracts import RATES
+    from ..display import print_readable, to_markdown
+    from ..report import describe_main_table, main_table
+
     tables = estimates.tables
-    table = main_table(tables, run_factors)
+    table = main_table(tables, estimates.run_factors)
     if form in {Format.TABLE, Format.MARKDOWN}:
+        print_gate(gate, form)
         print_findings(estimates.findings, markdown=form is Format.MARKDOWN)
     else:
         # A program reads the table.
@@ -119,9 +155,4 @@ def report(
         print(to_markdown(shown), end="") if form is Format.MARKDOWN else print_readable(shown, STUDY_COLUMNS[:1])  # noqa: T201 - the result
     else:
         rates = tables["rates"]
-        print_table(rates[rates["setting"] == "persona"], form, contract=RATES)
-    if tables_only:
-        say([f"Report written to {out / 'report.md'} (tables in {out / 'tables'})."])
-    else:
-        parts = f"tables in {out / 'tables'}, figures in {out / 'figures'}"
-        say([f"Report written to {out / 'report.html'} ({parts})."])
+        print_gated(rates[rates["setting"] == "persona"], form, gate, contract=RATES)

@@ -103,6 +103,13 @@ TREND_MODELS = Contract(
     keys=("model", "family", "value"),
     estimates=("variance", "se", "spread", "ci_low", "ci_high", "log_odds", "log_odds_se", *_SIZES),
 )
+RUN_TRENDS = Contract(
+    keys=("model", "task"),
+    estimates=("slope", "se", "ci_low", "ci_high", "p_value", "n_runs", "n_texts", "first_date", "last_date"),
+    differences=frozenset({"slope", "se", "ci_low", "ci_high"}),
+    signed=frozenset({"slope", "ci_low", "ci_high"}),
+    headings={"slope": "change per 30 days", "n_runs": "runs", "first_date": "first", "last_date": "last"},
+)
 LEADERBOARD = Contract(
     keys=("model", "task"),
     estimates=(
@@ -243,7 +250,7 @@ TABLES: Mapping[str, Contract] = {
 """The tables of a report by the names of their files."""
 
 OTHER_TABLES = (
-    *(LEADERBOARD, RUN_COMPARISON, CHANGES, CORRECTED, CORRECTED_CONTRASTS, LABEL_PLAN, AUDIT),
+    *(LEADERBOARD, RUN_TRENDS, RUN_COMPARISON, CHANGES, CORRECTED, CORRECTED_CONTRASTS, LABEL_PLAN, AUDIT),
     *(PLAN, POWER_CURVE, REPEAT_CHECK),
     *POOLED_TABLES,
 )

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from .pooling.export import TOOLS, count_for_hibayes
     from .pooling.mixture import FEWEST_LEVELS, FEWEST_MODELS
     from .pooling.pool import Pool, estimate_pool
-    from .rates import estimate_rate_errors, estimate_rates
+    from .rates import estimate_rate_errors, estimate_rates, rate_intervals
     from .regression.design_matrix import parse_formula
     from .regression.fit import Fit, fit
+    from .run_trend import RunTrend, estimate_run_trend
     from .sensitivity.estimate import N_THREADS, Sensitivity, estimate_sensitivity
     from .spread import estimate_spread
     from .trend import estimate_trend
@@ -40,7 +41,8 @@ else:
             "pooling.mixture": ["FEWEST_LEVELS", "FEWEST_MODELS"],
             "pooling.pool": ["Pool", "estimate_pool"],
             "looks": ["look_at_contrasts", "look_at_strata"],
-            "rates": ["estimate_rate_errors", "estimate_rates"],
+            "rates": ["estimate_rate_errors", "estimate_rates", "rate_intervals"],
+            "run_trend": ["RunTrend", "estimate_run_trend"],
             "regression.design_matrix": ["parse_formula"],
             "regression.fit": ["Fit", "fit"],
             "sensitivity.estimate": ["N_THREADS", "Sensitivity", "estimate_sensitivity"],
@@ -61,6 +63,7 @@ __all__ = [
     "TOOLS",
     "Fit",
     "Pool",
+    "RunTrend",
     "Sensitivity",
     "average_differences",
     "count_for_hibayes",
@@ -72,6 +75,7 @@ __all__ = [
     "estimate_pool",
     "estimate_rate_errors",
     "estimate_rates",
+    "estimate_run_trend",
     "estimate_sensitivity",
     "estimate_setting_contrasts",
     "estimate_spread",
@@ -88,6 +92,7 @@ __all__ = [
     "look_up_families",
     "parse_formula",
     "personas_only",
+    "rate_intervals",
     "read_properties",
     "split_texts",
 ]

@@ -273,7 +273,7 @@ def _columns(
         (("equiv_low", "equiv_high"), 1 - repeated.levels(2 * ALPHA)),
     ):
         ends |= zip(names, interval_of_difference(d, phi, level), strict=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         odds = np.exp(d.log_odds + student(levels, d.freedom) * d.log_odds_error * np.array([[-1], [0], [1]]))
     adjusted = adjust(p, family)
     selected = estimate_selected(score, phi, adjusted, family, within & has_error, by_text, repeated)

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from ..arrays import Floats
+from ..arrays import CONFIDENCE, Floats
 from ..contracts import RATES
 from ..counts import Counts, TextCounts, count_by_text, count_cells, count_states, count_undetermined
 from ..statistics import clustered_interval, clustered_variance, totals
@@ -125,6 +125,31 @@ def estimate_rate_errors(counts: Counts, by: Sequence[str]) -> pd.DataFrame:
     return texts.cells[by].assign(**{name: np.where(is_known, se, np.nan) for name, se in errors.items()})
 
 
+def rate_intervals(counts: Counts, by: Sequence[str], level: float) -> pd.DataFrame:
+    """Estimate the refusal rate of each cell, with intervals of another confidence level.
+
+    Parameters
+    ----------
+    counts : Counts
+    by : sequence of str
+        As in `estimate_rates`.
+    level : float
+        The confidence level in (0, 1).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns: `by`, then ``estimate, ci_low, ci_high, n, n_texts, n_refused``, as of `estimate_rates` if the level
+        is 0.95.
+    """
+    by = list(dict.fromkeys(by))
+    texts = count_by_text(counts, by)
+    low, high = _interval(texts, None, level)
+    rate = texts.cells["n_refused"] / texts.cells["n"]
+    table = texts.cells.assign(estimate=rate, ci_low=low, ci_high=high)
+    return table[[*by, "estimate", "ci_low", "ci_high", "n", "n_texts", "n_refused"]]
+
+
 def _undetermined(counts: Counts, by: Sequence[str]) -> Floats:
     """Count the responses in each cell that may be refusals though they are not counted as such: (n_cells,)."""
     if not counts.states:
@@ -132,11 +157,11 @@ def _undetermined(counts: Counts, by: Sequence[str]) -> Floats:
     return count_cells(count_undetermined(counts), by)["n_refused"].to_numpy(dtype=np.float64)
 
 
-def _interval(texts: TextCounts, shares: Floats | None) -> tuple[Floats, Floats]:
+def _interval(texts: TextCounts, shares: Floats | None, level: float = CONFIDENCE) -> tuple[Floats, Floats]:
     """Compute the interval of each cell."""
     _, cell, n, n_refused = texts.entries()
     adjust = None
     if shares is not None:
         within = within_variance(texts, 1 / texts.cells["n"].to_numpy(dtype=np.float64))
         adjust = partial(finite_variance, within=within, share=shares)
-    return clustered_interval(n_refused, n, cell, len(texts.cells), adjust=adjust)
+    return clustered_interval(n_refused, n, cell, len(texts.cells), level=level, adjust=adjust)

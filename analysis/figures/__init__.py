@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .power import draw_power
     from .rates import draw_personas, draw_rates, draw_settings
     from .rows import count_range, label_levels, label_tasks, short_names
+    from .runs import draw_runs
     from .sensitivity import draw_sensitivity
 else:
     __getattr__, __dir__ = lazy(
@@ -32,6 +33,7 @@ else:
             "power": ["draw_power"],
             "rates": ["draw_personas", "draw_rates", "draw_settings"],
             "rows": ["count_range", "label_levels", "label_tasks", "short_names"],
+            "runs": ["draw_runs"],
             "sensitivity": ["draw_sensitivity"],
         },
     )
@@ -49,6 +51,7 @@ __all__ = [
     "draw_power",
     "draw_rates",
     "draw_regression",
+    "draw_runs",
     "draw_sensitivity",
     "draw_settings",
     "label_levels",

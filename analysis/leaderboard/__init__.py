@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .board import Board, make_board
     from .comparison import Comparison, compare_runs, list_examples
     from .families import draw_families
-    from .gate import Gate, pass_gate
+    from .gate import check_runs
     from .page import (
         RANKING,
         Part,
@@ -35,7 +35,7 @@ else:
             "board": ["Board", "make_board"],
             "comparison": ["Comparison", "compare_runs", "list_examples"],
             "families": ["draw_families"],
-            "gate": ["Gate", "pass_gate"],
+            "gate": ["check_runs"],
             "page": [
                 "Part",
                 "RANKING",
@@ -58,9 +58,9 @@ __all__ = [
     "RANKING",
     "Board",
     "Comparison",
-    "Gate",
     "Part",
     "board_parts",
+    "check_runs",
     "compare_runs",
     "comparison_parts",
     "draw_families",
@@ -73,7 +73,6 @@ __all__ = [
     "list_examples",
     "make_board",
     "name_task",
-    "pass_gate",
     "write_html",
     "write_markdown",
 ]

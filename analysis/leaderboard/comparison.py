@@ -22,16 +22,17 @@ doi:10.2202/1544-6115.1585. The interval: Hartigan 1969, doi:10.1080/01621459.19
 of freedom: O'Neill 2014, doi:10.1080/00031305.2014.966589.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..arrays import ALPHA, CONFIDENCE, Floats
+from ..arrays import CONFIDENCE, Floats
 from ..columns import NAMED, STUDY_COLUMNS
 from ..contracts import CHANGES, RUN_COMPARISON
+from ..gates import simultaneous_level
 from ..responses import Pairs
 from ..statistics import (
     adjust,
@@ -75,22 +76,16 @@ class Comparison:
         Changes of outcomes: ``model, task, setting, outcome_before, outcome, n``; empty if outcomes are unknown.
     rule : str
     notes : tuple of str
+    simultaneous : pandas.DataFrame
+        The changes of whole tasks, ``model, task, setting, estimate, ci_low, ci_high, n_texts``, with intervals that
+        contain all of the true changes together with 95% confidence (Bonferroni).
     """
 
     table: pd.DataFrame
     changes: pd.DataFrame
     rule: str
     notes: tuple[str, ...]
-
-    def worse(self, points: float) -> pd.DataFrame:
-        """Return the rows of whole tasks whose rate rose by more than a bound, in percentage points.
-
-        These are the rows whose whole interval is above the bound, and whose p-value, adjusted for all compared tasks
-        and settings, is at most .05. Without the second condition, with many tasks one would fail too often without any
-        change.
-        """
-        whole = self.table[self.table["persona_group"].isna() & self.table["persona"].isna()]
-        return whole[(whole["ci_low"] > points / 100) & (whole["p_adjusted"] <= ALPHA)]
+    simultaneous: pd.DataFrame
 
 
 def compare_runs(pairs: Pairs, rng: np.random.Generator, *, n_flips: int = 9999) -> Comparison:
@@ -123,6 +118,7 @@ def compare_runs(pairs: Pairs, rng: np.random.Generator, *, n_flips: int = 9999)
     levels += [("persona_group",)] * ("persona_group" in known)
     levels += [tuple(name for name in ("persona_group", "persona") if name in known)] * ("persona" in known)
     parts = []
+    simultaneous = pd.DataFrame()
     for level in levels:
         part, drawn = _compare(pairs, level, rng, n_flips)
         family = [key if level else key[:1] for key in part[list(STUDY_COLUMNS)].itertuples(index=False, name=None)]
@@ -131,11 +127,25 @@ def compare_runs(pairs: Pairs, rng: np.random.Generator, *, n_flips: int = 9999)
         selected = [of_study.select(np.array([next(errors) for _ in of_study.estimate])) for of_study in drawn]
         part[list(NAMED)] = np.concatenate([np.zeros((0, len(NAMED))), *selected])
         parts.append(part)
+        if not level:
+            simultaneous = _simultaneous(part, drawn)
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
     changes = pairs.count_changes()
     return Comparison(
-        table.reindex(columns=list(COLUMNS)), changes[[*CHANGES.keys, *CHANGES.estimates]], pairs.rule, pairs.notes
+        table=table.reindex(columns=list(COLUMNS)),
+        changes=changes[[*CHANGES.keys, *CHANGES.estimates]],
+        rule=pairs.rule,
+        notes=pairs.notes,
+        simultaneous=simultaneous,
     )
+
+
+def _simultaneous(whole: pd.DataFrame, drawn: Sequence["_Differences"]) -> pd.DataFrame:
+    """Replace the intervals of whole tasks, one of each study, by simultaneous ones."""
+    alpha = np.array([1 - simultaneous_level(len(whole))])
+    ends = np.concatenate([np.zeros((2, 0)), *(of_study.interval(alpha) for of_study in drawn)], axis=1)
+    changed = whole.assign(ci_low=ends[0], ci_high=ends[1])
+    return changed[[*STUDY_COLUMNS, "estimate", "ci_low", "ci_high", "n_texts"]]
 
 
 def _compare(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-MARKDOWN, PAGE, RESPONSES = "report.md", "report.html", "responses.parquet"
+MARKDOWN, PAGE, RESPONSES, GATE = "report.md", "report.html", "responses.parquet", "gate.json"
 """Files of a report; the others are in ``tables`` and ``figures``."""
 
 _TABLES = frozenset(

@@ -15,11 +15,13 @@ from refusal_metrics.errors import InputError
 from ..display import to_csv
 from ..figures import check_formats
 from ..files import check_folder, replace_folder
+from ..gates import Gate
 from ..labels import LabelMap, Validation, validate
 from ..paper import compare_published as set_beside_published
 from ..paper import paper_figures, paper_tables
 from ..responses import Origin, Responses, RuleDetector, count_outcomes, count_responses, note_unusable, read_origin
-from .files import MARKDOWN, RESPONSES, find_report
+from .files import GATE, MARKDOWN, RESPONSES, find_report
+from .gates import add_gate, write_gate
 from .in_short import Labelled, find_in_short, read_labelled
 from .markdown import main_table, write_markdown
 from .study_tables import ReportOptions, StudyEstimates, estimate_study
@@ -40,6 +42,7 @@ def write_report(
     names: LabelMap | None = None,
     texts: bool = True,
     page: bool = True,
+    gate: Gate | None = None,
 ) -> StudyEstimates:
     """Write ``report.html``, ``report.md``, ``tables/*.csv`` and ``figures/*``, and ``responses.parquet`` with texts.
 
@@ -68,6 +71,9 @@ def write_report(
     page : bool
         Whether ``report.html``, its figures and responses are written; else the tables and
         ``report.md`` alone.
+    gate : Gate, optional
+        Of these responses: its verdict is the first line of ``report.md`` and of the page, and ``gate.json`` has all of
+        it.
 
     Returns
     -------
@@ -103,6 +109,9 @@ def write_report(
                 (folder / file).parent.mkdir(parents=True, exist_ok=True)
                 (folder / file).write_text(to_csv(table), encoding="utf-8")
             markdown = write_markdown(origin, estimates, of_paper, validation)
+            if gate is not None:
+                markdown = add_gate(markdown, gate)
+                write_gate(folder / GATE, gate)
             (folder / MARKDOWN).write_text(markdown, encoding="utf-8")
             if page:
                 # The import takes half a second, and tables do not need it.
@@ -118,6 +127,7 @@ def write_report(
                     validation=validation,
                     formats=formats,
                     texts=texts,
+                    gate=gate,
                 )
         except InputError as error:
             raise InputError(str(error).replace(str(folder), str(out))) from error

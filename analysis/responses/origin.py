@@ -146,7 +146,7 @@ def _of_run(log: Log) -> dict[str, object]:
     return {
         "model": log.model,
         "task": log.task,
-        "date": log.date.partition("T")[0],
+        "date": log.day,
         "lm_eval_version": told.get("lm_eval"),
         "transformers_version": told.get("transformers"),
         "git_hash": facts.git_hash,

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from refusal_metrics.detection import RULES
 from refusal_metrics.errors import InputError
 
 from ..columns import name_level, name_part
 from .sql import Folder, count_rows, identifier, quoted
 from .table import Responses, outcome_of
+from .tables.versions import describe_mixed_versions
 from .usable import count_usable, say_unusable
 
 PAIRED = "paired"
@@ -73,6 +75,8 @@ class Pairs:
         Usable responses of the old run, see `usable.count_usable`; its models are named as in the new run.
     keep : object
         An object that must live as long as the file.
+    mixed : tuple of str
+        A sentence if the runs were judged by different versions of the detection rules; it is among the notes too.
     """
 
     responses: Responses
@@ -83,6 +87,7 @@ class Pairs:
     overlaps: tuple[Overlap, ...]
     usable_before: pd.DataFrame
     keep: object
+    mixed: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -210,9 +215,10 @@ def pair_runs(new: Responses, old: Responses, detector: str | None = None) -> Pa
     notes += _missing(overlaps, models)
     of_new, of_old = count_usable(new, rule), count_usable(old, rule)
     of_baseline = (f"The baseline: {note}" for note in (*old.notes, *say_unusable(of_old)))
-    every = [*new.notes, *say_unusable(of_new), *of_baseline, *notes]
+    mixed = describe_mixed_versions(new.connection, old.connection) if rule in RULES else ()
+    every = [*new.notes, *say_unusable(of_new), *of_baseline, *notes, *mixed]
     of_old["model"] = of_old["model"].replace({theirs: ours for ours, theirs in models.items()})
-    return Pairs(new, before, rule, models, tuple(every), overlaps, of_old, folder)
+    return Pairs(new, before, rule, models, tuple(every), overlaps, of_old, folder, mixed)
 
 
 def _outcome(run: Responses, rule: str) -> str:

@@ -20,6 +20,9 @@ _LOG = re.compile(rf"samples_(?P<task>.+)_(?P<date>{_STAMP})\.jsonl?(\.gz|\.zst)
 _DATED = re.compile(rf"(?P<stem>.+)_(?P<date>{_STAMP})\.json")
 _REMOTE = re.compile(r"[a-z][a-z0-9+]+://")
 
+DATE = "date"
+"""The run factor of the day on which a run was written, YYYY-MM-DD."""
+
 
 @dataclass(frozen=True)
 class Log:
@@ -50,6 +53,11 @@ class Log:
     def task(self) -> str:
         """The task, as the file's name says; of ``group::task`` names the last part."""
         return _task(self.path).rpartition("::")[2]
+
+    @property
+    def day(self) -> str:
+        """The day on which its run was written, YYYY-MM-DD."""
+        return self.date.partition("T")[0]
 
     @property
     def run(self) -> str:

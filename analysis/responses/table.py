@@ -19,6 +19,7 @@ from .tables.checks import check_header, check_verdict_words
 from .tables.columns import fill_responses
 from .tables.copies import FILE, ROW, distinct_files, drop_copies, find_copies
 from .tables.files import as_parquet
+from .tables.versions import note_versions
 
 TABLE_SUFFIXES = (".parquet", ".csv")
 """Endings of responses tables."""
@@ -204,6 +205,7 @@ def read_responses(files: Sequence[Path | str], *, all_runs: bool = False, trust
             notes += _count_once(connection, files, scans, folder.path / "once.parquet", all_runs=all_runs)
         types = _types(connection, "given")
         notes += fill_responses(connection, listed, types, trusted=trusted)
+        notes += [] if trusted else note_versions(connection, listed)
     except duckdb.Error as error:
         raise InputError(f"{listed}: cannot be read as a responses table ({reason(error)})") from error
     if not count_rows(connection, "SELECT count(*) FROM responses"):

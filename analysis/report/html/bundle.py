@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from ...figures import draw_figures, write_figures
+from ...gates import Gate
 from ...labels import Validation
 from ...responses import Origin, Responses, has_texts, write_responses
 from ..files import PAGE, RESPONSES
@@ -32,6 +33,7 @@ def write_html_files(
     validation: Validation | None,
     formats: Sequence[str],
     texts: bool,
+    gate: Gate | None = None,
 ) -> None:
     """Write ``report.html`` and ``figures/*``, and ``responses.parquet`` with texts.
 
@@ -49,6 +51,8 @@ def write_html_files(
     formats : sequence of {"svg", "png", "pdf"}
     texts : bool
         Whether prompts and responses are shown, where there are any.
+    gate : Gate, optional
+        Its verdict is the first line of the page.
     """
     figures = draw_figures(estimates.tables, estimates.rules, estimates.rule, estimates.run_factors)
     drawn = write_figures(figures, folder / "figures", formats) if figures else []
@@ -67,5 +71,6 @@ def write_html_files(
         without=_LEFT_OUT if there else _NO_TEXTS,
         everything=RESPONSES if shown else None,
         validation=validation,
+        gate=gate,
     )
     (folder / PAGE).write_text(write_html(content), encoding="utf-8")

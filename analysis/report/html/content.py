@@ -15,6 +15,7 @@ from refusal_metrics.detection import ANSWERS_BY
 from ...columns import STUDY_COLUMNS, name_level
 from ...display import counted, embed, interval, percent, readable, visible
 from ...figures import Figure, to_spec
+from ...gates import Gate
 from ...labels import Validation
 from ...responses import Origin
 from ..cautions import list_cautions
@@ -70,6 +71,7 @@ class Content:
         The file of all responses, relative to the page.
     validation : Validation or None
         The detectors compared with labels.
+    gate : Gate or None
     made : datetime
     """
 
@@ -83,6 +85,7 @@ class Content:
     without: str = ""
     everything: str | None = None
     validation: Validation | None = None
+    gate: Gate | None = None
     made: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -99,6 +102,7 @@ def first_screen(content: Content) -> dict[str, Any]:
     others = [rule for rule in estimates.rules if rule != estimates.rule]
     end = _scale_end(rates)
     return {
+        "gate": content.gate.line if content.gate else "",
         "lede": _lede(content),
         "models": list(rates["model"].unique()),
         "findings": estimates.findings,

@@ -18,7 +18,7 @@ from ...columns import FACTORS, FLAGS, PHRASE, STUDY_COLUMNS
 from ...contracts import check_run_factors, name_settings
 from ..looks import LOOKS, looks_column, read_looks
 from ..run_results import settings_in_effect
-from ..runs import Log, differing_settings, find_logs, is_remote
+from ..runs import DATE, Log, differing_settings, find_logs, is_remote
 from ..sql import Folder, connect, count_rows, literal, quoted
 from ..table import Responses, read_responses
 from ..tables.files import is_table
@@ -53,7 +53,7 @@ _WORKING = (
 _COLUMNS = frozenset(
     {
         *(*DOC_FIELDS, *_TEXTS, *_TOLD, *_WORKING),
-        *(LOOKS, "model", "task", "run", "log", "file", "line", "filter", "outcome", "file_row_number", "place"),
+        *(LOOKS, "model", "task", "run", "log", "file", "line", "filter", "outcome", "file_row_number", "place", DATE),
         *(*FLAGS, "provider_reason", "doc", "told", "found", "escaped", "content", "rule", "answer"),
     }
 )
@@ -79,7 +79,7 @@ def load_responses(
     all_runs : bool
         Whether a doc that several runs asked counts each time; ``run`` is then a factor.
     run_factors : sequence of str
-        Settings of runs (``temperature``, ...) that shall be factors: a doc counts once for each.
+        Settings of runs (``temperature``, ...), or `DATE`, that shall be factors: a doc counts once for each.
     texts : bool
         Whether to read what was asked and answered too: the columns ``response``, ``prompt`` (with a chat API the
         messages, as JSON), ``labels`` (the answers offered, as JSON), ``persona_words`` (what the persona is called, as
@@ -155,6 +155,9 @@ class _Reader:
         self._logs = [
             replace(log, settings={columns[name]: value for name, value in log.settings.items()}) for log in self._logs
         ]
+        if DATE in run_factors:
+            columns[DATE] = DATE
+            self._logs = [replace(log, settings={**log.settings, DATE: log.day}) for log in self._logs]
         self._run_factors = tuple(dict.fromkeys([*run_factors, *["run"] * all_runs]))
         for name in self._run_factors:
             _check_run_factor(name, columns)

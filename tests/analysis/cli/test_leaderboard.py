@@ -151,25 +151,47 @@ def test_texts_of_the_offensiveness_task_are_shown_only_when_asked_for(runs, tmp
     assert "Examples" not in invoke(runs[0], "--baseline", runs[1], "--examples", "0")[0]
 
 
-def test_the_exit_code_is_1_where_a_rate_rose_beyond_the_bound(runs):
+@pytest.mark.parametrize(
+    ("margin", "verdict", "code"), [("5pp", "FAIL", 3), ("27pp", "INCONCLUSIVE", 4), ("90pp", "PASS", 0)]
+)
+def test_a_gate_is_the_first_line_and_the_exit_code(runs, margin, verdict, code):
     # By 27.78 points; the interval ends some 9 below.
-    _, said = invoke(runs[0], "--baseline", runs[1], "--fail-above", "5", code=1)
-    assert "Offensiveness (persona): the refusal rate rose by 27.78 points, 95% CI [" in said
-    _, said = invoke(runs[0], "--baseline", runs[1], "--fail-above", "27")
-    assert "PASS: no task's refusal rate rose by significantly more than 27 points." in said
-    invoke(runs[1], "--baseline", runs[0], "--fail-above", "0")
+    printed, said = invoke(runs[0], "--baseline", runs[1], "--margin", margin, code=code)
+    assert printed.startswith(f"{verdict}: ")
+    assert ("Offensiveness (persona): +27.78 pp [" in said) == (verdict != "PASS")
 
 
-def test_a_page_is_written_also_where_the_exit_code_is_1(runs, tmp_path):
-    invoke(runs[0], "--baseline", runs[1], "--fail-above", "5", "--out", tmp_path / "runs.md", code=1)
-    assert (tmp_path / "runs.md").is_file()
+def test_a_decrease_alone_passes_a_margin_of_increases(runs):
+    invoke(runs[1], "--baseline", runs[0], "--margin", "+2pp")
+    invoke(runs[1], "--baseline", runs[0], "--margin", "2pp", code=3)
+
+
+def test_the_verdict_is_in_json_and_csv_stays_a_table(runs):
+    asked = (runs[0], "--baseline", runs[1], "--margin", "5pp", "--format")
+    found = json.loads(invoke(*asked, "json", code=3)[0])
+    assert (found["gate"]["verdict"], found["gate"]["exit_code"]) == ("FAIL", 3)
+    (interval,) = found["gate"]["conditions"][0]["intervals"]
+    assert interval["estimate"] == pytest.approx(10 / 36)
+    assert interval["verdict"] == "FAIL"
+    assert found["rows"] == json.loads(invoke(*asked[:3], "--format", "json")[0])
+    printed, said = invoke(*asked, "csv", code=3)
+    assert list(pd.read_csv(io.StringIO(printed)).columns) == list(COMPARED)
+    assert said.count("FAIL: ") == 1
+
+
+@pytest.mark.parametrize("ending", ["html", "md"])
+def test_a_page_has_the_verdict_first_and_is_written_also_if_the_gate_fails(runs, tmp_path, ending):
+    out = tmp_path / f"runs.{ending}"
+    invoke(runs[0], "--baseline", runs[1], "--margin", "5pp", "--out", out, code=3)
+    text = out.read_text(encoding="utf-8")
+    assert text.index("FAIL: change of the refusal rate outside") < text.index("By the detector")
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (("--by", "model"), "--by model: only task is allowed"),
-        (("--fail-above", "2"), "--fail-above: says how much worse than an earlier run is too bad; add --baseline"),
+        (("--margin", "2pp"), "--margin: is the allowed change since an earlier run; add --baseline RESULTS"),
         (("--baseline", "old", "--by", "task"), "--baseline: compares two runs; leave out --by and --metrics"),
     ],
 )
@@ -183,15 +205,15 @@ def test_a_run_of_which_too_little_can_be_read_passes_no_gate(logs, tmp_path, an
     logs.write_run(tmp_path / "old", "AAA " * 4)
     logs.write_run(tmp_path / "new", f"{answers} " * 4, date=logs.LATER)
     asked = (tmp_path / "new", "--baseline", tmp_path / "old", "--format", "csv")
-    _, said = invoke(*asked, "--fail-above", 1, code=1)
+    _, said = invoke(*asked, "--margin", "99pp", code=4)
     n = 4 * answers.count("E")
-    assert f"FAIL: acme/parrot-7b, Offensiveness (persona): {n} of 12 responses are empty: too many to compare." in said
+    assert f"acme/parrot-7b, Offensiveness (persona): {n} of 12 responses are empty: too many to compare." in said
     # Without a gate it is said and no more.
     _, said = invoke(*asked)
     assert f"{n} of 12 responses are empty" in said
 
 
-@pytest.mark.parametrize("value", ["nan", "inf", "-1", "101", "1e400"])
-def test_a_bound_that_is_no_number_is_refused(value):
-    with pytest.raises(InputError, match=r"--fail-above .* is not a number from 0 to 100"):
-        invoke("new", "--baseline", "old", f"--fail-above={value}")
+@pytest.mark.parametrize("value", ["nan", "inf", "-1pp", "2", "101pp", "1e400pp"])
+def test_a_margin_that_is_none_is_refused_before_anything_is_read(value):
+    with pytest.raises(InputError, match=r"--margin '.*': "):
+        invoke("new", "--baseline", "old", f"--margin={value}")

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from refusal_metrics.analysis.display import visible
 from refusal_metrics.analysis.figures import draw_figures, draw_rates
+from refusal_metrics.analysis.gates import Gate
 from refusal_metrics.analysis.report.html import page as html_page
 from refusal_metrics.analysis.report.html.content import Content
 from refusal_metrics.analysis.report.html.explorer import draw_sample
@@ -110,6 +111,14 @@ def test_the_parts_stand_in_order_and_headings_leave_out_no_level(page):
     levels = [int(tag[1]) for tag, _ in page.headings]
     assert levels[0] == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_the_verdict_of_a_gate_is_the_first_line(small, page):
+    gated = Page(write_html(replace(small, gate=Gate((), ("Nothing was compared.",)))))
+    title = "False refusals under persona prompts"
+    # After the button for colours, which has no text, and before all else.
+    assert f"{title} INCONCLUSIVE: the results cannot be judged" in gated.text
+    assert "INCONCLUSIVE" not in page.text
 
 
 def test_the_policy_allows_the_pages_own_scripts_by_their_checksums_and_nothing_else(page):
