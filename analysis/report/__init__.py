@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .files import find_report
     from .findings import describe_undetermined
     from .markdown import describe_main_table, main_table
-    from .study_tables import ReportOptions
+    from .study_tables import ReportOptions, StudyEstimates
     from .wordings import ONE_WORDING
     from .write import check_out, write_report
 else:
@@ -21,7 +21,7 @@ else:
             "files": ["find_report"],
             "findings": ["describe_undetermined"],
             "markdown": ["describe_main_table", "main_table"],
-            "study_tables": ["ReportOptions"],
+            "study_tables": ["ReportOptions", "StudyEstimates"],
             "wordings": ["ONE_WORDING"],
             "write": ["check_out", "write_report"],
         },
@@ -30,6 +30,7 @@ else:
 __all__ = [
     "ONE_WORDING",
     "ReportOptions",
+    "StudyEstimates",
     "check_out",
     "describe_main_table",
     "describe_undetermined",
