@@ -161,7 +161,7 @@ def list_results(counts: Counts, sums: pd.DataFrame | None = None) -> tuple[dict
 
 
 def _remark(counts: Counts) -> tuple[str, ...]:
-    """Say that a persona was asked with one wording only, if so."""
+    """Return the remark that other wordings were not tested, unless personas have several."""
     if has_phrases(counts):
         return ()
     return ("One wording of each persona; other wordings were not tested.",)
