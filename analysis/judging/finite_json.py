@@ -45,8 +45,11 @@ def _finite_text(text: str) -> str:
     return json.dumps(json.loads(text, parse_constant=lambda _: None), ensure_ascii=False)
 
 
-def _finite(value: str, kind: DuckDBPyType, depth: int = 0) -> str | None:
+def _finite(value: str, kind: DuckDBPyType | int | list[str], depth: int = 0) -> str | None:
     """Return a value as SQL with null in place of NaN and Infinity, which strict JSON has not; None if it has none."""
+    if not isinstance(kind, DuckDBPyType):
+        # The size of an array, or the names of an enumeration.
+        return None
     if kind.id in {"float", "double"}:
         return f"CASE WHEN isfinite({value}) THEN {value} END"
     inner = None
