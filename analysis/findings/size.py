@@ -6,7 +6,7 @@ import numpy as np
 
 from refusal_metrics.errors import InputError
 
-from ..arrays import ALPHA
+from ..arrays import ALPHA, Floats
 from ..columns import OTHERS, STUDY
 from ..counts import Counts, count_by_text
 from ..estimates import personas_only
@@ -57,9 +57,7 @@ def find_size(counts: Counts, baseline: str) -> int | None:
     return _rounded_up(max(sizes)) if sizes and len(sizes) == len(found) else None
 
 
-def _prompts(
-    counts: Counts, model: str, task: str, by: list[str]
-) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
+def _prompts(counts: Counts, model: str, task: str, by: list[str]) -> Floats:
     """Count the prompts about each text by the levels of `by`: (n_texts, n_levels)."""
     own = counts.where(model=model, task=task)
     if not len(own.n):
