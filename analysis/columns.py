@@ -8,6 +8,7 @@ from refusal_metrics.errors import InputError
 from refusal_metrics.prompts import RESPONSE_TYPES, SETTINGS, TEXT_FIELDS, load_design
 
 __all__ = [
+    "ALL_TASKS",
     "BASELINES",
     "FACTORS",
     "FLAGS",
@@ -50,6 +51,9 @@ FLAGS = ("empty", "answered", UNJUDGED, TRUNCATED)
 
 TASKS = {"nli": "NLI", "politeness": "Politeness", "offensiveness": "Offensiveness"}
 """The package's own tasks and how they are written, in the paper's order."""
+
+ALL_TASKS = ""
+"""The task of estimates that are means over all tasks."""
 
 BASELINES = ("neutral", "persona-free")
 """The baselines that are settings of their own."""

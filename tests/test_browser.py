@@ -192,7 +192,7 @@ def test_a_table_shows_the_rows_with_the_words_that_are_typed(open_page):
 
 
 def test_the_table_of_the_first_screen_is_sorted_too(open_page):
-    table = open_page().page.locator("#short table")
+    table = open_page().page.locator("#board table")
     table.locator("thead th:nth-child(2) button").click()
     assert cells(table, 2) == sorted(cells(table, 2))
 
@@ -270,7 +270,7 @@ def test_broken_lines_are_said(shared):
 
 
 def test_a_hostile_name_of_a_model_is_shown_with_what_is_hidden_in_it(shared):
-    assert "<img src=x onerror=window.hacked=1>\\u202eevil" in shared.page.locator("#short table").inner_text()
+    assert "<img src=x onerror=window.hacked=1>\\u202eevil" in shared.page.locator("#board table").inner_text()
 
 
 def test_the_policy_stops_a_script_that_is_not_the_pages_own(open_page):
@@ -359,14 +359,14 @@ def test_the_keyboard_reaches_the_page_and_sorts_with_enter(open_page):
     for _ in range(12):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.textContent"))
-        if page.evaluate("document.activeElement.matches('#short th:nth-child(2) button')"):
+        if page.evaluate("document.activeElement.matches('#board th:nth-child(2) button')"):
             break
     assert "theme" in reached
     assert reached[-1] == "task"
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     page.keyboard.press("Enter")
-    assert page.locator("#short th:nth-child(2)").get_attribute("aria-sort") == "ascending"
-    table = page.locator("#short table")
+    assert page.locator("#board th:nth-child(2)").get_attribute("aria-sort") == "ascending"
+    table = page.locator("#board table")
     assert cells(table, 2) == sorted(cells(table, 2))
 
 
@@ -374,7 +374,7 @@ def test_without_javascript_the_findings_and_rates_are_there(chromium, report):
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(report.as_uri())
-    assert page.locator("#short tbody tr").count() == 4
+    assert page.locator("#board tbody tr").count() == 2
     assert "need JavaScript" in page.locator("main").inner_text()
     context.close()
 

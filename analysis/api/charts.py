@@ -10,12 +10,21 @@ from refusal_metrics.errors import InputError, unknown_name
 
 from ..columns import BASELINES, OTHERS, STUDY_COLUMNS
 from ..counts import Counts
-from ..estimates import Fit, Sensitivity, estimate_contrasts, estimate_rates, estimate_setting_contrasts
+from ..estimates import (
+    Fit,
+    Sensitivity,
+    average_rates,
+    estimate_contrasts,
+    estimate_persona_differences,
+    estimate_rates,
+    estimate_setting_contrasts,
+)
 from ..figures import (
     Figure,
     draw_contrasts,
     draw_detectable,
     draw_effects,
+    draw_heat_map,
     draw_personas,
     draw_rates,
     draw_regression,
@@ -42,6 +51,7 @@ def tables_of_rates(counts: Counts, rule: str) -> dict[str, pd.DataFrame]:
         if not factors or factors[-1] in counts.levels:
             by = [*STUDY_COLUMNS, *(factor for factor in factors if factor in counts.levels)]
             tables[name] = estimate_rates(counts, by).assign(rule=rule)
+    tables["rates_by_model"] = average_rates(tables["rates"])
     return tables
 
 
@@ -86,6 +96,7 @@ def draw_study(kind: str, counts: Counts, rule: str) -> alt.VConcatChart:
     drawers: dict[str, Callable[[Tables, str], Iterable[Figure]]] = {
         "contrasts": draw_contrasts,
         "detectable": draw_detectable,
+        "heat_map": draw_heat_map,
         "personas": draw_personas,
         "rates": lambda tables, rule: draw_rates(tables, [rule]),
         "settings": draw_settings,
@@ -96,6 +107,7 @@ def draw_study(kind: str, counts: Counts, rule: str) -> alt.VConcatChart:
     tables["contrasts"] = estimate_setting_contrasts(counts, *BASELINES).assign(rule=rule)
     if "persona" in counts.levels:
         tables["contrasts_by_persona"] = estimate_contrasts(counts, "neutral", OTHERS).assign(rule=rule)
+        tables["persona_differences"] = estimate_persona_differences(counts).assign(rule=rule)
     return to_chart(drawers[kind](tables, rule), f"this study has nothing to draw as {kind!r}; see its rates()")
 
 

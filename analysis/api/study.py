@@ -320,7 +320,7 @@ class Study(Tables):
 
         Parameters
         ----------
-        kind : {"contrasts", "detectable", "personas", "rates", "settings"}
+        kind : {"contrasts", "detectable", "heat_map", "personas", "rates", "settings"}
             Each persona's difference from neutral prompts (or, without these, from the other personas); the
             smallest differences that could be detected; each persona's rate; rates by model and task; or persona
             prompts compared with neutral and persona-free ones.

@@ -27,6 +27,20 @@ CONTRASTS = Contract(
     signed=frozenset({*_CI, *NAMED, "equiv_low", "equiv_high"}),
     headings={"estimate": "difference", "mde_up": "min. detectable increase", "mde_down": "min. detectable decrease"},
 )
+RATES_BY_MODEL = Contract(
+    keys=("model", "setting", "rule"),
+    estimates=(*_CI, "n_tasks", "n", "n_refused"),
+    shares=frozenset(_CI),
+    headings={"estimate": "mean rate", "n_tasks": "tasks"},
+)
+_SHRUNKEN = frozenset({*_CI, "estimate_shrunken"})
+PERSONA_DIFFERENCES = Contract(
+    keys=("model", "task", "persona", "baseline", "rule"),
+    estimates=(*_CI, "estimate_shrunken", "mde_up", "n_tasks", *_SIZES, "n_baseline", "n_refused_baseline"),
+    differences=_SHRUNKEN | {"mde_up"},
+    signed=_SHRUNKEN,
+    headings={"estimate": "difference", "mde_up": "min. detectable increase", "n_tasks": "tasks"},
+)
 UNDETERMINED_SHARES = Contract(
     keys=(*STUDY_COLUMNS, *FACTORS),
     estimates=(*_CI, "n", "n_texts", "n_undetermined", *UNDETERMINED),
@@ -226,8 +240,10 @@ TABLES: Mapping[str, Contract] = {
     "rates_by_response_type": RATES,
     "rates_by_template": RATES,
     "rates_by_stratum": RATES,
+    "rates_by_model": RATES_BY_MODEL,
     "contrasts": CONTRASTS,
     "contrasts_by_persona": CONTRASTS,
+    "persona_differences": PERSONA_DIFFERENCES,
     "wordings": WORDINGS,
     "persona_spread": SPREAD,
     "undetermined_by_persona": UNDETERMINED_SHARES,

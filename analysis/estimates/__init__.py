@@ -10,7 +10,8 @@ from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
     from .blocks import split_texts
-    from .contrasts import describe_missing, estimate_contrasts, estimate_setting_contrasts, personas_only
+    from .compared import personas_only
+    from .contrasts import describe_missing, estimate_contrasts, estimate_setting_contrasts
     from .interactions import describe_no_interactions, estimate_interactions
     from .looks import look_at_contrasts, look_at_strata
     from .model_properties import look_up, look_up_families, read_properties
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .run_trend import RunTrend, estimate_run_trend
     from .sensitivity.estimate import N_THREADS, Sensitivity, estimate_sensitivity
     from .spread import estimate_spread
+    from .task_means import average_rates, estimate_persona_differences
     from .trend import estimate_trend
     from .undetermined import estimate_undetermined, estimate_undetermined_contrasts
     from .variance_components import COMPONENTS, REPEAT, describe_detectors, estimate_variance_components
@@ -33,7 +35,8 @@ else:
         __name__,
         {
             "blocks": ["split_texts"],
-            "contrasts": ["describe_missing", "estimate_contrasts", "estimate_setting_contrasts", "personas_only"],
+            "compared": ["personas_only"],
+            "contrasts": ["describe_missing", "estimate_contrasts", "estimate_setting_contrasts"],
             "interactions": ["describe_no_interactions", "estimate_interactions"],
             "model_properties": ["look_up", "look_up_families", "read_properties"],
             "pooling.differences": ["average_differences"],
@@ -47,6 +50,7 @@ else:
             "regression.fit": ["Fit", "fit"],
             "sensitivity.estimate": ["N_THREADS", "Sensitivity", "estimate_sensitivity"],
             "spread": ["estimate_spread"],
+            "task_means": ["average_rates", "estimate_persona_differences"],
             "trend": ["estimate_trend"],
             "undetermined": ["estimate_undetermined", "estimate_undetermined_contrasts"],
             "variance_components": ["COMPONENTS", "REPEAT", "describe_detectors", "estimate_variance_components"],
@@ -66,12 +70,14 @@ __all__ = [
     "RunTrend",
     "Sensitivity",
     "average_differences",
+    "average_rates",
     "count_for_hibayes",
     "describe_detectors",
     "describe_missing",
     "describe_no_interactions",
     "estimate_contrasts",
     "estimate_interactions",
+    "estimate_persona_differences",
     "estimate_pool",
     "estimate_rate_errors",
     "estimate_rates",

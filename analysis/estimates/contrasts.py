@@ -31,26 +31,21 @@ from scipy import sparse
 
 from refusal_metrics.errors import unknown_name
 
-from ..arrays import ALPHA, CONFIDENCE, Floats, Integers
-from ..columns import BASELINES, OTHERS, STUDY
+from ..arrays import ALPHA, CONFIDENCE, Floats
+from ..columns import BASELINES, STUDY
 from ..contracts import CONTRASTS
-from ..counts import Counts, TextCounts, count_units_by_text
+from ..counts import Counts, count_units_by_text
 from ..statistics import (
     Difference,
     adjust,
-    compare_between,
-    compare_within,
     count_selected,
     detectable,
     interval_of_difference,
-    join_strata,
-    pool_overdispersion,
     score_p,
     student,
-    text_scores,
 )
-from .arms import list_entries, take_cells
 from .blocks import split_texts
+from .compared import Compared, compare_arms, compare_personas, pool_by_family
 from .repeated import LooksOfStudies, Repeated
 from .selected import estimate_selected
 
@@ -130,32 +125,10 @@ def estimate_contrasts(
     doi:10.2307/2531052, for the odds ratio.
     """
     designs = [counts] if isinstance(counts, Counts) else list(counts)
-    for design in designs:
-        design.check_factors(["persona"])
     study = [*STUDY, *dict.fromkeys(run_factors)]
-    arms = []
-    for design in designs:
-        split, text = split_texts(design)
-        own = personas_only(split)
-        arms.append((split, own, count_units_by_text(own, [*study, "persona"]), text))
-    personas = dict.fromkeys(name for _, _, cells, _ in arms for name in cells.cells["persona"])
-    allowed = [*BASELINES, OTHERS, *personas]
     looks = {name: of for design in designs for name, of in design.looks.items()}
-    tables = []
-    for baseline in baselines:
-        if baseline not in allowed:
-            raise unknown_name("baseline", baseline, allowed)
-        compared = []
-        for design, own, cells, text in arms:
-            if baseline in BASELINES:
-                compared.append((cells, count_units_by_text(design.where(setting=baseline), study), text))
-            elif baseline == OTHERS:
-                compared.append((cells, count_units_by_text(own, study), text))
-            else:
-                reference = count_units_by_text(own.where(persona=baseline), study)
-                compared.append((take_cells(cells, (cells.cells["persona"] != baseline).to_numpy()), reference, text))
-        tables.append(_compare(compared, study, ["persona"], baseline, looks, confidence))
-    return pd.concat(tables, ignore_index=True)
+    compared = compare_personas(designs, baselines, study)
+    return pd.concat([_tabulate(one, study, ["persona"], looks, confidence) for one in compared], ignore_index=True)
 
 
 def estimate_setting_contrasts(counts: Counts, *baselines: str, run_factors: Sequence[str] = ()) -> pd.DataFrame:
@@ -184,65 +157,26 @@ def estimate_setting_contrasts(counts: Counts, *baselines: str, run_factors: Seq
     study = [*STUDY, *dict.fromkeys(run_factors)]
     counts, text = split_texts(counts)
     cells = count_units_by_text(counts.where(setting="persona"), study)
-    tables = [
-        _compare(
-            [(cells, count_units_by_text(counts.where(setting=baseline), study), text)],
-            study,
-            [],
-            baseline,
-            counts.looks,
-        )
-        for baseline in baselines
+    references = [count_units_by_text(counts.where(setting=baseline), study) for baseline in baselines]
+    compared = [
+        compare_arms([(cells, reference, text)], study, [], baseline)
+        for baseline, reference in zip(baselines, references, strict=True)
     ]
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat([_tabulate(one, study, [], counts.looks) for one in compared], ignore_index=True)
 
 
-def personas_only(counts: Counts) -> Counts:
-    """Select the responses to prompts with a persona."""
-    asked = counts.where(setting="persona")
-    is_one = asked.codes["persona"] >= 0
-    return asked if is_one.all() else asked.take(is_one)
-
-
-def _compare(
-    arms: Sequence[tuple[TextCounts, TextCounts, Integers | None]],
+def _tabulate(
+    compared: Compared,
     study: Sequence[str],
     levels: Sequence[str],
-    baseline: str,
     looks: LooksOfStudies,
     confidence: float = CONFIDENCE,
 ) -> pd.DataFrame:
-    """Compare each cell of each design with the reference of the same model, task, ...; these form a family.
-
-    With each cell and its reference comes the text of each block, if rows of the counts are blocks.
-    """
-    factors = [*study, *levels]
-    parts = [
-        list_entries(cells, reference, study, text, minus_own=baseline == OTHERS) for cells, reference, text in arms
-    ]
-    entries, named = join_strata([part for part, _, _ in parts]), pd.concat([names for *_, names in parts])
-    starts = np.cumsum([0, *(cells.n.shape[0] for cells, *_ in arms)])
-    text = np.concatenate([texts + start for (_, texts, _), start in zip(parts, starts, strict=False)])
-    is_pair = (entries.n > 0) & (entries.n_baseline > 0)
-    within = np.bincount(entries.contrast[is_pair], minlength=entries.n_contrasts) > 0
-    between = compare_between(entries.take(~within[entries.contrast]))
-    entries = entries.take(is_pair)
-    within_texts = compare_within(entries)
-    differences = within_texts.where(within, between)
-    # A lone persona has no others.
-    there = differences.n_baseline > 0
-    named = named[factors][there].reset_index(drop=True)
-    family = list(named[list(study)].itertuples(index=False, name=None))
-    differences, within = differences.take(there), within[there]
-
-    def by_text() -> sparse.csc_array:
-        of_texts = (text_scores(entries, within_texts), (text[is_pair], entries.contrast))
-        scores = sparse.coo_array(of_texts, shape=(int(starts[-1]), entries.n_contrasts))
-        return scores.tocsc()[:, np.flatnonzero(there)]
-
-    columns = _columns(differences, family, within, by_text, Repeated(family, looks), confidence)
-    table = pd.concat([named.assign(baseline=baseline), columns], axis=1).assign(within_texts=within)
-    return table[[*factors, "baseline", *CONTRASTS.estimates]]
+    """Test and estimate the differences, corrected for all of them."""
+    repeated = Repeated(compared.family, looks)
+    columns = _columns(compared.differences, compared.family, compared.within, compared.by_text, repeated, confidence)
+    table = pd.concat([compared.named.assign(baseline=compared.baseline), columns], axis=1)
+    return table.assign(within_texts=compared.within)[[*study, *levels, "baseline", *CONTRASTS.estimates]]
 
 
 def _columns(
@@ -254,9 +188,7 @@ def _columns(
     confidence: float,
 ) -> pd.DataFrame:
     has_error = d.freedom > 0
-    kinds = pd.Series(list(zip(family, within, strict=True)), dtype=object)
-    # Texts that both arms share, and texts that they do not share, have different overdispersion.
-    d, phi = pool_overdispersion(d, pd.factorize(kinds)[0])
+    d, phi = pool_by_family(d, family, within)
     score = d.score
     p = repeated.p_values(np.where(has_error, score_p(score, phi), np.nan))
     n_selected, n_families = count_selected(p, family)

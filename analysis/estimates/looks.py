@@ -10,7 +10,7 @@ from ..counts import Counts, count_units_by_text
 from ..statistics import Strata, compare_within, pool_overdispersion, score_interval, score_p
 from .arms import list_entries
 from .blocks import split_texts
-from .contrasts import personas_only
+from .compared import personas_only
 
 
 def look_at_contrasts(counts: Counts, baseline: str = "neutral", *, intervals: bool = True) -> pd.DataFrame:

@@ -71,13 +71,41 @@ def estimate_selected(
 
 def _shrink(score: Score, phi: Floats, members: NDArray[np.integer], scores: Floats) -> Floats:
     """Shrink the differences of one family."""
+    return shrink_family(score.estimate[members], least_variances(score, phi, members), scores)
+
+
+def least_variances(score: Score, phi: Floats, members: NDArray[np.integer]) -> Floats:
+    """Return the variances of a family's differences under no difference: (n_members,), nan if none is known.
+
+    Without different verdicts about a text, the variance is taken from the family.
+    """
     weight, variance = score.weight[members], score.variance[members]
     if not (variance > 0).any():
         return np.full(len(members), np.nan)
-    # Without different verdicts about a text, the variance under no difference is taken from the family.
-    common = variance.sum() / weight.sum() * weight if len(members) else variance
-    least = phi[members] * np.where(variance > 0, variance, common) / weight**2
+    return np.asarray(
+        phi[members] * np.where(variance > 0, variance, variance.sum() / weight.sum() * weight) / weight**2
+    )
+
+
+def shrink_family(estimates: Floats, least: Floats, scores: Floats) -> Floats:
+    """Shrink the differences of one family towards their mean.
+
+    Parameters
+    ----------
+    estimates : (n,) array of float
+    least : (n,) array of float
+        The least variance of each, see `least_variances`.
+    scores : (n_texts, n) array of float
+        What each text adds to the error of each.
+
+    Returns
+    -------
+    (n,) array of float
+        nan for fewer than three differences, or without any variance.
+    """
+    if np.isnan(least).any():
+        return np.full(len(estimates), np.nan)
     covariance = scores.T @ scores
-    at = np.diag_indices(len(members))
+    at = np.diag_indices(len(estimates))
     covariance[at] = np.maximum(covariance[at], least)
-    return shrink(score.estimate[members], covariance)[0]
+    return shrink(estimates, covariance)[0]

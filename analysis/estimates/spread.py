@@ -12,7 +12,7 @@ from ..columns import STUDY
 from ..contracts import SPREAD
 from ..counts import Counts, count_by_text
 from ..statistics import clustered_variance, flip_texts, monte_carlo_p, scatter_interval
-from .contrasts import personas_only
+from .compared import personas_only
 
 _Scatter: TypeAlias = tuple[tuple[int, int], NDArray[np.float32], float]
 """A model and task: the range of its texts, their contributions to the personas' deviations, and the observed

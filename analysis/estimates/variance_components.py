@@ -13,7 +13,7 @@ from ..columns import ONE_TEXT, STUDY, name_rule
 from ..contracts import VARIANCE_COMPONENTS
 from ..counts import Counts, check_not_empty
 from ..statistics import LEAST_CLUSTERS, HalfDifference, Pairs, estimate_share
-from .contrasts import personas_only
+from .compared import personas_only
 
 REPEAT = "repeat"
 """The setting of runs whose levels are answers to the same prompts."""

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from .export import VEGA_LITE, to_spec, write_figures
     from .factors import draw_effects, draw_regression
     from .figure import Figure, check_formats, theme
-    from .marks import legend_of, make_data, tooltips
+    from .heat_map import draw_heat_map
+    from .marks import MENU, legend_of, make_data, tooltips
     from .power import draw_power
     from .rates import draw_personas, draw_rates, draw_settings
-    from .rows import count_range, label_levels, label_tasks, short_names
+    from .rows import count_range, label_levels, label_tasks, natural, short_names
     from .runs import draw_runs
     from .sensitivity import draw_sensitivity
 else:
@@ -29,16 +30,18 @@ else:
             "export": ["VEGA_LITE", "to_spec", "write_figures"],
             "factors": ["draw_effects", "draw_regression"],
             "figure": ["Figure", "check_formats", "theme"],
-            "marks": ["legend_of", "make_data", "tooltips"],
+            "heat_map": ["draw_heat_map"],
+            "marks": ["MENU", "legend_of", "make_data", "tooltips"],
             "power": ["draw_power"],
             "rates": ["draw_personas", "draw_rates", "draw_settings"],
-            "rows": ["count_range", "label_levels", "label_tasks", "short_names"],
+            "rows": ["count_range", "label_levels", "label_tasks", "natural", "short_names"],
             "runs": ["draw_runs"],
             "sensitivity": ["draw_sensitivity"],
         },
     )
 
 __all__ = [
+    "MENU",
     "VEGA_LITE",
     "Figure",
     "check_formats",
@@ -47,6 +50,7 @@ __all__ = [
     "draw_detectable",
     "draw_effects",
     "draw_figures",
+    "draw_heat_map",
     "draw_personas",
     "draw_power",
     "draw_rates",
@@ -58,6 +62,7 @@ __all__ = [
     "label_tasks",
     "legend_of",
     "make_data",
+    "natural",
     "short_names",
     "theme",
     "to_spec",

@@ -1,51 +1,57 @@
 """Figures of differences between personas and a baseline, and of minimum detectable increases."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
-from ..arrays import ALPHA
-from ..columns import STUDY
+from ..columns import STUDY, name_rule
 from ..display import percent
 from .figure import Figure
-from .marks import VERDICTS, draw_points, draw_strips, facet, panels_of, stack, width_of, wrap
+from .heat_map import AGAINST, differences_of, find_significant, sort_personas
+from .marks import VERDICTS, draw_points, draw_strips, facet, panels_of, stack, width_of, with_menu, wrap
 from .rates import estimated_by
-from .rows import describe, label_models, label_names, label_tasks, order_personas, say_sizes, take
+from .rows import describe, label_models, label_names, label_tasks, say_sizes, take
 
 Tables = Mapping[str, pd.DataFrame]
 
 _FEW_MODELS = 3
-_AGAINST = {"neutral": "neutral prompts", "others": "the other personas"}
+_ALL = "All tasks"
 
 
 def draw_contrasts(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> Iterator[Figure]:
     """Draw each persona's difference from the neutral prompts or, without these, from the other personas.
 
-    One figure for few models; for more, one figure per task with one panel per model.
+    The differences of a task are in a column; those averaged over tasks come first if there are several. On a page,
+    many models have a menu.
     """
-    table, baseline = against_best(tables, rule)
-    if table is None:
+    parts = [differences_of(tables, rule, over_tasks=over_tasks) for over_tasks in (True, False)]
+    of_tasks = parts[1]
+    if of_tasks is None:
         return
-    personas = label_names("persona", order_personas(tables, table["persona"].unique()))
-    models, levels = label_models(table, run_factors)
-    tasks, kinds = label_tasks(table)
-    verdicts = pd.Series(VERDICTS)[(table["p_adjusted"] <= ALPHA).astype(int)].to_numpy()
-    rows = pd.DataFrame({"y": table["persona"].map(personas), "series": verdicts, "panel": models, "column": tasks})
-    rows = rows.assign(panel_at=models.map(levels.index), column_at=tasks.map(kinds.index))
-    differ = table["ci_low_named"].notna()
-    ends = {name: table[f"ci_{name}_named"].where(differ, table[f"ci_{name}"]) for name in ("low", "high")}
-    rows = rows.assign(x=100 * table["estimate"], low=100 * ends["low"], high=100 * ends["high"])
+    tasks, kinds = label_tasks(of_tasks)
+    is_several = len(kinds) > 1
+    table = pd.concat([part for part in parts if part is not None], ignore_index=True) if is_several else of_tasks
+    baseline = str(table["baseline"].iloc[0])
+    against = AGAINST.get(baseline, baseline)
+    personas = label_names("persona", sort_personas(tables, rule))
+    models, levels = label_models(table, run_factors, tables)
+    columns = pd.concat([pd.Series([_ALL] * (len(table) - len(of_tasks)), dtype=object), tasks], ignore_index=True)
+    kinds = [_ALL, *kinds] if is_several else kinds
+    verdicts = pd.Series(VERDICTS)[find_significant(table).astype(int)].to_numpy()
+    rows = pd.DataFrame({"y": table["persona"].map(personas), "series": verdicts, "panel": models, "column": columns})
+    rows = rows.assign(panel_at=models.map(levels.index), column_at=columns.map(kinds.index))
+    rows = rows.assign(x=100 * table["estimate"], low=100 * table["ci_low"], high=100 * table["ci_high"])
     noise = _noise_bands(table, tables, rule, run_factors) if baseline == "neutral" else None
     if noise is not None:
         rows = rows.assign(null=100 * noise, null_low=-100 * noise)
-    tips = describe(table.assign(ci_low=ends["low"], ci_high=ends["high"]), "difference", run_factors)
-    against = _AGAINST[baseline]
-    title, name = f"Personas against {against}", f"personas_against_{baseline}"
+    tips = describe(table, "difference", run_factors)
+    tips["95% CI, simultaneous"] = tips.pop("95% CI")
 
-    def draw(keep: "pd.Series[bool]", width: float, step: int) -> alt.LayerChart:
+    def draw(
+        keep: "pd.Series[bool]", width: float, step: int, domain: tuple[float, float] | None = None
+    ) -> alt.LayerChart:
         return draw_points(
             rows[keep],
             take(tips, np.flatnonzero(keep)),
@@ -56,20 +62,22 @@ def draw_contrasts(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -
             zero=True,
             width=width,
             step=step,
+            domain=domain,
         )
 
+    width = width_of(len(kinds))
+    on_page: alt.FacetChart | None = None
+    chart: alt.VConcatChart
     if len(levels) <= _FEW_MODELS:
-        charts = {model: facet(draw(models == model, width_of(len(kinds)), 15)) for model in levels}
-        chart = stack(charts, shared=True)
-        yield Figure(name, title, _contrast_caption(table, against, rule, has_band=noise is not None), chart, table)
-        return
-    columns = panels_of(levels)
-    for task, stem in zip(kinds, _stems(name, kinds), strict=True):
-        own = tasks == task
-        panels = wrap(draw(own, width_of(columns), 11), columns)
-        drawn = table[own].reset_index(drop=True)
-        caption = _contrast_caption(drawn, against, rule, has_band=noise is not None)
-        yield Figure(stem, f"{title}: {task}", caption, panels, drawn)
+        chart = stack({model: facet(draw(models == model, width, 15)) for model in levels}, shared=True)
+    else:
+        panels = panels_of(levels)
+        chart = stack({kind: wrap(draw(columns == kind, width_of(panels), 11), panels) for kind in kinds})
+        ends = (min(float(rows["low"].min()), 0.0), max(float(rows["high"].max()), 0.0))
+        on_page = with_menu(facet(draw(models.notna(), width, 16, ends)), "Model", levels)
+    caption = _contrast_caption(table, against, rule, has_band=noise is not None)
+    title, name = f"Personas against {against}", f"personas_against_{baseline}"
+    yield Figure(name, title, caption, chart, table, is_main=True, on_page=on_page)
 
 
 def _noise_bands(
@@ -85,12 +93,12 @@ def _noise_bands(
 
 
 def _contrast_caption(table: pd.DataFrame, against: str, rule: str, *, has_band: bool) -> str:
-    n_differ = int((table["p_adjusted"] <= ALPHA).sum())
-    band = "Grey bands: differences that the spread of wordings explains. " if has_band else ""
+    n_differ = int(find_significant(table).sum())
+    band = " Grey bands: differences that the spread of wordings explains." if has_band else ""
     return (
-        f"Refusal rate of each persona minus that of {against}, within texts ({rule}). Diamonds: significant after "
-        f"correction ({n_differ:,} of {len(table):,}), with 95% CIs adjusted for selection; other bars: unadjusted 95% "
-        f"CIs. {band}{say_sizes(table)}"
+        f"Refusal rate of each persona minus that of {against}, within texts ({name_rule(rule)}). Bars: 95% CIs, "
+        "simultaneous over models and personas (of single tasks: and tasks); diamonds: significant, the interval "
+        f"excludes 0 ({n_differ:,} of {len(table):,}).{band} {say_sizes(table)}"
     )
 
 
@@ -100,7 +108,7 @@ def draw_detectable(tables: Tables, rule: str, run_factors: Sequence[str] = ()) 
     if table is None or table["mde_up"].isna().all():
         return
     known = table[table["mde_up"].notna()].reset_index(drop=True)
-    models, levels = label_models(known, run_factors)
+    models, levels = label_models(known, run_factors, tables)
     tasks, kinds = label_tasks(known)
     places = pd.DataFrame({"y": models, "column": tasks, "column_at": tasks.map(kinds.index)})
     # A difference of 0.001 points is irrelevant, and 0 does not exist on this scale.
@@ -128,7 +136,7 @@ def draw_detectable(tables: Tables, rule: str, run_factors: Sequence[str] = ()) 
     omitted = f"{n_left:,} comparison{'s' * (n_left > 1)} without refusals {'are' if n_left > 1 else 'is'} omitted"
     left_out = f" {omitted} (variance not estimable)." if n_left else ""
     caption = (
-        f"Smallest increase compared with {_AGAINST[baseline]} that the study detects with 80% power ({rule}). Dots: "
+        f"Smallest increase compared with {AGAINST[baseline]} that the study detects with 80% power ({rule}). Dots: "
         "personas; "
         "diamonds: medians; at 100 points, no increase is detectable."
         f"{left_out} {say_sizes(known, 'Each dot')}"
@@ -145,15 +153,6 @@ def against_best(tables: Tables, rule: str) -> tuple[pd.DataFrame | None, str]:
     table = estimated_by(tables.get("contrasts_by_persona"), [rule])
     if table is None:
         return None, ""
-    baseline = next((name for name in _AGAINST if (table["baseline"] == name).any()), "")
+    baseline = next((name for name in AGAINST if (table["baseline"] == name).any()), "")
     own = table[table["baseline"] == baseline].reset_index(drop=True)
     return (own, baseline) if len(own) else (None, "")
-
-
-def _stems(name: str, kinds: list[str]) -> list[str]:
-    """Return distinct names of the figures, one per task."""
-    stems: list[str] = []
-    for kind in kinds:
-        stem = re.sub(r"[^a-z0-9]+", "_", f"{name}_{kind}".lower()).strip("_")
-        stems.append(stem if stem not in stems and stem != name else f"{stem}_{len(stems) + 1}")
-    return stems

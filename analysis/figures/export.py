@@ -55,7 +55,7 @@ def write_figures(figures: Iterable[Figure], folder: Path, formats: Sequence[str
     return written
 
 
-def to_spec(figure: Figure, *, dark: bool = False) -> dict[str, Any]:
+def to_spec(figure: Figure, *, dark: bool = False, on_page: bool = False) -> dict[str, Any]:
     """Return a figure's Vega-Lite specification.
 
     Parameters
@@ -64,6 +64,9 @@ def to_spec(figure: Figure, *, dark: bool = False) -> dict[str, Any]:
     dark : bool
         Whether its colours are for a dark background, see `refusal_metrics.analysis.figures.figure.theme`.
 
+    on_page : bool
+        Whether it is for a page, where a figure of many models can have a menu.
+
     Returns
     -------
     dict
@@ -71,7 +74,8 @@ def to_spec(figure: Figure, *, dark: bool = False) -> dict[str, Any]:
         ``config``. What is nested in it belongs to the figure and must not be changed.
     """
     # The text for screen readers.
-    return figure.vega_lite | {"config": theme(dark=dark), "description": f"{figure.title}. {figure.caption}"}
+    spec = figure.vega_lite_on_page if on_page else figure.vega_lite
+    return spec | {"config": theme(dark=dark), "description": f"{figure.title}. {figure.caption}"}
 
 
 def _to_svg(spec: dict[str, Any]) -> bytes:

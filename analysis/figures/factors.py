@@ -13,7 +13,7 @@ from ..display import plain
 from .figure import Figure
 from .marks import VERDICTS, draw_points, stack
 from .rates import asked_as_persona, say_study
-from .rows import count_range, describe, in_order, label_names, order_personas, take, write_factor
+from .rows import count_range, describe, in_order, label_names, order_models, order_personas, take, write_factor
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -130,7 +130,8 @@ def _by_factor(
     for factor in table["factor"].unique():
         at = np.flatnonzero(table["factor"] == factor)
         levels = table["level"].iloc[at].astype(str)
-        order = order_personas(tables, levels) if factor == "persona" else in_order(levels, _FIRST.get(str(factor), ()))
+        own = {"persona": order_personas, "model": order_models}.get(str(factor))
+        order = own(tables, levels) if own else in_order(levels, _FIRST.get(str(factor), ()))
         labels = label_names(str(factor), order)
         own = rows.iloc[at].assign(y=levels.map(labels).to_numpy())
         heading = write_factor(str(factor))

@@ -11,6 +11,9 @@ import pandas as pd
 WIDTH = 640
 """The width of a figure without labels, in pixels."""
 
+MENU = "chosen_panel"
+"""The parameter that a menu sets."""
+
 DIFFERS, ALIKE = "differs", "no difference found"
 VERDICTS = (ALIKE, DIFFERS)
 
@@ -54,9 +57,9 @@ def legend_of(series: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def band(levels: Sequence[str], *, apart: bool = False) -> alt.Y:
+def band(levels: Sequence[str], *, apart: bool = False, grid: bool | None = None) -> alt.Y:
     """Encode ``y`` as a name, in the given order; rows of several series are separated by lines."""
-    lines: dict[str, Any] = {"grid": True, "tickBand": "extent"} if apart else {}
+    lines: dict[str, Any] = {"grid": True, "tickBand": "extent"} if apart else {} if grid is None else {"grid": grid}
     axis = alt.Axis(title=None, labelLimit=260, labelOverlap=False, **lines)
     return alt.Y("y:N", scale=alt.Scale(domain=list(levels)), axis=axis)
 
@@ -123,8 +126,17 @@ def draw_points(
             ends = alt.FieldEqualPredicate(field=f"open_{side}", equal=1)
             arrow = pointed.transform_filter(ends).mark_point(style="estimate", shape=shape)
             layers.append(arrow.encode(x=alt.X(f"{side}:Q", title=title), **colour))
-    layers.append(pointed.mark_point(style="estimate").encode(x=x, **looks))
-    return alt.LayerChart(layer=layers, data=make_data(rows, tips)).properties(width=width, height=_rows_of(step))
+    drawn = make_data(rows, tips)
+    is_sure = rows[["low", "high"]].notna().all(axis=1).to_numpy()
+    # What has no interval is not drawn as certain.
+    if not is_sure.all():
+        drawn = drawn.assign(sure=is_sure.astype(int))
+        hollow = pointed.transform_filter(alt.FieldEqualPredicate(field="sure", equal=0))
+        layers.append(hollow.mark_point(style="without-interval").encode(x=x, **looks))
+        pointed = pointed.transform_filter(alt.FieldEqualPredicate(field="sure", equal=1))
+    if is_sure.any():
+        layers.append(pointed.mark_point(style="estimate").encode(x=x, **looks))
+    return alt.LayerChart(layer=layers, data=drawn).properties(width=width, height=_rows_of(step))
 
 
 def _null_layers(base: alt.Chart, rows: pd.DataFrame, title: str | None) -> list[alt.Chart]:
@@ -208,6 +220,12 @@ def wrap(chart: alt.LayerChart, columns: int = _PANELS) -> alt.FacetChart:
     sort = alt.EncodingSortField(field="panel_at", op="min", order="ascending")
     header = alt.Header(labelLimit=width_of(columns))
     return chart.facet(facet=alt.Facet("panel:N", sort=sort, header=header), columns=columns)
+
+
+def with_menu(chart: alt.FacetChart, name: str, options: Sequence[str]) -> alt.FacetChart:
+    """Show one ``panel`` of a chart, chosen from a menu; the first one at the start."""
+    choice = alt.param(name=MENU, value=options[0], bind=alt.binding_select(options=list(options), name=name))
+    return chart.add_params(choice).transform_filter(f"datum.panel === {MENU}")
 
 
 def stack(charts: Mapping[str, alt.LayerChart | alt.FacetChart], *, shared: bool = False) -> alt.VConcatChart:

@@ -34,7 +34,7 @@ def draw_rates(tables: Tables, rules: Sequence[str], run_factors: Sequence[str] 
     table = asked_as_persona(tables.get("rates"), rules)
     if table is None:
         return
-    labels, levels = label_models(table, run_factors)
+    labels, levels = label_models(table, run_factors, tables)
     series, kinds = label_levels(table["rule"], rules)
     rows = _rows(table, labels, series)
     title = "Refusal rates by model and task"
@@ -55,9 +55,9 @@ def draw_settings(tables: Tables, rule: str, run_factors: Sequence[str] = ()) ->
     there = contrasts[families].drop_duplicates()
     rates = rates.merge(there, on=families, how="inner")
     series, kinds = label_levels(rates["setting"], SETTINGS)
-    labels, levels = label_models(rates, run_factors)
+    labels, levels = label_models(rates, run_factors, tables)
     upper = _by_task(_rows(rates, labels, series), rates, levels, kinds, run_factors)
-    labels, _ = label_models(contrasts, run_factors)
+    labels, _ = label_models(contrasts, run_factors, tables)
     rows = _rows(contrasts, labels, contrasts["baseline"].astype(str))
     tips = describe(contrasts, "difference", run_factors)
     columns = _columns(contrasts)
@@ -90,7 +90,9 @@ def draw_personas(tables: Tables, rule: str, run_factors: Sequence[str] = ()) ->
         return
     order = order_personas(tables, table["persona"].unique())
     personas = label_names("persona", order)
-    chart, drawn, how = _over_models(table, table["persona"].map(personas), list(personas.values()), run_factors)
+    chart, drawn, how = _over_models(
+        tables, table, table["persona"].map(personas), list(personas.values()), run_factors
+    )
     caption = f"Refusal rate of each persona ({rule}), sorted by group. {how}"
     yield Figure("figure2_personas", "Refusal rates by persona", caption, chart, drawn)
 
@@ -101,7 +103,7 @@ def draw_heat_maps(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -
     if table is None:
         return
     personas = label_names("persona", order_personas(tables, table["persona"].unique()))
-    models, levels = label_models(table, run_factors)
+    models, levels = label_models(table, run_factors, tables)
     tasks, kinds = label_tasks(table)
     highest = max(100 * float(table["estimate"].max()), 1.0)
     cells = pd.DataFrame({"x": table["persona"].map(personas), "y": models, "value": 100 * table["estimate"]})
@@ -127,7 +129,7 @@ def draw_response_types(tables: Tables, rule: str, run_factors: Sequence[str] = 
     table = asked_as_persona(tables.get("rates_by_response_type"), [rule], "response_type")
     if table is None:
         return
-    labels, levels = label_models(table, run_factors)
+    labels, levels = label_models(table, run_factors, tables)
     series, kinds = label_levels(table["response_type"], RESPONSE_TYPES)
     caption = (
         "Refusal rate for open questions (unforced), prompts that ask for the label only (semi-forced), and "
@@ -136,7 +138,7 @@ def draw_response_types(tables: Tables, rule: str, run_factors: Sequence[str] = 
     )
     chart = _by_task(_rows(table, labels, series), table, levels, kinds, run_factors)
     title = "Refusal rates by response type"
-    yield Figure("figures4_10_11_models_by_response_types", title, caption, chart, table)
+    yield Figure("figures4_10_11_models_by_response_types", title, caption, chart, table, is_main=True)
 
 
 def draw_rules_by_template(tables: Tables, rules: Sequence[str], run_factors: Sequence[str] = ()) -> Iterator[Figure]:
@@ -146,7 +148,7 @@ def draw_rules_by_template(tables: Tables, rules: Sequence[str], run_factors: Se
         return
     labels, levels = label_levels(table["template"])
     series, kinds = label_levels(table["rule"], rules)
-    chart, drawn, how = _over_models(table, labels, levels, run_factors, series, kinds)
+    chart, drawn, how = _over_models(tables, table, labels, levels, run_factors, series, kinds)
     caption = (
         f"Refusal rate of each prompt template by each detector ({', '.join(kinds)}). The gap between detectors "
         f"is a lower bound of the share of responses that they judge differently. {how}"
@@ -162,19 +164,19 @@ def draw_strata(tables: Tables, rule: str, run_factors: Sequence[str] = ()) -> I
     rated = table["stratum"].astype(str).str.fullmatch(r"-?\d+(\.\d+)?")
     rated = rated.groupby(table["task"]).transform("all")
     if rated.any():
-        yield _dose_response(table[rated].reset_index(drop=True), rule, run_factors)
+        yield _dose_response(tables, table[rated].reset_index(drop=True), rule, run_factors)
     if not rated.all():
         own = table[~rated].reset_index(drop=True)
         classes, _ = label_levels(own["stratum"])
         tasks, kinds = label_tasks(own)
         written = classes if len(kinds) == 1 else tasks + ": " + classes
-        chart, drawn, how = _over_models(own, written, in_order(written), run_factors)
+        chart, drawn, how = _over_models(tables, own, written, in_order(written), run_factors)
         caption = f"Refusal rate by class of the text ({rule}). {how}"
         yield Figure("rates_by_class", "Refusal rates by class of the text", caption, chart, drawn)
 
 
-def _dose_response(table: pd.DataFrame, rule: str, run_factors: Sequence[str]) -> Figure:
-    models, levels = label_models(table, run_factors)
+def _dose_response(tables: Tables, table: pd.DataFrame, rule: str, run_factors: Sequence[str]) -> Figure:
+    models, levels = label_models(table, run_factors, tables)
     tasks, kinds = label_tasks(table)
     strata, ratings = label_levels(table["stratum"])
     rows = pd.DataFrame({"x": strata, "series": tasks, "panel": models}).assign(
@@ -252,6 +254,7 @@ def _by_task(
 
 
 def _over_models(
+    tables: Tables,
     table: pd.DataFrame,
     y: "pd.Series[str]",
     levels: Sequence[str],
@@ -269,7 +272,7 @@ def _over_models(
     how : str
         A description for the caption.
     """
-    _, models = label_models(table, run_factors)
+    _, models = label_models(table, run_factors, tables)
     columns = _columns(table)
     width = width_of(columns["column"].nunique())
     own = pd.DataFrame({"y": y, **columns}).assign(x=100 * table["estimate"])
@@ -296,7 +299,7 @@ def _over_models(
     ]
     chart = draw_strips(rows, tips, y=levels, title=_REFUSED, series=kinds, width=width)
     how = (
-        f"Dots: {len(models)} models; large symbols: their mean. Hover for confidence intervals. "
+        f"Dots: {len(models)} models; hollow symbols: their mean, without an interval. Hover for confidence intervals. "
         f"{say_sizes(table, 'Each dot')}"
     )
     return facet(chart), drawn, how

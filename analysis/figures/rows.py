@@ -98,15 +98,24 @@ def name_models(table: pd.DataFrame, run_factors: Sequence[str] = ()) -> "pd.Ser
     return named
 
 
-def label_models(table: pd.DataFrame, run_factors: Sequence[str] = ()) -> tuple["pd.Series[str]", list[str]]:
+def label_models(
+    table: pd.DataFrame, run_factors: Sequence[str] = (), tables: Mapping[str, pd.DataFrame] | None = None
+) -> tuple["pd.Series[str]", list[str]]:
     """Label the model of each row for an axis, with its levels of the run factors.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+    run_factors : sequence of str
+    tables : mapping of str to pandas.DataFrame, optional
+        Of the study: with ``rates_by_model``, the model that refuses most comes first.
 
     Returns
     -------
     labels : pandas.Series
         (n_rows,) str.
     levels : list of str
-        The distinct ones, in natural order.
+        The distinct ones: by their mean rate on persona prompts, those without one last and in natural order.
     """
     models = short_names(in_order(table["model"].unique()))
     labelled = table["model"].astype(str).map(models)
@@ -114,8 +123,21 @@ def label_models(table: pd.DataFrame, run_factors: Sequence[str] = ()) -> tuple[
         values = table[factor].astype(object).where(table[factor].notna(), "none").map(str)
         labelled = labelled + f", {_shorten(plain(factor), 14)} " + values.map(short_names(in_order(values), 14))
     names = zip(*(table[name].astype(str) for name in ("model", *run_factors)), labelled, strict=True)
-    keys = {row[-1]: [natural(name) for name in row] for row in reversed(list(names))}
+    rates = _mean_rates(tables or {}, run_factors)
+    keys = {
+        row[-1]: (-rates.get(row[:-1], -math.inf), [natural(name) for name in row]) for row in reversed(list(names))
+    }
     return labelled, sorted(keys, key=keys.__getitem__)
+
+
+def _mean_rates(tables: Mapping[str, pd.DataFrame], run_factors: Sequence[str]) -> dict[tuple[str, ...], float]:
+    """Return the mean rate of each model, and level of the run factors, on persona prompts."""
+    rates = tables.get("rates_by_model")
+    if rates is None:
+        return {}
+    asked = rates[(rates["setting"] == "persona") & rates["estimate"].notna()].drop_duplicates(["model", *run_factors])
+    names = zip(*(asked[name].astype(str) for name in ("model", *run_factors)), strict=True)
+    return dict(zip(names, asked["estimate"].astype(float), strict=True))
 
 
 def label_tasks(table: pd.DataFrame) -> tuple["pd.Series[str]", list[str]]:
@@ -140,6 +162,12 @@ def order_personas(tables: Mapping[str, pd.DataFrame], found: Iterable[object]) 
     known = rates.drop_duplicates("persona").set_index("persona")["persona_group"].dropna()
     groups = {str(persona): natural(group) for persona, group in known.items()}
     return sorted(names, key=lambda name: (name not in groups, groups.get(name, ())))
+
+
+def order_models(tables: Mapping[str, pd.DataFrame], found: Iterable[object]) -> list[str]:
+    """Sort the names of models as `label_models` does."""
+    rates = _mean_rates(tables, ())
+    return sorted(in_order(found), key=lambda name: -rates.get((name,), -math.inf))
 
 
 def write_factor(factor: str) -> str:

@@ -57,7 +57,7 @@ def draw_variance(tables: Tables, rules: Sequence[str], rule: str, run_factors: 
         return
     rows = _stack(table, [*STUDY, *apart])
     rates = _rates(tables, rules, table, apart)
-    labels, levels = label_models(table, apart)
+    labels, levels = label_models(table, apart, tables)
     tasks, kinds = label_tasks(table)
     names = [_name(component) for component in _COLOURED]
     shown = [name for name in names if name in set(rows["series"])]
@@ -117,7 +117,7 @@ def _rates(tables: Tables, rules: Sequence[str], table: pd.DataFrame, run_factor
     sums = sums.merge(table[keys].drop_duplicates(), on=keys)
     x, series = 100 * sums["n_refused"] / sums["n"], label_levels(sums["rule"], rules)[0]
     return pd.DataFrame(
-        {"task": label_tasks(sums)[0], "y": label_models(sums, run_factors)[0], "x": x, "series": series}
+        {"task": label_tasks(sums)[0], "y": label_models(sums, run_factors, tables)[0], "x": x, "series": series}
     )
 
 

@@ -25,20 +25,16 @@ import pandas as pd
 from scipy import stats
 
 from ..arrays import ALPHA, Floats
-from ..columns import BASELINES, OTHERS, STUDY
+from ..columns import ALL_TASKS, BASELINES, OTHERS, STUDY
 from ..contracts import LEADERBOARD
 from ..counts import Counts, check_not_empty, count_by_text
 from ..display import interval, percent
 from ..estimates import estimate_contrasts, estimate_rates, estimate_spread
 from ..responses import Responses, count_others, count_responses, note_unusable, read_metrics
-from ..statistics import RANKS, cluster_correction, estimate_ranks
+from ..statistics import RANKS, cluster_correction, estimate_ranks, interval_of_means
 
 COLUMNS = (*LEADERBOARD.keys, *LEADERBOARD.estimates)
 """The columns of a board, before those of other metrics."""
-
-ALL_TASKS = ""
-"""The task of the rows that are means over all tasks."""
-
 
 _ENDS = ("ci_low", "ci_high")
 _BOUNDS = ("refusal_rate_low", "refusal_rate_high")
@@ -248,12 +244,13 @@ def _means(rates: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
     """Average each model's rates over tasks; a model that lacks one has no mean."""
     rows = []
     for model, own in rates.groupby("model"):
-        mean = own["estimate"].mean() if len(own) == len(tasks) else np.nan
-        below, above = (np.sqrt(((own[e] - own["estimate"]) ** 2).sum(skipna=False)) / len(own) for e in _ENDS)
+        rates = (own[name].to_numpy(dtype=np.float64) for name in ("estimate", *_ENDS))
+        ends = interval_of_means(*rates, np.zeros(len(own), dtype=np.int64), 1)
+        estimate, low, high = (float(end[0]) if len(own) == len(tasks) else np.nan for end in ends)
         bounds = {name: own[name].mean() if len(own) == len(tasks) else np.nan for name in _BOUNDS}
         sums = {name: own[name].sum(skipna=False) for name in ("n", "n_texts", "n_refused", "n_other")}
-        ends = {"estimate": mean, "ci_low": mean - below, "ci_high": mean + above}
-        rows.append({"model": model, "task": ALL_TASKS} | ends | bounds | sums)
+        mean = {"estimate": estimate, "ci_low": low, "ci_high": high}
+        rows.append({"model": model, "task": ALL_TASKS} | mean | bounds | sums)
     return pd.DataFrame(rows)
 
 

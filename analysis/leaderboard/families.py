@@ -7,10 +7,11 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from ..columns import ALL_TASKS
 from ..display import interval, percent, plain
 from ..estimates import look_up
 from ..figures import Figure, count_range, label_levels, label_tasks, legend_of, make_data, short_names, tooltips
-from .board import ALL_TASKS, Board
+from .board import Board
 
 _WIDTH, _HEIGHT = 480, 300
 _PANEL, _PANELS = (170, 130), 3

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from rich.cells import cell_len
 
 from ..arrays import ALPHA
-from ..columns import NAMED, name_level
+from ..columns import ALL_TASKS, NAMED, name_level
 from ..contracts import CHANGES, RUN_COMPARISON
 from ..display import (
     escape,
@@ -29,7 +29,7 @@ from ..display import (
 )
 from ..figures import Figure
 from ..statistics import RANKS
-from .board import ALL_TASKS, Board
+from .board import Board
 from .comparison import Comparison
 
 _TEMPLATES = Path(__file__).with_name("templates")

@@ -21,7 +21,9 @@ from ..counts import Counts, count_by_text, count_cells, count_undetermined, sha
 from ..estimates import (
     N_THREADS,
     Fit,
+    average_rates,
     estimate_contrasts,
+    estimate_persona_differences,
     estimate_rates,
     estimate_sensitivity,
     estimate_setting_contrasts,
@@ -36,6 +38,7 @@ from ..estimates import (
     read_properties,
 )
 from .estimators import ESTIMATORS
+from .layout import headline_rates
 
 Estimated = TypeVar("Estimated")
 Job: TypeAlias = Callable[[], pd.DataFrame]
@@ -129,6 +132,7 @@ def estimate_study(
     asked = counts[rule].where(setting="persona")
     jobs = _rates_jobs(counts, options.run_factors) | _contrast_jobs(counts, options)
     jobs |= _undetermined_jobs(counts[rule], options.run_factors)
+    jobs |= _difference_jobs(counts[rule], rule, options.run_factors)
     notes: dict[str, tuple[str, ...]] = {}
     wordings, why_no_wordings = _attempt(partial(_estimate_wordings, counts, options.run_factors))
     fitted = None
@@ -157,6 +161,7 @@ def estimate_study(
                 )
             )
         tables = {name: made[name].result() for name in jobs} | _count_tables(counts[rule], outcomes)
+        tables["rates_by_model"] = average_rates(headline_rates(tables["rates"]), options.run_factors)
         tables |= {} if wordings is None or wordings.empty else {"wordings": wordings}
         notes |= {"wordings": why_no_wordings} if why_no_wordings else {}
     if len(asked.n):
@@ -235,6 +240,19 @@ def _contrast_jobs(counts: Mapping[str, Counts], options: ReportOptions) -> dict
         jobs["contrasts_by_persona"] = partial(_by_rule, counts, over_personas, [*by, "persona", "baseline"])
         jobs["persona_spread"] = partial(_by_rule, counts, spread, by)
     return jobs
+
+
+def _difference_jobs(counts: Counts, rule: str, run_factors: Sequence[str]) -> dict[str, Job]:
+    """Compare the personas of each model with a baseline, if there are personas."""
+    if "persona" not in counts.levels or not len(counts.where(setting="persona").n):
+        return {}
+
+    def differences() -> pd.DataFrame:
+        table = estimate_persona_differences(counts, run_factors=run_factors)
+        table.insert(table.columns.get_loc("baseline") + 1, "rule", rule)
+        return table
+
+    return {"persona_differences": differences}
 
 
 def _estimate_wordings(counts: Mapping[str, Counts], run_factors: Sequence[str]) -> pd.DataFrame | None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     )
     from .intervals import (
         effective_units,
+        interval_of_means,
         mid_p_interval,
         proportion_interval,
         student,
@@ -60,6 +61,7 @@ else:
             ],
             "intervals": [
                 "effective_units",
+                "interval_of_means",
                 "mid_p_interval",
                 "proportion_interval",
                 "student",
@@ -141,6 +143,7 @@ __all__ = [
     "independent_columns",
     "index_of",
     "interval_of_difference",
+    "interval_of_means",
     "join_strata",
     "krippendorff_alpha",
     "log_likelihood_of",

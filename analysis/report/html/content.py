@@ -1,6 +1,5 @@
 """The content of a report's page, prepared for its template."""
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,26 +9,22 @@ from typing import Any
 
 import pandas as pd
 
-from refusal_metrics.detection import ANSWERS_BY
-
-from ...columns import STUDY_COLUMNS, name_level
-from ...display import counted, embed, interval, percent, readable, visible
-from ...figures import Figure, to_spec
+from ...columns import name_level
+from ...display import counted, embed, readable, visible
+from ...figures import MENU, Figure, to_spec
 from ...gates import Gate
 from ...labels import Validation
 from ...responses import Origin
 from ..cautions import list_cautions
 from ..study_tables import ReportOptions, StudyEstimates
+from .board import lay_out_board
 from .citation import PAPER, cite, list_versions
 from .explorer import MOST_OF_TEXT, ExplorerSample
-from .first_screen import headline
 from .tables import GROUPS, PageTable, lay_out_tables, lay_out_validation
 
 _MOST_RUNS = 200
 """The number of listed runs and designs."""
 _MODELS_NAMED = 6
-_STRIP = 120
-"""The width of a drawn interval."""
 _ANCHORS = {
     "rates": "short",
     "differences": "tables",
@@ -96,15 +91,11 @@ def first_screen(content: Content) -> dict[str, Any]:
     placed: dict[str, list[str]] = defaultdict(list)
     for caution in cautions:
         placed[caution.place].append(caution.text)
-    rates = headline(estimates)
-    asked = set(rates["setting"]) == {"persona"}
-    keys = [key for key in (*STUDY_COLUMNS, *estimates.run_factors) if not (key == "setting" and asked)]
     others = [rule for rule in estimates.rules if rule != estimates.rule]
-    end = _scale_end(rates)
     return {
         "gate": content.gate.line if content.gate else "",
         "lede": _lede(content),
-        "models": list(rates["model"].unique()),
+        "models": list(dict.fromkeys(estimates.tables["rates"]["model"])),
         "findings": estimates.findings,
         "all_cautions": cautions,
         "placed": placed,
@@ -112,14 +103,7 @@ def first_screen(content: Content) -> dict[str, Any]:
         "rule": estimates.rule,
         "rules": estimates.rules,
         "other_rules": others,
-        # With another detector, "other" would also include answers.
-        "has_outcomes": "outcomes" in estimates.tables and estimates.rule == ANSWERS_BY,
-        "has_bounds": bool((rates["refusal_rate_low"] < rates["refusal_rate_high"]).any()),
-        "headline_title": f"Refusal rates of {'persona prompts' if asked else 'all settings'}",
-        "standardised": bool(rates["standardised"].all()),
-        "keys": [key.replace("_", " ") for key in keys],
-        "scale_end": f"{100 * end:.0f}",
-        "headline": [_row(row, keys, others, end) for _, row in rates.iterrows()],
+        **lay_out_board(estimates),
     }
 
 
@@ -143,37 +127,12 @@ def _span(first: str, last: str | None) -> str:
     return f"on {first}" if first == last else f"from {first} to {last}"
 
 
-def _scale_end(rates: pd.DataFrame) -> float:
-    """Return a round upper end for the axis of rates, so that small rates are distinguishable."""
-    most = float(rates[["estimate", "ci_high"]].max().max()) if len(rates) else 1.0
-    return next((end for end in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if most <= end), 1.0)
-
-
-def _row(row: "pd.Series[Any]", keys: Sequence[str], others: Sequence[str], end: float) -> dict[str, Any]:
-    def at(value: float) -> str | None:
-        return None if math.isnan(value) else f"{_STRIP * value / end:.1f}"
-
-    return {
-        "levels": ["" if pd.isna(row[key]) else name_level(key, str(row[key])) for key in keys],
-        "rate": percent(row["estimate"]),
-        "interval": interval(row["ci_low"], row["ci_high"]),
-        "at": at(row["estimate"]),
-        "low": at(row["ci_low"]),
-        "high": at(row["ci_high"]),
-        "others": [row["others"].get(rule, "") for rule in others],
-        "other": percent(row["other"]),
-        "empty": percent(row["empty"]),
-        "bounds": interval(row["refusal_rate_low"], row["refusal_rate_high"]),
-        "n": f"{row['n']:,}",
-        "n_texts": f"{row['n_texts']:,}",
-    }
-
-
 def below(content: Content) -> dict[str, Any]:
     """Return the template's values below the first screen."""
     sample = content.sample
     return {
-        "figures": [_figure(figure, content.figure_files) for figure in content.figures],
+        "figures": [_figure(figure, content.figure_files) for figure in content.figures if figure.is_main],
+        "detailed": [_figure(figure, content.figure_files) for figure in content.figures if not figure.is_main],
         "groups": _groups(content),
         "notes": _notes(content),
         "sample": embed(sample.payload()) if sample else None,
@@ -192,7 +151,7 @@ def below(content: Content) -> dict[str, Any]:
 
 
 def _figure(figure: Figure, files: Sequence[str]) -> dict[str, Any]:
-    spec = to_spec(figure)
+    spec = to_spec(figure, on_page=True)
     del spec["config"]  # shown once on the page
     del spec["description"]  # the same: the caption
     own = [file for file in files if PurePosixPath(file).stem == figure.name]
@@ -202,6 +161,8 @@ def _figure(figure: Figure, files: Sequence[str]) -> dict[str, Any]:
         "caption": figure.caption,
         "files": [{"href": file, "name": PurePosixPath(file).name} for file in sorted(own, key=_csv_first)],
         "spec": embed(_seen(spec)),
+        "has_menu": MENU in str(spec.get("params", "")),
+        "note": figure.note,
     }
 
 

@@ -23,6 +23,7 @@ _TITLES = {
     "rates_by_response_type": ("Rates", "Rates by response type", ""),
     "rates_by_template": ("Rates", "Rates by template", ""),
     "rates_by_stratum": ("Rates", "Rates by rating or class of the text", ""),
+    "rates_by_model": ("Rates", "Mean rates of models", "Each task has the same weight."),
     "contrasts": (
         "Differences",
         "Difference from baselines",
@@ -32,6 +33,11 @@ _TITLES = {
         "Differences",
         "Difference by persona",
         "Each persona minus a baseline, in percentage points.",
+    ),
+    "persona_differences": (
+        "Differences",
+        "Difference by persona, averaged over tasks and in each task",
+        "Each persona minus the baseline, in percentage points, with simultaneous 95% confidence intervals.",
     ),
     "wordings": (
         "Differences",

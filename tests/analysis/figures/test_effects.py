@@ -39,19 +39,41 @@ def drawn(figure):
     return [row for rows in to_spec(figure)["datasets"].values() for row in rows if "zero" not in row]
 
 
-def test_personas_are_drawn_in_points_and_those_that_differ_by_shape_and_colour():
-    (figure,) = draw_contrasts(tables(difference("man", 0.1, p_adjusted=0.05), difference("woman", -0.01)), "prefix")
-    shown = [(row["y"], row["series"], row["x"], row["low"], row["high"]) for row in drawn(figure)]
-    assert shown == [("Man", DIFFERS, 10, 7, 13), ("Woman", ALIKE, -1, -3, 1)]
-    points = to_spec(figure)["vconcat"][0]["spec"]["layer"][-1]["encoding"]
+def simultaneous(persona, estimate, half=0.02, *, model="m", task="", baseline="neutral", shrunken=None, mde_up=0.04):
+    """Make a row of the table of differences by model; an empty task is the mean over tasks."""
+    row = difference(persona, estimate, model=model, task=task, baseline=baseline, mde_up=mde_up)
+    ends = {"ci_low": estimate - half, "ci_high": estimate + half}
+    return row | ends | {"estimate_shrunken": estimate if shrunken is None else shrunken, "n_tasks": 1}
+
+
+def differences(*rows):
+    """Both the mean over tasks and the only task."""
+    return {"persona_differences": pd.DataFrame([*rows, *({**row, "task": "nli"} for row in rows)])}
+
+
+def test_personas_are_drawn_in_points_the_most_refused_first_and_what_excludes_0_by_shape_and_colour():
+    rows = [simultaneous("woman", -0.01), simultaneous("man", 0.1, 0.03)]
+    (figure,) = draw_contrasts(differences(*rows), "prefix")
+    shown = {row["y"]: (row["series"], row["x"], row["low"], row["high"]) for row in drawn(figure)}
+    assert shown == {"Man": (DIFFERS, 10, 7, 13), "Woman": (ALIKE, -1, -3, 1)}
+    spec = to_spec(figure)["vconcat"][0]["spec"]
+    points = spec["layer"][-1]["encoding"]
+    assert points["y"]["scale"]["domain"] == ["Man", "Woman"]
     assert points["color"]["field"] == points["shape"]["field"] == "series"
     assert len(set(points["shape"]["scale"]["range"])) == 2
-    assert "significant after correction (1 of 2), with 95% CIs adjusted for selection" in figure.caption
+    assert "significant, the interval excludes 0 (1 of 2)" in figure.caption
     assert "is based on 50 responses about 10 texts, compared with 60 responses." in figure.caption
 
 
+def test_every_mark_agrees_with_the_interval_that_is_drawn():
+    ends = [simultaneous(f"p{i}", i / 100, 0.03) for i in range(-6, 7)]
+    (figure,) = draw_contrasts(differences(*ends), "prefix")
+    for row in drawn(figure):
+        assert (row["series"] == DIFFERS) == (row["low"] > 0 or row["high"] < 0)
+
+
 def test_the_noise_of_wordings_is_a_band_around_no_difference_if_there_are_phrases():
-    rows = tables(difference("man", 0.1, p_adjusted=0.05), difference("woman", -0.01))
+    rows = differences(simultaneous("man", 0.1), simultaneous("woman", -0.01))
     (figure,) = draw_contrasts(rows, "prefix")
     assert "Grey bands" not in figure.caption
     assert not any("null" in row for row in drawn(figure))
@@ -62,7 +84,7 @@ def test_the_noise_of_wordings_is_a_band_around_no_difference_if_there_are_phras
     # Without a band it has no width.
     assert [(row["y"], row["null_low"], row["null"]) for row in drawn(figure)] == [("Man", -3, 3), ("Woman", 0, 0)]
     # Differences from other personas have nothing to do with neutral phrases.
-    others = tables(difference("man", 0.1, baseline="others")) | {"wordings": wordings}
+    others = differences(simultaneous("man", 0.1, baseline="others")) | {"wordings": wordings}
     assert "Grey bands" not in next(draw_contrasts(others, "prefix")).caption
 
 
@@ -71,34 +93,28 @@ def test_neutral_prompts_are_the_baseline_before_the_other_personas_and_persona_
     assert against_best(tables(*rows), "prefix")[1] == "neutral"
     assert against_best(tables(*rows[:2]), "prefix")[1] == "others"
     assert against_best(tables(rows[0]), "prefix") == (None, "")
-    assert list(draw_contrasts(tables(rows[0]), "prefix")) == []
 
 
-def test_few_models_share_a_figure_and_many_have_one_for_each_task():
-    def names(n_models):
-        rows = [difference("man", 0.1, model=f"m{i}", task=t) for i in range(n_models) for t in ("nli", "politeness")]
-        return [figure.name for figure in draw_contrasts(tables(*rows), "prefix")]
-
-    assert names(3) == ["personas_against_neutral"]
-    assert names(4) == ["personas_against_neutral_nli", "personas_against_neutral_politeness"]
+def of_models(n_models, tasks=("nli", "politeness")):
+    rows = [simultaneous("man", 0.1, model=f"m{i}", task=task) for i in range(n_models) for task in ("", *tasks)]
+    return {"persona_differences": pd.DataFrame(rows)}
 
 
-def test_figures_of_tasks_that_are_named_in_other_letters_have_names_of_their_own():
-    rows = [
-        difference("man", 0.1, model=f"m{i}", task=task) for i in range(4) for task in ("模型", "任务", "a/b", "a.b")
-    ]
-    names = [figure.name for figure in draw_contrasts(tables(*rows), "prefix")]
-    assert len(set(names)) == 4
+def test_many_models_have_a_menu_on_a_page_and_a_panel_each_in_files():
+    (few,) = draw_contrasts(of_models(3), "prefix")
+    assert few.on_page is None
+    (many,) = draw_contrasts(of_models(4), "prefix")
+    (menu,) = to_spec(many, on_page=True)["params"]
+    assert menu["bind"] == {"input": "select", "options": ["m0", "m1", "m2", "m3"], "name": "Model"}
+    assert menu["value"] == "m0"
+    assert to_spec(many, on_page=True)["transform"] == [{"filter": f"datum.panel === {menu['name']}"}]
+    assert "params" not in to_spec(many)
+    assert [part["title"] for part in to_spec(many)["vconcat"]] == ["All tasks", "NLI", "Politeness"]
 
 
-def test_each_task_has_its_own_rows():
-    rows = [
-        difference("man", 0.1 * (t == "nli"), model=f"m{i}", task=t) for i in range(4) for t in ("nli", "politeness")
-    ]
-    nli, politeness = draw_contrasts(tables(*rows), "prefix")
-    assert [row["x"] for row in drawn(nli)] == [10] * 4
-    assert [row["x"] for row in drawn(politeness)] == [0] * 4
-    assert nli.table["task"].unique().tolist() == ["nli"]
+def test_one_task_has_no_column_for_all_tasks():
+    (figure,) = draw_contrasts(of_models(1, tasks=("nli",)), "prefix")
+    assert {row["column"] for row in drawn(figure)} == {"NLI"}
 
 
 def test_detectable_differences_are_drawn_with_their_median():

@@ -38,7 +38,7 @@ def test_a_name_of_letters_digits_and_lines_is_kept():
 def test_every_colour_of_a_series_stands_out_from_the_ground(dark, ground):
     colours = theme(dark=dark)["range"]["category"]
     assert [colour for colour in colours if contrast(colour, ground) < 3] == []
-    assert len(set(colours)) == len(colours) == 6
+    assert len(set(colours)) == len(colours) == 7
 
 
 @pytest.mark.parametrize(("dark", "ground"), GROUNDS)

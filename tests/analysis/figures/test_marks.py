@@ -127,6 +127,7 @@ def test_panels_are_in_the_order_of_their_numbers(repeat, channel):
 def test_no_intervals_are_drawn_where_none_is_known():
     unknown = ROWS.assign(low=float("nan"))
     styles = [layer["mark"].get("style") for layer in layers(draw_points(unknown, TIPS, y=["a", "b"], title="x"))]
-    assert styles == ["estimate"]
+    # Hollow, because nothing says how certain it is.
+    assert styles == ["without-interval"]
     curves = draw_curves(unknown, TIPS, x=["1", "2"], series=["s", "t"], titles=("x", "y"), width=100)
     assert [layer["mark"]["type"] for layer in layers(curves)] == ["line", "point"]

@@ -22,8 +22,13 @@ PEOPLE = {
 ALWAYS = {
     *("rates", "rates_by_persona", "rates_by_response_type", "rates_by_template", "rates_by_stratum"),
     *("contrasts", "contrasts_by_persona", "persona_spread", "counts_by_persona", "counts_by_template"),
+    "rates_by_model",
 }
-OF_PERSONAS = {"sensitivity", "deviations", "variance_components", *(estimator.name for estimator in ESTIMATORS)}
+ALWAYS_RATES = [name for name in ALWAYS if name.startswith("rates") and name != "rates_by_model"]
+OF_PERSONAS = {
+    *("sensitivity", "deviations", "variance_components", "persona_differences"),
+    *(estimator.name for estimator in ESTIMATORS),
+}
 FITTED = {"regression", "regression_wald", "regression_effects"}
 
 
@@ -95,7 +100,7 @@ def test_three_models_of_the_paper_have_a_trend(tmp_path):
     assert tables["trend"]["family"].tolist() == ["", ""]
 
 
-@pytest.mark.parametrize("name", sorted(name for name in ALWAYS if name.startswith("rates")))
+@pytest.mark.parametrize("name", sorted(ALWAYS_RATES))
 def test_every_table_of_rates_counts_every_response_once(study, table, name):
     rates = study.tables[name]
     assert rates["n"].sum() == len(table)
@@ -212,7 +217,7 @@ def by_temperature(logs, tmp_path_factory):
     return estimate_responses(load_responses([out], run_factors=["temperature"]), options)
 
 
-@pytest.mark.parametrize("name", sorted(name for name in ALWAYS if name.startswith("rates")))
+@pytest.mark.parametrize("name", sorted(ALWAYS_RATES))
 def test_factors_of_runs_stand_after_the_study_in_the_tables_of_rates(by_temperature, name):
     rates = by_temperature.tables[name]
     assert list(rates.columns[:4]) == [*STUDY, "temperature"]

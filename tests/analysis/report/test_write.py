@@ -29,6 +29,7 @@ CONTRACT = {
     "rates_by_response_type": [*STUDY, "response_type", "rule", *contracts.RATES.estimates],
     "rates_by_template": [*STUDY, "template", "rule", *contracts.RATES.estimates],
     "rates_by_stratum": [*STUDY, "stratum", "rule", *contracts.RATES.estimates],
+    "rates_by_model": ["model", "setting", "rule", *contracts.RATES_BY_MODEL.estimates],
     "contrasts": ["model", "task", "baseline", "rule", *contracts.CONTRASTS.estimates],
     "contrasts_by_persona": ["model", "task", "persona", "baseline", "rule", *contracts.CONTRASTS.estimates],
     "persona_spread": ["model", "task", "rule", *contracts.SPREAD.estimates],
@@ -37,6 +38,7 @@ CONTRACT = {
     "outcomes": [*STUDY, "n_answer", "n_refused", "n_other", "n_empty", "n_truncated", "n_unjudged", "n"],
 }
 OF_PERSONAS = {
+    "persona_differences": ["model", "task", "persona", "baseline", "rule", *contracts.PERSONA_DIFFERENCES.estimates],
     "sensitivity": [*contracts.SENSITIVITY.keys, *contracts.SENSITIVITY.estimates],
     "deviations": [*contracts.DEVIATIONS.keys, *contracts.DEVIATIONS.estimates],
     "interactions": [*contracts.INTERACTIONS.keys, *contracts.INTERACTIONS.estimates],
@@ -46,7 +48,7 @@ OF_PERSONAS = {
     "regression_effects": ["factor", "level", "estimate", "ci_low", "ci_high"],
 }
 FEW = ReportOptions(n_replicates=20)
-RATES = [name for name in CONTRACT if name.startswith("rates")]
+RATES = [name for name in CONTRACT if name.startswith("rates") and name != "rates_by_model"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -861,9 +863,10 @@ def test_a_report_from_before_there_were_lists_is_replaced_too(study_with_texts,
     out = tmp_path / "out"
     write_again(first, out, formats=["svg", "pdf", "png"], paper=True)
     (out / ".persona-refusal.json").unlink()
-    # Reports without a list had no components of variance.
-    for later in out.glob("*/variance_components.*"):
-        later.unlink()
+    # Reports without a list had none of these.
+    for name in ("variance_components", "persona_differences", "rates_by_model"):
+        for later in out.glob(f"*/{name}.*"):
+            later.unlink()
     mine = ["tables/mine.csv", "figures/mine.svg", "figures/personas_against_others_edited.svg"]
     for name in mine:
         (out / name).write_text("mine", encoding="utf-8")

@@ -39,8 +39,15 @@
     };
     const inside = make("div");
     const old = chart.view;
+    const menu = chart.closest("figure").querySelector(".menu");
+    const chosen = menu && menu.querySelector("select") ? menu.querySelector("select").value : null;
+    if (menu) {
+      options.bind = menu;
+      menu.replaceChildren();
+    }
     return vegaEmbed(inside, read(chart.dataset.spec), options).then((result) => {
       chart.view = result;
+      if (chosen !== null) result.view.signal("chosen_panel", chosen).run();
       chart.replaceChildren(inside);
       chart.classList.add("drawn");
       if (old) old.finalize();
@@ -76,12 +83,16 @@
   });
   // Paper is white.
   let before = null;
+  let unfolded = [];
   addEventListener("beforeprint", () => {
     before = root.dataset.theme || "";
     root.dataset.theme = "light";
+    unfolded = [...document.querySelectorAll("details.folded:not([open])")];
+    for (const fold of unfolded) fold.open = true;
     charts.forEach((chart) => draw(chart, false).catch(failed(chart)));
   });
   addEventListener("afterprint", () => {
+    for (const fold of unfolded) fold.open = false;
     if (before) root.dataset.theme = before;
     else delete root.dataset.theme;
     redraw();

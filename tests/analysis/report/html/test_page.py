@@ -101,9 +101,9 @@ def page(small):
 def test_the_parts_stand_in_order_and_headings_leave_out_no_level(page):
     assert [text for tag, text in page.headings if tag == "h2"] == [
         "In short",
-        "Figures",
-        "Tables",
+        "Models and personas",
         "Responses",
+        "For statisticians",
         "Methods",
         "Runs and versions",
         "How to cite",
