@@ -99,8 +99,10 @@ def audit(
 
 def _claims(claimed: object) -> dict[str, float]:
     given = {} if claimed is None else claimed if isinstance(claimed, Mapping) else {"": claimed}
+    sizes = {}
     for condition, size in given.items():
         if isinstance(size, bool) or not isinstance(size, int | float) or not -100 <= size <= 100:
             where = f" of {condition}" if condition else ""
             raise InputError(f"claimed: the difference{where} is {size!r}; give percentage points, from -100 to 100")
-    return {str(condition): float(size) / 100 for condition, size in given.items()}
+        sizes[str(condition)] = float(size) / 100
+    return sizes

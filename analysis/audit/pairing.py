@@ -117,7 +117,7 @@ def _complete(rows: Rows, roles: Roles) -> tuple[pd.DataFrame, list[str]]:
 
 def _by_role(rows: Rows, roles: Roles) -> pd.DataFrame:
     """Return the columns under the names of their roles, each of them, with names on one line."""
-    columns = {role: rows.column(name) for role, name in roles.columns().items()}
+    columns: dict[str, object] = {role: rows.column(name) for role, name in roles.columns().items()}
     columns |= {name: rows.column(name) for name in ("language", "finish_reason") if name in rows.columns}
     if roles.labels and not roles.labels_column:
         columns["labels"] = roles.labels
@@ -207,7 +207,8 @@ def _sizes(unpaired: pd.DataFrame) -> str:
 
 
 def _say_unpaired(unpaired: pd.DataFrame, baseline: str) -> Iterator[str]:
-    for study, part in unpaired.groupby(list(STUDY), sort=True):
+    for key, part in unpaired.groupby(list(STUDY), sort=True):
+        study = tuple(map(str, key))
         where = "" if study == (ONLY_MODEL, ONLY_TASK) else f" for {plain(', '.join(study))}"
         n = int(part["n"].sum())
         yield (

@@ -1,6 +1,7 @@
 """An audit in sentences: the condition that differs most first, and what its difference amounts to."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
@@ -48,7 +49,7 @@ def has_tasks(differences: pd.DataFrame) -> bool:
     return bool((differences["task"] != differences["task"].iloc[0]).any())
 
 
-def lead(row: "pd.Series[float]", *, in_task: bool = False) -> str:
+def lead(row: "pd.Series[Any]", *, in_task: bool = False) -> str:
     """Write the sentence about the condition that differs most.
 
     Parameters
@@ -71,12 +72,12 @@ def lead(row: "pd.Series[float]", *, in_task: bool = False) -> str:
     return f"No condition differs significantly from {name_condition(row['baseline'])}. {what}: {said}."
 
 
-def word_of(row: "pd.Series[float]") -> str:
+def word_of(row: "pd.Series[Any]") -> str:
     """Return what a difference amounts to, as a verb: holds, hangs on the detector, falls, is undecided."""
     return _WORDS[str(row["decision"])][0]
 
 
-def say_difference(row: "pd.Series[float]", *, in_task: bool = False) -> str:
+def say_difference(row: "pd.Series[Any]", *, in_task: bool = False) -> str:
     """Write a difference as a clause: who refuses how much more often under which wording."""
     task = f" in {plain(name_level('task', row['task']))}" if in_task else ""
     more = "more" if row["estimate"] >= 0 else "less"
@@ -87,11 +88,11 @@ def say_difference(row: "pd.Series[float]", *, in_task: bool = False) -> str:
     )
 
 
-def _rate(row: "pd.Series[float]", arm: str) -> str:
+def _rate(row: "pd.Series[Any]", arm: str) -> str:
     return f"{points(row[f'n_refused{arm}'] / row[f'n{arm}'])}%"
 
 
-def explain(row: "pd.Series[float]", measured: MeasuredError | None) -> str:
+def explain(row: "pd.Series[Any]", measured: MeasuredError | None) -> str:
     """Explain what a difference amounts to.
 
     Parameters
@@ -129,7 +130,7 @@ def name_condition(name: object) -> str:
     return f"'{line if len(line) <= _LONGEST else line[:_LONGEST] + chr(8230)}'"
 
 
-def _interval(row: "pd.Series[float]") -> str:
+def _interval(row: "pd.Series[Any]") -> str:
     """Return the interval in the direction of the difference, as the sentence gives its size."""
     if pd.isna(row["shown_low"]):
         return "(one text only, no interval)"
@@ -138,7 +139,7 @@ def _interval(row: "pd.Series[float]") -> str:
     return f"[{points(low)}, {points(high)}]"
 
 
-def _detectable(row: "pd.Series[float]") -> str:
+def _detectable(row: "pd.Series[Any]") -> str:
     if pd.isna(row["mde_up"]):
         return (
             f"{counted(int(row['n_texts']), 'text')} {'is' if row['n_texts'] == 1 else 'are'} too few for an interval"
@@ -151,7 +152,7 @@ def _detectable(row: "pd.Series[float]") -> str:
     )
 
 
-def _by_prefix(row: "pd.Series[float]", by_rule: pd.DataFrame) -> Iterator[str]:
+def _by_prefix(row: "pd.Series[Any]", by_rule: pd.DataFrame) -> Iterator[str]:
     """Report the difference by the prefix rule, which has no influence on the decision."""
     same = (by_rule[["model", "task", "persona"]] == row[["model", "task", "persona"]].to_list()).all(axis=1)
     for _, own in by_rule[same & (by_rule["rule"] == "prefix")].iterrows():
@@ -162,7 +163,7 @@ def _by_prefix(row: "pd.Series[float]", by_rule: pd.DataFrame) -> Iterator[str]:
 
 
 def _count(differences: pd.DataFrame) -> str:
-    times: Mapping[str, int] = differences["decision"].value_counts().to_dict()
+    times = {str(word): int(n) for word, n in differences["decision"].value_counts().items()}
     parts = [f"{times[word]:,} {_WORDS[word][times[word] > 1]}" for word in DECISIONS if word in times]
     return f"Of {counted(len(differences), 'difference')}, {', '.join(parts)}. Other wordings were not tested."
 

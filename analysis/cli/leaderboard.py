@@ -15,18 +15,19 @@ from refusal_metrics.errors import InputError
 from ..display import Format
 from .console import busy, say
 from .gates import end_gate, print_gate, print_gated
-from .options import Detector, ExcludeProvider, Force, Form, Models, Property, Results, Seed, optional
+from .options import Detector, ExcludeProvider, Force, Form, Models, Property, Results, Seed, between, optional
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ..gates import Condition, Gate
-    from ..leaderboard import Board, Comparison, Part
+    from ..leaderboard import Board, Comparison, Part, Rise
     from ..responses import Pairs
 
 app = typer.Typer()
 
 _ENDINGS = (".md", ".csv", ".html")
+_FAILED = 1
 
 
 @app.command()
@@ -47,6 +48,18 @@ def leaderboard(
             "With --baseline: a gate. 2pp allows changes of each refusal rate by up to 2 percentage points, +2pp "
             "allows any decrease too. PASS (exit code 0): all simultaneous 95% intervals are within the margin. FAIL "
             "(3): one is outside. INCONCLUSIVE (4): neither, or RESULTS cannot be judged.",
+        ),
+    ] = None,
+    fail_above: Annotated[
+        float | None,
+        typer.Option(
+            metavar="POINTS",
+            help="With --baseline: exit code 1 if a task's refusal rate rose by significantly more than this many "
+            "percentage points (the whole 95% interval is above, adjusted p at most .05), or if RESULTS cannot be "
+            "judged: a model, task or more than a tenth of the prompts of the baseline are missing, or too many "
+            "responses are empty, unjudged, truncated or refused by the provider.",
+            callback=between("--fail-above", 0, 100),
+            show_default=False,
         ),
     ] = None,
     examples: Annotated[
@@ -70,7 +83,7 @@ def leaderboard(
     """Rank models by how rarely they refuse, with the uncertainty of the ranks; or compare two runs of one model.
 
     Rank 1 refuses least. Ranks are by the mean over tasks with equal weights. Other metrics in the same results (mmlu,
-    ...) become columns. Exit codes 3 and 4: see --margin.
+    ...) become columns. Exit codes 3 and 4: see --margin; 1: see --fail-above.
 
     Example: `persona-refusal leaderboard results`
 
@@ -78,11 +91,11 @@ def leaderboard(
 
     Example: `persona-refusal leaderboard results --baseline results --margin 2pp`
     """
-    condition = _check(by, metrics, baseline, margin)
+    condition = _check(by, metrics, baseline, margin, fail_above)
     if out:
         _check_out(out, figures=not baseline, force=force)
     if baseline:
-        from ..leaderboard import check_runs
+        from ..leaderboard import check_runs, limit_rise
 
         n_examples = 0 if out is None and form in _DATA else examples
         pairs = _pair(results, baseline, detector, texts=n_examples > 0, exclude=exclude_provider)
@@ -91,6 +104,8 @@ def leaderboard(
         _print_comparison(comparison, shown, form, gate)
         if out:
             _write_comparison(out, comparison, shown, gate, force=force)
+        if fail_above is not None:
+            _end(limit_rise(pairs, comparison, fail_above), fail_above)
         end_gate(gate)
     else:
         board = _rank(results, metrics, detector, seed, exclude=exclude_provider)
@@ -102,7 +117,9 @@ def leaderboard(
 _DATA = (Format.CSV, Format.JSON)
 
 
-def _check(by: str, metrics: Sequence[str], baseline: Sequence[str], margin: str | None) -> "Condition | None":
+def _check(
+    by: str, metrics: Sequence[str], baseline: Sequence[str], margin: str | None, fail_above: float | None
+) -> "Condition | None":
     """Check options that do not go together, and read the margin."""
     from ..gates import parse_margin
 
@@ -110,6 +127,10 @@ def _check(by: str, metrics: Sequence[str], baseline: Sequence[str], margin: str
         raise InputError(f"--by {by}: only task is allowed; give --by task or leave it out")
     if margin is not None and not baseline:
         raise InputError("--margin: is the allowed change since an earlier run; add --baseline RESULTS")
+    if fail_above is not None and not baseline:
+        raise InputError("--fail-above: says how much worse than an earlier run is too bad; add --baseline RESULTS")
+    if margin is not None and fail_above is not None:
+        raise InputError("--margin and --fail-above: are two gates; give one of them")
     if baseline and (by or metrics):
         raise InputError("--baseline: compares two runs; leave out --by and --metrics")
     return None if margin is None else parse_margin(margin)
@@ -252,6 +273,14 @@ def _write_comparison(
     said = [*judged, f"By the detector {comparison.rule}.", *comparison.notes]
     parts = comparison_parts(comparison, shown)
     _write(out, _page("Refusals under persona prompts: two runs compared", said, parts, out, ""), force=force)
+
+
+def _end(rise: "Rise", points: float) -> None:
+    """Report whether the new run passes, with exit code 1 if it does not."""
+    say(f"FAIL: {sentence}" for sentence in (*rise.worse, *rise.unjudged))
+    if not rise.passed:
+        raise typer.Exit(_FAILED)
+    say([f"PASS: no task's refusal rate rose by significantly more than {points:g} points."])
 
 
 def _page(title: str, said: Sequence[str], parts: "Sequence[Part]", out: Path, figure: str) -> str:

@@ -152,7 +152,7 @@ def _by_class(
 def _has_all_classes(fine: TextCounts, cell: Integers, weight: Floats, n_cells: int) -> Bools:
     """Return whether each cell has responses of every class of its only task, and of no unknown class."""
     unknown = totals(cell, np.asarray(fine.cells[CLASS].isna(), dtype=np.float64), n_cells)
-    return (np.abs(totals(cell, weight, n_cells) - 1) < _ROUNDING) & (unknown == 0)
+    return np.asarray((np.abs(totals(cell, weight, n_cells) - 1) < _ROUNDING) & (unknown == 0), dtype=np.bool_)
 
 
 def _check_weights(counts: Counts, by: Sequence[str], weights: Mapping[str, float] | None) -> None:

@@ -58,8 +58,8 @@ def average_rates(rates: pd.DataFrame, run_factors: Sequence[str] = ()) -> pd.Da
     groups = rates.groupby(by, sort=False, dropna=False)
     of_row = groups.ngroup().to_numpy(dtype=np.int64)
     table = groups.agg(n_tasks=("task", "nunique"), n=("n", "sum"), n_refused=("n_refused", "sum")).reset_index()
-    values = (rates[name].to_numpy(dtype=np.float64) for name in ("estimate", "ci_low", "ci_high"))
-    ends = interval_of_means(*values, of_row, len(table))
+    mean, low, high = (rates[name].to_numpy(dtype=np.float64) for name in ("estimate", "ci_low", "ci_high"))
+    ends = interval_of_means(mean, low, high, of_row, len(table))
     table = table.assign(**dict(zip(("estimate", "ci_low", "ci_high"), ends, strict=True)))
     return table[[*by, *RATES_BY_MODEL.estimates]]
 
@@ -165,7 +165,8 @@ def _shrunken(
     known &= np.bincount(group, ~compared.within, len(named)) == 0
     found = np.full(len(named), np.nan)
     for members in named.groupby(list(family_by), sort=False, dropna=False).indices.values():
-        at = members[known[members]]
+        at = np.asarray(members, dtype=np.int64)
+        at = at[known[at]]
         if len(at):
             found[at] = shrink_family(
                 estimates[at], np.where(summed[at] > 0, summed[at], np.nan), of_means[:, at].toarray()

@@ -130,8 +130,8 @@ def _by_factor(
     for factor in table["factor"].unique():
         at = np.flatnonzero(table["factor"] == factor)
         levels = table["level"].iloc[at].astype(str)
-        own = {"persona": order_personas, "model": order_models}.get(str(factor))
-        order = own(tables, levels) if own else in_order(levels, _FIRST.get(str(factor), ()))
+        by_rate = {"persona": order_personas, "model": order_models}.get(str(factor))
+        order = by_rate(tables, levels) if by_rate else in_order(levels, _FIRST.get(str(factor), ()))
         labels = label_names(str(factor), order)
         own = rows.iloc[at].assign(y=levels.map(labels).to_numpy())
         heading = write_factor(str(factor))

@@ -76,7 +76,7 @@ def _count(tables: Tables, rule: str) -> pd.DataFrame | None:
     provider = pd.DataFrame(columns=[*STUDY_COLUMNS, "n_provider"])
     if rates is not None:
         own = rates[rates["rule"] == rule]
-        provider = own.groupby(list(STUDY_COLUMNS), as_index=False)["n_provider"].sum()
+        provider = own.groupby(list(STUDY_COLUMNS), as_index=False)[["n_provider"]].sum()
     table = asked.merge(provider, how="left", on=list(STUDY_COLUMNS))
     table["n_provider"] = table["n_provider"].fillna(0).astype(int).clip(upper=table["n_refused"])
     table["n_text"] = table["n_refused"] - table["n_provider"]

@@ -73,5 +73,5 @@ def _rounded_up(size: int) -> int:
     >>> _rounded_up(1234), _rounded_up(7)
     (1300, 7)
     """
-    digits = 10 ** max(len(str(size)) - 2, 0)
+    digits: int = 10 ** max(len(str(size)) - 2, 0)
     return math.ceil(size / digits) * digits

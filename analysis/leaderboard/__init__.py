@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .board import Board, make_board
     from .comparison import Comparison, compare_runs, list_examples
     from .families import draw_families
-    from .gate import check_runs
+    from .gate import Rise, check_runs, limit_rise
     from .page import (
         RANKING,
         Part,
@@ -35,7 +35,7 @@ else:
             "board": ["Board", "make_board"],
             "comparison": ["Comparison", "compare_runs", "list_examples"],
             "families": ["draw_families"],
-            "gate": ["check_runs"],
+            "gate": ["Rise", "check_runs", "limit_rise"],
             "page": [
                 "Part",
                 "RANKING",
@@ -59,6 +59,7 @@ __all__ = [
     "Board",
     "Comparison",
     "Part",
+    "Rise",
     "board_parts",
     "check_runs",
     "compare_runs",
@@ -70,6 +71,7 @@ __all__ = [
     "lay_out_metrics",
     "lay_out_named",
     "lay_out_tasks",
+    "limit_rise",
     "list_examples",
     "make_board",
     "name_task",

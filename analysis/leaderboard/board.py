@@ -244,8 +244,8 @@ def _means(rates: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
     """Average each model's rates over tasks; a model that lacks one has no mean."""
     rows = []
     for model, own in rates.groupby("model"):
-        rates = (own[name].to_numpy(dtype=np.float64) for name in ("estimate", *_ENDS))
-        ends = interval_of_means(*rates, np.zeros(len(own), dtype=np.int64), 1)
+        each, each_low, each_high = (own[name].to_numpy(dtype=np.float64) for name in ("estimate", *_ENDS))
+        ends = interval_of_means(each, each_low, each_high, np.zeros(len(own), dtype=np.int64), 1)
         estimate, low, high = (float(end[0]) if len(own) == len(tasks) else np.nan for end in ends)
         bounds = {name: own[name].mean() if len(own) == len(tasks) else np.nan for name in _BOUNDS}
         sums = {name: own[name].sum(skipna=False) for name in ("n", "n_texts", "n_refused", "n_other")}

@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..arrays import CONFIDENCE, Floats
+from ..arrays import ALPHA, CONFIDENCE, Floats
 from ..columns import NAMED, STUDY_COLUMNS
 from ..contracts import CHANGES, RUN_COMPARISON
 from ..gates import simultaneous_level
@@ -86,6 +86,16 @@ class Comparison:
     rule: str
     notes: tuple[str, ...]
     simultaneous: pd.DataFrame
+
+    def worse(self, points: float) -> pd.DataFrame:
+        """Return the rows of whole tasks whose rate rose by more than a bound, in percentage points.
+
+        These are the rows whose whole interval is above the bound, and whose p-value, adjusted for all compared tasks
+        and settings, is at most .05. Without the second condition, with many tasks one would fail too often without any
+        change.
+        """
+        whole = self.table[self.table["persona_group"].isna() & self.table["persona"].isna()]
+        return whole[(whole["ci_low"] > points / 100) & (whole["p_adjusted"] <= ALPHA)]
 
 
 def compare_runs(pairs: Pairs, rng: np.random.Generator, *, n_flips: int = 9999) -> Comparison:

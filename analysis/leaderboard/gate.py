@@ -1,10 +1,12 @@
 """Whether a new run passes a gate: compared with a baseline, and only if the two can be compared."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pandas as pd
 
 from ..columns import name_part
+from ..display import interval, percent
 from ..gates import Condition, Gate, judge
 from ..responses import Overlap, Pairs, count_usable, fail_gate
 from .comparison import Comparison
@@ -33,16 +35,66 @@ def check_runs(pairs: Pairs, comparison: Comparison, condition: Condition) -> Ga
         many responses are unusable in either run (see `usable.fail_gate`); if a change has no interval; or if different
         versions of the detection rules judged the runs.
     """
+    return Gate((judge(condition, comparison.simultaneous),), _unjudged(pairs, comparison))
+
+
+@dataclass(frozen=True)
+class Rise:
+    """Whether no rate rose by more than a bound.
+
+    Attributes
+    ----------
+    worse : tuple of str
+        A sentence for each task whose rate rose by more than the bound.
+    unjudged : tuple of str
+        A sentence for each reason why the new run cannot be judged.
+    """
+
+    worse: tuple[str, ...]
+    unjudged: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no rate of the new run rose by more than the bound, and all of it could be judged."""
+        return not self.worse and not self.unjudged
+
+
+def limit_rise(pairs: Pairs, comparison: Comparison, points: float) -> Rise:
+    """Judge whether rates rose since a baseline; a rise must be shown, so a small study can pass.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        The new run and the baseline.
+    comparison : Comparison
+        Of these.
+    points : float
+        The largest allowed rise of a task's rate, in percentage points.
+
+    Returns
+    -------
+    Rise
+        The run does not pass if a rate rose by more than the bound (see `Comparison.worse`), or for the reasons of
+        `check_runs`.
+    """
+    rises = [
+        f"{_named(row)}: the refusal rate rose by {percent(row['estimate'])} points, 95% CI "
+        f"{interval(row['ci_low'], row['ci_high'])}, which is above {points:g}."
+        for _, row in comparison.worse(points).iterrows()
+    ]
+    return Rise(tuple(rises), _unjudged(pairs, comparison))
+
+
+def _unjudged(pairs: Pairs, comparison: Comparison) -> tuple[str, ...]:
     compared = {(each.model, each.task, each.setting) for each in pairs.overlaps if each.n_both}
     of_baseline = pairs.usable_before[[key in compared for key in _keys(pairs.usable_before)]]
-    reasons = [
+    return (
         *pairs.mixed,
         *_not_covered(pairs.overlaps),
         *fail_gate(count_usable(pairs.responses, pairs.rule)),
         *(f"The baseline: {sentence}" for sentence in fail_gate(of_baseline)),
         *_without_interval(comparison.simultaneous),
-    ]
-    return Gate((judge(condition, comparison.simultaneous),), tuple(reasons))
+    )
 
 
 def _keys(table: pd.DataFrame) -> list[tuple[str, str, str]]:
@@ -66,5 +118,8 @@ def _without_interval(changes: pd.DataFrame) -> Iterator[str]:
     """List the whole tasks whose change has no interval and so cannot be compared with a margin."""
     for _, row in changes[changes["ci_low"].isna()].iterrows():
         n = int(row["n_texts"])
-        named = name_part(str(row["model"]), str(row["task"]), str(row["setting"]))
-        yield f"{named}: {n:,} text{'s' * (n != 1)} give{'s' * (n == 1)} no confidence interval."
+        yield f"{_named(row)}: {n:,} text{'s' * (n != 1)} give{'s' * (n == 1)} no confidence interval."
+
+
+def _named(row: "pd.Series[str]") -> str:
+    return name_part(str(row["model"]), str(row["task"]), str(row["setting"]))

@@ -249,7 +249,7 @@ def _difference_jobs(counts: Counts, rule: str, run_factors: Sequence[str]) -> d
 
     def differences() -> pd.DataFrame:
         table = estimate_persona_differences(counts, run_factors=run_factors)
-        table.insert(table.columns.get_loc("baseline") + 1, "rule", rule)
+        table.insert(list(table.columns).index("baseline") + 1, "rule", rule)
         return table
 
     return {"persona_differences": differences}

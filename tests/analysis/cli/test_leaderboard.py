@@ -217,3 +217,23 @@ def test_a_run_of_which_too_little_can_be_read_passes_no_gate(logs, tmp_path, an
 def test_a_margin_that_is_none_is_refused_before_anything_is_read(value):
     with pytest.raises(InputError, match=r"--margin '.*': "):
         invoke("new", "--baseline", "old", f"--margin={value}")
+
+
+def test_the_exit_code_is_1_where_a_rate_rose_beyond_the_bound(runs):
+    # By 27.78 points; the interval ends some 9 below.
+    _, said = invoke(runs[0], "--baseline", runs[1], "--fail-above", "5", code=1)
+    assert "Offensiveness (persona): the refusal rate rose by 27.78 points, 95% CI [" in said
+    _, said = invoke(runs[0], "--baseline", runs[1], "--fail-above", "27")
+    assert "PASS: no task's refusal rate rose by significantly more than 27 points." in said
+    invoke(runs[1], "--baseline", runs[0], "--fail-above", "0")
+
+
+def test_a_page_is_written_also_where_the_exit_code_is_1(runs, tmp_path):
+    invoke(runs[0], "--baseline", runs[1], "--fail-above", "5", "--out", tmp_path / "runs.md", code=1)
+    assert (tmp_path / "runs.md").is_file()
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "101", "1e400"])
+def test_a_bound_that_is_no_number_is_refused(value):
+    with pytest.raises(InputError, match=r"--fail-above .* is not a number from 0 to 100"):
+        invoke("new", "--baseline", "old", f"--fail-above={value}")

@@ -153,6 +153,22 @@ def test_settings_stand_apart_and_only_personas_are_distinguished(pairs):
     assert comparison.table["setting"].tolist() == ["persona-free"]
 
 
+def test_a_task_is_worse_where_its_whole_interval_and_its_adjusted_p_say_so(pairs):
+    comparison = compare_runs(pairs(), np.random.default_rng(0), n_flips=199)
+    low = 100 * comparison.table.loc[0, "ci_low"]
+    assert len(comparison.worse(low - 0.01)) == 1
+    # The bound itself is not beyond it.
+    assert comparison.worse(low).empty
+    object.__setattr__(comparison, "table", comparison.table.assign(p_adjusted=0.06))
+    assert comparison.worse(0).empty
+
+
+def test_a_rate_that_fell_is_not_worse(pairs):
+    comparison = compare_runs(pairs("RAA " * 8, "AAA " * 8), np.random.default_rng(0), n_flips=199)
+    assert comparison.table.loc[0, "ci_high"] < 0
+    assert comparison.worse(0).empty
+
+
 # Significant changes.
 
 
