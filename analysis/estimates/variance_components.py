@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from ..arrays import Integers, number_combinations, positions
+from ..arrays import Floats, Integers, number_combinations, positions, smallest
 from ..columns import ONE_TEXT, STUDY, name_rule
 from ..contracts import VARIANCE_COMPONENTS
 from ..counts import Counts, check_not_empty
@@ -31,6 +31,29 @@ class _Component:
     found: HalfDifference | None = None
     note: str = ""
     of_neutral: bool = False
+
+
+@dataclass(frozen=True)
+class _Study:
+    """The responses of one model and task.
+
+    Attributes
+    ----------
+    codes : list of (n_entries,) array of int
+        All of the prompts that pairs of responses are counted by.
+    pairs, neutral : Pairs
+        Of responses to prompts with a persona, and to neutral ones.
+    prompt : (n_entries,) array of int
+        Numbers of the distinct prompts with a persona.
+    n_texts : int
+        Texts with such prompts.
+    """
+
+    codes: list[Integers]
+    pairs: Pairs
+    neutral: Pairs
+    prompt: Integers
+    n_texts: int
 
 
 def estimate_variance_components(counts: Counts, run_factors: Sequence[str] = ()) -> pd.DataFrame:
@@ -69,8 +92,6 @@ def estimate_variance_components(counts: Counts, run_factors: Sequence[str] = ()
     """
     apart = [name for name in dict.fromkeys(run_factors) if name not in {REPEAT, _PHRASE}]
     counts.check_factors(["persona", *apart])
-    # Items are numbered once, not for each model and task.
-    counts = counts if counts.found is not None else replace(counts, found={})
     asked, neutral = personas_only(counts), counts.where(setting="neutral")
     check_not_empty(asked, "to prompts with a persona")
     names = [*STUDY, *apart]
@@ -79,9 +100,14 @@ def estimate_variance_components(counts: Counts, run_factors: Sequence[str] = ()
     places = {tuple(row): i for i, row in enumerate(neutral_studies.itertuples(index=False, name=None))}
     entries, neutral_entries = _split(study, len(studies)), _split(neutral_study, len(neutral_studies))
     rows = []
+    last: dict[str | None, _Study] = {}
     for i, row in enumerate(studies.itertuples(index=False, name=None)):
         own = neutral_entries[places[tuple(row)]] if tuple(row) in places else np.zeros(0, dtype=np.int64)
-        parts = _divide(asked, entries[i], neutral, own)
+        sizes = {False: _sizes(asked, entries[i]), True: _sizes(neutral, own)}
+        task = row[STUDY.index("task")]
+        # Models are mostly asked the same prompts.
+        last[task] = _describe(asked, entries[i], neutral, own, last.get(task))
+        parts = _divide(last[task], sizes)
         rows += [dict(zip(names, row, strict=True)) | part for part in parts]
     return pd.DataFrame(rows, columns=[*names, "component", *VARIANCE_COMPONENTS.estimates])
 
@@ -108,23 +134,49 @@ def describe_detectors(counts: Mapping[str, Counts]) -> list[str]:
 
 def _split(group: Integers, n_groups: int) -> list[Integers]:
     """List the entries of each group."""
-    order = np.argsort(group, kind="stable")
-    starts = np.searchsorted(group[order], np.arange(n_groups + 1)).tolist()
+    # Small types are sorted several times faster.
+    order = np.argsort(smallest(group), kind="stable")
+    starts = np.cumsum([0, *np.bincount(group, minlength=n_groups)]).tolist()
     return [order[start:stop] for start, stop in pairwise(starts)]
 
 
-def _divide(asked: Counts, own: Integers, neutral: Counts, own_neutral: Integers) -> list[dict[str, object]]:
-    """Divide the variance of one model and task."""
+def _describe(asked: Counts, own: Integers, neutral: Counts, own_neutral: Integers, other: _Study | None) -> _Study:
+    """Describe the responses of one model and task, as those of another model that was asked the same prompts."""
+    codes = [*_codes(asked, own), *_codes(neutral, own_neutral)]
+    if other and all(np.array_equal(here, there) for here, there in zip(codes, other.codes, strict=True)):
+        pairs, of_neutral = other.pairs.of(_ones(asked, own)), other.neutral.of(_ones(neutral, own_neutral))
+        return replace(other, pairs=pairs, neutral=of_neutral)
     # The jackknife leaves a text out of both tasks.
     _, text = positions(np.concatenate([asked.text[own], neutral.text[own_neutral]]), asked.n_texts)
     n_texts = int(text.max(initial=-1)) + 1
-    of_personas, of_neutral = text[: len(own)], text[len(own) :]
-    pairs = _pairs(asked, own, of_personas, n_texts)
+    of_personas, of_neutral_prompts = text[: len(own)], text[len(own) :]
+    return _Study(
+        codes,
+        _pairs(asked, own, of_personas, n_texts),
+        _pairs(neutral, own_neutral, of_neutral_prompts, n_texts),
+        _prompt(asked, own),
+        int(np.count_nonzero(np.bincount(of_personas))),
+    )
+
+
+def _codes(counts: Counts, own: Integers) -> list[Integers]:
+    """List all of the prompts of one model and task that pairs are counted by."""
+    factors = [counts.codes[name] for name in ("persona", _PHRASE, "template", "language") if name in counts.codes]
+    return [code[own] for code in (counts.n, counts.text, counts.row, counts.prompt, *factors)]
+
+
+def _ones(counts: Counts, own: Integers) -> Floats:
+    return counts.n_refused[own].astype(np.float64)
+
+
+def _divide(study: _Study, sizes: Mapping[bool, dict[str, int]]) -> list[dict[str, object]]:
+    """Divide the variance of one model and task; `sizes` are of its responses, and of the neutral ones."""
+    pairs = study.pairs
     total = pairs.between()
     known = total.whole > 0
-    parts = _components(pairs, total, _prompt(asked, own))
+    parts = _components(pairs, total, study.prompt)
     if _PHRASE not in pairs.factors:
-        parts["wording"] = _neutral_wording(_pairs(neutral, own_neutral, of_neutral, n_texts))
+        parts["wording"] = _neutral_wording(study.neutral)
         parts["persona"] = _beyond(parts["persona"], parts["wording"])
     rest = total
     for part in parts.values():
@@ -132,8 +184,6 @@ def _divide(asked: Counts, own: Integers, neutral: Counts, own_neutral: Integers
     lacking = [name for name in COMPONENTS if not parts[name].found]
     parts["rest"] = _Component(rest, f"includes {', '.join(lacking)}" if lacking else "")
     parts["total"] = _Component(total, _why_none(total))
-    n_asked = len(np.unique(of_personas))
-    sizes = {False: _sizes(asked, own), True: _sizes(neutral, own_neutral)}
     rows: list[dict[str, object]] = []
     for name in (*COMPONENTS, "rest", "total"):
         part = parts[name]
@@ -141,7 +191,7 @@ def _divide(asked: Counts, own: Integers, neutral: Counts, own_neutral: Integers
         estimate, low, high = estimate_share(found, total) if found else (np.nan, np.nan, np.nan)
         row: dict[str, object] = {"component": name, "estimate": estimate, "ci_low": low, "ci_high": high}
         row |= {"variance": found.whole if found else np.nan, "note": part.note, **sizes[part.of_neutral]}
-        row["n_texts"] = n_asked if name in {"rest", "total"} else int(found.clusters.sum()) if found else 0
+        row["n_texts"] = study.n_texts if name in {"rest", "total"} else int(found.clusters.sum()) if found else 0
         rows.append(row)
     # The total has no share but itself.
     rows[-1] |= {"ci_low": np.nan, "ci_high": np.nan}
@@ -158,8 +208,9 @@ def _pairs(counts: Counts, own: Integers, text: Integers, n_texts: int) -> Pairs
     if _PHRASE in factors:
         factors[_PHRASE] = number_combinations([factors["persona"], factors[_PHRASE]])
         nested[_PHRASE] = "persona"
-    n, ones = (values[own].astype(np.float64) for values in (counts.n, counts.n_refused))
-    return Pairs(n, ones, text, _item(counts, own), n_texts, factors, nested)
+    return Pairs(
+        counts.n[own].astype(np.float64), _ones(counts, own), text, _item(counts, own), n_texts, factors, nested
+    )
 
 
 def _code(counts: Counts, name: str, own: Integers) -> Integers | None:
@@ -177,21 +228,11 @@ def _code(counts: Counts, name: str, own: Integers) -> Integers | None:
     return code if len(code) and (code != code[0]).any() else None
 
 
-def _items(counts: Counts) -> Integers:
-    """Return numbers of the texts, or of the rows of a task in which the row is part of the prompt: (n_entries,)."""
-
-    def find() -> Integers:
-        tasks = [number for number, task in enumerate(counts.levels["task"]) if task in ONE_TEXT]
-        row = np.where(np.isin(counts.codes["task"], tasks), -1, counts.row)
-        return number_combinations([counts.text, row])
-
-    return counts.once(("items",), find)
-
-
 def _item(counts: Counts, own: Integers) -> Integers:
-    """Return the items of one model and task, numbered from 0."""
-    items = _items(counts)
-    return positions(items[own], int(items.max(initial=-1)) + 1)[1]
+    """Return numbers of the texts of one model and task, or of its rows if the row is part of the prompt."""
+    tasks = [number for number, task in enumerate(counts.levels["task"]) if task in ONE_TEXT]
+    row = np.where(np.isin(counts.codes["task"][own], tasks), -1, counts.row[own])
+    return number_combinations([counts.text[own], row])
 
 
 def _prompt(counts: Counts, own: Integers) -> Integers:

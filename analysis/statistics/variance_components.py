@@ -1,8 +1,8 @@
 """Components of the variance of 0/1 values by how often pairs of values differ, and their jackknife."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from .clustered import cluster_correction, variance_of_scores
 from .intervals import student, totals
 
 _Keys: TypeAlias = tuple[str, ...]
+_Found = TypeVar("_Found")
 
 LEAST_CLUSTERS = 10
 """The least number of clusters with pairs of a kind from which a component is estimated."""
@@ -67,6 +68,8 @@ class Pairs:
         By factor, the one whose levels its levels are parts of.
     known : dict
         Pairs counted before.
+    layout : dict
+        What was found of all but `ones`, for pairs that differ in nothing else.
     """
 
     n: Floats
@@ -77,6 +80,18 @@ class Pairs:
     factors: Mapping[str, Integers]
     nested: Mapping[str, str]
     known: dict[tuple[bool, _Keys], tuple[Floats, Floats]] = field(default_factory=dict, repr=False, compare=False)
+    layout: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def of(self, ones: Floats) -> "Pairs":
+        """Return pairs of the same entries with other values, which are counted in a fraction of the time."""
+        return replace(self, ones=ones, known={})
+
+    def _once(self, what: Hashable, find: Callable[[], _Found]) -> _Found:
+        """Find what does not depend on `ones`, or reuse it."""
+        if what not in self.layout:
+            self.layout[what] = find()
+        found: _Found = self.layout[what]
+        return found
 
     def between(self, *shared: str) -> HalfDifference:
         """Compare pairs of different clusters that share exactly these factors, each pair with the same weight."""
@@ -96,16 +111,18 @@ class Pairs:
         less : sequence of str, optional
             Subtract, within items that have both, the pairs that share exactly these factors instead.
         """
-        sizes = totals(self.item, self.n)
+        sizes, cluster = self._once(
+            "items", lambda: (totals(self.item, self.n), self.cluster[first_entries(self.item)])
+        )
         of_item = self._share_of_items(shared)
         if less is not None:
             of_item = self._share_of_items(less) - of_item
-        return self._average(of_item, sizes, self.cluster[first_entries(self.item)])
+        return self._average(of_item, sizes, cluster)
 
     def repeated(self, prompt: Integers) -> HalfDifference:
         """Compare pairs of one prompt, which share everything: (n_entries,) int, from 0."""
-        differ, pairs = self._count(prompt)
-        sizes = totals(prompt, self.n)
+        sizes, ones = totals(prompt, self.n), totals(prompt, self.ones)
+        differ, pairs = ones * (sizes - ones), sizes * (sizes - 1) / 2
         with np.errstate(invalid="ignore"):
             return self._average(differ / pairs, sizes, self.cluster[first_entries(prompt)])
 
@@ -146,29 +163,33 @@ class Pairs:
 
     def _within(self, keys: _Keys) -> tuple[Floats, Floats]:
         """Count by item the pairs that share at least these factors."""
-        cell = number_combinations([self.item, *(self.factors[name] for name in keys)])
-        item = self.item[first_entries(cell)]
-        n_items = int(self.item.max(initial=-1)) + 1
-        differ, pairs = (totals(item, one, n_items) for one in self._count(cell))
-        return differ, pairs
+
+        def find() -> tuple[Integers, Integers, Floats, Floats]:
+            cell = number_combinations([self.item, *(self.factors[name] for name in keys)])
+            item, n = self.item[first_entries(cell)], totals(cell, self.n)
+            return cell, item, n, totals(item, n * (n - 1) / 2, int(self.item.max(initial=-1)) + 1)
+
+        cell, item, n, pairs = self._once((True, keys), find)
+        ones = totals(cell, self.ones)
+        return totals(item, ones * (n - ones), len(pairs)), pairs
 
     def _between(self, keys: _Keys) -> tuple[Floats, Floats]:
         """Count by cluster its pairs with values of other clusters that share at least these factors."""
-        parts = [self.factors[name] for name in keys] or [np.zeros(len(self.n), dtype=np.int64)]
-        cell = number_combinations(parts)
-        own = number_combinations([self.cluster, cell])
-        at = first_entries(own)
-        n, ones = totals(own, self.n), totals(own, self.ones)
-        n_others, ones_others = (totals(cell[at], one)[cell[at]] - one for one in (n, ones))
-        differ = ones * (n_others - ones_others) + (n - ones) * ones_others
-        cluster = self.cluster[at]
-        by_cluster = [totals(cluster, one, self.n_clusters) for one in (differ, n * n_others)]
-        return by_cluster[0], by_cluster[1]
 
-    def _count(self, cell: Integers) -> tuple[Floats, Floats]:
-        """Count the pairs within each cell whose values differ, and all pairs."""
-        n, ones = totals(cell, self.n), totals(cell, self.ones)
-        return ones * (n - ones), n * (n - 1) / 2
+        def find() -> tuple[Integers, Integers, Integers, Floats, Floats, Floats]:
+            parts = [self.factors[name] for name in keys] or [np.zeros(len(self.n), dtype=np.int64)]
+            cell = number_combinations(parts)
+            own = number_combinations([self.cluster, cell])
+            at = first_entries(own)
+            n, cell, cluster = totals(own, self.n), cell[at], self.cluster[at]
+            n_others = totals(cell, n)[cell] - n
+            return own, cell, cluster, n, n_others, totals(cluster, n * n_others, self.n_clusters)
+
+        own, cell, cluster, n, n_others, pairs = self._once((False, keys), find)
+        ones = totals(own, self.ones)
+        ones_others = totals(cell, ones)[cell] - ones
+        differ = ones * (n_others - ones_others) + (n - ones) * ones_others
+        return totals(cluster, differ, self.n_clusters), pairs
 
 
 def estimate_share(part: HalfDifference, whole: HalfDifference) -> tuple[float, float, float]:

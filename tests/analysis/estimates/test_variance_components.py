@@ -70,6 +70,19 @@ def test_components_add_up_to_the_total(make_counts, seed):
     assert total == pytest.approx(p * (1 - p) * n / (n - 1), abs=0.05)
 
 
+def test_models_with_the_same_prompts_and_with_others_have_the_components_that_each_has_alone(make_counts):
+    rng = np.random.default_rng(0)
+
+    def asked(model):
+        refused = (lambda *_: rng.random() < 0.4, lambda *_: rng.random() < 0.2)
+        return crossed(refused[0], model=model) + crossed(refused[1], "neutral", PHRASES, model=model)
+
+    rows = {"a": asked("a"), "b": asked("b"), "c": asked("c")[6:], "d": asked("d")}
+    together = estimate_variance_components(make_counts([row for own in rows.values() for row in own]))
+    alone = [estimate_variance_components(make_counts(own)) for own in rows.values()]
+    pd.testing.assert_frame_equal(together, pd.concat(alone, ignore_index=True), rtol=1e-12)
+
+
 def test_the_wording_is_that_of_neutral_phrases_and_is_subtracted_from_personas(make_counts):
     asked = crossed(lambda _, a, __: a == 0)
     alone = by_component(make_counts(asked))
