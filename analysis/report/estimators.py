@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ..contracts import INTERACTIONS
-from ..counts import Counts
+from ..counts import Counts, share
 from ..estimates import estimate_interactions
 
 _PAIRS = (("model", "response_type"), ("persona", "response_type"), ("persona", "task"))
@@ -38,6 +38,7 @@ class Estimator:
 def estimate_pairs(counts: Counts) -> pd.DataFrame:
     """Estimate the interactions of the pairs of factors that a study has."""
     pairs = [pair for pair in _PAIRS if set(pair) <= set(counts.levels)]
+    (counts,) = share({"": counts}).values()
     parts = [estimate_interactions(counts, *pair) for pair in pairs]
     filled = [part for part in parts if len(part)]
     columns = [*INTERACTIONS.keys, *INTERACTIONS.estimates]

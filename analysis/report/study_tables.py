@@ -13,6 +13,7 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from refusal_metrics.errors import InputError, unknown_name
 
@@ -138,7 +139,8 @@ def estimate_study(
     fitted = None
     # The regression and the trend need it in two threads; if both began to import it, one would see half of it.
     importlib.import_module("formulaic.parser")
-    with ThreadPoolExecutor(N_THREADS) as threads:
+    # A table has a thread. Those of a matrix product would wait in a loop, for longer than the product takes.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(N_THREADS) as threads:
         if len(asked.n):
             jobs |= {estimator.name: partial(estimator.estimate, asked) for estimator in ESTIMATORS}
             if (asked.codes.get("persona", np.zeros(0)) >= 0).any():
