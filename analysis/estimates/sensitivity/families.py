@@ -213,7 +213,7 @@ class Families:
 def _is_of_texts(counts: Counts, name: str) -> bool:
     """Return whether all prompts of a text have one level of a factor that has several."""
     code = counts.codes[name]
-    return len(np.unique(code)) > 1 and _is_constant(code, counts.text)
+    return bool((code != code[:1]).any()) and _is_constant(code, counts.text)
 
 
 def _is_constant(code: NDArray[np.integer], unit: NDArray[np.integer]) -> bool:

@@ -117,10 +117,11 @@ class Grid:
         is_same = all((of_run - each_run[0]).count_nonzero() == 0 for of_run in each_run)
         self._n_by_text = each_run[0] if is_same else n_by_text
         self.observed = self._add_texts(np.ones((counts.n_texts, 1)))
-        self._texts = [np.unique(counts.text[self.task == task]) for task in range(len(tasks))]
-        is_asked = np.zeros((len(runs), counts.n_texts), dtype=bool)
-        is_asked[self.run, counts.text] = True
-        self.n_texts = np.stack([is_asked[:, texts].sum(axis=1) for texts in self._texts], axis=1)
+        is_asked = np.zeros((len(tasks), len(runs), counts.n_texts), dtype=bool)
+        is_asked[self.task, self.run, counts.text] = True
+        self._texts = [np.flatnonzero(of_task.any(axis=0)) for of_task in is_asked]
+        by_run = is_asked.any(axis=0)
+        self.n_texts = np.stack([by_run[:, texts].sum(axis=1) for texts in self._texts], axis=1)
 
     @property
     def n_cells(self) -> int:
