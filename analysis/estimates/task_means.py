@@ -164,8 +164,8 @@ def _shrunken(
     known = np.bincount(group, compared.within & ~np.isnan(least), len(named)) > 0
     known &= np.bincount(group, ~compared.within, len(named)) == 0
     found = np.full(len(named), np.nan)
-    for members in named.groupby(list(family_by), sort=False, dropna=False).indices.values():
-        at = np.asarray(members, dtype=np.int64)
+    for rows in named.groupby(list(family_by), sort=False, dropna=False).indices.values():
+        at = np.asarray(rows, dtype=np.int64)
         at = at[known[at]]
         if len(at):
             found[at] = shrink_family(
