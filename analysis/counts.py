@@ -131,7 +131,7 @@ class Counts:
         """
         shape = [len(self.levels[factor]) + 1 for factor in factors]
         # In place and in half the width, if it holds them, which takes half as long.
-        code = np.zeros(len(self.n), dtype=np.int32 if math.prod(shape) < 1 << 31 else np.int64)
+        code: Integers = np.zeros(len(self.n), dtype=np.int32 if math.prod(shape) < 1 << 31 else np.int64)
         for factor, size in zip(factors, shape, strict=True):
             code *= size
             code += self.codes[factor]

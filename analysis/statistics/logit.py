@@ -153,7 +153,7 @@ class _Columns:
     def distances(self, inverse: Floats) -> Floats:
         """Compute x' A x of each cell: (n_cells,)."""
         values = self.x.data * (self.x @ inverse)[self.row, self.x.indices]
-        return np.bincount(self.row, weights=values, minlength=self.x.shape[0])
+        return np.bincount(self.row, weights=values, minlength=self.x.shape[0]).astype(np.float64)
 
 
 def _search(

@@ -120,7 +120,7 @@ class Grid:
         is_asked = np.zeros((len(tasks), len(runs), counts.n_texts), dtype=bool)
         is_asked[self.task, self.run, counts.text] = True
         self._texts = [np.flatnonzero(of_task.any(axis=0)) for of_task in is_asked]
-        by_run = is_asked.any(axis=0)
+        by_run = np.asarray(is_asked.any(axis=0), dtype=np.bool_)
         self.n_texts = np.stack([by_run[:, texts].sum(axis=1) for texts in self._texts], axis=1)
 
     @property
