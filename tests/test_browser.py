@@ -335,7 +335,7 @@ def test_a_dark_page_is_printed_as_a_light_one(open_page):
         opened.wait_for_figures()
         pdf = opened.page.pdf()
         streams = [
-            zlib.decompress(s)
+            zlib.decompressobj().decompress(s)  # a stream can end in what looks like an end of line
             for s in re.findall(rb"FlateDecode.*?stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL)
             if s[:1] == b"x"
         ]
@@ -362,7 +362,7 @@ def test_the_keyboard_reaches_the_page_and_sorts_with_enter(open_page):
         if page.evaluate("document.activeElement.matches('#board th:nth-child(2) button')"):
             break
     assert "theme" in reached
-    assert reached[-1] == "task"
+    assert reached[-1] == "mean %"
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     page.keyboard.press("Enter")
     assert page.locator("#board th:nth-child(2)").get_attribute("aria-sort") == "ascending"

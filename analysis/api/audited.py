@@ -14,7 +14,18 @@ _FRAME = "the data frame"
 
 
 class TableAudit(Audit):
-    """What an audit found; see `audit`."""
+    """What an audit found; see `audit`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import refusal_metrics as rm
+    >>> verdicts = {"a pilot": 1, "a person": 0}
+    >>> rows = [(text, who, refused) for text in range(40) for who, refused in verdicts.items()]
+    >>> found = rm.audit(pd.DataFrame(rows, columns=["text_id", "persona", "refused"]), verdict="refused")
+    >>> found.differences[["persona", "baseline", "decision"]].values.tolist()
+    [['a pilot', 'a person', 'hangs on the detector']]
+    """
 
     def write(self, out: AnyPath, *, force: bool = False) -> list[Path]:
         """Write a page, tables and the judged responses into a folder.
@@ -34,6 +45,16 @@ class TableAudit(Audit):
         ------
         InputError
             If the folder cannot be written.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import refusal_metrics as rm
+        >>> verdicts = {"a pilot": 1, "a person": 0}
+        >>> rows = [(text, who, refused) for text in range(40) for who, refused in verdicts.items()]
+        >>> found = rm.audit(pd.DataFrame(rows, columns=["text_id", "persona", "refused"]), verdict="refused")
+        >>> sorted(path.name for path in found.write(folder / "audit") if path.suffix in {".html", ".md"})
+        ['audit.html', 'audit.md']
         """
         return write_audit(self, Path(out), force=force)
 

@@ -289,7 +289,7 @@ class Study(Tables):
         --------
         >>> written = study.report(folder / "report", tables_only=True, replicates=100)
         >>> sorted(path.name for path in written if path.name.startswith("rates"))
-        ['rates.csv', 'rates_by_persona.csv']
+        ['rates.csv', 'rates_by_model.csv', 'rates_by_persona.csv']
         """
         folder = Path(out)
         formats = [] if figures == "none" else names_of(figures, "figures")

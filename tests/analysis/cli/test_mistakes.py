@@ -36,10 +36,19 @@ MISTAKES = {
 }
 
 
+@pytest.fixture(scope="module")
+def warm(logs, tmp_path_factory):
+    """A run whose results file names a temperature."""
+    out = tmp_path_factory.mktemp("warm") / "results"
+    task = logs.task_name("offensiveness", "persona")
+    logs.write_run(out, "RNA RAA", asked={"configs": logs.generation(task, temperature=1)})
+    return out
+
+
 @pytest.mark.parametrize("command", MISTAKES)
-def test_every_mistake_is_one_sentence_and_no_result(fail, results, tmp_path, command):
+def test_every_mistake_is_one_sentence_and_no_result(fail, results, warm, tmp_path, command):
     name, *options = command.format(tmp=tmp_path).split()
-    printed = fail(name, results, *options)
+    printed = fail(name, warm if {"tempearture", "temperature"} & set(options) else results, *options)
     assert printed.out == ""
     *_, sentence = printed.err.splitlines()
     assert sentence.startswith("persona-refusal: ")

@@ -23,15 +23,14 @@ def persona_texts(effect, n_texts=60, seed=1):
     return rows, refused
 
 
-def test_the_interval_of_a_significant_difference_is_that_of_the_level_for_one_of_four(make_counts, monkeypatch):
+def test_the_interval_of_a_significant_difference_is_that_of_the_level_for_one_of_four(make_counts):
     counts = make_counts(persona_texts(0.6)[0])
     table = estimate_contrasts(counts, "neutral").set_index("persona")
     assert table.index[table["p_adjusted"] <= 0.05].tolist() == ["woman"]
     others = table.drop("woman")
     assert others[["estimate_shrunken", "ci_low_named", "ci_high_named"]].isna().all(axis=None)
     # Benjamini and Yekutieli: .05 R / m.
-    monkeypatch.setattr("refusal_metrics.analysis.estimates.contrasts.CONFIDENCE", 1 - 0.05 / 4)
-    wide = estimate_contrasts(counts, "neutral").set_index("persona").loc["woman"]
+    wide = estimate_contrasts(counts, "neutral", confidence=1 - 0.05 / 4).set_index("persona").loc["woman"]
     named = table.loc["woman", ["ci_low_named", "ci_high_named"]].tolist()
     assert named == pytest.approx(wide[["ci_low", "ci_high"]].tolist())
     assert 0 < named[0] < table.loc["woman", "ci_low"] < table.loc["woman", "ci_high"] < named[1]

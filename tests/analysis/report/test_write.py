@@ -149,7 +149,7 @@ def test_every_table_of_the_contract_is_written_with_its_columns_and_no_other(sm
 
 def test_the_tables_in_the_files_are_those_that_are_returned(write, tmp_path):
     returned = write(tmp_path / "out")
-    for name, table in returned.items():
+    for name, table in returned.tables.items():
         assert (tmp_path / "out" / "tables" / f"{name}.csv").read_text(encoding="utf-8") == table.to_csv(index=False)
 
 
