@@ -21,6 +21,17 @@ _ROOM = 1 << 23
 """The largest number of text-by-cell counts in a dense array (64 MB)."""
 
 
+def simultaneous_level(n: int) -> float:
+    """Return the confidence level of each of n intervals, so that all cover together with 95% (Bonferroni).
+
+    Examples
+    --------
+    >>> simultaneous_level(1), simultaneous_level(10)
+    (0.95, 0.995)
+    """
+    return 1 - (1 - CONFIDENCE) / max(n, 1)
+
+
 def from_zero(index: Integers) -> Integers:
     """Convert indices to codes: shift them, or renumber them if they are far apart."""
     low, high = int(index.min(initial=0)), int(index.max(initial=0))

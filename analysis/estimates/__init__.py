@@ -10,7 +10,7 @@ from refusal_metrics.faces import lazy
 
 if TYPE_CHECKING:
     from .blocks import split_texts
-    from .compared import personas_only
+    from .compared import find_baseline, personas_only
     from .contrasts import describe_missing, estimate_contrasts, estimate_setting_contrasts
     from .interactions import describe_no_interactions, estimate_interactions
     from .looks import look_at_contrasts, look_at_strata
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .run_trend import RunTrend, estimate_run_trend
     from .sensitivity.estimate import N_THREADS, Sensitivity, estimate_sensitivity
     from .spread import estimate_spread
-    from .task_means import average_rates, estimate_persona_differences
+    from .task_means import average_estimates, average_rates, estimate_persona_differences
     from .trend import estimate_trend
     from .undetermined import estimate_undetermined, estimate_undetermined_contrasts
     from .variance_components import COMPONENTS, REPEAT, describe_detectors, estimate_variance_components
@@ -35,7 +35,7 @@ else:
         __name__,
         {
             "blocks": ["split_texts"],
-            "compared": ["personas_only"],
+            "compared": ["find_baseline", "personas_only"],
             "contrasts": ["describe_missing", "estimate_contrasts", "estimate_setting_contrasts"],
             "interactions": ["describe_no_interactions", "estimate_interactions"],
             "model_properties": ["look_up", "look_up_families", "read_properties"],
@@ -50,7 +50,7 @@ else:
             "regression.fit": ["Fit", "fit"],
             "sensitivity.estimate": ["N_THREADS", "Sensitivity", "estimate_sensitivity"],
             "spread": ["estimate_spread"],
-            "task_means": ["average_rates", "estimate_persona_differences"],
+            "task_means": ["average_estimates", "average_rates", "estimate_persona_differences"],
             "trend": ["estimate_trend"],
             "undetermined": ["estimate_undetermined", "estimate_undetermined_contrasts"],
             "variance_components": ["COMPONENTS", "REPEAT", "describe_detectors", "estimate_variance_components"],
@@ -70,6 +70,7 @@ __all__ = [
     "RunTrend",
     "Sensitivity",
     "average_differences",
+    "average_estimates",
     "average_rates",
     "count_for_hibayes",
     "describe_detectors",
@@ -90,6 +91,7 @@ __all__ = [
     "estimate_undetermined_contrasts",
     "estimate_variance_components",
     "estimate_wordings",
+    "find_baseline",
     "fit",
     "has_phrases",
     "look_at_contrasts",

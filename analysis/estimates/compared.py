@@ -144,6 +144,16 @@ def pool_by_family(
     return pool_overdispersion(differences, pd.factorize(kinds)[0])
 
 
+def find_baseline(counts: Counts) -> str:
+    """Return what personas are compared with by default: neutral prompts if there are any, or the other personas.
+
+    Returns
+    -------
+    {"neutral", "others"}
+    """
+    return BASELINES[0] if len(counts.where(setting=BASELINES[0]).n) else OTHERS
+
+
 def personas_only(counts: Counts) -> Counts:
     """Select the responses to prompts with a persona."""
     asked = counts.where(setting="persona")

@@ -26,16 +26,38 @@ import pandas as pd
 from scipy import sparse
 
 from ..arrays import ALPHA, Floats, Integers
-from ..columns import ALL_TASKS, BASELINES, OTHERS, STUDY
+from ..columns import ALL_TASKS, STUDY
 from ..contracts import PERSONA_DIFFERENCES, RATES_BY_MODEL
 from ..counts import Counts
 from ..statistics import detectable, interval_of_difference, interval_of_means
-from .compared import Compared, compare_personas, pool_by_family
+from .compared import Compared, compare_personas, find_baseline, pool_by_family
 from .contrasts import POWER
 from .repeated import Repeated
 from .selected import least_variances, shrink_family
 
+_ENDS = ("estimate", "ci_low", "ci_high")
 _SIZES = ("n", "n_texts", "n_refused", "n_baseline", "n_refused_baseline")
+
+
+def average_estimates(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Average estimates of different texts, with equal weights.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns `by` and ``estimate, ci_low, ci_high``.
+    by : sequence of str
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same columns; one row for each combination of `by`, in order of appearance.
+    """
+    groups = table.groupby([*by], sort=False, dropna=False)
+    of_row = groups.ngroup().to_numpy(dtype=np.int64)
+    estimate, low, high = (table[name].to_numpy(dtype=np.float64) for name in _ENDS)
+    means = interval_of_means(estimate, low, high, of_row, groups.ngroups)
+    return groups.size().reset_index()[[*by]].assign(**dict(zip(_ENDS, means, strict=True)))
 
 
 def average_rates(rates: pd.DataFrame, run_factors: Sequence[str] = ()) -> pd.DataFrame:
@@ -56,11 +78,10 @@ def average_rates(rates: pd.DataFrame, run_factors: Sequence[str] = ()) -> pd.Da
     """
     by = ["model", "setting", *run_factors, "rule"]
     groups = rates.groupby(by, sort=False, dropna=False)
-    of_row = groups.ngroup().to_numpy(dtype=np.int64)
-    table = groups.agg(n_tasks=("task", "nunique"), n=("n", "sum"), n_refused=("n_refused", "sum")).reset_index()
-    mean, low, high = (rates[name].to_numpy(dtype=np.float64) for name in ("estimate", "ci_low", "ci_high"))
-    ends = interval_of_means(mean, low, high, of_row, len(table))
-    table = table.assign(**dict(zip(("estimate", "ci_low", "ci_high"), ends, strict=True)))
+    sizes = groups.agg(n_tasks=("task", "nunique"), n=("n", "sum"), n_refused=("n_refused", "sum"))
+    table = average_estimates(rates, by).assign(
+        **{name: sizes[name].to_numpy() for name in ("n_tasks", "n", "n_refused")}
+    )
     return table[[*by, *RATES_BY_MODEL.estimates]]
 
 
@@ -95,7 +116,7 @@ def estimate_persona_differences(
         For an unknown baseline or factor, or counts without personas.
     """
     if baseline is None:
-        baseline = BASELINES[0] if len(counts.where(setting=BASELINES[0]).n) else OTHERS
+        baseline = find_baseline(counts)
     study = [*STUDY, *dict.fromkeys(run_factors)]
     compared = compare_personas([counts], [baseline], study)[0]
     differences, phi = pool_by_family(compared.differences, compared.family, compared.within)

@@ -7,9 +7,9 @@ from itertools import chain
 
 import pandas as pd
 
-from ..columns import OTHERS, STANDARDISED, STATES, STUDY_COLUMNS
+from ..columns import STANDARDISED, STATES, STUDY_COLUMNS
 from ..counts import Counts
-from ..estimates import estimate_contrasts, estimate_rate_errors, estimate_rates, has_phrases
+from ..estimates import estimate_contrasts, estimate_rate_errors, estimate_rates, find_baseline, has_phrases
 from ..labels import estimate_corrected, estimate_corrected_contrasts
 
 CLUSTERED = "linearised, clustered by text (Liang and Zeger 1986)"
@@ -138,7 +138,7 @@ def list_results(counts: Counts, sums: pd.DataFrame | None = None) -> tuple[dict
     """
     personas = [name for name in _BY_PERSONA if name in counts.levels]
     parts = [_rates(counts, STUDY_COLUMNS)]
-    baseline = "neutral" if "neutral" in counts.levels["setting"] else OTHERS
+    baseline = find_baseline(counts)
     if "persona" in personas:
         asked = counts.where(setting="persona")
         parts.append(_rates(asked, [*STUDY_COLUMNS, *personas]))

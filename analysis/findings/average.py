@@ -24,10 +24,17 @@ from scipy import special
 
 from refusal_metrics.errors import InputError
 
-from ..arrays import CONFIDENCE
+from ..arrays import CONFIDENCE, simultaneous_level
 from ..columns import OTHERS
 from ..counts import Counts
-from ..estimates import average_differences, estimate_contrasts, estimate_pool, personas_only
+from ..estimates import (
+    average_differences,
+    average_estimates,
+    estimate_contrasts,
+    estimate_pool,
+    find_baseline,
+    personas_only,
+)
 from ..labels import LabelSums, estimate_corrected_contrasts
 
 _ENDS = ["estimate", "ci_low", "ci_high"]
@@ -59,7 +66,7 @@ class Average:
     n_labelled: int = 0
 
 
-def find_baseline(counts: Counts) -> str | None:
+def choose_baseline(counts: Counts) -> str | None:
     """Return what personas are compared with: neutral prompts if there are any, or the other personas.
 
     Returns
@@ -69,9 +76,8 @@ def find_baseline(counts: Counts) -> str | None:
     """
     if "persona" not in counts.levels or not len((asked := personas_only(counts)).n):
         return None
-    if len(counts.where(setting="neutral").n):
-        return "neutral"
-    return OTHERS if len(np.unique(asked.codes["persona"])) > 1 else None
+    baseline = find_baseline(counts)
+    return None if baseline == OTHERS and len(np.unique(asked.codes["persona"])) < 2 else baseline
 
 
 def average_personas(counts: Counts, baseline: str) -> Average:
@@ -124,9 +130,7 @@ def correct_personas(sums: LabelSums, counts: Counts, baseline: str) -> Average 
     found = found[found["estimate"].notna()]
     if found.empty:
         return None
-    # Corrected intervals have one level; normal quantiles widen them.
-    ratio = float(special.ndtri((1 + simultaneous(counts)) / 2) / special.ndtri((1 + CONFIDENCE) / 2))
-    table = widen(found[["persona", *_ENDS]].reset_index(drop=True), ratio, -1.0)
+    table = widen(found[["persona", *_ENDS]].reset_index(drop=True), ratio_of(simultaneous(counts)), -1.0)
     asked = personas_only(counts)
     models, tasks = _levels(asked, "model"), _levels(asked, "task")
     n_labelled = int(sums.sums[["n_labelled_refused", "n_labelled_others"]].to_numpy().sum())
@@ -135,7 +139,12 @@ def correct_personas(sums: LabelSums, counts: Counts, baseline: str) -> Average 
 
 def simultaneous(counts: Counts) -> float:
     """Return the level of the interval of one persona at which those of all personas are simultaneous."""
-    return 1 - (1 - CONFIDENCE) / max(len(np.unique(personas_only(counts).codes["persona"])), 1)
+    return simultaneous_level(len(np.unique(personas_only(counts).codes["persona"])))
+
+
+def ratio_of(level: float) -> float:
+    """Return how many times as wide as usual an interval of another level is; by normal quantiles."""
+    return float(special.ndtri((1 + level) / 2) / special.ndtri((1 + CONFIDENCE) / 2))
 
 
 def widen(table: pd.DataFrame, ratio: float, lowest: float = 0.0) -> pd.DataFrame:
@@ -146,35 +155,9 @@ def widen(table: pd.DataFrame, ratio: float, lowest: float = 0.0) -> pd.DataFram
     )
 
 
-def mean_over(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Average estimates of different texts, with equal weights: one row for each combination of `by`.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Columns `by` and ``estimate, ci_low, ci_high``.
-    by : list of str
-
-    Returns
-    -------
-    pandas.DataFrame
-        The same columns.
-    """
-    squares = table.assign(
-        below=(table["estimate"] - table["ci_low"]) ** 2, above=(table["ci_high"] - table["estimate"]) ** 2
-    )
-    groups = squares.groupby(by, sort=False)
-    # The sum of missing numbers would be 0.
-    total = {name: groups[name].agg(lambda values: values.sum(skipna=False)) for name in ("estimate", "below", "above")}
-    n = groups.size()
-    mean = total["estimate"] / n
-    ends = {"ci_low": mean - np.sqrt(total["below"]) / n, "ci_high": mean + np.sqrt(total["above"]) / n}
-    return pd.DataFrame({"estimate": mean, **ends}).reset_index()
-
-
 def _average_contrasts(contrasts: pd.DataFrame, baseline: str) -> Average:
     """Average the differences of one model over its tasks."""
-    table = mean_over(contrasts, ["persona"])
+    table = average_estimates(contrasts, ["persona"])
     models = tuple(str(name) for name in contrasts["model"].unique())
     return Average(table, baseline, models, contrasts["task"].nunique(), _NO_EACH)
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import pandas as pd
-from scipy import special
 
-from ..arrays import CONFIDENCE
+from ..arrays import simultaneous_level
 from ..display import counted, plain, points
+from ..estimates import average_estimates
 from ..responses import MUCH
-from .average import mean_over, widen
+from .average import ratio_of, widen
 
 
 def describe_models(rates: pd.DataFrame, outcomes: pd.DataFrame | None = None) -> Iterator[str]:
@@ -26,8 +26,8 @@ def describe_models(rates: pd.DataFrame, outcomes: pd.DataFrame | None = None) -
     str
         A sentence, and which responses count as not refused though nothing is known of them.
     """
-    ratio = float(special.ndtri((1 + _simultaneous(rates)) / 2) / special.ndtri((1 + CONFIDENCE) / 2))
-    models = widen(mean_over(rates, ["model"]), ratio).sort_values("estimate", ascending=False, kind="stable")
+    ratio = ratio_of(simultaneous_level(rates["model"].nunique()))
+    models = widen(average_estimates(rates, ["model"]), ratio).sort_values("estimate", ascending=False, kind="stable")
     top, n_tasks = models.iloc[0], rates["task"].nunique()
     averaged = f", averaged over {counted(n_tasks, 'task')}" if n_tasks > 1 else ""
     share = f"{points(top['estimate'])}%{_interval(top)} of persona prompts{averaged}"
@@ -46,10 +46,6 @@ def describe_models(rates: pd.DataFrame, outcomes: pd.DataFrame | None = None) -
             who = f", and {_name_near(near)}" if len(others) > 1 else " and"
             sentence += f"{who} may refuse as often"
     yield f"{sentence}.{_unread(rates, outcomes)}"
-
-
-def _simultaneous(rates: pd.DataFrame) -> float:
-    return 1 - (1 - CONFIDENCE) / rates["model"].nunique()
 
 
 def _interval(row: "pd.Series[float]") -> str:

@@ -14,7 +14,7 @@ import pandas as pd
 from ..columns import PHRASE
 from ..counts import Counts
 from ..display import counted, plain, points
-from ..estimates import personas_only
+from ..estimates import average_estimates, personas_only
 from ..labels import (
     MEASURED,
     LabelSums,
@@ -24,7 +24,7 @@ from ..labels import (
     explain_difference,
     measured_by_labels,
 )
-from .average import Average, average_personas, correct_personas, find_baseline, mean_over
+from .average import Average, average_personas, choose_baseline, correct_personas
 from .models import describe_models
 from .size import WANTED, find_size
 from .sure import describe_sure
@@ -101,7 +101,7 @@ def list_findings(evidence: Evidence) -> tuple[str, ...]:
     """
     if evidence.rates.empty:
         return ("No persona task was run, so there are no findings on personas.",)
-    baseline = find_baseline(evidence.counts)
+    baseline = choose_baseline(evidence.counts)
     if baseline is None:
         return (
             *describe_models(evidence.rates, evidence.outcomes),
@@ -213,7 +213,7 @@ def _wordings(evidence: Evidence, persona: str, n_wordings: int) -> Iterator[str
     if own is None or own.empty or own[["ci_low", "ci_high"]].isna().to_numpy().any():
         yield "Whether it exceeds the spread of wordings is unknown."
         return
-    mean = mean_over(own, ["model"])[["estimate", "ci_low", "ci_high"]].mean()
+    mean = average_estimates(own, ["model"])[["estimate", "ci_low", "ci_high"]].mean()
     ends = f"[{points(mean['ci_low'], signed=True)}, {points(mean['ci_high'], signed=True)}]"
     yield f"For wordings like these, the difference is {points(mean['estimate'], signed=True)} pp {ends}."
 

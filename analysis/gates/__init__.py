@@ -11,14 +11,14 @@ from refusal_metrics.faces import lazy
 if TYPE_CHECKING:
     from .conditions import Condition, parse_condition, parse_conditions, parse_margin
     from .study import check_counts, check_responses
-    from .verdicts import EXIT_CODES, Checked, Gate, Verdict, judge, simultaneous_level
+    from .verdicts import EXIT_CODES, Checked, Gate, Verdict, judge
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
             "conditions": ["Condition", "parse_condition", "parse_conditions", "parse_margin"],
             "study": ["check_counts", "check_responses"],
-            "verdicts": ["EXIT_CODES", "Checked", "Gate", "Verdict", "judge", "simultaneous_level"],
+            "verdicts": ["EXIT_CODES", "Checked", "Gate", "Verdict", "judge"],
         },
     )
 
@@ -34,5 +34,4 @@ __all__ = [
     "parse_condition",
     "parse_conditions",
     "parse_margin",
-    "simultaneous_level",
 ]

@@ -6,13 +6,13 @@ import pandas as pd
 
 from refusal_metrics.errors import InputError
 
-from ..arrays import CONFIDENCE
-from ..columns import BASELINES, OTHERS, STUDY, name_part
+from ..arrays import CONFIDENCE, simultaneous_level
+from ..columns import BASELINES, STUDY, name_part
 from ..counts import Counts, check_not_empty
-from ..estimates import estimate_contrasts, rate_intervals
+from ..estimates import estimate_contrasts, find_baseline, rate_intervals
 from ..responses import Responses, count_responses, count_usable, fail_gate
 from .conditions import PERSONA_GAP, Condition
-from .verdicts import Gate, judge, simultaneous_level
+from .verdicts import Gate, judge
 
 _DETECTORS = {"refusal_rate_prefix": "prefix", "refusal_rate_prefix_strict": "prefix_strict"}
 """The detectors of metrics that are of one detector; the others are of the detector of the study."""
@@ -94,12 +94,8 @@ def _find_measure(condition: Condition, counts: Mapping[str, Counts], rule: str)
         return lambda level: rate_intervals(asked, STUDY, level)
     if not counts[name].levels.get("persona"):
         raise InputError(f"--fail-if {condition.text!r}: the responses have no column persona; use refusal_rate")
-    baseline = _find_baseline(counts[name])
+    baseline = find_baseline(counts[name])
     return lambda level: estimate_contrasts(counts[name], baseline, confidence=level)
-
-
-def _find_baseline(counts: Counts) -> str:
-    return BASELINES[0] if BASELINES[0] in counts.levels["setting"] else OTHERS
 
 
 def _not_compared(counts: Counts, table: pd.DataFrame) -> list[str]:

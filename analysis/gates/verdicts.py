@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..arrays import CONFIDENCE, Floats
+from ..arrays import Floats, simultaneous_level
 from ..columns import name_level, name_part
 from ..display import interval, percent
 from .conditions import Condition
@@ -42,17 +42,6 @@ KEYS = ("model", "task", "setting", "persona", "baseline")
 
 _MOST = 5
 """The number of intervals that are named one by one."""
-
-
-def simultaneous_level(n: int) -> float:
-    """Return the confidence level of each of n intervals, so that all cover together with 95%.
-
-    Examples
-    --------
-    >>> simultaneous_level(1), simultaneous_level(10)
-    (0.95, 0.995)
-    """
-    return 1 - (1 - CONFIDENCE) / max(n, 1)
 
 
 def judge(condition: Condition, table: pd.DataFrame) -> "Checked":

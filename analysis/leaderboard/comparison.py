@@ -29,10 +29,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..arrays import ALPHA, CONFIDENCE, Floats
+from ..arrays import ALPHA, CONFIDENCE, Floats, simultaneous_level
 from ..columns import NAMED, STUDY_COLUMNS
 from ..contracts import CHANGES, RUN_COMPARISON
-from ..gates import simultaneous_level
 from ..responses import Pairs
 from ..statistics import (
     adjust,

@@ -113,7 +113,7 @@ def _drawn(row: Mapping[str, Any], end: float) -> dict[str, Any]:
 
 
 def _scale_end(rates: pd.DataFrame) -> float:
-    """Return a round upper end for the axis of rates, so that small rates are distinguishable."""
+    """Return a round upper limit for the axis of rates that keeps small rates visible."""
     most = float(rates[["estimate", "ci_high"]].max().max()) if len(rates) else 1.0
     return next((end for end in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if most <= end), 1.0)
 

@@ -1,4 +1,4 @@
-"""Audits from a file to findings: what is compared, what is left out, and what is refused."""
+"""Audits of files: which conditions are compared or left out, and which files are errors."""
 
 import json
 

@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from refusal_metrics.analysis.estimates import estimate_contrasts, estimate_rates
+from refusal_metrics.analysis.estimates import average_estimates, estimate_contrasts, estimate_rates
 from refusal_metrics.analysis.findings import Evidence, list_findings
-from refusal_metrics.analysis.findings.average import average_personas, mean_over, widen
+from refusal_metrics.analysis.findings.average import average_personas, widen
 from refusal_metrics.analysis.findings.size import find_size
 from refusal_metrics.analysis.labels import LabelSums, sum_rows
 
@@ -156,10 +156,10 @@ def test_several_wordings_are_counted_and_compared_with_their_spread(make_counts
 
 def test_the_mean_over_tasks_has_the_root_of_the_squared_distances():
     table = pd.DataFrame({"model": "m", "estimate": [0.1, 0.3], "ci_low": [0.07, 0.26], "ci_high": [0.13, 0.34]})
-    (row,) = mean_over(table, ["model"]).to_dict("records")
+    (row,) = average_estimates(table, ["model"]).to_dict("records")
     # The root of .03^2 + .04^2, divided by 2.
     assert [row[name] for name in ("estimate", "ci_low", "ci_high")] == pytest.approx([0.2, 0.175, 0.225])
-    assert mean_over(table.assign(ci_low=[0.07, np.nan]), ["model"])["ci_low"].isna().all()
+    assert average_estimates(table.assign(ci_low=[0.07, np.nan]), ["model"])["ci_low"].isna().all()
 
 
 def test_a_widened_interval_ends_at_1():

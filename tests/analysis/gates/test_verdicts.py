@@ -4,8 +4,9 @@ import json
 
 import pandas as pd
 import pytest
+from refusal_metrics.analysis.arrays import simultaneous_level
 from refusal_metrics.analysis.gates.conditions import parse_condition, parse_margin
-from refusal_metrics.analysis.gates.verdicts import Gate, Verdict, judge, simultaneous_level
+from refusal_metrics.analysis.gates.verdicts import Gate, Verdict, judge
 
 NAN = float("nan")
 
