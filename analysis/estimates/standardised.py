@@ -102,8 +102,8 @@ def standardise(
         worst = most * totals(cell, weight**2 / fine.cells["n_texts"].to_numpy(dtype=np.float64), n_cells)
         independent = rate * (1 - rate) / most
         estimated = np.where(is_single, np.nan, squares) / independent
-    freedom = clustered_freedom(squares, fourths, n_texts - np.bincount(cell, minlength=n_cells) + 1)
-    variance = independent * shrink_design_effect(estimated, worst, _texts_with(texts), most, freedom)
+        freedom = clustered_freedom(squares, fourths, n_texts - np.bincount(cell, minlength=n_cells) + 1)
+        variance = independent * shrink_design_effect(estimated, worst, _texts_with(texts), most, freedom)
     if shares is not None:
         variance = finite_variance(variance, totals(cell, within_variance(fine, weight / n), n_cells), shares)
     unseen = zero_count_bound(_effective_texts(fine, weight, cell, n_cells), (1 - CONFIDENCE) / 2)
